@@ -1,0 +1,38 @@
+# Two commands: `make figure2` runs the embedded study, `make test` runs the tests. Both set up .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= all
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: figure2 test lint bench clean help
+
+help:  ## list the targets
+	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+$(VENV)/.ready: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Synthorax needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	@if command -v uv > /dev/null; then \
+	  uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV) && \
+	  uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock; \
+	else \
+	  $(PYTHON) -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	fi
+	@touch $@
+
+figure2: $(VENV)/.ready  ## the embedded study, from nothing to results/figure2.pdf
+	$(BIN)/snakemake --cores $(CORES) results/figure2.pdf results/table1.md
+
+test: $(VENV)/.ready  ## the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.ready  ## style checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+clean:  ## forget results (keeps .venv)
+	rm -rf results/* .snakemake

@@ -1,0 +1,53 @@
+# Synthorax: does synthetic data help my chest X-ray model, by how much, and can I trust the answer?
+#
+# results/
+#   phantom/{dataset}/                              raw tree in the dataset's true format     write_phantom
+#   {dataset}/cohort/                               decoded images, masks, index              prepare_cohort
+#   {dataset}/subsets.parquet                       patient-level ranks of every trial        draw_subsets
+#   {dataset}/conditions/{arm}/fraction-{f}.parquet one row an image to make                  build_conditions
+#   generators/base/                                the frozen foundation model               train_base
+#   generators/controlnet/                          the mask branch on top of it              train_controlnet
+#   {dataset}/pools/{arm}/fraction-{f}/shard-{k}/   synthetic images, same form as a cohort   sample_pool
+#   {dataset}/pools/{arm}/fraction-{f}/sheet.png    a sheet of samples for the eye            draw_sheet
+#   {dataset}/trials/{arm}/fraction-{f}/            one table a trial, a row a metric         train_trials
+#   {dataset}/{trials,baselines,summary}.csv        the dataset's results                     summarize_dataset
+#   tables/{trials,baselines,significance,figure2}.csv                                        test_significance
+#   table1.{csv,md}  figure2.{pdf,png,svg}                                                    plot_figure2
+import os
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+# Jobs run `python -m scripts.x`: from any --directory, with the interpreter that runs Snakemake, and with OpenMP threads
+# that sleep when idle, so that more jobs than cores do not spin against each other.
+os.environ.update(
+    PYTHONPATH=str(workflow.basedir),
+    PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
+    OMP_WAIT_POLICY="PASSIVE",
+    GOMP_SPINCOUNT="0",
+)
+
+
+configfile: os.path.join(workflow.basedir, "config.yaml")
+
+
+include: "rules/common.smk"
+include: "rules/cohorts.smk"
+include: "rules/conditions.smk"
+include: "rules/generators.smk"
+include: "rules/sampling.smk"
+include: "rules/trials.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    input:
+        "results/figure2.pdf",
+        "results/table1.md",
+        collect("results/{dataset}/summary.csv", dataset=STUDY["datasets"]),
+        pool_sheets(),
+    default_target: True
+    localrule: True

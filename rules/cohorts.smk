@@ -1,0 +1,105 @@
+rule write_phantom:
+    output:
+        tree=directory("results/phantom/{dataset}"),
+        manifest="results/phantom/{dataset}.json",
+    log:
+        "results/logs/write_phantom/{dataset}.log",
+    benchmark:
+        "results/benchmarks/write_phantom/{dataset}.tsv"
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=code("write_phantom"),
+        config=stage("write_phantom"),
+        format=lambda wildcards: CONFIG["datasets"][wildcards.dataset]["format"],
+        seed=f"--seed {STUDY['seed']}",
+    message:
+        "Draw the phantom films of {wildcards.dataset}"
+    shell:
+        "python -m scripts.write_phantom --dataset {wildcards.dataset} --format {params.format} "
+        "--config {params.config:q} {params.seed} --out {output.tree:q} --manifest {output.manifest:q} > {log:q} 2>&1"
+
+
+rule prepare_cohort:
+    input:
+        raw_sources,
+    output:
+        images="results/{dataset}/cohort/images.npy",
+        masks="results/{dataset}/cohort/masks.npy",
+        index="results/{dataset}/cohort/index.parquet",
+        meta="results/{dataset}/cohort/cohort.json",
+        quarantine="results/{dataset}/cohort/quarantine.tsv",
+    log:
+        "results/logs/prepare_cohort/{dataset}.log",
+    benchmark:
+        "results/benchmarks/prepare_cohort/{dataset}.tsv"
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=720,
+    params:
+        code=code("prepare_cohort"),
+        config=stage("prepare_cohort"),
+        root=raw_root,
+        out=subpath(output.meta, parent=True),
+        seed=f"--seed {STUDY['seed']} --resolution {STUDY['resolution']}",
+    message:
+        "Decode the films of {wildcards.dataset}"
+    shell:
+        "python -m scripts.prepare_cohort --dataset {wildcards.dataset} --root {params.root:q} "
+        "--config {params.config:q} {params.seed} --threads {threads} --out {params.out:q} > {log:q} 2>&1"
+
+
+rule draw_subsets:
+    input:
+        index="results/{dataset}/cohort/index.parquet",
+        meta="results/{dataset}/cohort/cohort.json",
+    output:
+        "results/{dataset}/subsets.parquet",
+    log:
+        "results/logs/draw_subsets/{dataset}.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("draw_subsets"),
+        config=stage("subsets"),
+        cohort=subpath(input.meta, parent=True),
+        seed=f"--seed {STUDY['seed']} --trials {STUDY['trials']}",
+    message:
+        "Draw the training subsets of {wildcards.dataset}"
+    shell:
+        "python -m scripts.draw_subsets --cohort {params.cohort:q} --config {params.config:q} {params.seed} "
+        "--out {output:q} > {log:q} 2>&1"
+
+
+rule tabulate_cohorts:
+    input:
+        collect("results/{dataset}/cohort/cohort.json", dataset=STUDY["datasets"]),
+        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY["datasets"]),
+    output:
+        csv="results/table1.csv",
+        md="results/table1.md",
+    log:
+        "results/logs/tabulate_cohorts/all.log",
+    conda:
+        "../envs/main.yaml"
+    localrule: True
+    threads: 1
+    params:
+        code=code("tabulate_cohorts"),
+        cohorts=collect("results/{dataset}/cohort", dataset=STUDY["datasets"]),
+    message:
+        "Write Table 1"
+    shell:
+        "python -m scripts.tabulate_cohorts --cohorts {params.cohorts:q} --out-csv {output.csv:q} "
+        "--out-md {output.md:q} > {log:q} 2>&1"

@@ -1,0 +1,26 @@
+rule build_conditions:
+    input:
+        cohort=multiext("results/{dataset}/cohort/", "index.parquet", "cohort.json", "masks.npy"),
+        subsets="results/{dataset}/subsets.parquet",
+    output:
+        "results/{dataset}/conditions/{arm}/fraction-{fraction}.parquet",
+    log:
+        "results/logs/build_conditions/{dataset}_{arm}_{fraction}.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("build_conditions"),
+        config=stage("conditions"),
+        cohort=subpath(input.cohort[0], parent=True),
+        most=lambda wildcards: max(STUDY["multipliers"][wildcards.fraction]),
+        seed=f"--seed {STUDY['seed']} --trials {STUDY['trials']}",
+    message:
+        "Build the conditions of {wildcards.dataset} for {wildcards.arm} at {wildcards.fraction}"
+    shell:
+        "python -m scripts.build_conditions --cohort {params.cohort:q} --subsets {input.subsets:q} "
+        "--config {params.config:q} --arm {wildcards.arm} --fraction {wildcards.fraction} "
+        "--multiplier {params.most} {params.seed} --out {output:q} > {log:q} 2>&1"

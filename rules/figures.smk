@@ -1,0 +1,132 @@
+rule collect_trials:
+    input:
+        trial_tables,
+    output:
+        "results/{dataset}/trials.csv",
+    log:
+        "results/logs/collect_trials/{dataset}.log",
+    conda:
+        "../envs/main.yaml"
+    localrule: True
+    params:
+        code=code("collect_tables"),
+    message:
+        "Collect the trials of {wildcards.dataset}"
+    shell:
+        "python -m scripts.collect_tables --tables {input:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule collect_study:
+    input:
+        collect("results/{dataset}/{{table}}.csv", dataset=STUDY["datasets"]),
+    output:
+        "results/tables/{table}.csv",
+    log:
+        "results/logs/collect_study/{table}.log",
+    wildcard_constraints:
+        table="trials|baselines",
+    conda:
+        "../envs/main.yaml"
+    localrule: True
+    params:
+        code=code("collect_tables"),
+    message:
+        "Collect the {wildcards.table} of all datasets"
+    shell:
+        "python -m scripts.collect_tables --tables {input:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule test_significance:
+    input:
+        "results/tables/trials.csv",
+    output:
+        "results/tables/significance.csv",
+    log:
+        "results/logs/test_significance/study.log",
+    conda:
+        "../envs/main.yaml"
+    localrule: True
+    params:
+        code=code("test_significance"),
+        options=significance_options(STUDY_FAMILIES),
+    message:
+        "Test significance"
+    shell:
+        "python -m scripts.test_significance --trials {input:q} {params.options} --out {output:q} > {log:q} 2>&1"
+
+
+# A single dataset's summary must not wait for the others, so its tests know no family wider than the dataset.
+use rule test_significance as test_dataset_significance with:
+    input:
+        "results/{dataset}/trials.csv",
+    output:
+        "results/{dataset}/significance.csv",
+    log:
+        "results/logs/test_significance/{dataset}.log",
+    params:
+        code=code("test_significance"),
+        options=significance_options(DATASET_FAMILIES),
+    message:
+        "Test significance within {wildcards.dataset}"
+
+
+rule summarize_dataset:
+    input:
+        trials="results/{dataset}/trials.csv",
+        baselines="results/{dataset}/baselines.csv",
+        significance="results/{dataset}/significance.csv",
+    output:
+        "results/{dataset}/summary.csv",
+    log:
+        "results/logs/summarize_dataset/{dataset}.log",
+    conda:
+        "../envs/main.yaml"
+    localrule: True
+    params:
+        code=code("summarize_dataset"),
+    message:
+        "Summarize {wildcards.dataset}"
+    shell:
+        "python -m scripts.summarize_dataset --trials {input.trials:q} --baselines {input.baselines:q} "
+        "--significance {input.significance:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule tabulate_figure2:
+    input:
+        trials="results/tables/trials.csv",
+        baselines="results/tables/baselines.csv",
+        significance="results/tables/significance.csv",
+    output:
+        "results/tables/figure2.csv",
+    log:
+        "results/logs/tabulate_figure2/all.log",
+    conda:
+        "../envs/main.yaml"
+    localrule: True
+    params:
+        code=code("tabulate_figure2"),
+        config=stage("figures"),
+    message:
+        "Tabulate Figure 2"
+    shell:
+        "python -m scripts.tabulate_figure2 --trials {input.trials:q} --baselines {input.baselines:q} "
+        "--significance {input.significance:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule plot_figure2:
+    input:
+        "results/tables/figure2.csv",
+    output:
+        multiext("results/figure2", ".pdf", ".png", ".svg"),
+    log:
+        "results/logs/plot_figure2/all.log",
+    conda:
+        "../envs/main.yaml"
+    localrule: True
+    params:
+        code=code("plot_figure2"),
+        config=stage("figures"),
+    message:
+        "Plot Figure 2"
+    shell:
+        "python -m scripts.plot_figure2 --table {input:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"

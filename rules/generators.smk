@@ -1,0 +1,64 @@
+rule train_base:
+    input:
+        collect("results/{dataset}/cohort/cohort.json", dataset=STUDY["foundation"]),
+        collect("results/{dataset}/cohort/images.npy", dataset=STUDY["foundation"]),
+        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY["foundation"]),
+    output:
+        directory("results/generators/base"),
+    log:
+        "results/logs/train_base/base.log",
+    benchmark:
+        "results/benchmarks/train_base/base.tsv"
+    conda:
+        "../envs/main.yaml"
+    threads: 2
+    priority: 100
+    resources:
+        gpu=CONFIG["compute"]["gpus"],
+        mem_mb=4000,
+        runtime=2880,
+    params:
+        code=code("train_base"),
+        config=stage("base"),
+        cohorts=collect("results/{dataset}/cohort", dataset=STUDY["foundation"]),
+        seed=f"--seed {STUDY['seed']} --resolution {STUDY['resolution']}",
+        checkpoints="results/checkpoints/train_base",
+    message:
+        "Train the foundation model (autoencoder, text encoder, U-Net)"
+    shell:
+        "python -m scripts.train_base --cohorts {params.cohorts:q} --config {params.config:q} {params.seed} "
+        "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule train_controlnet:
+    input:
+        base=base_model,
+        cohort=multiext(
+            f"results/{STUDY['generator_dataset']}/cohort/", "index.parquet", "cohort.json", "images.npy", "masks.npy"
+        ),
+    output:
+        directory("results/generators/controlnet"),
+    log:
+        "results/logs/train_controlnet/controlnet.log",
+    benchmark:
+        "results/benchmarks/train_controlnet/controlnet.tsv"
+    conda:
+        "../envs/main.yaml"
+    threads: 2
+    priority: 90
+    resources:
+        gpu=CONFIG["compute"]["gpus"],
+        mem_mb=4000,
+        runtime=2880,
+    params:
+        code=code("train_controlnet"),
+        config=stage("controlnet"),
+        cohort=subpath(input.cohort[0], parent=True),
+        seed=f"--seed {STUDY['seed']}",
+        checkpoints="results/checkpoints/train_controlnet",
+    message:
+        "Train the ControlNet on masks"
+    shell:
+        "python -m scripts.train_controlnet --base {input.base:q} --cohort {params.cohort:q} "
+        "--config {params.config:q} {params.seed} --threads {threads} --checkpoint-dir {params.checkpoints:q} "
+        "--out {output:q} > {log:q} 2>&1"

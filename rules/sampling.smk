@@ -1,0 +1,60 @@
+rule sample_pool:
+    input:
+        generator=arm_generator,
+        conditions="results/{dataset}/conditions/{arm}/fraction-{fraction}.parquet",
+        cohort=multiext("results/{dataset}/cohort/", "index.parquet", "cohort.json", "masks.npy"),
+    output:
+        multiext(
+            "results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/",
+            "index.parquet",
+            "cohort.json",
+            "images.npy",
+            "masks.npy",
+        ),
+    log:
+        "results/logs/sample_pool/{dataset}_{arm}_{fraction}_{shard}.log",
+    benchmark:
+        "results/benchmarks/sample_pool/{dataset}_{arm}_{fraction}_{shard}.tsv"
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    priority: 80
+    resources:
+        gpu=CONFIG["compute"]["gpus"],
+        mem_mb=4000,
+        runtime=720,
+    params:
+        code=code("sample_pool"),
+        config=stage("sampling"),
+        cohort=subpath(input.cohort[0], parent=True),
+        out=subpath(output[0], parent=True),
+        seed=f"--seed {STUDY['seed']}",
+        shards=lambda wildcards: f"--shards {shard_count(wildcards.fraction)}",
+    message:
+        "Sample {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}, shard {wildcards.shard}"
+    shell:
+        "python -m scripts.sample_pool --generator {input.generator:q} --conditions {input.conditions:q} "
+        "--cohort {params.cohort:q} --config {params.config:q} {params.seed} --shard {wildcards.shard} "
+        "{params.shards} --threads {threads} --out {params.out:q} > {log:q} 2>&1"
+
+
+rule draw_sheet:
+    input:
+        lambda wildcards: [f"{shard}/images.npy" for shard in pool_shards(wildcards)],
+    output:
+        "results/{dataset}/pools/{arm}/fraction-{fraction}/sheet.png",
+    log:
+        "results/logs/draw_sheet/{dataset}_{arm}_{fraction}.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("draw_sheet"),
+        pool=pool_shards,
+    message:
+        "Draw a sheet of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
+    shell:
+        "python -m scripts.draw_sheet --pool {params.pool:q} --out {output:q} > {log:q} 2>&1"

@@ -1,0 +1,252 @@
+"""The on-disk form that real cohorts and synthetic pools share, and the one class that opens both.
+
+A folder holds
+    images.npy      uint8 (N, H, W), read by memory map
+    masks.npy       uint8 (N, H, W) bit field, bit c = structure c of cohort.json; (0, H, W) when nothing is annotated
+    index.parquet   one row an image, in the order of the arrays
+    cohort.json     dataset, resolution, structures, labels, counts, and where the cohort came from
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scripts.lib.atomic import atomic_file
+from scripts.lib.errors import InputError
+
+FILES = ("images.npy", "masks.npy", "index.parquet", "cohort.json")
+REQUIRED_COLUMNS = ("image_id", "patient_id", "split", "view", "age", "sex", "report", "source_file", "sha256", "synthetic")
+HEADER_BYTES = 128
+
+
+class Cohort:
+    """Images, masks and their index, from one folder or from the ordered shards of a pool.
+
+    `index` is a DataFrame (N rows, columns REQUIRED_COLUMNS, one a label, and what the writer added);
+    `structures` names the bits of the masks; `labels` names the label columns (values 0, 1 or missing).
+    """
+
+    def __init__(self, folders: Sequence[Path], index: pd.DataFrame, meta: dict[str, Any]) -> None:
+        self.folders = list(folders)
+        self.index = index
+        self.meta = meta
+        self.structures: list[str] = meta["structures"]
+        self.labels: list[str] = meta["labels"]
+        self.resolution: int = meta["resolution"]
+        self._images = [_map_array(folder / "images.npy") for folder in self.folders]
+        self._masks = [_map_array(folder / "masks.npy") for folder in self.folders]
+        self._starts = np.cumsum([0] + [len(part) for part in self._images])
+        if self._starts[-1] != len(index):
+            raise InputError(f"{self.folders[0]}: {self._starts[-1]} images but {len(index)} index rows; remake this cohort")
+
+    @classmethod
+    def open(cls, folders: str | Path | Sequence[str | Path], columns: Sequence[str] | None = None) -> Cohort:
+        """Open one folder, or several as one cohort in the given order; `columns` limits what is read of the index."""
+        paths = [Path(folders)] if isinstance(folders, (str, Path)) else [Path(folder) for folder in folders]
+        if not paths:
+            raise InputError("no cohort folder given: expected at least one")
+        metas = [_read_meta(path) for path in paths]
+        for path, meta in zip(paths, metas):
+            for key in ("structures", "labels", "resolution"):
+                if meta[key] != metas[0][key]:
+                    raise InputError(f"{path}: {key} {meta[key]} differ from {metas[0][key]} of {paths[0]}")
+        names = None if columns is None else list(columns)
+        index = pd.concat([pd.read_parquet(path / "index.parquet", columns=names) for path in paths], ignore_index=True)
+        return cls(paths, index, metas[0])
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether every image has a row of masks."""
+        return sum(len(part) for part in self._masks) == len(self)
+
+    def images(self, rows: Sequence[int] | np.ndarray | slice) -> np.ndarray:
+        """Return the images of these rows, uint8 (n, H, W), in the given order (a copy)."""
+        return self._take(self._images, rows)
+
+    def masks(self, rows: Sequence[int] | np.ndarray | slice) -> np.ndarray:
+        """Return the mask bit fields of these rows, uint8 (n, H, W) (a copy); raises InputError without masks."""
+        if not self.has_masks:
+            raise InputError(f"{self.folders[0]}: this cohort has no masks; choose a dataset with segmentations")
+        return self._take(self._masks, rows)
+
+    def mask(self, rows: Sequence[int] | np.ndarray | slice, structure: str) -> np.ndarray:
+        """Return one structure's masks of these rows, bool (n, H, W)."""
+        return (self.masks(rows) & self.bit(structure)) != 0
+
+    def bit(self, structure: str) -> int:
+        """Return the value of the bit that stands for `structure` in the mask fields."""
+        if structure not in self.structures:
+            raise InputError(f"{self.folders[0]}: no structure {structure!r}; this cohort has {self.structures}")
+        return 1 << self.structures.index(structure)
+
+    def rows(self, **equal: object) -> np.ndarray:
+        """Return the positions where every named index column equals its value, e.g. `rows(split="train")`."""
+        keep = np.ones(len(self.index), dtype=bool)
+        for column, value in equal.items():
+            keep &= (self.index[column] == value).to_numpy()
+        return np.flatnonzero(keep)
+
+    def _take(self, parts: list[np.ndarray], rows: Sequence[int] | np.ndarray | slice) -> np.ndarray:
+        wanted = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows, dtype=np.int64)
+        if len(parts) == 1:
+            return np.asarray(parts[0][wanted])
+        out = np.empty((len(wanted), self.resolution, self.resolution), dtype=np.uint8)
+        part_of = np.searchsorted(self._starts, wanted, side="right") - 1
+        for part in np.unique(part_of):
+            here = part_of == part
+            out[here] = parts[part][wanted[here] - self._starts[part]]
+        return out
+
+
+class CohortWriter:
+    """Write a cohort row by row with flat memory; the folder's files appear at the end, all of them or none.
+
+    Use as a context manager: `add` each image, and leave the block normally to publish. An exception discards.
+    `meta` is stored in cohort.json beside the counts; `columns` are index columns beyond the required ones.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        resolution: int,
+        structures: Sequence[str],
+        labels: Sequence[str],
+        meta: Mapping[str, Any],
+        with_masks: bool | None = None,
+    ) -> None:
+        if len(structures) > 8:
+            raise InputError(f"{folder}: {len(structures)} structures, but a mask field has 8 bits: {list(structures)}")
+        self.folder = Path(folder)
+        self.resolution = resolution
+        self.structures = list(structures)
+        self.labels = list(labels)
+        self.with_masks = bool(structures) if with_masks is None else with_masks
+        self.meta = dict(meta)
+        self._rows: list[dict[str, Any]] = []
+
+    def __enter__(self) -> CohortWriter:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._parts = {name: atomic_file(self.folder / name) for name in FILES}
+        self._paths = {name: part.__enter__() for name, part in self._parts.items()}
+        self._images = self._paths["images.npy"].open("wb")
+        self._masks = self._paths["masks.npy"].open("wb")
+        for stream in (self._images, self._masks):
+            stream.write(b"\0" * HEADER_BYTES)
+        return self
+
+    def add(self, image: np.ndarray, mask: np.ndarray | None, row: Mapping[str, Any]) -> None:
+        """Append one image uint8 (H, W), its bit field uint8 (H, W) or None for no structure, and its index row."""
+        shape = (self.resolution, self.resolution)
+        for name, array in (("image", image), ("mask", mask)):
+            if array is not None and (array.shape != shape or array.dtype != np.uint8):
+                raise ValueError(f"{name} of {row.get('image_id')}: {array.dtype} {array.shape}, expected uint8 {shape}")
+        self._images.write(np.ascontiguousarray(image).tobytes())
+        if self.with_masks:
+            self._masks.write(np.zeros(shape, np.uint8).tobytes() if mask is None else np.ascontiguousarray(mask).tobytes())
+        self._rows.append(dict(row))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def set_column(self, name: str, values: Sequence[Any]) -> None:
+        """Set an index column for all rows added so far, e.g. the split, which needs every patient to be known."""
+        if len(values) != len(self._rows):
+            raise ValueError(f"column {name}: {len(values)} values for {len(self._rows)} rows")
+        for row, value in zip(self._rows, values):
+            row[name] = value
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        count = len(self._rows)
+        for stream, rows in ((self._images, count), (self._masks, count if self.with_masks else 0)):
+            if kind is None:
+                stream.seek(0)
+                stream.write(_npy_header((rows, self.resolution, self.resolution)))
+            stream.close()
+        try:
+            if kind is None:
+                index_frame(self._rows, self.labels).to_parquet(self._paths["index.parquet"], index=False)
+                self._paths["cohort.json"].write_text(json.dumps(self._final_meta(), indent=1, sort_keys=True) + "\n")
+        except BaseException as failure:
+            kind, error, trace = type(failure), failure, failure.__traceback__
+            raise
+        finally:
+            for part in self._parts.values():
+                _leave(part, kind, error, trace)
+
+    def _final_meta(self) -> dict[str, Any]:
+        fixed = {"resolution": self.resolution, "structures": self.structures, "labels": self.labels}
+        return {**self.meta, **fixed, "n_images": len(self._rows), "has_masks": self.with_masks}
+
+
+def index_frame(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> pd.DataFrame:
+    """Return the index as a typed DataFrame: required columns first, labels as nullable Int8, extras after them."""
+    frame = pd.DataFrame([dict(row) for row in rows])
+    for column in (*REQUIRED_COLUMNS, *labels):
+        if column not in frame:
+            frame[column] = None
+    for column in ("image_id", "patient_id", "split", "view", "sex", "report", "source_file", "sha256"):
+        frame[column] = frame[column].astype("string")
+    frame["age"] = frame["age"].astype("Float32")
+    frame["synthetic"] = frame["synthetic"].fillna(False).astype(bool)
+    for label in labels:
+        frame[label] = frame[label].astype("Int8")
+    extra = [column for column in frame.columns if column not in REQUIRED_COLUMNS and column not in labels]
+    return frame[[*REQUIRED_COLUMNS, *labels, *extra]]
+
+
+def pixels_sha256(image: np.ndarray) -> str:
+    """Return the SHA-256 hex digest of an image's pixels and shape."""
+    import hashlib
+
+    return hashlib.sha256(f"{image.dtype}{image.shape}".encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
+
+
+def _leave(part: Any, kind: Any, error: Any, trace: Any) -> None:
+    """Close one atomic file; the exception that discards it is raised once, by the writer, not once a file."""
+    try:
+        part.__exit__(kind, error, trace)
+    except BaseException as again:
+        if again is not error:
+            raise
+
+
+def _npy_header(shape: tuple[int, int, int]) -> bytes:
+    import io
+
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    header = stream.getvalue()
+    if len(header) != HEADER_BYTES:
+        raise RuntimeError(f"numpy wrote a header of {len(header)} bytes, expected {HEADER_BYTES}")
+    return header
+
+
+def _map_array(path: Path) -> np.ndarray:
+    try:
+        if path.stat().st_size == HEADER_BYTES:
+            return np.load(path, allow_pickle=False)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable array ({error}); remake this cohort") from None
+
+
+def _read_meta(folder: Path) -> dict[str, Any]:
+    path = folder / "cohort.json"
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; expected a cohort folder with {', '.join(FILES)}") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not JSON ({error}); remake this cohort") from None

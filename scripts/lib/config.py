@@ -1,0 +1,213 @@
+"""The study's configuration: checked against the schema, its placeholders filled, and cut into stages.
+
+The Snakefile imports this module, so it must stay light: no numpy, pandas or torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.lib.errors import InputError
+
+SCHEMA_FILE = Path(__file__).resolve().parents[2] / "rules" / "config.schema.yaml"
+PLACEHOLDER = re.compile(r"\{(films|data)\}")
+PER_DATASET = ("write_phantom", "prepare_cohort", "conditions", "trials")
+NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A YAML loader that refuses a key given twice."""
+
+
+def _mapping_without_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: dict[Any, int] = {}
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        line = key_node.start_mark.line + 1
+        if key in seen:
+            raise InputError(
+                f"{node.start_mark.name}:{line}: key {key!r} is given twice (first in line {seen[key]}); keep one of them"
+            )
+        seen[key] = line
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_duplicates)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Return a YAML file's mapping; raises InputError for a key given twice or text that is not YAML."""
+    path = Path(path)
+    try:
+        with path.open() as stream:
+            content = yaml.load(stream, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such configuration file") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a mapping of keys, got {type(content).__name__}")
+    return content
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `over` laid on top: mappings merge key by key, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def load_study(paths: Iterable[str | Path]) -> dict[str, Any]:
+    """Read and merge config.yaml and its overlays (in order), check the result, fill placeholders."""
+    config: dict[str, Any] = {}
+    for path in paths:
+        config = merge(config, read_yaml(path))
+    return resolve(config)
+
+
+def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the checked configuration with `{films}` and `{data}` filled; raises InputError with one line a fault."""
+    faults = schema_faults(config) or sense_faults(config)
+    if faults:
+        raise InputError("; ".join(faults))
+    return _fill(config, config)
+
+
+def _fill(value: Any, config: Mapping[str, Any]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _fill(inner, config) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_fill(inner, config) for inner in value]
+    if isinstance(value, str):
+        return PLACEHOLDER.sub(lambda match: str(config.get(match[1]) or match[0]), value)
+    return value
+
+
+def schema_faults(config: Mapping[str, Any]) -> list[str]:
+    """Return one line for each key that the schema does not take: unknown, wrong type, out of bounds, missing."""
+    import jsonschema
+
+    schema = yaml.safe_load(SCHEMA_FILE.read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    errors = sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path])
+    return [line for error in errors for line in _explain(error)]
+
+
+def _explain(error: Any) -> list[str]:
+    where = ".".join(str(part) for part in error.absolute_path) or "top level"
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = [key for key in error.instance if key not in known]
+        return [_unknown_key(where, str(key), known) for key in unknown]
+    if error.validator == "required":
+        return [f"config: {where}: {error.message.replace(' is a required property', '')} is missing"]
+    value = json.dumps(error.instance, default=str)
+    value = value if len(value) < 60 else value[:57] + "..."
+    hint = ""
+    if isinstance(error.instance, str) and NUMBER_TEXT.fullmatch(error.instance):
+        hint = " (YAML reads 1e-4 as text: write 1.0e-4)"
+    described = f"; it means: {error.schema['description']}" if "description" in error.schema else ""
+    return [f"config: {where} = {value}: expected {_expected(error)}{hint}{described}"]
+
+
+def _unknown_key(where: str, key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    advice = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+    return f"config: {where}: unknown key {key!r}; {advice}"
+
+
+def _expected(error: Any) -> str:
+    words = {
+        "minimum": "at least",
+        "exclusiveMinimum": "more than",
+        "maximum": "at most",
+        "exclusiveMaximum": "less than",
+        "enum": "one of",
+        "type": "type",
+        "pattern": "text of the form",
+        "minItems": "a list of at least this length:",
+        "uniqueItems": "a list without repeats:",
+        "const": "exactly",
+    }
+    if error.validator in ("anyOf", "oneOf"):
+        return " or ".join(_expected(inner) for inner in error.context) or "another form"
+    return f"{words.get(error.validator, error.validator)} {json.dumps(error.validator_value, default=str)}"
+
+
+def sense_faults(config: Mapping[str, Any]) -> list[str]:
+    """Return faults that a schema cannot see: names that do not exist, lists out of order, arms without a generator."""
+    study, datasets, faults = config["study"], config["datasets"], []
+    for key in ("datasets", "foundation"):
+        for name in study[key]:
+            if name not in datasets:
+                faults.append(
+                    "config: study."
+                    + key
+                    + ": "
+                    + _unknown_key("datasets", name, list(datasets)).removeprefix("config: ")
+                )
+    if study["generator_dataset"] not in datasets:
+        faults.append(_unknown_key("study.generator_dataset", study["generator_dataset"], list(datasets)))
+    for arm in study["arms"]:
+        if arm not in config["arms"]:
+            faults.append(_unknown_key("study.arms", arm, list(config["arms"])))
+    per_fraction = study["multipliers"]
+    for fraction in study["fractions"]:
+        if f"{fraction:g}" not in per_fraction:
+            faults.append(f'config: study.multipliers: no list for fraction {fraction:g}; add the key "{fraction:g}"')
+    for fraction, multipliers in per_fraction.items():
+        if multipliers != sorted(multipliers) or multipliers[0] != 0:
+            faults.append(
+                f"config: study.multipliers.{fraction} = {multipliers}: expected ascending numbers that begin with 0 (real only)"
+            )
+    return faults
+
+
+def to_json(value: Any) -> str:
+    """Return canonical JSON: sorted keys, so that the order of keys in a file never causes a rerun."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> dict[str, Any]:
+    """Return the settings of one stage, with the dataset's own overrides laid on top.
+
+    `prepare_cohort` and `write_phantom` take the dataset's section; `conditions` and `trials` take the section of that
+    name, merged with `datasets.{dataset}.{name}`, and the dataset's task and target. Other names are plain sections.
+    """
+    if name == "figures":
+        return {
+            **config["figures"],
+            "datasets": [_described(config, dataset) for dataset in config["study"]["datasets"]],
+        }
+    if dataset is None:
+        return dict(config[name])
+    section = config["datasets"][dataset]
+    if name == "write_phantom":
+        return dict(section.get("phantom") or {})
+    if name == "prepare_cohort":
+        unused = ("conditions", "trials", "phantom", "task", "target", "title")
+        return {key: value for key, value in section.items() if key not in unused}
+    task = {key: section[key] for key in ("task", "target") if key in section}
+    return {**merge(_task_settings(config, name, section), section.get(name) or {}), **task}
+
+
+def _described(config: Mapping[str, Any], dataset: str) -> dict[str, Any]:
+    section = config["datasets"][dataset]
+    return {"name": dataset, "title": section.get("title", dataset), "task": section["task"]}
+
+
+def _task_settings(config: Mapping[str, Any], name: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a section's settings; keys named after tasks are cut down to the dataset's own task and merged in."""
+    tasks = ("classification", "multilabel", "segmentation")
+    shared = {key: value for key, value in config[name].items() if key not in tasks}
+    return merge(shared, config[name].get(section.get("task"), {}))
