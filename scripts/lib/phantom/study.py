@@ -1,0 +1,117 @@
+"""Plan a phantom dataset: who is filmed how often, with which findings; quotas make the shares exact up to rounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scripts.lib.errors import InputError
+from scripts.lib.phantom.settings import settings_of
+from scripts.lib.phantom.spec import FINDINGS, ONE_SIDED, SIDES, FilmSpec, Finding, Patient
+from scripts.lib.seeds import derive_seed, rng
+
+SPLITS = ("train", "validate", "test")
+
+
+def draw_patient(number: int, stream: np.random.Generator) -> Patient:
+    """Return a random adult; the build varies around an average chest, wider and fatter or slimmer."""
+    sex = "F" if stream.random() < 0.47 else "M"
+    age = int(np.clip(stream.normal(58, 17), 18, 90))
+    old = (age - 18) / 72.0
+    return Patient(
+        number=number,
+        sex=sex,
+        age=age,
+        lung_width=float(np.clip(stream.normal(0.67 if sex == "M" else 0.64, 0.03), 0.57, 0.74)),
+        lung_top=float(stream.uniform(-0.78, -0.68)),
+        lung_base=float(np.clip(stream.normal(0.50, 0.035), 0.42, 0.58)),
+        apex_power=float(stream.uniform(2.1, 3.0)),
+        dome=float(stream.uniform(0.11, 0.17)),
+        heart_ratio=float(np.clip(stream.normal(0.45, 0.022), 0.39, 0.50)),
+        heart_tilt=float(stream.uniform(0.45, 0.75)),
+        fat=float(stream.beta(2.0, 2.5)),
+        breast=float(stream.uniform(0.4, 1.0)) if sex == "F" else 0.0,
+        rib_spacing=float(stream.uniform(0.150, 0.180)),
+        rib_phase=float(stream.random()),
+        rib_slope=float(stream.uniform(0.30, 0.50)),
+        aorta=float(np.clip(0.2 + 0.6 * old + stream.normal(0, 0.15), 0.0, 1.0)),
+        shoulder=float(stream.uniform(0.85, 1.0)),
+    )
+
+
+def quota(shares: dict[str, float], count: int, stream: np.random.Generator) -> list[str]:
+    """Return `count` shuffled names in proportion to `shares` (largest remainder); what is missing to 1 is ''."""
+    names = ["", *shares]
+    exact = np.array([max(0.0, 1.0 - sum(shares.values())), *shares.values()]) * count
+    whole = np.floor(exact + 1e-9).astype(int)
+    for k in np.argsort(-(exact - whole), kind="stable")[: count - whole.sum()]:
+        whole[k] += 1
+    drawn = [name for name, times in zip(names, whole, strict=True) for _ in range(times)]
+    return [drawn[k] for k in stream.permutation(count)]
+
+
+def draw_finding(name: str, stream: np.random.Generator, side: str | None = None) -> Finding:
+    """Return a finding of random severity, on `side` or a random one where it has a side."""
+    if name not in ONE_SIDED:
+        side = None
+    elif side is None:
+        side = SIDES[int(stream.integers(2))]
+    return Finding(name, side, round(float(stream.uniform(0.15, 1.0)), 4))
+
+
+def draw_findings(main: str, settings: dict[str, Any], stream: np.random.Generator) -> tuple[Finding, ...]:
+    """Return the findings of one visit: the main one, now and then a second, and what goes with a pneumothorax."""
+    if not main:
+        return ()
+    found = [draw_finding(main, stream)]
+    others = [name for name in settings["prevalence"] if name not in {main, "chest tube", "rib fracture"}]
+    if others and stream.random() < settings["double"]:
+        weights = np.array([settings["prevalence"][name] for name in others])
+        found.append(draw_finding(others[stream.choice(len(others), p=weights / weights.sum())], stream))
+    air = next((finding for finding in found if finding.name == "pneumothorax"), None)
+    for name, share in settings["accompany"].items():
+        if air and stream.random() < share and name != main:
+            found.append(draw_finding(name, stream, air.side))
+    return tuple(sorted(found, key=lambda finding: FINDINGS.index(finding.name)))
+
+
+def plan_patients(numbers: range, split: str, settings: dict[str, Any], name: str, seed: int) -> list[FilmSpec]:
+    """Plan all films of the patients `numbers`, in order of patient, visit and view."""
+    stream = rng(seed, "phantom", name, split)
+    low, high = settings["films_per_patient" if split == "train" else "test_films_per_patient"]
+    visits = [int(stream.integers(low, high + 1)) for _ in numbers]
+    mains = iter(quota(settings["prevalence"], sum(visits), stream))
+    films = []
+    for number, count in zip(numbers, visits, strict=True):
+        own = rng(seed, "phantom", name, "patient", number)
+        patient = draw_patient(number, own)
+        for study in range(1, count + 1):
+            found = draw_findings(next(mains), settings, own)
+            views = ["AP" if own.random() < settings["ap"] else "PA"]
+            if own.random() < settings["lateral"]:
+                views.append("LATERAL")
+            for k, view in enumerate(views, start=1):
+                film_seed = derive_seed(seed, "phantom", name, number, study, k)
+                films.append(FilmSpec(patient, found, view, study, k, split, film_seed))
+    return films
+
+
+def plan_films(format: str, config: dict[str, Any], seed: int, name: str | None = None) -> list[FilmSpec]:
+    """Return every film of a dataset in `format`; `config` overrides the format's defaults, `name` parts the streams."""
+    settings = settings_of(format, config)
+    counts = (settings["patients"], settings["validate_patients"], settings["test_patients"])
+    films, first = [], 1
+    for split, count in zip(SPLITS, counts, strict=True):
+        films += plan_patients(range(first, first + count), split, settings, name or format, seed)
+        first += count
+    if not films:
+        raise InputError(
+            f"phantom {format}: patients, validate_patients and test_patients are all 0, so there is no film"
+        )
+    return films
+
+
+def film_stream(spec: FilmSpec) -> np.random.Generator:
+    """Return the random stream a film is drawn with."""
+    return np.random.default_rng(spec.seed)
