@@ -44,10 +44,10 @@ include: "rules/figures.smk"
 
 
 rule all:
+    default_target: True
     input:
         "results/figure2.pdf",
         "results/table1.md",
         collect("results/{dataset}/summary.csv", dataset=STUDY["datasets"]),
         pool_sheets(),
-    default_target: True
     localrule: True

@@ -91,9 +91,9 @@ rule tabulate_cohorts:
         md="results/table1.md",
     log:
         "results/logs/tabulate_cohorts/all.log",
+    localrule: True
     conda:
         "../envs/main.yaml"
-    localrule: True
     threads: 1
     params:
         code=code("tabulate_cohorts"),

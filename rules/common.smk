@@ -2,7 +2,10 @@ from scripts.lib import config as study_config
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
 from scripts.lib.raw_trees import check_sources, root_of, tracked_files
+from scripts.lib.stale_locks import clear_stale_locks
 from scripts.lib.versions import versions
+
+ALIVE = clear_stale_locks()
 
 
 wildcard_constraints:
@@ -113,4 +116,6 @@ def significance_options(families):
     """The options of test_significance; a family wider than these is narrowed to the widest of them."""
     chosen = CONFIG["statistics"]
     family = chosen["family"] if chosen["family"] in families else families[-1]
-    return f"--test {chosen['test']} --family {family} --alpha {chosen['alpha']} --metrics {' '.join(chosen['metrics'])}"
+    return (
+        f"--test {chosen['test']} --family {family} --alpha {chosen['alpha']} --metrics {' '.join(chosen['metrics'])}"
+    )

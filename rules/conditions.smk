@@ -1,6 +1,8 @@
 rule build_conditions:
     input:
-        cohort=multiext("results/{dataset}/cohort/", "index.parquet", "cohort.json", "masks.npy"),
+        index="results/{dataset}/cohort/index.parquet",
+        meta="results/{dataset}/cohort/cohort.json",
+        masks="results/{dataset}/cohort/masks.npy",
         subsets="results/{dataset}/subsets.parquet",
     output:
         "results/{dataset}/conditions/{arm}/fraction-{fraction}.parquet",
@@ -15,7 +17,7 @@ rule build_conditions:
     params:
         code=code("build_conditions"),
         config=stage("conditions"),
-        cohort=subpath(input.cohort[0], parent=True),
+        cohort=subpath(input.index, parent=True),
         most=lambda wildcards: max(STUDY["multipliers"][wildcards.fraction]),
         seed=f"--seed {STUDY['seed']} --trials {STUDY['trials']}",
     message:

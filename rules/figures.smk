@@ -5,9 +5,9 @@ rule collect_trials:
         "results/{dataset}/trials.csv",
     log:
         "results/logs/collect_trials/{dataset}.log",
+    localrule: True
     conda:
         "../envs/main.yaml"
-    localrule: True
     params:
         code=code("collect_tables"),
     message:
@@ -25,9 +25,9 @@ rule collect_study:
         "results/logs/collect_study/{table}.log",
     wildcard_constraints:
         table="trials|baselines",
+    localrule: True
     conda:
         "../envs/main.yaml"
-    localrule: True
     params:
         code=code("collect_tables"),
     message:
@@ -43,9 +43,9 @@ rule test_significance:
         "results/tables/significance.csv",
     log:
         "results/logs/test_significance/study.log",
+    localrule: True
     conda:
         "../envs/main.yaml"
-    localrule: True
     params:
         code=code("test_significance"),
         options=significance_options(STUDY_FAMILIES),
@@ -79,9 +79,9 @@ rule summarize_dataset:
         "results/{dataset}/summary.csv",
     log:
         "results/logs/summarize_dataset/{dataset}.log",
+    localrule: True
     conda:
         "../envs/main.yaml"
-    localrule: True
     params:
         code=code("summarize_dataset"),
     message:
@@ -100,9 +100,9 @@ rule tabulate_figure2:
         "results/tables/figure2.csv",
     log:
         "results/logs/tabulate_figure2/all.log",
+    localrule: True
     conda:
         "../envs/main.yaml"
-    localrule: True
     params:
         code=code("tabulate_figure2"),
         config=stage("figures"),
@@ -120,9 +120,9 @@ rule plot_figure2:
         multiext("results/figure2", ".pdf", ".png", ".svg"),
     log:
         "results/logs/plot_figure2/all.log",
+    localrule: True
     conda:
         "../envs/main.yaml"
-    localrule: True
     params:
         code=code("plot_figure2"),
         config=stage("figures"),

@@ -9,10 +9,10 @@ rule train_base:
         "results/logs/train_base/base.log",
     benchmark:
         "results/benchmarks/train_base/base.tsv"
+    priority: 100
     conda:
         "../envs/main.yaml"
     threads: 2
-    priority: 100
     resources:
         gpu=CONFIG["compute"]["gpus"],
         mem_mb=4000,
@@ -33,19 +33,20 @@ rule train_base:
 rule train_controlnet:
     input:
         base=base_model,
-        cohort=multiext(
-            f"results/{STUDY['generator_dataset']}/cohort/", "index.parquet", "cohort.json", "images.npy", "masks.npy"
-        ),
+        index=f"results/{STUDY['generator_dataset']}/cohort/index.parquet",
+        meta=f"results/{STUDY['generator_dataset']}/cohort/cohort.json",
+        images=f"results/{STUDY['generator_dataset']}/cohort/images.npy",
+        masks=f"results/{STUDY['generator_dataset']}/cohort/masks.npy",
     output:
         directory("results/generators/controlnet"),
     log:
         "results/logs/train_controlnet/controlnet.log",
     benchmark:
         "results/benchmarks/train_controlnet/controlnet.tsv"
+    priority: 90
     conda:
         "../envs/main.yaml"
     threads: 2
-    priority: 90
     resources:
         gpu=CONFIG["compute"]["gpus"],
         mem_mb=4000,
@@ -53,7 +54,7 @@ rule train_controlnet:
     params:
         code=code("train_controlnet"),
         config=stage("controlnet"),
-        cohort=subpath(input.cohort[0], parent=True),
+        cohort=subpath(input.index, parent=True),
         seed=f"--seed {STUDY['seed']}",
         checkpoints="results/checkpoints/train_controlnet",
     message:

@@ -2,23 +2,22 @@ rule sample_pool:
     input:
         generator=arm_generator,
         conditions="results/{dataset}/conditions/{arm}/fraction-{fraction}.parquet",
-        cohort=multiext("results/{dataset}/cohort/", "index.parquet", "cohort.json", "masks.npy"),
+        index="results/{dataset}/cohort/index.parquet",
+        meta="results/{dataset}/cohort/cohort.json",
+        masks="results/{dataset}/cohort/masks.npy",
     output:
-        multiext(
-            "results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/",
-            "index.parquet",
-            "cohort.json",
-            "images.npy",
-            "masks.npy",
-        ),
+        images="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/images.npy",
+        masks="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/masks.npy",
+        index="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/index.parquet",
+        meta="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/cohort.json",
     log:
         "results/logs/sample_pool/{dataset}_{arm}_{fraction}_{shard}.log",
     benchmark:
         "results/benchmarks/sample_pool/{dataset}_{arm}_{fraction}_{shard}.tsv"
+    priority: 80
     conda:
         "../envs/main.yaml"
     threads: 1
-    priority: 80
     resources:
         gpu=CONFIG["compute"]["gpus"],
         mem_mb=4000,
@@ -26,8 +25,8 @@ rule sample_pool:
     params:
         code=code("sample_pool"),
         config=stage("sampling"),
-        cohort=subpath(input.cohort[0], parent=True),
-        out=subpath(output[0], parent=True),
+        cohort=subpath(input.index, parent=True),
+        out=subpath(output.index, parent=True),
         seed=f"--seed {STUDY['seed']}",
         shards=lambda wildcards: f"--shards {shard_count(wildcards.fraction)}",
     message:

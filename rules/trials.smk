@@ -1,6 +1,9 @@
 rule train_trials:
     input:
-        cohort=multiext("results/{dataset}/cohort/", "index.parquet", "cohort.json", "images.npy", "masks.npy"),
+        index="results/{dataset}/cohort/index.parquet",
+        meta="results/{dataset}/cohort/cohort.json",
+        images="results/{dataset}/cohort/images.npy",
+        masks="results/{dataset}/cohort/masks.npy",
         subsets="results/{dataset}/subsets.parquet",
         pool=lambda wildcards: [
             f"{shard}/{name}"
@@ -23,7 +26,7 @@ rule train_trials:
     params:
         code=code("train_trials"),
         config=stage("trials"),
-        cohort=subpath(input.cohort[0], parent=True),
+        cohort=subpath(input.index, parent=True),
         pool=pool_shards,
         multipliers=lambda wildcards: multipliers(wildcards.arm, wildcards.fraction),
         seed=f"--seed {STUDY['seed']}",
@@ -39,7 +42,9 @@ rule train_trials:
 
 rule score_baselines:
     input:
-        multiext("results/{dataset}/cohort/", "index.parquet", "cohort.json", "masks.npy"),
+        index="results/{dataset}/cohort/index.parquet",
+        meta="results/{dataset}/cohort/cohort.json",
+        masks="results/{dataset}/cohort/masks.npy",
     output:
         "results/{dataset}/baselines.csv",
     log:
@@ -53,7 +58,7 @@ rule score_baselines:
     params:
         code=code("score_baselines"),
         config=stage("trials"),
-        cohort=subpath(input[0], parent=True),
+        cohort=subpath(input.index, parent=True),
     message:
         "Score the trivial baselines of {wildcards.dataset}"
     shell:

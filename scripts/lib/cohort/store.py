@@ -132,7 +132,7 @@ class CohortWriter:
         self.labels = list(labels)
         self.with_masks = bool(structures) if with_masks is None else with_masks
         self.meta = dict(meta)
-        self._rows: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = []
 
     def __enter__(self) -> CohortWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -153,22 +153,22 @@ class CohortWriter:
         self._images.write(np.ascontiguousarray(image).tobytes())
         if self.with_masks:
             self._masks.write(np.zeros(shape, np.uint8).tobytes() if mask is None else np.ascontiguousarray(mask).tobytes())
-        self._rows.append(dict(row))
+        self.rows.append(dict(row))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def set_column(self, name: str, values: Sequence[Any]) -> None:
         """Set an index column for all rows added so far, e.g. the split, which needs every patient to be known."""
-        if len(values) != len(self._rows):
-            raise ValueError(f"column {name}: {len(values)} values for {len(self._rows)} rows")
-        for row, value in zip(self._rows, values):
+        if len(values) != len(self.rows):
+            raise ValueError(f"column {name}: {len(values)} values for {len(self.rows)} rows")
+        for row, value in zip(self.rows, values):
             row[name] = value
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        count = len(self._rows)
+        count = len(self.rows)
         for stream, rows in ((self._images, count), (self._masks, count if self.with_masks else 0)):
             if kind is None:
                 stream.seek(0)
@@ -176,7 +176,7 @@ class CohortWriter:
             stream.close()
         try:
             if kind is None:
-                index_frame(self._rows, self.labels).to_parquet(self._paths["index.parquet"], index=False)
+                index_frame(self.rows, self.labels).to_parquet(self._paths["index.parquet"], index=False)
                 self._paths["cohort.json"].write_text(json.dumps(self._final_meta(), indent=1, sort_keys=True) + "\n")
         except BaseException as failure:
             kind, error, trace = type(failure), failure, failure.__traceback__
@@ -187,7 +187,7 @@ class CohortWriter:
 
     def _final_meta(self) -> dict[str, Any]:
         fixed = {"resolution": self.resolution, "structures": self.structures, "labels": self.labels}
-        return {**self.meta, **fixed, "n_images": len(self._rows), "has_masks": self.with_masks}
+        return {**self.meta, **fixed, "n_images": len(self.rows), "has_masks": self.with_masks}
 
 
 def index_frame(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> pd.DataFrame:

@@ -1,0 +1,81 @@
+"""From a film of any size to the square of the study: images averaged over area, masks by the share that they cover."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+FITS = ("pad", "crop", "stretch")
+# The share of an output pixel that a structure must cover. Tubes and fractures are thinner than a pixel of a small
+# study and would vanish at one half.
+COVER = {"lungs": 0.5, "heart": 0.5, "pneumothorax": 0.5, "rib_fracture": 0.2, "chest_tube": 0.2, "pneumonia": 0.5}
+
+
+def fit_image(image: NDArray[np.uint8], resolution: int, fit: str) -> NDArray[np.uint8]:
+    """Return a film uint8 (H, W) as uint8 (resolution, resolution).
+
+    `fit` is "pad" (whole film, black borders), "crop" (central square) or "stretch" (the aspect is lost).
+    """
+    size, place = _placement(image.shape, resolution, fit)
+    return _paste(_resized(Image.fromarray(image), size), place, resolution)
+
+
+def fit_mask(mask: NDArray[np.bool_], resolution: int, fit: str, cover: float) -> NDArray[np.bool_]:
+    """Return a mask bool (H, W) as bool (resolution, resolution): pixels of which it covers at least the share `cover`.
+
+    What covers less than that everywhere keeps its best covered pixels, so that no annotated structure vanishes.
+    """
+    size, place = _placement(mask.shape, resolution, fit)
+    shares = _paste(_resized(Image.fromarray(mask.astype(np.uint8) * np.uint8(255)), size), place, resolution)
+    highest = int(shares.max())
+    return (shares >= min(max(round(cover * 255), 1), highest)) & (shares > 0)
+
+
+def fit_masks(
+    masks: Mapping[str, NDArray[np.bool_]],
+    structures: list[str],
+    resolution: int,
+    fit: str,
+    cover: Mapping[str, float],
+) -> NDArray[np.uint8]:
+    """Return the bit field uint8 (resolution, resolution) of full-size masks, bit c = structure c of `structures`."""
+    field = np.zeros((resolution, resolution), dtype=np.uint8)
+    for bit, structure in enumerate(structures):
+        mask = masks.get(structure)
+        if mask is not None and mask.any():
+            small = fit_mask(mask, resolution, fit, cover.get(structure, 0.5))
+            field |= small.astype(np.uint8) << np.uint8(bit)
+    return field
+
+
+def _placement(shape: tuple[int, ...], resolution: int, fit: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the (width, height) to resize to and the (left, top) of the result in the output square."""
+    height, width = shape
+    if fit == "stretch":
+        return (resolution, resolution), (0, 0)
+    scale = resolution / (max(height, width) if fit == "pad" else min(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return size, ((resolution - size[0]) // 2, (resolution - size[1]) // 2)
+
+
+def _resized(picture: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+    if picture.size == size:
+        return np.asarray(picture)
+    smaller = size[0] <= picture.width and size[1] <= picture.height
+    # A box filter is the exact mean over area; it would repeat pixels where the film grows.
+    return np.asarray(picture.resize(size, Image.Resampling.BOX if smaller else Image.Resampling.BILINEAR))
+
+
+def _paste(array: NDArray[np.uint8], place: tuple[int, int], resolution: int) -> NDArray[np.uint8]:
+    """Return the array cut to the output square, or laid onto a black one; `place` is (left, top), negative where cut."""
+    left, top = place
+    if array.shape == (resolution, resolution):
+        return array
+    if left < 0 or top < 0 or max(array.shape) > resolution:
+        return np.ascontiguousarray(array[-top : resolution - top, -left : resolution - left])
+    out = np.zeros((resolution, resolution), dtype=np.uint8)
+    out[top : top + array.shape[0], left : left + array.shape[1]] = array
+    return out

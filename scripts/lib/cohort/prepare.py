@@ -1,0 +1,247 @@
+"""Prepare a dataset: records in, cohort folder out, one film in memory at a time for each worker."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.lib.atomic import atomic_file
+from scripts.lib.cohort.census import census
+from scripts.lib.cohort.decode import Decoded, Decoder
+from scripts.lib.cohort.geometry import COVER, FITS
+from scripts.lib.cohort.quarantine import check_share, write_quarantine
+from scripts.lib.cohort.splits import draw_splits, given_splits, linked_groups
+from scripts.lib.cohort.store import CohortWriter, pixels_sha256
+from scripts.lib.cohort.workers import in_order
+from scripts.lib.errors import InputError
+from scripts.lib.formats.paths import files_below
+from scripts.lib.formats.record import Listing, Record, Rejection
+from scripts.lib.formats.registry import list_records
+from scripts.lib.formats.sources import reader_settings, tables
+from scripts.lib.formats.tables import check_unchanged, stamps
+
+DEFAULTS: dict[str, Any] = {
+    "reader": {},
+    "labels": [],
+    "structures": None,
+    "split": "given",
+    "fit": "pad",
+    "percentiles": [0, 100],
+    "cover": {},
+    "max_pixels": 64_000_000,
+    "quarantine_limit": 0.01,
+}
+NO_PATIENT = "films without a patient identifier, each counted as a patient of its own"
+REPEATED = "films of one SOPInstanceUID listed twice, taken once"
+LINKED = "patients linked by a film that both have"
+Track = Callable[[Iterable[Any], int], Iterable[Any]]
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Tally:
+    """What became of the records: rejected ones, ones left out by rule, notes, and what splitting needs of the rest."""
+
+    rejected: list[Rejection]
+    excluded: Counter[str]
+    notes: Counter[str]
+    sources: list[str] = field(default_factory=list)
+    patients: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    splits: list[str | None] = field(default_factory=list)
+    present: list[int] = field(default_factory=list)
+    by_uid: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def prepare_cohort(
+    dataset: str,
+    config: Mapping[str, Any],
+    root: Path,
+    resolution: int,
+    seed: int,
+    out: Path,
+    threads: int = 1,
+    track: Track = lambda items, total: items,
+) -> None:
+    """Write the cohort of `dataset` to the folder `out`; the bytes do not depend on `threads` or the order of rows.
+
+    `config` is the dataset's section (keys of DEFAULTS and `format`); `track` wraps the loop over films. Raises
+    InputError for tables that cannot be used, or when too many films cannot; nothing is written then.
+    """
+    config = _checked(config)
+    before = stamps(tables(config["format"], root, config["reader"]))
+    listing = list_records(config["format"], root, config["reader"], config["labels"], config["structures"])
+    decoder = _decoder(config, root, resolution, listing.structures)
+    tally = Tally(list(listing.rejected), Counter(listing.excluded), Counter(listing.notes))
+    total = len(listing.records) + len(listing.rejected)
+    unlisted = _unlisted(root, listing)
+    out.mkdir(parents=True, exist_ok=True)
+    meta: dict[str, Any] = {}
+    with (
+        atomic_file(out / "quarantine.tsv") as quarantine,
+        CohortWriter(out, resolution, listing.structures, listing.labels, meta) as writer,
+    ):
+        results = in_order(decoder, listing.records, threads)
+        for result in track(results, len(listing.records)):
+            _take(result, writer, tally, listing.structures)
+        check_share(tally.rejected, total, config["quarantine_limit"], dataset)
+        if not len(writer):
+            raise InputError(f"{dataset}: no film left of {total} in {root}; excluded by rule: {dict(tally.excluded)}")
+        splits, warnings = _split(tally, config["split"], seed, dataset)
+        writer.set_column("split", splits)
+        counts = census(writer.rows, splits, listing.labels, listing.structures, tally.present)
+        check_unchanged(before)
+        writer.meta.update(_meta(dataset, config, seed, listing, tally, counts, total, unlisted))
+        write_quarantine(quarantine, tally.rejected)
+    _report(dataset, writer.meta, warnings + counts["warnings"], unlisted)
+
+
+def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
+    if "format" not in config:
+        raise InputError("format: missing from the dataset's settings; expected the name of a format")
+    known = {**DEFAULTS, **{key: config[key] for key in DEFAULTS if config.get(key) is not None}}
+    known["format"] = config["format"]
+    if known["fit"] not in FITS:
+        raise InputError(f"fit is {known['fit']!r}, expected one of {', '.join(FITS)}")
+    low, high = known["percentiles"]
+    if not 0 <= low < high <= 100:
+        raise InputError(f"percentiles are {known['percentiles']}, expected two numbers with 0 <= low < high <= 100")
+    return known
+
+
+def _decoder(config: Mapping[str, Any], root: Path, resolution: int, structures: list[str]) -> Decoder:
+    reader = reader_settings(config["format"], config["reader"])
+    return Decoder(
+        root=root,
+        resolution=resolution,
+        structures=structures,
+        fit=config["fit"],
+        percentiles=tuple(config["percentiles"]),
+        cover={**COVER, **config["cover"]},
+        max_pixels=config["max_pixels"],
+        frontal_only=reader["frontal_only"],
+        mask_values=reader.get("mask_values", {}),
+        mask_ignored=tuple(reader.get("mask_ignored", ())),
+    )
+
+
+def _take(result: Decoded | Rejection | str, writer: CohortWriter, tally: Tally, structures: list[str]) -> None:
+    """Add one result to the cohort or to the tally."""
+    if isinstance(result, Rejection):
+        tally.rejected.append(result)
+        return
+    if isinstance(result, str):
+        tally.excluded[result] += 1
+        return
+    record = result.record
+    tally.notes.update(result.notes)
+    if _is_repeat(result, tally):
+        tally.notes[REPEATED] += 1
+        return
+    if not record.patient_id:
+        tally.notes[NO_PATIENT] += 1
+        record.patient_id = record.image_id
+    tally.sources.append(result.source)
+    tally.patients.append(record.patient_id)
+    tally.ids.append(record.image_id)
+    tally.splits.append(record.split)
+    tally.present.append(0 if result.mask is None else int(np.bitwise_or.reduce(result.mask, axis=None)))
+    writer.add(result.image, result.mask, _row(result, structures))
+
+
+def _is_repeat(result: Decoded, tally: Tally) -> bool:
+    if not result.sop_uid:
+        return False
+    pixels, file = tally.by_uid.setdefault(result.sop_uid, (result.source, result.record.source_file))
+    if pixels != result.source:
+        raise InputError(
+            f"{result.record.source_file} and {file} have the same SOPInstanceUID {result.sop_uid} but other pixels; "
+            "remove the wrong one"
+        )
+    return file != result.record.source_file
+
+
+def _row(result: Decoded, structures: list[str]) -> dict[str, Any]:
+    record: Record = result.record
+    row: dict[str, Any] = {
+        "image_id": record.image_id,
+        "patient_id": record.patient_id,
+        "view": record.view,
+        "age": record.age,
+        "sex": record.sex,
+        "report": record.report,
+        "source_file": record.source_file,
+        "sha256": pixels_sha256(result.image),
+        "synthetic": False,
+        **record.labels,
+    }
+    if structures:
+        field = np.zeros_like(result.image) if result.mask is None else result.mask
+        row["mask_sha256"] = pixels_sha256(field)
+        row["annotated"] = sum(1 << structures.index(name) for name in record.annotated if name in structures)
+    return row
+
+
+def _split(tally: Tally, wanted: Any, seed: int, dataset: str) -> tuple[list[str], list[str]]:
+    groups, links = linked_groups(tally.patients, tally.sources)
+    tally.notes[LINKED] += links
+    if wanted == "given":
+        splits = given_splits(tally.patients, tally.splits, tally.ids)
+        sides: dict[str, set[str]] = {}
+        for group, split in zip(groups, splits, strict=True):
+            sides.setdefault(group, set()).add(split)
+        across = sum(len(found) > 1 for found in sides.values())
+        return splits, [f"{across} films are on two sides of the given split under two names"] if across else []
+    if not isinstance(wanted, Mapping):
+        raise InputError(f"split is {wanted!r}, expected 'given' or a mapping with generator and test")
+    return draw_splits(groups, wanted, seed, dataset)
+
+
+def _unlisted(root: Path, listing: Listing) -> list[str]:
+    files = files_below(root, listing.folders, listing.suffixes)
+    return [path for path in files if path not in listing.listed and Path(path).name not in ("IMAGE_FILENAMES",)]
+
+
+def _meta(
+    dataset: str,
+    config: Mapping[str, Any],
+    seed: int,
+    listing: Listing,
+    tally: Tally,
+    counts: Mapping[str, Any],
+    total: int,
+    unlisted: list[str],
+) -> dict[str, Any]:
+    return {
+        "dataset": dataset,
+        "format": config["format"],
+        "seed": seed,
+        "settings": {key: config[key] for key in (*DEFAULTS, "format")},
+        "tables": [path.name for path in listing.tables],
+        "n_listed": total + sum(listing.excluded.values()),
+        "n_quarantined": len(tally.rejected),
+        "n_unlisted": len(unlisted),
+        "excluded": {key: count for key, count in sorted(tally.excluded.items()) if count},
+        "notes": {key: count for key, count in sorted(tally.notes.items()) if count},
+        "splits": counts["splits"],
+    }
+
+
+def _report(dataset: str, meta: Mapping[str, Any], warnings: list[str], unlisted: list[str]) -> None:
+    """Log what the reader should know of the cohort."""
+    for split, found in meta["splits"].items():
+        log.info("%s: %s: %d images of %d patients", dataset, split, found["images"], found["patients"])
+    for words, count in meta["notes"].items():
+        log.info("%s: %d %s", dataset, count, words)
+    if unlisted:
+        warnings = [*warnings, f"{len(unlisted)} image files are in no table, e.g. {unlisted[0]}"]
+    if meta["n_quarantined"]:
+        warnings = [*warnings, f"{meta['n_quarantined']} films are in quarantine.tsv with their reasons"]
+    for warning in warnings:
+        log.warning("%s: %s", dataset, warning)

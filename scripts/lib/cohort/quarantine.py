@@ -1,0 +1,41 @@
+"""The inputs that were not taken: their table, and the share of them beyond which a run stops."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts.lib.errors import InputError
+from scripts.lib.formats.record import Rejection
+
+COLUMNS = ("source_file", "image_id", "reason", "sha256")
+
+
+def write_quarantine(path: Path, rejections: Sequence[Rejection]) -> None:
+    """Write the table, tab-separated, sorted by file; sha256 is that of the file's bytes, "" where there is no file."""
+    lines = ["\t".join(COLUMNS)]
+    for item in sorted(rejections, key=lambda item: (item.source_file, item.image_id)):
+        lines.append("\t".join(_cell(value) for value in (item.source_file, item.image_id, item.reason, item.sha256)))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def check_share(rejections: Sequence[Rejection], total: int, limit: float, dataset: str) -> None:
+    """Raise InputError when more than the share `limit` of `total` inputs was rejected, with the commonest reasons."""
+    if len(rejections) <= limit * total:
+        return
+    kinds = Counter(re.sub(r"\d+", "#", item.reason) for item in rejections)
+    examples = {re.sub(r"\d+", "#", item.reason): item for item in reversed(rejections)}
+    reasons = "; ".join(
+        f"{count} x {_cell(examples[kind].reason)}, e.g. {examples[kind].source_file}"
+        for kind, count in kinds.most_common(3)
+    )
+    raise InputError(
+        f"{dataset}: {len(rejections)} of {total} films cannot be used ({len(rejections) / total:.1%}), more than "
+        f"quarantine_limit {limit:g}; mend the files or raise the limit: {reasons}"
+    )
+
+
+def _cell(text: str) -> str:
+    return " ".join(str(text).split())

@@ -1,0 +1,77 @@
+"""Table 1: how many films each dataset gives to which side, with the paper's own counts beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+COLUMNS = (
+    "dataset",
+    "format",
+    "patients",
+    "generator",
+    "train",
+    "validate",
+    "test",
+    "structures",
+    "positives",
+    "quarantined",
+    "paper_train",
+    "paper_test",
+    "note",
+)
+# Table 1 of the paper: (train, test), and how the counts come about.
+PAPER: dict[str, tuple[int, int, str]] = {
+    "chexpert": (
+        191_229,
+        235,
+        "191,229 = 191,027 frontal films of train.csv + 202 of valid.csv; 235 = the 234 rows of valid.csv and its header "
+        "line, 202 of them frontal",
+    ),
+    "candid": (
+        17_237,
+        2_000,
+        "17,237 films train the generator; the other 2,000 are split 80/20 into 1,600 for training and 400 for testing",
+    ),
+    "siim": (1_903, 476, "the 2,379 films of stage 1 with a pneumothorax, split 80/20"),
+    "rsna": (21_885, 4_801, "26,684 films = 21,884 + 4,800: both counts of the paper include the header line"),
+}
+
+
+def table_row(meta: Mapping[str, Any]) -> dict[str, str]:
+    """Return the row of one cohort from its cohort.json, all cells as text; positives read train / test."""
+    splits = meta["splits"]
+    paper = PAPER.get(meta["format"])
+    row = {
+        split: str(splits[split]["images"]) if split in splits else ""
+        for split in ("generator", "train", "validate", "test")
+    }
+    row |= {
+        "dataset": meta["dataset"],
+        "format": meta["format"],
+        "patients": str(sum(own["patients"] for own in splits.values())),
+        "structures": ", ".join(meta["structures"]),
+        "positives": "; ".join(_positives(label, splits) for label in meta["labels"]),
+        "quarantined": str(meta["n_quarantined"]),
+        "paper_train": str(paper[0]) if paper else "",
+        "paper_test": str(paper[1]) if paper else "",
+        "note": paper[2] if paper else "",
+    }
+    return row
+
+
+def _positives(label: str, splits: Mapping[str, Any]) -> str:
+    counts = [splits[split]["labels"][label]["positive"] for split in ("train", "test") if split in splits]
+    return f"{label} {' / '.join(str(count) for count in counts)}"
+
+
+def markdown(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return the rows as a Markdown table; the notes follow it, one a line."""
+    columns = [column for column in COLUMNS if column != "note" and any(row[column] for row in rows)]
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(row[column] for column in columns) + " |" for row in rows]
+    notes = [f"- {row['dataset']}: {row['note']}" for row in rows if row["note"]]
+    head = "Images a side; positives are train / test.\n"
+    return (
+        "\n".join([head, *lines, *(["", "What the paper's counts are made of:", "", *notes] if notes else [])]) + "\n"
+    )

@@ -1,0 +1,101 @@
+"""Any dataset with one CSV table: image_id, file, patient_id, a column a label, and what else it has to say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.errors import InputError
+from scripts.lib.formats.labels import age_of, check_policy, is_lateral, label_columns, row_labels, sex_of, view_of
+from scripts.lib.formats.paths import safe_path
+from scripts.lib.formats.record import Listing, MaskSource, Record
+from scripts.lib.formats.sources import tables
+from scripts.lib.formats.tables import Row, Table, is_missing
+
+REQUIRED = ("image_id", "file", "patient_id")
+OPTIONAL = ("mask_file", "report", "split", "view", "sex", "age")
+SPLITS = ("generator", "train", "validate", "test")
+
+
+def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structures: Sequence[str]) -> Listing:
+    """Return the films of the table's rows that `where` selects; `columns` says what the table calls our columns."""
+    check_policy(settings)
+    columns = _columns(settings)
+    table = Table(root / settings["table"], [columns[name] for name in REQUIRED], settings["encoding"])
+    _check_optional(table, settings, structures)
+    available = list(settings["mask_values"] or structures) if columns["mask_file"] in table.columns else []
+    listing = Listing([], list(labels), available, tables("folder", root, settings))
+    named = label_columns(table, labels)
+    folders = set()
+    for row in table.unique(columns["image_id"]):
+        listing.listed.add(safe_path(row[columns["file"]], f"{row.where} column {columns['file']}"))
+        if not _selected(row, settings["where"]):
+            listing.excluded["not selected by reader.where"] += 1
+            continue
+        record = _record(row, columns, settings, available)
+        listing.listed.update(str(mask.data[0]) for mask in record.masks)
+        folders.add(record.source_file.rpartition("/")[0])
+        if settings["frontal_only"] and is_lateral(record.view):
+            listing.excluded["lateral"] += 1
+            continue
+        record.labels = row_labels(row, named, settings)
+        listing.records.append(record)
+    if not listing.records:
+        raise InputError(f"{table.path}: no row left after reader.where {settings['where']} and frontal_only")
+    listing.folders = tuple(sorted(folders))
+    return listing
+
+
+def _columns(settings: Mapping[str, Any]) -> dict[str, str]:
+    known = (*REQUIRED, *OPTIONAL)
+    for name in settings["columns"]:
+        if name not in known:
+            raise InputError(f"reader.columns: {name!r} is unknown; expected some of {', '.join(known)}")
+    return {name: settings["columns"].get(name, name) for name in known}
+
+
+def _check_optional(table: Table, settings: Mapping[str, Any], structures: Sequence[str]) -> None:
+    wanted = [*settings["columns"].values(), *settings["where"]]
+    missing = [column for column in wanted if column not in table.columns]
+    if missing:
+        raise InputError(f"{table.path}: no column {', '.join(missing)}, named in reader.columns or reader.where")
+    if len(structures) > 1 and not settings["mask_values"]:
+        raise InputError(
+            "reader.mask_values: expected a grey value for each of the structures " + ", ".join(structures)
+        )
+
+
+def _selected(row: Row, where: Mapping[str, Any]) -> bool:
+    for column, wanted in where.items():
+        allowed = wanted if isinstance(wanted, list) else [wanted]
+        if row[column] not in [str(value) for value in allowed]:
+            return False
+    return True
+
+
+def _record(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any], available: Sequence[str]) -> Record:
+    values = {name: row.get(column) for name, column in columns.items()}
+    if is_missing(values["patient_id"]):
+        raise InputError(f"{row.where}: column {columns['patient_id']} is empty; expected whose film it is")
+    split = values["split"] or None
+    if split not in (None, *SPLITS):
+        raise InputError(f"{row.where}: split {split!r}, expected one of {', '.join(SPLITS)}")
+    masks: tuple[MaskSource, ...] = ()
+    if available and not is_missing(values["mask_file"]):
+        where = f"{row.where} column {columns['mask_file']}"
+        path = safe_path(values["mask_file"], where)
+        masks = (MaskSource(available[0], "file", (path,), where),)
+    return Record(
+        image_id=values["image_id"],
+        source_file=safe_path(values["file"], f"{row.where} column {columns['file']}"),
+        patient_id=values["patient_id"],
+        view=view_of(values["view"]),
+        age=age_of(values["age"]),
+        sex=sex_of(values["sex"]),
+        report=None if is_missing(values["report"]) else " ".join(values["report"].split()),
+        split=split,
+        masks=masks,
+        annotated=tuple(available) if masks else (),
+        where=row.where,
+    )

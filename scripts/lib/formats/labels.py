@@ -1,0 +1,103 @@
+"""Labels and demographics as the tables write them, turned into 0, 1 or None, years, and M or F."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scripts.lib.errors import InputError
+from scripts.lib.formats.tables import Row, Table, is_missing
+
+# MGCA's mixed policy for CheXpert's uncertain labels; labels it does not name count as negative when uncertain.
+MGCA_UNCERTAIN = {"atelectasis": 1, "cardiomegaly": 0, "consolidation": 0, "edema": 1, "pleural_effusion": 1}
+UNCERTAINTY = ("mgca", "zeros", "ones", "ignore")
+BLANK = ("zero", "ignore")
+VALUES = {"0": 0, "0.0": 0, "1": 1, "1.0": 1, "-1": -1, "-1.0": -1}
+FRONTAL = frozenset({"PA", "AP"})
+LATERAL = frozenset({"LL", "RL", "LATERAL", "LLD", "RLD"})
+
+
+def label_name(column: str) -> str:
+    """Return the name of a label as used in the project: lower case with underscores, e.g. "pleural_effusion"."""
+    return re.sub(r"[^a-z0-9]+", "_", column.strip().lower()).strip("_")
+
+
+def label_value(text: str, where: str) -> int | None:
+    """Return -1, 0, 1 or None for a label cell; raises InputError for any other text."""
+    if text in VALUES:
+        return VALUES[text]
+    if is_missing(text):
+        return None
+    raise InputError(f"{where}: label {text!r}; expected 1, 0, -1 (uncertain) or nothing")
+
+
+def decide(value: int | None, label: str, uncertainty: str, blank: str) -> int | None:
+    """Return 0, 1 or None: what an uncertain (-1) or blank (None) label counts as under the policy."""
+    if value is None:
+        return 0 if blank == "zero" else None
+    if value != -1:
+        return value
+    return {"zeros": 0, "ones": 1, "ignore": None, "mgca": MGCA_UNCERTAIN.get(label, 0)}[uncertainty]
+
+
+def check_policy(settings: Mapping[str, Any]) -> None:
+    """Raise InputError unless the reader's `uncertainty` and `blank` are known words."""
+    for key, allowed in (("uncertainty", UNCERTAINTY), ("blank", BLANK)):
+        if settings[key] not in allowed:
+            raise InputError(f"reader.{key} is {settings[key]!r}, expected one of {', '.join(allowed)}")
+
+
+def label_columns(table: Table, labels: Sequence[str]) -> dict[str, str]:
+    """Return {label: column of the table}; raises InputError when a label asked for is not a column."""
+    known = {label_name(column): column for column in table.columns}
+    for label in labels:
+        if label not in known:
+            raise InputError(
+                f"{table.path}: no column for label {label!r}; the table has {', '.join(table.columns)[:400]}"
+            )
+    return {label: known[label] for label in labels}
+
+
+def row_labels(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, int | None]:
+    """Return the labels of one row under the reader's `uncertainty` and `blank` policies."""
+    return {
+        label: decide(
+            label_value(row[column], f"{row.where} column {column}"), label, settings["uncertainty"], settings["blank"]
+        )
+        for label, column in columns.items()
+    }
+
+
+def sex_of(text: str) -> str:
+    """Return "M", "F" or "" for what tables and headers write."""
+    return {"m": "M", "male": "M", "f": "F", "female": "F"}.get(text.strip().lower(), "")
+
+
+def age_of(text: str) -> float | None:
+    """Return years from "45", "45.0" or a DICOM age such as "045Y" or "018M"; None when it says neither."""
+    match = re.fullmatch(r"\s*(\d{1,3}(?:\.\d+)?)\s*([YMWD]?)\s*", text.upper())
+    if not match:
+        return None
+    years = float(match[1]) / {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}[match[2]]
+    return years if years <= 120 else None
+
+
+def view_of(text: str) -> str:
+    """Return a view as DICOM writes it, upper case; "" when unknown."""
+    text = text.strip().upper()
+    return "" if is_missing(text) else text
+
+
+def is_lateral(view: str) -> bool:
+    """Whether a view is from the side."""
+    return view in LATERAL
+
+
+def check_labels(format: str, labels: Sequence[str], available: Sequence[str]) -> None:
+    """Raise InputError when a label asked for is none that the format has."""
+    for label in labels:
+        if label not in available:
+            raise InputError(
+                f"labels: {label!r} is no label of format {format}; expected some of {', '.join(available)}"
+            )

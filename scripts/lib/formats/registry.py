@@ -1,0 +1,54 @@
+"""Which reader serves which format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.errors import InputError
+from scripts.lib.formats import candid, chexpert, folder, mimic, rsna, siim
+from scripts.lib.formats.record import STRUCTURES, Listing
+from scripts.lib.formats.sources import check_format, reader_settings, where_to_get
+
+Reader = Callable[[Path, Mapping[str, Any], Sequence[str], Sequence[str]], Listing]
+READERS: dict[str, Reader] = {
+    "chexpert": chexpert.read,
+    "candid": candid.read,
+    "siim": siim.read,
+    "rsna": rsna.read,
+    "mimic": mimic.read,
+    "folder": folder.read,
+}
+
+
+def list_records(
+    format: str,
+    root: Path,
+    reader: Mapping[str, Any] | None,
+    labels: Sequence[str],
+    structures: Sequence[str] | None,
+) -> Listing:
+    """Return the dataset's listing, records sorted by image id, with the structures asked for (None: all there are).
+
+    Raises InputError when a table, a label or a structure is missing, or an image id is there twice.
+    """
+    check_format(format)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; expected {where_to_get(format)}")
+    listing = READERS[format](root, reader_settings(format, reader), labels, structures or [])
+    for name in structures or []:
+        if name not in listing.structures:
+            have = ", ".join(listing.structures) or "none"
+            raise InputError(
+                f"structures: {name!r} is not annotated in {root}; this dataset and its reader keys give {have}"
+            )
+    wanted = listing.structures if structures is None else structures
+    listing.structures = [name for name in STRUCTURES if name in wanted]
+    listing.records.sort(key=lambda record: record.image_id)
+    for one, two in zip(listing.records, listing.records[1:]):
+        if one.image_id == two.image_id:
+            raise InputError(
+                f"{two.where}: image id {two.image_id} is already in {one.where}; identifiers must be unique"
+            )
+    return listing

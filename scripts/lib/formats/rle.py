@@ -1,0 +1,109 @@
+"""Run-length masks: the two codings in use, which must not be mistaken for each other.
+
+SIIM-ACR and CANDID-PTX: pairs (gap, length), each gap counted from the end of the run before, pixels column by column.
+CheXmask: pairs (start, length), starts absolute and from 1, pixels row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.lib.errors import InputError
+from scripts.lib.formats.record import Rejected
+from scripts.lib.formats.tables import is_missing
+
+Mask = NDArray[np.bool_]
+
+
+def is_empty(text: str) -> bool:
+    """Whether a cell says "no mask": "-1" (with or without blanks, or as a float), NaN, or nothing."""
+    return text.strip() in ("-1", "-1.0") or is_missing(text)
+
+
+def filled_runs(cells: Sequence[str], where: str) -> tuple[str, ...]:
+    """Return the run-length texts of all rows of one image, repeats dropped; raises InputError for "-1" beside a mask."""
+    filled = tuple(dict.fromkeys(cell.strip() for cell in cells if not is_empty(cell)))
+    if filled and len([cell for cell in cells if is_empty(cell)]) > 0:
+        raise InputError(f"{where}: one row says -1 (no mask) and another one gives a mask; keep one of the two")
+    return filled
+
+
+def _pairs(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    words = text.split()
+    if len(words) % 2:
+        raise Rejected(f"run lengths: odd count of {len(words)} numbers, expected pairs")
+    try:
+        numbers = np.array([int(word) for word in words], dtype=np.int64)
+    except (ValueError, OverflowError):
+        word = next(word for word in words if not word.lstrip("+-").isdigit() or len(word) > 18)
+        raise Rejected(f"run lengths: {word[:20]!r} is not a whole number of pixels") from None
+    starts, lengths = numbers[::2], numbers[1::2]
+    if len(numbers) and numbers.min() < 0:
+        raise Rejected(f"run lengths: negative number {numbers.min()}")
+    return starts, lengths
+
+
+def _paint(starts: NDArray[np.int64], lengths: NDArray[np.int64], count: int) -> Mask:
+    """Return a flat mask (count,) with the runs set; raises Rejected when a run leaves the image."""
+    if len(starts):
+        ends = starts + lengths
+        if starts.min() < 0:
+            raise Rejected(f"run lengths: a run starts at pixel {starts.min()}, before the image")
+        if starts.max() >= count:
+            raise Rejected(f"run lengths: a run starts at pixel {starts.max()}, beyond the image of {count}")
+        if ends.max() > count:
+            raise Rejected(f"run lengths: a run ends at pixel {ends.max()}, past the end of the image of {count}")
+    steps = np.zeros(count + 1, dtype=np.int32)
+    np.add.at(steps, starts, 1)
+    np.add.at(steps, starts + lengths, -1)
+    return np.cumsum(steps[:-1], dtype=np.int32) > 0
+
+
+def _bounded(total: np.ndarray, count: int) -> None:
+    """Raise Rejected before a sum of hostile gaps could overflow."""
+    if len(total) and total.max() > count:
+        raise Rejected(f"run lengths: number {total.max()} is larger than the image of {count} pixels")
+
+
+def decode_relative(text: str, shape: tuple[int, int], base: int = 0) -> Mask:
+    """Return the mask bool (H, W) of a SIIM or CANDID text; `base` is the number of the first pixel, 0 or 1."""
+    height, width = shape
+    gaps, lengths = _pairs(text)
+    _bounded(gaps, height * width + base)
+    _bounded(lengths, height * width)
+    ends = np.cumsum(gaps + lengths) - base
+    return np.ascontiguousarray(_paint(ends - lengths, lengths, height * width).reshape(width, height).T)
+
+
+def decode_absolute(text: str, shape: tuple[int, int]) -> Mask:
+    """Return the mask bool (H, W) of a CheXmask text."""
+    height, width = shape
+    starts, lengths = _pairs(text)
+    _bounded(starts, height * width + 1)
+    _bounded(lengths, height * width)
+    return _paint(starts - 1, lengths, height * width).reshape(height, width)
+
+
+def _runs(flat: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flat, [False]]).astype(np.int8)))
+    return edges[::2], edges[1::2] - edges[::2]
+
+
+def encode_relative(mask: Mask, base: int = 0) -> str:
+    """Return the SIIM text of a mask bool (H, W), "-1" for an empty one."""
+    starts, lengths = _runs(mask.T.ravel())
+    if not len(starts):
+        return "-1"
+    before = np.concatenate([[0], (starts + lengths)[:-1]])
+    gaps = starts - before
+    gaps[0] += base
+    return " ".join(f"{gap} {length}" for gap, length in zip(gaps, lengths, strict=True))
+
+
+def encode_absolute(mask: Mask) -> str:
+    """Return the CheXmask text of a mask bool (H, W), "" for an empty one."""
+    starts, lengths = _runs(mask.ravel())
+    return " ".join(f"{start + 1} {length}" for start, length in zip(starts, lengths, strict=True))

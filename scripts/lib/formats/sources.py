@@ -1,0 +1,137 @@
+"""What each format needs on disk: its reader's keys, its tables, and where its data come from. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.errors import InputError
+
+CHEXMASK = {"chexmask": None, "min_rca": 0.7, "chexmask_missing": "keep"}
+READERS: dict[str, dict[str, Any]] = {
+    "chexpert": {
+        "train": "train.csv",
+        "valid": "valid.csv",
+        "uncertainty": "mgca",
+        "blank": "zero",
+        "frontal_only": True,
+        "encoding": "utf-8",
+    },
+    "candid": {
+        "table": "Pneumothorax_reports.csv",
+        "chest_tubes": "chest_tube.csv",
+        "rib_fractures": "acute_rib_fracture.csv",
+        "images": "dataset",
+        "rle_base": 0,
+        "frontal_only": True,
+        "encoding": "utf-8",
+        **CHEXMASK,
+    },
+    "siim": {
+        "table": "train-rle.csv",
+        "images": "dicom-images-train",
+        "rle_base": 0,
+        "positives_only": True,
+        "frontal_only": True,
+        "encoding": "utf-8",
+    },
+    "rsna": {
+        "table": "stage_2_train_labels.csv",
+        "classes": "stage_2_detailed_class_info.csv",
+        "images": "stage_2_train_images",
+        "box_masks": False,
+        "frontal_only": True,
+        "encoding": "utf-8",
+    },
+    "mimic": {
+        "split": "mimic-cxr-2.0.0-split.csv",
+        "metadata": "mimic-cxr-2.0.0-metadata.csv",
+        "labels": "mimic-cxr-2.0.0-chexpert.csv",
+        "reports": "mimic_cxr_sectioned.csv",
+        "images": "files",
+        "suffix": ".jpg",
+        "uncertainty": "zeros",
+        "blank": "zero",
+        "frontal_only": True,
+        "encoding": "utf-8",
+        **CHEXMASK,
+    },
+    "folder": {
+        "table": "labels.csv",
+        "columns": {},
+        "where": {},
+        "mask_values": {},
+        "mask_ignored": [],
+        "uncertainty": "ignore",
+        "blank": "ignore",
+        "frontal_only": False,
+        "encoding": "utf-8",
+    },
+}
+TABLE_KEYS = {
+    "chexpert": ("train", "valid"),
+    "candid": ("table", "chest_tubes", "rib_fractures", "chexmask"),
+    "siim": ("table",),
+    "rsna": ("table", "classes"),
+    "mimic": ("split", "metadata", "labels", "reports", "chexmask"),
+    "folder": ("table",),
+}
+WHERE = {
+    "chexpert": "CheXpert: stanfordaimi.azurewebsites.net, Stanford research use agreement (a form, free of charge)",
+    "candid": "CANDID-PTX: doi.org/10.17608/k6.auckland.14173982, ethics course and data use agreement; lung and heart masks: "
+    "a CheXmask version below 1.0 on physionet.org",
+    "siim": "SIIM-ACR Pneumothorax: kaggle.com/c/siim-acr-pneumothorax-segmentation, Kaggle account and competition rules",
+    "rsna": "RSNA Pneumonia Detection: kaggle.com/c/rsna-pneumonia-detection-challenge, Kaggle account and competition rules",
+    "mimic": "MIMIC-CXR and MIMIC-CXR-JPG: physionet.org, credentialed access (CITI course and data use agreement)",
+    "folder": "your own films: one CSV with columns image_id, file, patient_id and one a label; see README, 'Your own data'",
+}
+
+
+def check_format(format: str) -> None:
+    """Raise InputError unless `format` is known, naming the nearest one that is."""
+    if format not in READERS:
+        raise InputError(
+            f"format {format!r} is unknown{_nearest(format, READERS)}; expected one of {', '.join(READERS)}"
+        )
+
+
+def reader_settings(format: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the reader's keys of `format`, defaults filled in; raises InputError for an unknown format or key."""
+    check_format(format)
+    known = READERS[format]
+    for key in given or {}:
+        if key not in known:
+            raise InputError(
+                f"reader key {key!r} of format {format} is unknown{_nearest(key, known)}; expected one of {', '.join(known)}"
+            )
+    return {**known, **(given or {})}
+
+
+def tables(format: str, root: str | Path, reader: Mapping[str, Any] | None = None) -> list[Path]:
+    """Return the table files that a dataset of `format` below `root` is read from; a key set to null is left out.
+
+    Where only the gzipped table (`x.csv.gz`) is there, as PhysioNet ships it, that is the path returned.
+    """
+    settings = reader_settings(format, reader)
+    names = [settings[key] for key in TABLE_KEYS[format] if settings[key]]
+    return [table_path(root, str(name)) for name in names]
+
+
+def table_path(root: str | Path, name: str) -> Path:
+    """Return the path of one table below `root` (an absolute name stays itself), or of its gzipped form if only that exists."""
+    path = Path(root, name)
+    zipped = path.with_name(path.name + ".gz")
+    return zipped if not path.exists() and zipped.exists() else path
+
+
+def where_to_get(format: str) -> str:
+    """Return one line that says where data of `format` are to be had and what it takes."""
+    check_format(format)
+    return WHERE[format]
+
+
+def _nearest(word: str, known: Mapping[str, Any]) -> str:
+    near = get_close_matches(word, list(known), n=1)
+    return f", did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,164 @@
+"""Strict reading of a dataset's CSV tables: every complaint names the file and the row."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from scripts.lib.errors import InputError
+from scripts.lib.formats.sources import table_path
+
+FIELD_LIMIT = 1 << 24
+MISSING_WORDS = frozenset({"", "nan", "na", "n/a", "none", "null"})
+
+
+class Row:
+    """One row of a table: values by column name, stripped of blanks."""
+
+    __slots__ = ("_columns", "_values", "line", "path")
+
+    def __init__(self, columns: dict[str, int], values: list[str], path: Path, line: int) -> None:
+        self._columns = columns
+        self._values = values
+        self.path = path
+        self.line = line
+
+    def __getitem__(self, column: str) -> str:
+        return self._values[self._columns[column]].strip()
+
+    def get(self, column: str, default: str = "") -> str:
+        """Return the value of a column, or `default` where the table has no such column."""
+        return self[column] if column in self._columns else default
+
+    @property
+    def where(self) -> str:
+        """File and row for messages; the header is row 1, as a spreadsheet shows it."""
+        return f"{self.path} row {self.line}"
+
+    def content(self, ignoring: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return all values, to compare two rows."""
+        return tuple(value.strip() for column, value in zip(self._columns, self._values) if column not in ignoring)
+
+
+class Table:
+    """A CSV table, read row by row; the header is checked at once, the rows as they come."""
+
+    def __init__(self, path: str | Path, required: Iterable[str] = (), encoding: str = "utf-8") -> None:
+        self.path = table_path(Path(path).parent, Path(path).name)
+        self._stream = _open_text(self.path, encoding)
+        csv.field_size_limit(FIELD_LIMIT)
+        self._reader = csv.reader(self._stream, strict=True)
+        header = next((row for row in self._lines() if any(cell.strip() for cell in row)), None)
+        if header is None:
+            raise InputError(f"{self.path}: empty; expected a CSV table with a header line")
+        self.columns = _check_header(self.path, [name.strip() for name in header], required)
+
+    def _lines(self) -> Iterator[list[str]]:
+        try:
+            yield from self._reader
+        except csv.Error as error:
+            raise InputError(f"{self.path} row {self._reader.line_num}: not a CSV table ({error})") from None
+        except UnicodeError as error:
+            raise InputError(
+                f"{self.path}: not text in the encoding {self._stream.encoding} ({error}); save it as UTF-8, or set "
+                "reader.encoding, e.g. cp1252"
+            ) from None
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(f"{self.path}: cannot be read to its end ({error}); copy it anew") from None
+
+    def __iter__(self) -> Iterator[Row]:
+        width, number, count = len(self.columns), 1, 0
+        for values in self._lines():
+            number += 1
+            if not any(value.strip() for value in values):
+                continue
+            if len(values) != width:
+                raise InputError(f"{self.path} row {number}: {len(values)} fields, expected {width} as in the header")
+            count += 1
+            yield Row(self.columns, values, self.path, number)
+        self._stream.close()
+        if not count:
+            raise InputError(f"{self.path}: no rows below the header; expected at least one")
+
+    def unique(self, key: str) -> Iterator[Row]:
+        """Yield the rows, equal repeats dropped; raises InputError for two unlike rows of one key or for an empty key."""
+        seen: dict[str, tuple[int, int]] = {}
+        for row in self:
+            name = row[key]
+            if not name:
+                raise InputError(f"{row.where}: column {key} is empty; expected an identifier")
+            content = hash(row.content())
+            if name not in seen:
+                seen[name] = (row.line, content)
+                yield row
+            elif seen[name][1] != content:
+                raise InputError(
+                    f"{row.where}: {key} {name} is already in row {seen[name][0]} with other values; keep one of the two"
+                )
+
+
+def _check_header(path: Path, names: list[str], required: Iterable[str]) -> dict[str, int]:
+    doubled = sorted({name for name in names if name and names.count(name) > 1})
+    missing = [name for name in required if name not in names]
+    if missing:
+        raise InputError(f"{path}: no column {', '.join(missing)}; the table has {', '.join(names)[:300]}")
+    if doubled:
+        raise InputError(f"{path}: column {', '.join(doubled)} is there twice; rename or remove one")
+    return {name or f"unnamed {k}": k for k, name in enumerate(names)}
+
+
+def _open_text(path: Path, encoding: str) -> io.TextIOWrapper:
+    if not path.is_file():
+        raise InputError(f"{path}: no such table; check `root` and the table names under `reader`")
+    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115
+    try:
+        start = opened.read(4)
+        opened.seek(0)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read ({error}); copy it anew") from None
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    elif b"\0" in start:
+        raise InputError(f"{path}: holds NUL bytes where text was expected; save it as CSV in UTF-8")
+    elif encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+        encoding = "utf-8-sig"
+    return io.TextIOWrapper(opened, encoding=encoding, newline="")
+
+
+def stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, int] | None]:
+    """Return {table: (size, time of change)}, None for one that is missing, which its reader will say."""
+    found: dict[Path, tuple[int, int] | None] = {}
+    for path in paths:
+        status = path.stat() if path.exists() else None
+        found[path] = (status.st_size, status.st_mtime_ns) if status else None
+    return found
+
+
+def check_unchanged(before: Mapping[Path, tuple[int, int] | None]) -> None:
+    """Raise InputError when a table is not as it was when `stamps` looked at it."""
+    for path, stamp in stamps(before).items():
+        if stamp != before[path]:
+            raise InputError(f"{path}: changed while it was being read; run again when nothing writes to it")
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell holds nothing: empty, NaN, None and the like."""
+    return text.strip().lower() in MISSING_WORDS
+
+
+def number(row: Row, column: str) -> float | None:
+    """Return a cell as a finite number, or None where it is empty; raises InputError for anything else."""
+    text = row.get(column)
+    if is_missing(text):
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if value != value or abs(value) == float("inf"):
+        raise InputError(f"{row.where}: column {column} is {text!r}, expected a number or nothing")
+    return value
