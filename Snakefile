@@ -11,7 +11,7 @@
 #   {dataset}/pools/{arm}/fraction-{f}/sheet.png    a sheet of samples for the eye            draw_sheet
 #   {dataset}/trials/{arm}/fraction-{f}/            one table a trial, a row a metric         train_trials
 #   {dataset}/{trials,baselines,summary}.csv        the dataset's results                     summarize_dataset
-#   tables/{trials,baselines,significance,figure2}.csv                                        test_significance
+#   tables/{trials,baselines,significance,trend,figure2}.csv                                  test_significance
 #   table1.{csv,md}  figure2.{pdf,png,svg}                                                    plot_figure2
 import os
 import sys
@@ -48,6 +48,7 @@ rule all:
     input:
         "results/figure2.pdf",
         "results/table1.md",
+        "results/tables/trend.csv",
         collect("results/{dataset}/summary.csv", dataset=STUDY["datasets"]),
         pool_sheets(),
     localrule: True

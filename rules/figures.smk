@@ -70,6 +70,25 @@ use rule test_significance as test_dataset_significance with:
         "Test significance within {wildcards.dataset}"
 
 
+rule test_trend:
+    input:
+        "results/tables/trials.csv",
+    output:
+        "results/tables/trend.csv",
+    log:
+        "results/logs/test_trend/study.log",
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        code=code("test_trend"),
+        metrics=CONFIG["statistics"]["metrics"],
+    message:
+        "Test the trend over the multipliers"
+    shell:
+        "python -m scripts.test_trend --trials {input:q} --metrics {params.metrics} --out {output:q} > {log:q} 2>&1"
+
+
 rule summarize_dataset:
     input:
         trials="results/{dataset}/trials.csv",

@@ -125,7 +125,7 @@ def conditioning_image(
     """
     names = list(structures)
     if palette == "binary":
-        chosen = only or ("pneumothorax" if "pneumothorax" in names else names[0])
+        chosen = only or next((name for name in ("pneumothorax", *names) if name in names), None)
         if chosen not in names:
             raise InputError(f"conditioning image: no structure {chosen!r} in this cohort; it has {names}")
         colours: Mapping[str, Sequence[int]] = {chosen: (255, 255, 255)}

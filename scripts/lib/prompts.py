@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
 from scripts.lib.errors import InputError
 
@@ -15,7 +16,7 @@ SIDES = ("left", "right")
 
 def null_text(text: object) -> str | None:
     """Return the stripped text, or None for what stands for "no text": missing, "", "N/A", "nan", "None"."""
-    if text is None or text != text:  # NaN differs from itself
+    if text is None or pd.isna(text):
         return None
     stripped = str(text).strip()
     return None if stripped.lower() in NULL_TEXTS else stripped

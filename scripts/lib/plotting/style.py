@@ -1,0 +1,83 @@
+"""How every figure looks: type, lines and colours for print, and files whose bytes depend on the data alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402 - the backend is chosen first
+from matplotlib.figure import Figure  # noqa: E402
+
+MM = 1 / 25.4
+INK = "#1b2430"
+SOFT = "#66707c"
+GRID = "#e3e6ea"
+ALERT = "#b3261e"
+# One hue from light to dark: the order survives grey print and every kind of colour vision.
+SYNTHETIC = ("#c6dbef", "#8fbcdd", "#4f93c4", "#1d5f9b", "#0a3055")
+REAL = "#ffffff"
+
+SETTINGS = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 7.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "ytick.major.size": 2.5,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 0,
+    "text.color": INK,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "synthorax",
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+# What a format would otherwise stamp into the file: the time, or the version of the library.
+METADATA = {
+    ".pdf": {"CreationDate": None, "Creator": "Synthorax", "Producer": None},
+    ".svg": {"Date": None, "Creator": "Synthorax"},
+    ".png": {"Software": None},
+}
+
+
+@contextmanager
+def journal_style() -> Iterator[None]:
+    """Draw with SETTINGS inside the block and leave matplotlib as it was."""
+    with plt.rc_context(SETTINGS):
+        yield
+
+
+def shades(count: int) -> list[str]:
+    """Return `count` colours for ascending multipliers, spread over the light-to-dark scale."""
+    if count <= len(SYNTHETIC):
+        step = (len(SYNTHETIC) - 1) / max(count - 1, 1)
+        return [SYNTHETIC[round(place * step)] for place in range(count)] if count > 1 else [SYNTHETIC[2]]
+    scale = matplotlib.colors.LinearSegmentedColormap.from_list("synthetic", SYNTHETIC)
+    return [matplotlib.colors.to_hex(scale(place / (count - 1))) for place in range(count)]
+
+
+def save(figure: Figure, paths: Sequence[tuple[Path, str]], dpi: int = 300) -> None:
+    """Write the figure to each (path, suffix); the suffix, e.g. ".pdf", chooses the format."""
+    with journal_style():  # fonts and identifiers are settled when a file is written
+        for path, suffix in paths:
+            figure.savefig(path, format=suffix.lstrip("."), dpi=dpi, metadata=METADATA.get(suffix))
+    plt.close(figure)
