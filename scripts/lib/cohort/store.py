@@ -22,7 +22,18 @@ from scripts.lib.atomic import atomic_file
 from scripts.lib.errors import InputError
 
 FILES = ("images.npy", "masks.npy", "index.parquet", "cohort.json")
-REQUIRED_COLUMNS = ("image_id", "patient_id", "split", "view", "age", "sex", "report", "source_file", "sha256", "synthetic")
+REQUIRED_COLUMNS = (
+    "image_id",
+    "patient_id",
+    "split",
+    "view",
+    "age",
+    "sex",
+    "report",
+    "source_file",
+    "sha256",
+    "synthetic",
+)
 HEADER_BYTES = 128
 
 
@@ -44,7 +55,9 @@ class Cohort:
         self._masks = [_map_array(folder / "masks.npy") for folder in self.folders]
         self._starts = np.cumsum([0] + [len(part) for part in self._images])
         if self._starts[-1] != len(index):
-            raise InputError(f"{self.folders[0]}: {self._starts[-1]} images but {len(index)} index rows; remake this cohort")
+            raise InputError(
+                f"{self.folders[0]}: {self._starts[-1]} images but {len(index)} index rows; remake this cohort"
+            )
 
     @classmethod
     def open(cls, folders: str | Path | Sequence[str | Path], columns: Sequence[str] | None = None) -> Cohort:
@@ -149,10 +162,14 @@ class CohortWriter:
         shape = (self.resolution, self.resolution)
         for name, array in (("image", image), ("mask", mask)):
             if array is not None and (array.shape != shape or array.dtype != np.uint8):
-                raise ValueError(f"{name} of {row.get('image_id')}: {array.dtype} {array.shape}, expected uint8 {shape}")
+                raise ValueError(
+                    f"{name} of {row.get('image_id')}: {array.dtype} {array.shape}, expected uint8 {shape}"
+                )
         self._images.write(np.ascontiguousarray(image).tobytes())
         if self.with_masks:
-            self._masks.write(np.zeros(shape, np.uint8).tobytes() if mask is None else np.ascontiguousarray(mask).tobytes())
+            self._masks.write(
+                np.zeros(shape, np.uint8).tobytes() if mask is None else np.ascontiguousarray(mask).tobytes()
+            )
         self.rows.append(dict(row))
 
     def __len__(self) -> int:

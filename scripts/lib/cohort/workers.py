@@ -34,8 +34,8 @@ def in_order(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iter
                 yield from waiting.popleft().result()
         except BrokenProcessPool:
             raise InputError(
-                "a decoding process died (out of memory, or a file that crashes its decoder); run again with --threads 1 "
-                "to see at which file"
+                "a worker process died, out of memory or by a file that crashes its decoder: lower --threads or free memory; "
+                "if it happens again, halve the table until the file is found"
             ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

@@ -56,8 +56,6 @@ def _sources(row: Row) -> tuple[MaskSource, ...]:
 
 def add_masks(listing: Listing, masks: Mapping[str, tuple[MaskSource, ...] | None], missing: str) -> None:
     """Give every record its lung and heart masks; a film without good ones is kept unannotated or excluded (`missing`)."""
-    if missing not in ("keep", "exclude"):
-        raise InputError(f"reader.chexmask_missing is {missing!r}, expected keep or exclude")
     kept = []
     for record in listing.records:
         found = masks.get(record.image_id)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.errors import InputError
-from scripts.lib.formats.labels import age_of, check_policy, is_lateral, label_columns, row_labels, sex_of, view_of
+from scripts.lib.formats.labels import age_of, is_lateral, label_columns, row_labels, sex_of, view_of
 from scripts.lib.formats.paths import safe_path
 from scripts.lib.formats.record import Listing, MaskSource, Record
 from scripts.lib.formats.sources import tables
@@ -20,7 +20,6 @@ SPLITS = ("generator", "train", "validate", "test")
 
 def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structures: Sequence[str]) -> Listing:
     """Return the films of the table's rows that `where` selects; `columns` says what the table calls our columns."""
-    check_policy(settings)
     columns = _columns(settings)
     table = Table(root / settings["table"], [columns[name] for name in REQUIRED], settings["encoding"])
     _check_optional(table, settings, structures)
@@ -29,12 +28,11 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     named = label_columns(table, labels)
     folders = set()
     for row in table.unique(columns["image_id"]):
-        listing.listed.add(safe_path(row[columns["file"]], f"{row.where} column {columns['file']}"))
+        listing.listed.update(_files(row, columns))
         if not _selected(row, settings["where"]):
             listing.excluded["not selected by reader.where"] += 1
             continue
         record = _record(row, columns, settings, available)
-        listing.listed.update(str(mask.data[0]) for mask in record.masks)
         folders.add(record.source_file.rpartition("/")[0])
         if settings["frontal_only"] and is_lateral(record.view):
             listing.excluded["lateral"] += 1
@@ -64,6 +62,13 @@ def _check_optional(table: Table, settings: Mapping[str, Any], structures: Seque
         raise InputError(
             "reader.mask_values: expected a grey value for each of the structures " + ", ".join(structures)
         )
+
+
+def _files(row: Row, columns: Mapping[str, str]) -> list[str]:
+    """Return the checked paths of a row's film and mask, whether or not the row is selected."""
+    film = safe_path(row[columns["file"]], f"{row.where} column {columns['file']}")
+    mask = row.get(columns["mask_file"])
+    return [film] if is_missing(mask) else [film, safe_path(mask, f"{row.where} column {columns['mask_file']}")]
 
 
 def _selected(row: Row, where: Mapping[str, Any]) -> bool:

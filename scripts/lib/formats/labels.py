@@ -11,8 +11,6 @@ from scripts.lib.formats.tables import Row, Table, is_missing
 
 # MGCA's mixed policy for CheXpert's uncertain labels; labels it does not name count as negative when uncertain.
 MGCA_UNCERTAIN = {"atelectasis": 1, "cardiomegaly": 0, "consolidation": 0, "edema": 1, "pleural_effusion": 1}
-UNCERTAINTY = ("mgca", "zeros", "ones", "ignore")
-BLANK = ("zero", "ignore")
 VALUES = {"0": 0, "0.0": 0, "1": 1, "1.0": 1, "-1": -1, "-1.0": -1}
 FRONTAL = frozenset({"PA", "AP"})
 LATERAL = frozenset({"LL", "RL", "LATERAL", "LLD", "RLD"})
@@ -39,13 +37,6 @@ def decide(value: int | None, label: str, uncertainty: str, blank: str) -> int |
     if value != -1:
         return value
     return {"zeros": 0, "ones": 1, "ignore": None, "mgca": MGCA_UNCERTAIN.get(label, 0)}[uncertainty]
-
-
-def check_policy(settings: Mapping[str, Any]) -> None:
-    """Raise InputError unless the reader's `uncertainty` and `blank` are known words."""
-    for key, allowed in (("uncertainty", UNCERTAINTY), ("blank", BLANK)):
-        if settings[key] not in allowed:
-            raise InputError(f"reader.{key} is {settings[key]!r}, expected one of {', '.join(allowed)}")
 
 
 def label_columns(table: Table, labels: Sequence[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from scripts.lib.errors import InputError
 from scripts.lib.formats import chexmask
-from scripts.lib.formats.labels import check_policy, decide, is_lateral, label_columns, row_labels, view_of
+from scripts.lib.formats.labels import decide, is_lateral, label_columns, row_labels, view_of
 from scripts.lib.formats.paths import safe_name
 from scripts.lib.formats.record import Listing, Record
 from scripts.lib.formats.sources import tables
@@ -20,7 +20,6 @@ NO_LABELS = "films of studies without a row of labels"
 
 def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structures: Sequence[str]) -> Listing:
     """Return the films of the split table, with its splits train, validate and test, and the impression as report."""
-    check_policy(settings)
     available = ["lungs", "heart"] if settings["chexmask"] else []
     listing = Listing([], list(labels), available, tables("mimic", root, settings))
     listing.folders, listing.suffixes = (settings["images"],), (settings["suffix"],)

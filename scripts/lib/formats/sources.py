@@ -70,6 +70,12 @@ READERS: dict[str, dict[str, Any]] = {
         "encoding": "utf-8",
     },
 }
+ALLOWED: dict[str, tuple[Any, ...]] = {
+    "uncertainty": ("mgca", "zeros", "ones", "ignore"),
+    "blank": ("zero", "ignore"),
+    "chexmask_missing": ("keep", "exclude"),
+    "rle_base": (0, 1),
+}
 TABLE_KEYS = {
     "chexpert": ("train", "valid"),
     "candid": ("table", "chest_tubes", "rib_fractures", "chexmask"),
@@ -98,15 +104,31 @@ def check_format(format: str) -> None:
 
 
 def reader_settings(format: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the reader's keys of `format`, defaults filled in; raises InputError for an unknown format or key."""
+    """Return the reader's keys of `format`, defaults filled in; raises InputError for an unknown format, key or value."""
     check_format(format)
     known = READERS[format]
-    for key in given or {}:
+    given = given or {}
+    for key in given:
         if key not in known:
             raise InputError(
                 f"reader key {key!r} of format {format} is unknown{_nearest(key, known)}; expected one of {', '.join(known)}"
             )
-    return {**known, **(given or {})}
+        _check_value(key, given[key], known[key], key in TABLE_KEYS[format])
+    return {**known, **given}
+
+
+def _check_value(key: str, value: Any, default: Any, is_table: bool) -> None:
+    if key in ALLOWED:
+        if value not in ALLOWED[key] or isinstance(value, bool):
+            words = ", ".join(str(word) for word in ALLOWED[key])
+            raise InputError(f"reader.{key} is {value!r}, expected one of {words}")
+        return
+    kinds: dict[type, tuple[type, ...]] = {float: (int, float), type(None): (str,)}
+    kind = kinds.get(type(default), (type(default),))
+    if is_table and value is None:
+        return
+    if not isinstance(value, kind) or isinstance(value, bool) != isinstance(default, bool):
+        raise InputError(f"reader.{key} is {value!r}, expected a {kind[-1].__name__}, such as {default!r}")
 
 
 def tables(format: str, root: str | Path, reader: Mapping[str, Any] | None = None) -> list[Path]:
