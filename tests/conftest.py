@@ -34,7 +34,7 @@ class Workflow:
 
     def planned(self, *arguments: str) -> dict[str, set[str]]:
         """Return {rule: reasons} of the jobs that a dry run would start."""
-        done = self.run("--dry-run", *arguments)
+        done = self.run("--dry-run", *arguments, "--quiet", "host")
         assert done.returncode == 0, done.stdout + done.stderr
         text, found = done.stdout + done.stderr, {}
         for block in re.split(r"\n(?=(?:local)?rule \w+:|\[)", text):

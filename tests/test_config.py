@@ -43,10 +43,10 @@ def test_every_default_is_described_by_the_schema(default: dict[str, Any]) -> No
     schema = yaml.safe_load(study_config.SCHEMA_FILE.read_text())
     missing = []
     for section, content in default.items():
+        if not isinstance(content, dict):
+            continue
         properties = schema["properties"][section].get("properties", {})
-        missing += [
-            f"{section}.{key}" for key in content if isinstance(content, dict) and properties and key not in properties
-        ]
+        missing += [f"{section}.{key}" for key in content if properties and key not in properties]
     assert missing == []
 
 

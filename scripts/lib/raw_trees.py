@@ -9,10 +9,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.config import stage
 from scripts.lib.errors import InputError
 from scripts.lib.formats.sources import tables, where_to_get
 
 PHANTOM = "phantom"
+WEIGHTS = (
+    "expected a Stable Diffusion model in diffusers format: RoentGen (forms.gle/9T7AdS2kPwtMq2pj8, for credentialed users "
+    "of MIMIC-CXR, licence creativeml-openrail-m), or base.path: null to train a small one on study.foundation"
+)
+ENCODERS = (
+    "expected an image encoder as .safetensors or MGCA's .ckpt (linked from the README of github.com/HKU-MedAI/MGCA, "
+    "Apache 2.0), or imagenet, or null"
+)
 
 
 def root_of(section: Mapping[str, Any], dataset: str) -> str:
@@ -34,7 +43,11 @@ def missing_sources(config: Mapping[str, Any]) -> Iterator[str]:
     if config["base"]["path"] is None:
         wanted += [name for name in study["foundation"] if name not in wanted]
     elif not (Path(config["base"]["path"]) / "model_index.json").is_file():
-        yield f"base.path = {config['base']['path']}: no model in diffusers format there; {config['base']['source']}"
+        yield f"base.path = {config['base']['path']}: no model_index.json there; {WEIGHTS}"
+    for name in study["datasets"]:
+        weights = stage(config, "trials", name)["model"]["weights"]
+        if weights not in (None, "imagenet") and not Path(weights).is_file():
+            yield f"trials.model.weights of {name} = {weights}: no such file; {ENCODERS}"
     for name in wanted:
         section = config["datasets"][name]
         if section["root"] == PHANTOM:

@@ -1,0 +1,110 @@
+"""Train a ControlNet on masks, with the foundation model frozen and the text absent (the paper's first training)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import ControlNetModel
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.diffusion.autoencoder import encode_images, sample_latents
+from scripts.lib.diffusion.checkpoint import Checkpoints, log
+from scripts.lib.diffusion.control import HintBranch, build_controlnet, predict_noise
+from scripts.lib.diffusion.denoising import denoising_loss
+from scripts.lib.diffusion.devices import Placement
+from scripts.lib.diffusion.encoding import HintPainter, drop_structures
+from scripts.lib.diffusion.foundation import fast_layout, seeded
+from scripts.lib.diffusion.generator import Generator
+from scripts.lib.diffusion.layout import (
+    BASE_PARTS,
+    CLASSES,
+    describe_files,
+    link_parts,
+    read_model_index,
+    write_model_index,
+    write_notes,
+)
+from scripts.lib.diffusion.resolution import fit_images
+from scripts.lib.diffusion.settings import Section
+from scripts.lib.diffusion.training import Trainer
+
+
+def train_control(
+    base: Generator,
+    cohort: Cohort,
+    rows: np.ndarray,
+    settings: Section,
+    seed: int,
+    placement: Placement,
+    checkpoints: Checkpoints,
+) -> ControlNetModel:
+    """Return a ControlNet trained on the masks of these rows; `settings` is the section `controlnet`.
+
+    The loss is equation 1 with c_t = 0. Films are never mirrored: left and right have a meaning.
+    """
+    resolution = base.resolution
+    moments = encode_images(fast_layout(base.vae, placement), fit_images(cohort.images(rows), resolution))
+    bits = cohort.masks(rows)
+    paint = HintPainter(cohort.structures, settings["palette"])
+    for frozen in (base.vae, base.unet, base.text_encoder):
+        frozen.requires_grad_(False)
+    unet = fast_layout(base.unet, placement)
+    seeded(seed, "train_controlnet")
+    controlnet = build_controlnet(unet, settings["hint_channels"], base.factor)
+    branch = HintBranch(fast_layout(controlnet, placement).train())
+    scheduler, scaling = base.training_scheduler(), base.vae.config.scaling_factor
+    tokens, width = base.tokenizer.model_max_length, base.text_encoder.config.hidden_size
+    no_text = torch.zeros(settings["batch_size"], tokens, width, device=placement.device)
+    black = settings.one_of("absent_mask", "zero_residual", "black_image") == "black_image"
+
+    def loss(chosen: np.ndarray, noise: torch.Generator) -> torch.Tensor:
+        latents = sample_latents(moments[chosen], noise, scaling).to(placement.device)
+        stream = np.random.default_rng(noise.initial_seed())
+        shown = drop_structures(bits[chosen], len(cohort.structures), settings["structure_dropout"], stream)
+        present = torch.rand(len(chosen), generator=noise) >= settings["mask_dropout"]
+        shown = np.where(present.numpy()[:, None, None], shown, 0).astype(np.uint8)
+        embedded = branch.embed(paint(shown, resolution).to(placement.device, memory_format=torch.channels_last))
+        kept = None if black else present.to(placement.device)
+        return denoising_loss(
+            lambda noisy, steps: predict_noise(unet, noisy, steps, no_text, branch, embedded, kept),
+            latents,
+            noise,
+            scheduler,
+        )
+
+    Trainer({"branch": branch}, settings, seed, "train_controlnet", placement).train(loss, len(rows), checkpoints)
+    return branch.whole().eval()
+
+
+def write_generator(
+    folder: Path,
+    target: Path,
+    base_folder: Path,
+    base: Generator,
+    controlnet: ControlNetModel,
+    structures: Sequence[str],
+    settings: Section,
+) -> None:
+    """Write a generator that will be published as `target`: its own ControlNet, and links to the foundation model."""
+    controlnet.to("cpu", memory_format=torch.contiguous_format).save_pretrained(
+        folder / "controlnet", safe_serialization=True
+    )
+    link_parts(folder, target, base_folder)
+    given = read_model_index(base_folder)
+    classes = {part: given[part] for part in BASE_PARTS} | {"controlnet": CLASSES["controlnet"]}
+    write_model_index(folder, "StableDiffusionControlNetPipeline", classes)
+    palette = settings["palette"]
+    fingerprint = write_notes(
+        folder,
+        {**base.notes["files"], **describe_files(folder, ["controlnet"])},
+        kind="controlnet",
+        resolution=base.resolution,
+        base={"folder": str(base_folder), "fingerprint": base.fingerprint},
+        structures=list(structures),
+        palette=palette,
+        absent_mask=settings["absent_mask"],
+    )
+    log(f"generator {fingerprint} on base {base.fingerprint}: structures {', '.join(structures)}")

@@ -1,0 +1,75 @@
+"""A generator opened for training or sampling: its networks, tokenizer, schedule and notes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffusers import AutoencoderKL, ControlNetModel, DPMSolverMultistepScheduler, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from scripts.lib.diffusion.layout import base_notes, read_model_index
+from scripts.lib.diffusion.weights import load_network
+from scripts.lib.errors import InputError
+
+
+@dataclass
+class Generator:
+    """A foundation model, with a ControlNet when the folder has one; everything else is read from its configs."""
+
+    vae: AutoencoderKL
+    unet: UNet2DConditionModel
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    scheduler_config: dict[str, Any]
+    notes: dict[str, Any]
+    controlnet: ControlNetModel | None = None
+
+    @property
+    def factor(self) -> int:
+        """Pixels per latent along a side."""
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    @property
+    def resolution(self) -> int:
+        """Side of the images in pixels."""
+        return self.notes["resolution"]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of weights and configurations."""
+        return self.notes["fingerprint"]
+
+    def training_scheduler(self) -> DPMSolverMultistepScheduler:
+        """Return the noise schedule that the U-Net was trained with."""
+        return DPMSolverMultistepScheduler.from_config(self.scheduler_config)
+
+
+def open_generator(folder: Path) -> Generator:
+    """Open a folder in diffusers' layout on the CPU in float32; raises InputError with one line for any fault in it."""
+    folder = Path(folder)
+    index = read_model_index(folder)
+    notes = base_notes(folder)
+    unet = load_network(UNet2DConditionModel, folder / "unet")
+    vae = load_network(AutoencoderKL, folder / "vae")
+    text_encoder = load_network(CLIPTextModel, folder / "text_encoder")
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+    # A tokenizer without a length of its own says 1e30.
+    tokenizer.model_max_length = min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings)
+    for name, width, wanted in (
+        ("text_encoder", text_encoder.config.hidden_size, unet.config.cross_attention_dim),
+        ("vae", vae.config.latent_channels, unet.config.in_channels),
+    ):
+        if width != wanted:
+            raise InputError(f"{folder}: {name} gives {width} channels, but unet/config.json expects {wanted}")
+    return Generator(
+        vae=vae,
+        unet=unet,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        scheduler_config=json.loads((folder / "scheduler" / "scheduler_config.json").read_text()),
+        notes=notes,
+        controlnet=load_network(ControlNetModel, folder / "controlnet") if "controlnet" in index else None,
+    )

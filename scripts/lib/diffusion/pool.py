@@ -1,0 +1,165 @@
+"""A shard of a pool: which rows it has, in which batches they are made, and how a killed one goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scripts.lib.atomic import atomic_file
+from scripts.lib.cli import progress
+from scripts.lib.cohort.store import Cohort, CohortWriter, pixels_sha256
+from scripts.lib.diffusion.resolution import fit_images
+from scripts.lib.diffusion.sampling import Request, Sampler
+from scripts.lib.errors import InputError
+from scripts.lib.masks import render
+from scripts.lib.prompts import null_text
+
+KINDS = ("text", "mask", "both")
+COPIED = ("condition_id", "sample", "trial", "position", "kind")
+
+
+def shard_rows(count: int, shard: int, shards: int) -> np.ndarray:
+    """Return the row numbers of shard `shard` of `shards`: contiguous, sizes differing by one at most."""
+    if not 0 <= shard < shards:
+        raise InputError(f"--shard {shard} of --shards {shards}: expected 0 <= shard < shards")
+    return np.array_split(np.arange(count), shards)[shard]
+
+
+class Conditions:
+    """The rows of a conditions table with their masks, which come from the cohort and are transformed here."""
+
+    def __init__(self, table: pd.DataFrame, cohort: Cohort) -> None:
+        self.table = table.reset_index(drop=True)
+        self.cohort = cohort
+        places = pd.Series(np.arange(len(cohort)), index=cohort.index["image_id"])
+        wanted = self.table["mask_source"]
+        missing = wanted[wanted.notna() & ~wanted.isin(places.index)]
+        if len(missing):
+            raise InputError(
+                f"{cohort.folders[0]}: {len(missing)} mask sources of the conditions are not in this cohort, e.g. "
+                f"{missing.iloc[0]} (condition {self.table['condition_id'][missing.index[0]]}); rebuild the conditions"
+            )
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def request(self, row: int) -> Request:
+        """Return what row number `row` asks for; raises InputError when its kind and its columns disagree."""
+        line = self.table.iloc[row]
+        prompt = None if pd.isna(line["prompt"]) else null_text(line["prompt"])
+        bits = None
+        if not pd.isna(line["mask_source"]):
+            field = self.cohort.masks([self._places[line["mask_source"]]])[0]
+            transform = None if pd.isna(line["transform"]) else json.loads(line["transform"])
+            bits = render(field, self.cohort.structures, transform)
+        found = {(True, False): "text", (False, True): "mask", (True, True): "both"}.get((prompt is not None, bits is not None))
+        if line["kind"] not in KINDS or (found != line["kind"] and not (found is None and line["kind"] == "text")):
+            raise InputError(
+                f"condition {line['condition_id']} (row {row}): kind {line['kind']!r}, but its prompt and mask make it "
+                f"{found!r}; rebuild the conditions"
+            )
+        return Request(str(line["condition_id"]), int(line["sample"]), prompt, bits)
+
+    def index_row(self, row: int, request: Request, image: np.ndarray) -> dict[str, Any]:
+        """Return the pool's index row of the image made for row number `row`."""
+        line = self.table.iloc[row]
+        made: dict[str, Any] = {
+            "image_id": request.name,
+            "patient_id": request.name,
+            "split": "train",
+            "report": request.prompt,
+            "sha256": pixels_sha256(image),
+            "synthetic": True,
+        }
+        made |= {label: line[label] for label in self.cohort.labels if label in self.table.columns}
+        if self.cohort.has_masks:
+            made["mask_sha256"] = None if request.bits is None else pixels_sha256(request.bits)
+        return made | {name: line[name].item() if hasattr(line[name], "item") else line[name] for name in COPIED}
+
+
+class Parts:
+    """Images already made, kept beside the outputs so that a killed shard goes on: one file a batch of rows.
+
+    The folder carries the hash of everything that decides the pixels; files of any other hash are removed.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self.root, self.folder = Path(folder), Path(folder) / fingerprint
+        if self.root.is_dir():
+            for other in self.root.iterdir():
+                if other != self.folder:
+                    shutil.rmtree(other, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for stale in self.folder.glob(".*.part"):
+            stale.unlink(missing_ok=True)
+
+    def load(self, number: int, count: int) -> np.ndarray | None:
+        """Return the images of a part, uint8 (count, H, W), or None when it is not there in full."""
+        path = self.folder / f"{number:06d}.npy"
+        if not path.is_file():
+            return None
+        images = np.load(path, allow_pickle=False)
+        return images if len(images) == count else None
+
+    def save(self, number: int, images: np.ndarray) -> None:
+        """Keep the images of a part."""
+        with atomic_file(self.folder / f"{number:06d}.npy") as path, path.open("wb") as stream:
+            np.save(stream, images)
+
+    def clear(self) -> None:
+        """Forget everything: the shard is published."""
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def make_batch(sampler: Sampler, requests: Sequence[Request], kinds: Sequence[str]) -> np.ndarray:
+    """Return the images of these requests in their order, made kind by kind, uint8 (n, H, W)."""
+    side = sampler.generator.resolution
+    images = np.empty((len(requests), side, side), np.uint8)
+    for kind in KINDS:
+        rows = [row for row, own in enumerate(kinds) if own == kind]
+        for start in range(0, len(rows), sampler.micro_batch):
+            part = rows[start : start + sampler.micro_batch]
+            images[part] = sampler.images([requests[row] for row in part], kind)
+    return images
+
+
+def make_images(
+    sampler: Sampler, conditions: Conditions, rows: np.ndarray, batch: int, parts: Parts
+) -> Iterator[tuple[int, Request, np.ndarray]]:
+    """Yield (row, request, image uint8 (R, R)) in the rows' order at the cohort's resolution; `batch` rows a part."""
+    resolution = conditions.cohort.resolution
+    starts = range(0, len(rows), batch)
+    for number, start in enumerate(progress(starts, total=len(starts), desc=f"batches of {batch}")):
+        chosen = rows[start : start + batch]
+        requests = [conditions.request(int(row)) for row in chosen]
+        images = parts.load(number, len(chosen))
+        if images is None:
+            kinds = conditions.table["kind"].iloc[chosen].tolist()
+            images = fit_images(make_batch(sampler, requests, kinds), resolution)
+            parts.save(number, images)
+        for row, request, image in zip(chosen, requests, images):
+            yield int(row), request, image
+
+
+def write_shard(
+    out: Path,
+    sampler: Sampler,
+    conditions: Conditions,
+    rows: np.ndarray,
+    batch: int,
+    parts: Parts,
+    notes: Mapping[str, Any],
+) -> int:
+    """Make and write one shard; return how many images it has. Memory does not grow with the pool."""
+    cohort = conditions.cohort
+    with CohortWriter(out, cohort.resolution, cohort.structures, cohort.labels, notes, cohort.has_masks) as writer:
+        for row, request, image in make_images(sampler, conditions, rows, batch, parts):
+            writer.add(image, request.bits if cohort.has_masks else None, conditions.index_row(row, request, image))
+        return len(writer)

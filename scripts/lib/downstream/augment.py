@@ -1,0 +1,51 @@
+"""Random changes to a batch of training images; one call for the whole batch, on the device that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def augment(
+    images: Tensor, masks: Tensor | None, settings: Mapping[str, float], seed: int
+) -> tuple[Tensor, Tensor | None]:
+    """Return changed images and their masks, moved alike; the same seed makes the same changes.
+
+    images (B, 1, H, W) float in [0, 1]; masks (B, 1, H, W) float 0/1 or None. Settings:
+    `shift` largest shift as share of the side, `scale` largest change of size, `rotation` degrees, `hflip` probability,
+    `brightness`, `contrast`, `gamma` largest change (gamma is exp(u)), `noise` largest standard deviation.
+    """
+    draws = torch.rand(9, len(images), generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    if any(settings[key] for key in ("shift", "scale", "rotation", "hflip")):
+        images, masks = _move(images, masks, settings, draws)
+    brightness, contrast, gamma, noise = (value.view(-1, 1, 1, 1).to(images.device) for value in draws[5:9])
+    if settings["gamma"]:
+        images = images.clamp(min=1e-4) ** torch.exp(gamma * settings["gamma"])
+    images = (images - 0.5) * (1 + contrast * settings["contrast"]) + 0.5 + brightness * settings["brightness"]
+    if settings["noise"]:
+        stream = torch.Generator(images.device).manual_seed(seed)
+        grain = torch.randn(images.shape, generator=stream, device=images.device)
+        images = images + grain * noise.abs() * settings["noise"]
+    return images.clamp(0, 1), masks
+
+
+def _move(
+    images: Tensor, masks: Tensor | None, settings: Mapping[str, float], draws: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    both = images if masks is None else torch.cat([images, masks], dim=1)
+    grid = F.affine_grid(_transforms(settings, draws).to(images.device), list(both.shape), align_corners=False)
+    moved = F.grid_sample(both, grid, padding_mode="zeros", align_corners=False)
+    return moved[:, :1], None if masks is None else (moved[:, 1:] > 0.5).float()
+
+
+def _transforms(settings: Mapping[str, float], draws: Tensor) -> Tensor:
+    """Return affine matrices (B, 2, 3) from output to input coordinates in [-1, 1], from draws in [-1, 1]."""
+    turn = draws[0] * (settings["rotation"] * torch.pi / 180)
+    zoom = torch.exp(draws[1] * settings["scale"])
+    mirror = torch.where(draws[4] < settings["hflip"] * 2 - 1, -1.0, 1.0)
+    cos, sin = torch.cos(turn) * zoom, torch.sin(turn) * zoom
+    rows = [cos * mirror, -sin, draws[2] * settings["shift"] * 2, sin * mirror, cos, draws[3] * settings["shift"] * 2]
+    return torch.stack(rows, dim=1).view(-1, 2, 3)

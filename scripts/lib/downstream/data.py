@@ -1,0 +1,99 @@
+"""The films of a trial: which rows of which store, and what is to be learned from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.errors import InputError
+from scripts.lib.seeds import content_hash, rng
+
+
+@dataclass(frozen=True)
+class Films:
+    """Rows of a cohort or pool with their targets.
+
+    `labels` float32 (n, L), 1, 0 or NaN for missing; None for segmentation, where the masks of `structure` are read
+    with the pixels. Images are read from the memory map when they are asked for.
+    """
+
+    cohort: Cohort
+    rows: np.ndarray
+    labels: np.ndarray | None
+    structure: str | None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def images(self, places: np.ndarray) -> np.ndarray:
+        """Return the images at these places of the list, uint8 (b, H, W)."""
+        return self.cohort.images(self.rows[places])
+
+    def targets(self, places: np.ndarray) -> np.ndarray:
+        """Return what is to be learned at these places: labels float32 (b, L) or masks uint8 0/1 (b, H, W)."""
+        if self.labels is not None:
+            return self.labels[places]
+        return self.cohort.mask(self.rows[places], self.structure or "").astype(np.uint8)
+
+    def take(self, places: np.ndarray) -> Films:
+        """Return the films at these places."""
+        labels = None if self.labels is None else self.labels[places]
+        return Films(self.cohort, self.rows[places], labels, self.structure)
+
+    def digest(self) -> str:
+        """Return a hash of the pixels and targets, from the hashes that the index holds."""
+        index = self.cohort.index
+        columns = [index[name].iloc[self.rows] for name in ("sha256", "mask_sha256") if name in index]
+        labels = b"" if self.labels is None else np.nan_to_num(self.labels, nan=2).astype(np.int8).tobytes()
+        return content_hash(*("".join(column.fillna("-")) for column in columns), labels.hex(), self.structure)
+
+
+def films_of(cohort: Cohort, rows: np.ndarray, task: str, target: str | Sequence[str]) -> Films:
+    """Return the films of these rows with the targets of a task; raises InputError for an unknown label or structure.
+
+    `target`: the structure (segmentation), the label (classification) or the labels (multilabel).
+    """
+    if task == "segmentation":
+        cohort.bit(str(target))
+        if not cohort.has_masks:
+            raise InputError(f"{cohort.folders[0]}: no masks, but the task is segmentation of {target!r}")
+        return Films(cohort, rows, None, str(target))
+    names = [target] if isinstance(target, str) else list(target)
+    for name in names:
+        if name not in cohort.labels:
+            raise InputError(f"{cohort.folders[0]}: no label {name!r}; this cohort has {cohort.labels}")
+    values = cohort.index[names].iloc[rows].to_numpy(dtype=np.float32, na_value=np.nan)
+    return Films(cohort, rows, values, None)
+
+
+def pool_rows(index: pd.DataFrame, trial: int, count: int) -> np.ndarray:
+    """Return the positions of the first `count` pool images that serve a trial (its own and trial -1), by `position`.
+
+    Every multiplier reads a prefix of the same order, so 2x lies inside 5x. Raises InputError when the pool is short.
+    """
+    of_trial = index["trial"].to_numpy()
+    mine = np.flatnonzero((of_trial == trial) | (of_trial == -1))
+    ordered = mine[np.argsort(index["position"].to_numpy()[mine], kind="stable")]
+    if len(ordered) < count:
+        raise InputError(
+            f"the pool holds {len(ordered)} images for trial {trial}, but {count} are needed (multiplier x training "
+            f"films); sample this pool again with the same subsets and multipliers"
+        )
+    return ordered[:count]
+
+
+def split_validation(films: Films, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places (training, validation) of a share of the patients, drawn at random; each film is in one of them.
+
+    Fewer than one whole patient by the share gives an empty validation part, and one patient always stays for training.
+    """
+    patients = films.cohort.index["patient_id"].iloc[films.rows].astype(str).to_numpy()
+    names, patient_of = np.unique(patients, return_inverse=True)
+    count = min(int(share * len(names)), len(names) - 1)
+    chosen = rng(seed, "validation").permutation(len(names))[:count]
+    in_validation = np.isin(patient_of, chosen)
+    return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)

@@ -1,0 +1,107 @@
+"""Scores of predictions: F1, AUROC, AUPRC for labels, Dice and IoU for masks.
+
+Written out in numpy because importing scikit-learn takes longer (3 s of CPU) than most trainings of the embedded
+study; the tests hold each against scikit-learn.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+EMPTY_POLICIES = ("exclude", "kaggle", "zero")
+
+
+def f1(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Return 2 TP / (2 TP + FP + FN) of bool arrays (n,); 0 when nothing is positive in either."""
+    hits = np.count_nonzero(truth & predicted)
+    total = np.count_nonzero(truth) + np.count_nonzero(predicted)
+    return 2 * hits / total if total else 0.0
+
+
+def auroc(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Return the probability that a positive film scores above a negative one, ties counted half (Mann-Whitney U)."""
+    values, rank_of, ties = np.unique(scores, return_inverse=True, return_counts=True)
+    middle = np.cumsum(ties) - (ties - 1) / 2
+    positives = np.count_nonzero(truth)
+    rank_sum = middle[rank_of][truth].sum()
+    return float((rank_sum - positives * (positives + 1) / 2) / (positives * (len(truth) - positives)))
+
+
+def auprc(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Return average precision: the sum over thresholds of precision times the gain in recall."""
+    hits, called, _ = _counts(truth, scores)
+    recall = hits / np.count_nonzero(truth)
+    return float(np.sum(np.diff(recall, prepend=0.0) * hits / called))
+
+
+def best_threshold(truth: np.ndarray, scores: np.ndarray) -> float | None:
+    """Return the threshold (score > threshold is positive) with the best F1; None when only one class is there.
+
+    It lies half way between the two scores it separates; the highest of equally good ones is taken.
+    """
+    if truth.all() or not truth.any():
+        return None
+    hits, called, values = _counts(truth, scores)
+    best = int(np.argmax(2 * hits / (called + np.count_nonzero(truth))))
+    below = values[best + 1] if best + 1 < len(values) else 0.0
+    return float((values[best] + below) / 2)
+
+
+def _counts(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return, for each distinct score from high to low: true positives, films called positive, the score."""
+    values, first = np.unique(-scores, return_index=False, return_inverse=True)
+    called = np.cumsum(np.bincount(first, minlength=len(values)))
+    hits = np.cumsum(np.bincount(first, weights=truth.astype(float), minlength=len(values)))
+    return hits, called, -values
+
+
+def overlap_scores(
+    overlap: np.ndarray, predicted: np.ndarray, truth: np.ndarray, policy: str
+) -> dict[str, float | None]:
+    """Return mean Dice and IoU over films from pixel counts (n,) of the overlap, the predicted and the true mask.
+
+    A film without a true mask has no overlap to score. `policy`: exclude leaves it out of the mean; kaggle gives 1
+    when nothing is predicted and 0 otherwise (MGCA, SIIM-ACR); zero counts it 0. None when no film is left.
+    """
+    if policy not in EMPTY_POLICIES:
+        raise ValueError(f"empty_policy {policy!r}, expected one of {', '.join(EMPTY_POLICIES)}")
+    empty = truth == 0
+    on_empty = (predicted == 0).astype(float) if policy == "kaggle" else np.zeros(len(truth))
+    keep = ~empty if policy == "exclude" else np.ones(len(truth), dtype=bool)
+    either = predicted + truth - overlap
+    scores = {}
+    for name, above, below in (("dice", 2 * overlap, predicted + truth), ("iou", overlap, either)):
+        values = np.where(empty, on_empty, above / np.maximum(below, 1))[keep]
+        scores[name] = float(values.mean()) if len(values) else None
+    return scores
+
+
+def label_scores(truth: np.ndarray, scores: np.ndarray, thresholds: list[float | None]) -> dict[str, float | None]:
+    """Return f1 (threshold 0.5), f1_tuned (given threshold), auroc, auprc, each the mean over labels and by label.
+
+    truth (n, L) 1, 0 or NaN for missing (left out); scores (n, L) in [0, 1]; `thresholds` one a label, None for 0.5.
+    A label with one class only has no score: its values are None, and the mean is over the other labels.
+    Keys: "f1" for the mean, "f1:0" for label 0; one label has no keys of its own.
+    """
+    by_label = [_one_label(truth[:, k], scores[:, k], thresholds[k]) for k in range(truth.shape[1])]
+    result: dict[str, float | None] = {}
+    for name in ("f1", "f1_tuned", "auroc", "auprc"):
+        known = [values[name] for values in by_label if values]
+        result[name] = float(np.mean(known)) if known else None
+    if len(by_label) > 1:
+        for name in ("f1", "f1_tuned", "auroc", "auprc"):
+            result.update({f"{name}:{k}": values.get(name) for k, values in enumerate(by_label)})
+    return result
+
+
+def _one_label(truth: np.ndarray, scores: np.ndarray, threshold: float | None) -> dict[str, float]:
+    known = ~np.isnan(truth)
+    positive, scores = truth[known] == 1, scores[known]
+    if positive.all() or not positive.any():
+        return {}
+    return {
+        "f1": f1(positive, scores > 0.5),
+        "f1_tuned": f1(positive, scores > (0.5 if threshold is None else threshold)),
+        "auroc": auroc(positive, scores),
+        "auprc": auprc(positive, scores),
+    }

@@ -1,0 +1,169 @@
+"""The downstream models: UNet++ for masks, an image encoder with a linear head for labels.
+
+The paper's are UNet++ (CANDID-PTX, SIIM), ResNet-50 (RSNA) and the image encoder of MGCA (CheXpert). `small` is an
+encoder of a few plain convolutions for small images and for training on a CPU: unlike the named ones it needs neither
+timm nor torchvision, whose import takes as long as one of its trainings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scripts.lib.downstream.weights import build_named, load_encoder
+from scripts.lib.errors import InputError
+
+
+class SmallEncoder(nn.Module):
+    """Stages of two 3 x 3 convolutions, the first with stride 2; returns the input and each stage's output."""
+
+    def __init__(self, in_channels: int, channels: Sequence[int]) -> None:
+        super().__init__()
+        self.out_channels = [in_channels, *channels]
+        widths = zip(self.out_channels, channels)
+        self.stages = nn.ModuleList(nn.Sequential(*_conv(a, b, 2), *_conv(b, b, 1)) for a, b in widths)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = [x]
+        for stage in self.stages:
+            features.append(stage(features[-1]))
+        return features
+
+
+def _conv(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
+    """Batch norm, although at 1 % a batch repeats the same few films: with group norm nothing is learned in 150 steps."""
+    return [nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+
+
+class Classifier(nn.Module):
+    """An encoder, its features averaged over the image where they have places, and a linear head for L labels."""
+
+    def __init__(self, encoder: nn.Module, width: int, labels: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(width, labels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.encoder(x)
+        return self.head(features[-1].mean(dim=(2, 3)) if isinstance(features, list) else features)
+
+
+class SmallUnetPlusPlus(nn.Module):
+    """The UNet++ decoder of segmentation_models_pytorch around the small encoder."""
+
+    def __init__(self, encoder: SmallEncoder, decoder_channels: Sequence[int], classes: int) -> None:
+        from segmentation_models_pytorch.decoders.unetplusplus.decoder import UnetPlusPlusDecoder
+
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = UnetPlusPlusDecoder(encoder.out_channels, decoder_channels, n_blocks=len(decoder_channels))
+        self.head = nn.Conv2d(decoder_channels[-1], classes, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.decoder(self.encoder(x)))
+
+
+class Network(nn.Module):
+    """A whole downstream model: grey images (B, 1, H, W) float in [0, 1] to logits (B, L) or (B, 1, H, W).
+
+    `body` gets `channels` equal channels of normalised grey values, of side `image_size` when that is set. With `fold`
+    f each f x f block of pixels becomes one position with f * f times the channels, and masks are unfolded again: the
+    network works at 1/f of the side, in about 1/(f * f) of the time.
+    """
+
+    def __init__(self, body: nn.Module, channels: int, settings: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.body = body
+        self.channels = channels
+        self.size: int | None = settings["image_size"]
+        self.fold: int = settings["model"]["fold"]
+        self.frozen: bool = settings["model"]["frozen"]
+        self.mean, self.std = float(settings["grey"]["mean"]), float(settings["grey"]["std"])
+        if self.frozen:
+            body.encoder.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Network:
+        super().train(mode)
+        if self.frozen:
+            self.body.encoder.eval()
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        side = images.shape[-1]
+        x = images
+        if self.size and self.size != side:
+            x = F.interpolate(x, size=(self.size, self.size), mode="bilinear", antialias=True, align_corners=False)
+        x = ((x - self.mean) / self.std).expand(-1, self.channels, -1, -1)
+        x = self.body(F.pixel_unshuffle(x, self.fold))
+        if x.ndim == 2:
+            return x
+        x = F.pixel_shuffle(x, self.fold)
+        return x if x.shape[-1] == side else F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
+
+
+def build_model(settings: Mapping[str, Any], labels: int, side: int, seed: int) -> Network:
+    """Return the untrained model of a trial; the same seed gives the same first weights on every machine.
+
+    `labels`: number of logits of a classifier; `side`: of the stored images. Raises InputError for an unknown encoder,
+    weights that do not fit, or a side that the model cannot halve often enough.
+    """
+    chosen = settings["model"]
+    if chosen["frozen"] and chosen["weights"] is None:
+        raise InputError(
+            "trials: model.frozen = true without model.weights would keep random features; name the weights"
+        )
+    masks = settings["task"] == "segmentation"
+    side = settings["image_size"] or side
+    step = chosen["fold"] * (2 ** len(chosen["decoder_channels"]) if masks else 1)
+    if side % step:
+        raise InputError(
+            f"trials: images of side {side} cannot be halved to the model's depth; expected a multiple of {step}"
+        )
+    channels = 1 if chosen["encoder"] == "small" else 3
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        inputs = channels * chosen["fold"] ** 2
+        body = _segmenter(chosen, inputs) if masks else _classifier(chosen, inputs, labels)
+    if chosen["weights"] not in (None, "imagenet"):
+        load_encoder(body.encoder, chosen["weights"])
+    return Network(body, channels, settings)
+
+
+def _segmenter(chosen: Mapping[str, Any], inputs: int) -> nn.Module:
+    classes, decoder = chosen["fold"] ** 2, chosen["decoder_channels"]
+    if chosen["encoder"] == "small":
+        if len(decoder) != len(chosen["channels"]):
+            raise InputError(
+                f"trials: model.decoder_channels = {decoder}, expected one number for each of model.channels = "
+                f"{chosen['channels']}"
+            )
+        return SmallUnetPlusPlus(SmallEncoder(inputs, chosen["channels"]), decoder, classes)
+    from segmentation_models_pytorch import UnetPlusPlus
+
+    return build_named(
+        lambda imagenet: UnetPlusPlus(
+            encoder_name=chosen["encoder"],
+            encoder_depth=len(decoder),
+            encoder_weights="imagenet" if imagenet else None,
+            decoder_channels=decoder,
+            in_channels=inputs,
+            classes=classes,
+        ),
+        chosen,
+    )
+
+
+def _classifier(chosen: Mapping[str, Any], inputs: int, labels: int) -> Classifier:
+    if chosen["encoder"] == "small":
+        return Classifier(SmallEncoder(inputs, chosen["channels"]), chosen["channels"][-1], labels)
+    import timm
+
+    encoder = build_named(
+        lambda imagenet: timm.create_model(chosen["encoder"], pretrained=imagenet, in_chans=inputs, num_classes=0),
+        chosen,
+    )
+    return Classifier(encoder, encoder.num_features, labels)

@@ -1,0 +1,60 @@
+"""The settings of a trial: what must be there, checked once and early, so that a training does not fail after hours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scripts.lib.errors import InputError
+
+SECTIONS = {
+    "grey": ("mean", "std"),
+    "budget": ("kind", "steps", "epochs", "patience"),
+    "optimizer": ("name", "learning_rate", "weight_decay"),
+    "schedule": ("name", "warmup"),
+    "mixing": ("kind", "real_share"),
+    "augment": ("shift", "scale", "rotation", "brightness", "contrast", "gamma", "noise", "hflip"),
+    "model": ("encoder", "channels", "decoder_channels", "weights", "frozen", "fold"),
+    "loss": ("bce", "dice"),
+}
+SINGLE = ("task", "target", "device", "precision", "image_size", "batch_size", "validation_share", "checkpoint_seconds")
+MASKS_ONLY = ("loss.bce", "loss.dice", "empty_policy", "model.decoder_channels")
+CHOICES = {
+    "task": ("classification", "multilabel", "segmentation"),
+    "budget.kind": ("steps", "epochs"),
+    "optimizer.name": ("adamw", "adam", "sgd"),
+    "schedule.name": ("constant", "cosine"),
+    "mixing.kind": ("concat", "balanced"),
+    "precision": ("fp32", "bf16"),
+    "empty_policy": ("exclude", "kaggle", "zero"),
+}
+
+
+def check_settings(config: Mapping[str, Any]) -> None:
+    """Raise InputError when a key is missing or one of the named choices is unknown."""
+    flat = dict(config)
+    for section in SECTIONS:
+        for key, value in (config.get(section) or {}).items():
+            flat[f"{section}.{key}"] = value
+    needed = [*SINGLE, *(f"{section}.{key}" for section, keys in SECTIONS.items() for key in keys), "empty_policy"]
+    masks = config.get("task") == "segmentation"
+    missing = [key for key in needed if key not in flat and (masks or key not in MASKS_ONLY)]
+    if missing:
+        raise InputError(
+            f"trials: the settings lack {', '.join(missing)}; take them from the section trials of config.yaml"
+        )
+    for key, allowed in CHOICES.items():
+        if key in flat and flat[key] not in allowed:
+            raise InputError(f"trials: {key} = {flat[key]!r}, expected one of {', '.join(allowed)}")
+    if config["task"] != "multilabel" and not isinstance(config["target"], str):
+        raise InputError(f"trials: target = {config['target']!r}, expected one name for the task {config['task']}")
+
+
+def check_multipliers(arm: str, multipliers: Sequence[int], has_pool: bool) -> None:
+    """Raise InputError unless the arm `real` runs multiplier 0 without a pool and any other arm runs others with one."""
+    if min(multipliers) < 0 or len(set(multipliers)) < len(multipliers):
+        raise InputError(f"multipliers {list(multipliers)}: expected different whole numbers from 0")
+    if arm == "real" and (list(multipliers) != [0] or has_pool):
+        raise InputError(f"arm real: multipliers {list(multipliers)}, expected 0 alone and no pool")
+    if arm != "real" and (0 in multipliers or not has_pool):
+        raise InputError(f"arm {arm}: multipliers {list(multipliers)}, expected numbers above 0 and a pool (--pool)")

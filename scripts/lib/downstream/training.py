@@ -1,0 +1,157 @@
+"""Train one downstream model on one mixture of real and synthetic films."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from scripts.lib.cli import progress
+from scripts.lib.downstream.augment import augment
+from scripts.lib.downstream.checkpoint import Progress, load_checkpoint, save_checkpoint
+from scripts.lib.downstream.data import Films
+from scripts.lib.downstream.losses import loss_of
+from scripts.lib.downstream.predict import Device, mean_loss, to_images, to_targets
+from scripts.lib.downstream.sampler import Mixture
+from scripts.lib.errors import InputError
+from scripts.lib.seeds import derive_seed
+
+Batch = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a training reads: real films, synthetic films or None, and the films it may stop early by."""
+
+    real: Films
+    synthetic: Films | None
+    validation: Films
+
+    def mixture(self, settings: Mapping[str, Any], seed: int) -> Mixture:
+        synthetic = 0 if self.synthetic is None else len(self.synthetic)
+        mixing = settings["mixing"]
+        return Mixture(len(self.real), synthetic, settings["batch_size"], mixing["kind"], mixing["real_share"], seed)
+
+    def read(self, mixture: Mixture, step: int) -> Batch:
+        """Return images uint8 (B, H, W) and targets of batch `step`, the real films first."""
+        real, made = mixture.batch(step)
+        images, targets = self.real.images(real), self.real.targets(real)
+        if self.synthetic is None or not len(made):
+            return images, targets
+        return (
+            np.concatenate([images, self.synthetic.images(made)]),
+            np.concatenate([targets, self.synthetic.targets(made)]),
+        )
+
+
+def read_batches(material: Material, mixture: Mixture, steps: range, ahead: bool) -> Iterator[Batch]:
+    """Yield the batches of these steps; with `ahead` the next one is read while the caller computes (GPU)."""
+    if not ahead:
+        yield from (material.read(mixture, step) for step in steps)
+        return
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        waiting = None
+        for step in steps:
+            coming = reader.submit(material.read, mixture, step)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = coming
+        if waiting is not None:
+            yield waiting.result()
+
+
+def learning_rate(settings: Mapping[str, Any], step: int, total: int) -> float:
+    """Return the rate of a step: a linear rise over the share `warmup`, then constant, or cosine down to zero."""
+    base, warmup = settings["optimizer"]["learning_rate"], settings["schedule"]["warmup"] * total
+    if step < warmup:
+        return base * (step + 1) / (warmup + 1)
+    if settings["schedule"]["name"] == "constant":
+        return base
+    return base * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+
+
+def make_optimiser(model: nn.Module, settings: Mapping[str, Any]) -> torch.optim.Optimizer:
+    """Return the optimiser of the weights that are trained."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    chosen = settings["optimizer"]
+    if chosen["name"] == "sgd":
+        return torch.optim.SGD(weights, chosen["learning_rate"], momentum=0.9, weight_decay=chosen["weight_decay"])
+    kind = torch.optim.AdamW if chosen["name"] == "adamw" else torch.optim.Adam
+    return kind(weights, chosen["learning_rate"], weight_decay=chosen["weight_decay"], fused=True)
+
+
+class Training:
+    """One training; `run` changes the model in place.
+
+    budget.kind `steps`: so many steps, the same for every mixture; the last weights count. `epochs`: up to so many
+    passes over the mixture, until the validation loss has not fallen for `patience` of them; the best weights count.
+    Everything random is a function of the seed and the step, so a resumed training ends with the same weights.
+    """
+
+    def __init__(
+        self, model: nn.Module, material: Material, settings: Mapping[str, Any], device: Device, seed: int
+    ) -> None:
+        self.model, self.material, self.settings, self.device, self.seed = model, material, settings, device, seed
+        self.mixture = material.mixture(settings, seed)
+        self.optimiser = make_optimiser(model, settings)
+        self.progress = Progress()
+        budget = settings["budget"]
+        self.by_epochs = budget["kind"] == "epochs"
+        self.total = budget["epochs"] * self.mixture.steps_per_epoch if self.by_epochs else budget["steps"]
+
+    def run(self, saved: Path, key: str, title: str = "") -> int:
+        """Train to the end of the budget and return the steps done; goes on from checkpoint `saved` if its key fits."""
+        self.progress = load_checkpoint(saved, key, self.model, self.optimiser)
+        interval, clock = self.settings["checkpoint_seconds"], time.monotonic()
+        self.model.train()
+        steps = range(self.progress.step, self.total)
+        batches = read_batches(self.material, self.mixture, steps, self.device.is_gpu)
+        for images, targets in progress(batches, len(steps), title):
+            if self.by_epochs and self.progress.stale_epochs >= self.settings["budget"]["patience"]:
+                break
+            self._step(images, targets)
+            if self.by_epochs and self.progress.step % self.mixture.steps_per_epoch == 0:
+                self._end_epoch()
+            if time.monotonic() - clock >= interval:
+                save_checkpoint(saved, key, self.model, self.optimiser, self.progress)
+                clock = time.monotonic()
+        if self.progress.best:
+            self.model.load_state_dict(self.progress.best)
+        self._refuse_nan()
+        return self.progress.step
+
+    def _step(self, images: np.ndarray, targets: np.ndarray) -> None:
+        step = self.progress.step
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.settings, step, self.total)
+        x, y = to_images(images, self.device), to_targets(targets, self.device)
+        masks = y if self.settings["task"] == "segmentation" else None
+        x, moved = augment(x, masks, self.settings["augment"], derive_seed(self.seed, "augment", step))
+        with self.device.autocast():
+            logits = self.model(x)
+        loss_of(logits.float(), y if moved is None else moved, self.settings).backward()
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.progress.step += 1
+
+    def _end_epoch(self) -> None:
+        loss = mean_loss(self.model, self.material.validation, self.settings, self.device)
+        self.model.train()
+        if loss < self.progress.best_loss:
+            self.progress.best_loss, self.progress.stale_epochs = loss, 0
+            self.progress.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        else:
+            self.progress.stale_epochs += 1
+
+    def _refuse_nan(self) -> None:
+        if not all(bool(torch.isfinite(weight).all()) for weight in self.model.parameters()):
+            rate = self.settings["optimizer"]["learning_rate"]
+            raise InputError(f"trials: the training diverged to NaN weights; lower optimizer.learning_rate = {rate}")

@@ -1,0 +1,155 @@
+"""All cells of one trial: the same real films and the same first weights, once for each multiplier."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from scripts.lib.atomic import atomic_file
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.downstream.data import Films, films_of, pool_rows, split_validation
+from scripts.lib.downstream.metrics import best_threshold, label_scores, overlap_scores
+from scripts.lib.downstream.models import Network, build_model
+from scripts.lib.downstream.predict import Device, label_probabilities, mask_counts
+from scripts.lib.downstream.rows import Row, Setting, score_rows
+from scripts.lib.downstream.training import Material, Training
+from scripts.lib.errors import InputError
+from scripts.lib.seeds import content_hash, derive_seed
+from scripts.lib.subsets import subset_rows
+
+Scores = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class TrialFilms:
+    """The films of a trial.
+
+    real        the subset at the trial's fraction
+    training    what of it is learned from
+    validation  what early stopping watches: the share of its patients that was set aside, `training` if there is none
+    tuning      what thresholds are tuned on: `validation` where it holds both classes of every label, else `real`
+    test        the cohort's test split; pool: the arm's synthetic images
+    """
+
+    real: Films
+    training: Films
+    validation: Films
+    tuning: Films
+    test: Films
+    pool: Cohort | None
+
+
+def select_films(
+    cohort: Cohort, subsets: pd.DataFrame, pool: Cohort | None, setting: Setting, settings: Mapping[str, Any]
+) -> TrialFilms:
+    """Return the films of a trial; at 1 % of a small dataset too few are left to set any aside (see TrialFilms)."""
+    task, target = settings["task"], settings["target"]
+    real = films_of(cohort, subset_rows(cohort.index, subsets, setting.trial, setting.fraction), task, target)
+    test = films_of(cohort, cohort.rows(split="test"), task, target)
+    if not len(test):
+        raise InputError(f"{cohort.folders[0]}: no test films (split = test); check the split of this dataset")
+    if pool is not None and pool.resolution != cohort.resolution:
+        raise InputError(
+            f"{pool.folders[0]}: images of side {pool.resolution}, but the cohort's have {cohort.resolution}"
+        )
+    kept, held = split_validation(real, settings["validation_share"], setting.seed)
+    training, aside = real.take(kept), real.take(held)
+    validation = aside if len(aside) else training
+    return TrialFilms(real, training, validation, aside if _both_classes(aside) else real, test, pool)
+
+
+def _both_classes(films: Films) -> bool:
+    labels = films.labels
+    return labels is not None and bool(((labels == 1).any(axis=0) & (labels == 0).any(axis=0)).all())
+
+
+def run_trial(
+    films: TrialFilms,
+    multipliers: Iterable[int],
+    setting: Setting,
+    settings: Mapping[str, Any],
+    device: Device,
+    checkpoints: Path,
+    code: str,
+) -> list[Row]:
+    """Train and test every multiplier of a trial and return its rows; cells that are finished are read back.
+
+    A cell in `checkpoints` counts as finished, or as begun, only for the same settings, code and data.
+    """
+    rows: list[Row] = []
+    for multiplier in multipliers:
+        made = synthetic_films(films, multiplier, setting, settings)
+        digests = [part.digest() for part in (films.real, films.test, *([made] if made else []))]
+        key = content_hash(code, json.dumps(dict(settings), sort_keys=True), setting, multiplier, *digests)
+        cell = checkpoints / f"multiplier-{multiplier}.json"
+        scores = _finished(cell, key)
+        if scores is None:
+            print(
+                f"multiplier {multiplier}: {len(films.real)} real, {len(made or ())} synthetic films", file=sys.stderr
+            )
+            scores = _train_cell(films, made, setting, settings, device, cell.with_suffix(".safetensors"), key)
+            with atomic_file(cell) as path:
+                path.write_text(json.dumps({"key": key, "scores": scores}))
+        common = {"dataset": setting.dataset, "fraction": f"{setting.fraction:g}", "arm": setting.arm}
+        common |= {"multiplier": multiplier, "trial": setting.trial, "seed": setting.seed}
+        common |= {"n_real": len(films.real), "n_synthetic": len(made or ())}
+        rows += score_rows(scores, settings, common)
+        shown = " ".join(
+            f"{name} {value:.3f}" for name, value in scores.items() if value is not None and ":" not in name
+        )
+        print(f"multiplier {multiplier}: {len(films.real)} real, {len(made or ())} synthetic: {shown}", file=sys.stderr)
+    return rows
+
+
+def synthetic_films(films: TrialFilms, multiplier: int, setting: Setting, settings: Mapping[str, Any]) -> Films | None:
+    """Return the first multiplier * n_real pool images of this trial, None for multiplier 0."""
+    if multiplier == 0 or films.pool is None:
+        return None
+    rows = pool_rows(films.pool.index, setting.trial, multiplier * len(films.real))
+    return films_of(films.pool, rows, settings["task"], settings["target"])
+
+
+def _finished(path: Path, key: str) -> Scores | None:
+    try:
+        stored = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return stored["scores"] if stored["key"] == key else None
+
+
+def _train_cell(
+    films: TrialFilms,
+    made: Films | None,
+    setting: Setting,
+    settings: Mapping[str, Any],
+    device: Device,
+    saved: Path,
+    key: str,
+) -> Scores:
+    labels = 1 if films.real.labels is None else films.real.labels.shape[1]
+    model = build_model(settings, labels, films.real.cohort.resolution, derive_seed(setting.seed, "weights"))
+    model.to(device.name, memory_format=torch.channels_last)
+    material = Material(films.training, made, films.validation)
+    Training(model, material, settings, device, setting.seed).run(saved, key)
+    scores = score_model(model, films, settings, device)
+    saved.unlink(missing_ok=True)
+    return scores
+
+
+def score_model(model: Network, films: TrialFilms, settings: Mapping[str, Any], device: Device) -> Scores:
+    """Return the scores on the test films, by metric; None where the test split holds one class only."""
+    if settings["task"] == "segmentation":
+        return overlap_scores(*mask_counts(model, films.test, device), settings["empty_policy"])
+    thresholds = []
+    for truth, scores in zip(films.tuning.labels.T, label_probabilities(model, films.tuning, device).T):
+        known = ~np.isnan(truth)
+        thresholds.append(best_threshold(truth[known] == 1, scores[known]))
+    return label_scores(films.test.labels, label_probabilities(model, films.test, device), thresholds)

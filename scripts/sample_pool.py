@@ -1,0 +1,76 @@
+"""Make the synthetic images of one shard of a conditions table; the result has the form of a cohort.
+
+An image's pixels depend on the study seed, the generator, its condition and repeat, not on the shard, its neighbours or
+a restart. Finished batches are kept below results/checkpoints until the shard is written, so a killed one goes on.
+
+    python -m scripts.sample_pool --generator results/generators/controlnet \\
+        --conditions results/rsna/conditions/original/fraction-0.1.parquet --cohort results/rsna/cohort \\
+        --config sampling.json --seed 1 --shard 0 --shards 2 --out results/rsna/pools/original/fraction-0.1/shard-0
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.config import to_json
+from scripts.lib.fingerprint import fingerprint
+from scripts.lib.seeds import content_hash
+
+CHECKPOINTS = Path("results/checkpoints/sample_pool")
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--generator", type=Path, required=True, help="generator in diffusers' layout")
+    parser.add_argument("--conditions", type=Path, required=True, help="conditions table (.parquet)")
+    parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort that the masks come from")
+    add_config(parser, "sampling (section sampling)")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--shard", type=int, default=0, help="number of this shard, from 0 (default 0)")
+    parser.add_argument("--shards", type=int, default=1, help="number of shards (default 1)")
+    parser.add_argument("--checkpoint-dir", type=Path, help=f"folder of finished batches (default below {CHECKPOINTS})")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the shard")
+    args = parser.parse_args(argv)
+    set_threads(args.threads)
+
+    import pandas as pd
+
+    from scripts.lib.cohort.store import Cohort
+    from scripts.lib.diffusion.devices import place
+    from scripts.lib.diffusion.generator import open_generator
+    from scripts.lib.diffusion.pool import Conditions, Parts, shard_rows, write_shard
+    from scripts.lib.diffusion.sampling import Sampler
+    from scripts.lib.diffusion.settings import Section
+    from scripts.lib.versions import versions
+
+    settings = Section(args.config, "sampling")
+    conditions = Conditions(pd.read_parquet(args.conditions), Cohort.open(args.cohort))
+    rows = shard_rows(len(conditions), args.shard, args.shards)
+    generator = open_generator(args.generator)
+    sampler = Sampler(generator, conditions.cohort.structures, settings, args.seed, place(settings))
+    chosen = conditions.table.iloc[rows]
+    identity = content_hash(
+        fingerprint("scripts.sample_pool") + versions("sample_pool"),
+        to_json(args.config),
+        generator.fingerprint,
+        args.seed,
+        conditions.cohort.resolution,
+        *(chosen["condition_id"] + "-" + chosen["sample"].astype(str)),
+    )
+    folder = args.checkpoint_dir or CHECKPOINTS / content_hash(args.out)
+    parts = Parts(folder, identity)
+    notes = {
+        "dataset": conditions.cohort.meta.get("dataset"),
+        "generator": generator.fingerprint,
+        "sampling": args.config,
+        "seed": args.seed,
+        "shard": [args.shard, args.shards],
+        "device": str(sampler.placement.device),
+    }
+    write_shard(args.out, sampler, conditions, rows, settings["batch_size"], parts, notes)
+    parts.clear()
+
+
+if __name__ == "__main__":
+    run(main)

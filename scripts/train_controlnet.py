@@ -1,0 +1,65 @@
+"""Train a ControlNet on the masks of a cohort's generator split, with the foundation model frozen and text absent.
+
+The result refers to the foundation model by links and opens with diffusers' StableDiffusionControlNetPipeline. Under
+`accelerate launch -m scripts.train_controlnet ...` several GPUs share each step.
+
+    python -m scripts.train_controlnet --base results/generators/base --cohort results/candid/cohort \\
+        --config controlnet.json --seed 1 --checkpoint-dir results/checkpoints/train_controlnet \\
+        --out results/generators/controlnet
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.lib.atomic import atomic_dir
+from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.config import to_json
+from scripts.lib.fingerprint import fingerprint
+from scripts.lib.seeds import content_hash
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--base", type=Path, required=True, help="foundation model in diffusers' layout")
+    parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort with masks and a generator split")
+    add_config(parser, "the ControlNet (section controlnet)")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--checkpoint-dir", type=Path, required=True, help="folder of the checkpoints")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the generator")
+    args = parser.parse_args(argv)
+    set_threads(args.threads)
+
+    from scripts.lib.cohort.store import Cohort
+    from scripts.lib.diffusion.checkpoint import Checkpoints
+    from scripts.lib.diffusion.cohorts import masked_rows
+    from scripts.lib.diffusion.control_training import train_control, write_generator
+    from scripts.lib.diffusion.devices import place
+    from scripts.lib.diffusion.generator import open_generator
+    from scripts.lib.diffusion.settings import Section
+    from scripts.lib.versions import versions
+
+    settings = Section(args.config, "controlnet")
+    placement = place(settings, shared=True)
+    cohort = Cohort.open(args.cohort)
+    rows, content = masked_rows(cohort)
+    base = open_generator(args.base)
+    identity = content_hash(
+        fingerprint("scripts.train_controlnet") + versions("train_controlnet"),
+        to_json(args.config),
+        base.fingerprint,
+        content,
+        args.seed,
+        placement.world,
+    )
+    checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
+    controlnet = train_control(base, cohort, rows, settings, args.seed, placement, checkpoints)
+    if placement.rank == 0:
+        with atomic_dir(args.out) as folder:
+            write_generator(folder, args.out, args.base, base, controlnet, cohort.structures, settings)
+        checkpoints.clear()
+    placement.wait()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,68 @@
+"""Train and test the downstream model of one trial, once for each multiplier; writes one row a metric.
+
+    python -m scripts.train_trials --cohort results/rsna/cohort --subsets results/rsna/subsets.parquet \\
+        --pool results/rsna/pools/original/fraction-0.1/shard-0 --config trials.json --dataset rsna --arm original \\
+        --fraction 0.1 --trial 0 --multipliers 2 5 10 25 --seed 1 --checkpoint-dir /tmp/trial --out trial-0.csv
+
+The arm `real` takes no pool and runs multiplier 0. An interrupted run goes on where it was, to the same table.
+"""
+
+from __future__ import annotations
+
+import shutil
+from argparse import Namespace
+from pathlib import Path
+
+from scripts.lib.cli import add_config, make_parser, run, set_threads
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort")
+    parser.add_argument("--subsets", type=Path, required=True, help="subsets table of that cohort (.parquet)")
+    parser.add_argument("--pool", type=Path, nargs="*", default=[], help="shard folders of the arm's pool, in order")
+    add_config(parser, "the section trials, merged with the dataset's own")
+    parser.add_argument("--dataset", required=True, help="name of the dataset")
+    parser.add_argument("--arm", required=True, help="name of the arm; real = no synthetic films")
+    parser.add_argument("--fraction", type=float, required=True, help="share of the real training films")
+    parser.add_argument("--trial", type=int, required=True, help="number of the trial, from 0")
+    parser.add_argument("--multipliers", type=int, nargs="+", required=True, help="synthetic films per real one")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--checkpoint-dir", type=Path, required=True, help="folder for unfinished work")
+    parser.add_argument("--out", type=Path, required=True, help="table of the trial (.csv)")
+    args = parser.parse_args(argv)
+    set_threads(args.threads)
+
+    from scripts.lib.downstream.compiler import without_compiler
+    from scripts.lib.downstream.settings import check_multipliers, check_settings
+
+    check_settings(args.config)
+    check_multipliers(args.arm, args.multipliers, bool(args.pool))
+    with without_compiler():
+        train(args)
+    shutil.rmtree(args.checkpoint_dir, ignore_errors=True)
+
+
+def train(args: Namespace) -> None:
+    """Select the films, train and test each multiplier, write the table."""
+    import pandas as pd
+    import torch
+
+    from scripts.lib.cohort.store import Cohort
+    from scripts.lib.downstream.predict import choose_device
+    from scripts.lib.downstream.rows import TRIAL_COLUMNS, Setting, trial_seed, write_table
+    from scripts.lib.downstream.trials import run_trial, select_films
+    from scripts.lib.fingerprint import fingerprint
+
+    seed = trial_seed(args.seed, args.dataset, args.trial)
+    setting = Setting(args.dataset, args.arm, args.fraction, args.trial, seed)
+    pool = Cohort.open(args.pool) if args.pool else None
+    films = select_films(Cohort.open(args.cohort), pd.read_parquet(args.subsets), pool, setting, args.config)
+    device = choose_device(args.config["device"], args.config["precision"])
+    code = f"{fingerprint('scripts.train_trials')} torch {torch.__version__}"
+    rows = run_trial(films, args.multipliers, setting, args.config, device, args.checkpoint_dir, code)
+    write_table(args.out, rows, TRIAL_COLUMNS)
+
+
+if __name__ == "__main__":
+    run(main)
