@@ -15,7 +15,7 @@ $(VENV)/.ready: requirements.lock
 	  || { echo "Synthorax needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
 	@if command -v uv > /dev/null; then \
 	  uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV) && \
-	  uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock; \
+	  uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock; \
 	else \
 	  $(PYTHON) -m venv $(VENV) && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \

@@ -46,7 +46,14 @@ class Workflow:
 
     def changed_rules(self, *arguments: str) -> set[str]:
         """Return the rules that a dry run starts because of themselves, not only because an input is made anew."""
-        own = ("Code has changed", "Params have changed", "Updated input files", "Missing output", "Set of input", "Forced")
+        own = (
+            "Code has changed",
+            "Params have changed",
+            "Updated input files",
+            "Missing output",
+            "Set of input",
+            "Forced",
+        )
         return {rule for rule, reasons in self.planned(*arguments).items() if any(w in r for w in own for r in reasons)}
 
 

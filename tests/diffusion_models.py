@@ -38,7 +38,15 @@ BASE = {
         "kl_weight": 1e-6,
     },
     "text": {"vocabulary": 560, "max_tokens": 8, "hidden": 16, "layers": 1, "heads": 2, "dropout": 0.2, **TRAINING},
-    "unet": {**TRAINING, "channels": [8, 16], "layers": 1, "heads": 2, "norm_groups": 2, "min_snr_gamma": 5.0, "text_rate": 0.2},
+    "unet": {
+        **TRAINING,
+        "channels": [8, 16],
+        "layers": 1,
+        "heads": 2,
+        "norm_groups": 2,
+        "min_snr_gamma": 5.0,
+        "text_rate": 0.2,
+    },
     "diffusion": {
         "train_timesteps": 1000,
         "beta_start": 0.00085,
@@ -155,7 +163,9 @@ def write_base(folder: Path, image_channels: int = 1, text_width: int = 16, leng
     for name, model in parts.items():
         model.save_pretrained(folder / name)
     save_tokenizer(tokenizer, folder / "tokenizer")
-    DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear").save_pretrained(folder / "scheduler")
+    DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear").save_pretrained(
+        folder / "scheduler"
+    )
     classes = {part: CLASSES[part] for part in BASE_PARTS} | {"scheduler": ("diffusers", "DDIMScheduler")}
     write_model_index(folder, "StableDiffusionPipeline", classes)
     return folder

@@ -69,6 +69,21 @@ def test_gradients_reach_the_controlnet_alone(folder, inputs):
     assert branch.embedding.conv_in.weight.grad.abs().sum() > 0
 
 
+@torch.no_grad()
+def test_a_pooled_text_keeps_its_heads(inputs):
+    from scripts.lib.diffusion.denoising import build_unet
+    from scripts.lib.diffusion.settings import Section
+    from tests.diffusion_models import BASE
+
+    torch.manual_seed(0)
+    unet = build_unet(Section(BASE["unet"], "unet"), 4, 16, 16).eval()
+    controlnet = build_controlnet(unet, [4, 8], 2).eval()
+    assert controlnet.config.addition_embed_type_num_heads == unet.config.addition_embed_type_num_heads == 2
+    _, _, text, _ = inputs
+    assert torch.equal(controlnet.add_embedding(text), unet.add_embedding(text))
+    assert not torch.equal(unet.add_embedding(text), unet.add_embedding(torch.zeros_like(text)))
+
+
 def test_bgr_hints_and_wrong_widths_are_refused(folder):
     base = open_generator(folder)
     bgr = ControlNetModel.from_unet(

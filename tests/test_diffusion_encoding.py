@@ -105,13 +105,17 @@ def test_tokenizer_training_is_reproducible_and_needs_text():
 def test_hint_is_the_palette_on_black():
     bits = np.zeros((1, 4, 4), np.uint8)
     bits[0, 0, 0], bits[0, 1, 1] = 1, 1 | 4
-    hint = HintPainter(STRUCTURES, {"lungs": [0, 51, 255], "heart": [255, 0, 0], "pneumothorax": [255, 204, 0]})(bits, 4)
+    hint = HintPainter(STRUCTURES, {"lungs": [0, 51, 255], "heart": [255, 0, 0], "pneumothorax": [255, 204, 0]})(
+        bits, 4
+    )
     assert hint.shape == (1, 3, 4, 4) and hint.dtype == torch.float32
     assert torch.allclose(hint[0, :, 0, 0], torch.tensor([0, 0.2, 1.0]))
     assert torch.allclose(hint[0, :, 1, 1], torch.tensor([1.0, 0.8, 0]))  # painted over the lungs
     assert not hint[0, :, 3, 3].any()
     larger = HintPainter(STRUCTURES, "colour")(bits, 8)
-    assert larger.shape == (1, 3, 8, 8) and torch.equal(larger[..., ::2, ::2], HintPainter(STRUCTURES, "colour")(bits, 4))
+    assert larger.shape == (1, 3, 8, 8) and torch.equal(
+        larger[..., ::2, ::2], HintPainter(STRUCTURES, "colour")(bits, 4)
+    )
 
 
 def test_structure_dropout_keeps_whole_structures():

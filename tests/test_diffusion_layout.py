@@ -82,7 +82,10 @@ def test_generator_refers_to_its_base_and_opens_in_diffusers(tree, name):
 
 def test_relative_links_survive_a_move_of_the_tree(tree, tmp_path):
     shutil.copytree(tree / "generators", tmp_path / "moved", symlinks=True)
-    assert open_generator(tmp_path / "moved" / "own").fingerprint == open_generator(tree / "generators" / "own").fingerprint
+    assert (
+        open_generator(tmp_path / "moved" / "own").fingerprint
+        == open_generator(tree / "generators" / "own").fingerprint
+    )
 
 
 def test_training_the_base_leaves_it_untouched_and_moves_the_controlnet(tree):
@@ -168,7 +171,15 @@ def test_cohorts_that_cannot_teach_are_refused(tree, tmp_path):
     other = write_cohort(tmp_path / "test", split="test")
     with pytest.raises(InputError, match="no row of split train or generator"):
         train_base.main([*base[:1], str(other), *base[2:], "--resolution", "32"])
-    control = ["--base", str(tree / "generators" / "base"), "--cohort", str(other), "--config", json.dumps(CONTROL), *out]
+    control = [
+        "--base",
+        str(tree / "generators" / "base"),
+        "--cohort",
+        str(other),
+        "--config",
+        json.dumps(CONTROL),
+        *out,
+    ]
     with pytest.raises(InputError, match="no row of split generator"):
         train_controlnet.main(control)
     wrong = json.dumps({**CONTROL, "hint_channels": [4, 8, 8]})

@@ -67,7 +67,9 @@ def test_loss_is_the_mean_squared_error_of_the_noise():
 
     loss = denoising_loss(predict, latents, torch.Generator().manual_seed(5), scheduler)
     kept = np.cumprod(1 - np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2)[steps]
-    noisy = np.sqrt(kept)[:, None, None, None] * latents.numpy() + np.sqrt(1 - kept)[:, None, None, None] * noise.numpy()
+    noisy = (
+        np.sqrt(kept)[:, None, None, None] * latents.numpy() + np.sqrt(1 - kept)[:, None, None, None] * noise.numpy()
+    )
     assert torch.equal(seen["steps"], steps)
     assert np.allclose(seen["noisy"], noisy, atol=1e-5)
     assert loss.item() == pytest.approx(((0.5 * noisy - noise.numpy()) ** 2).mean(), rel=1e-5)
@@ -123,7 +125,9 @@ def test_autoencoder_loss_adds_its_parts():
         noise = torch.Generator().manual_seed(1)
         parts[name] = autoencoder_loss(model, images, noise, Section({**settings, **change}, "vae")).item()
     posterior = model.encode(images).latent_dist
-    drawn = posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(1))
+    drawn = posterior.mean + posterior.std * torch.randn(
+        posterior.mean.shape, generator=torch.Generator().manual_seed(1)
+    )
     decoded = model.decode(drawn).sample
     slopes = sum((decoded - images).diff(dim=axis).abs().mean().item() for axis in (-1, -2))
     assert parts["l1"] == pytest.approx((decoded - images).abs().mean().item(), rel=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,10 @@ import pytest
 
 from scripts.lib.cohort.store import Cohort, CohortWriter
 from scripts.lib.downstream.baselines import baseline_rows, baseline_scores
+from scripts.lib.downstream.metrics import label_scores
+from scripts.lib.errors import InputError
+from scripts.score_baselines import main
+from tests.downstream_films import settings_for, write_films
 
 
 def cohort_of(folder: Path, labels: list[int], masks: list[int]) -> Cohort:
@@ -33,8 +38,12 @@ def test_all_positive_has_the_f1_of_the_prevalence(tmp_path: Path) -> None:
 
 
 def test_the_number_of_the_rsna_challenge() -> None:
-    p = 6012 / 26684
-    assert 2 * p / (1 + p) == pytest.approx(0.368, abs=5e-4)
+    truth = np.zeros((26684, 1))
+    truth[:6012] = 1  # p = 0.2253: F1 = 2 * 0.2253 / 1.2253 = 0.3678, above every F1 of the paper on RSNA
+    scores = label_scores(truth, np.ones_like(truth), [None])
+    assert scores["f1"] == pytest.approx(2 * 6012 / (26684 + 6012))
+    assert scores["f1"] == pytest.approx(0.368, abs=5e-4)
+    assert scores["auprc"] == pytest.approx(6012 / 26684)
 
 
 @pytest.mark.parametrize(
@@ -50,8 +59,24 @@ def test_dice_of_everything_and_nothing(tmp_path: Path, policy: str, positive: f
 
 
 def test_one_class_in_the_test_split_is_not_available(tmp_path: Path) -> None:
-    rows = baseline_rows(
-        cohort_of(tmp_path, [0, 0], [0, 0]), "toy", {"task": "multilabel", "target": ["pneumonia"]}
-    )
+    rows = baseline_rows(cohort_of(tmp_path, [0, 0], [0, 0]), "toy", {"task": "multilabel", "target": ["pneumonia"]})
     assert {row["value"] for row in rows} == {None}
     assert {row["baseline"] for row in rows} == {"all_positive", "all_negative"}
+
+
+def test_the_command_writes_one_row_a_metric(tmp_path: Path) -> None:
+    write_films(tmp_path / "cohort", 8, test=4)  # test films 4..7: pneumonia 0 1 0 1, edema 0 0 1 1
+    settings = json.dumps(settings_for("multilabel"))
+    out = tmp_path / "baselines.csv"
+    main(["--cohort", str(tmp_path / "cohort"), "--config", settings, "--dataset", "toy", "--out", str(out)])
+    lines = out.read_text().splitlines()
+    assert lines[0] == "dataset,task,metric,baseline,value"
+    # p = 1/2 for both labels: F1 = 1 / 1.5 = 2/3
+    assert lines[1] == "toy,multilabel,f1,all_positive,0.6666666666666666"
+    assert "toy,multilabel,auprc:pneumonia,all_negative,0.5" in lines
+    assert len(lines) == 1 + 2 * 4 * 3  # two baselines, four metrics, the mean and two labels
+
+
+def test_no_test_films_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no test films"):
+        baseline_rows(write_films(tmp_path, 4), "toy", settings_for("classification"))

@@ -21,7 +21,15 @@ def build_controlnet(unet: UNet2DConditionModel, hint_channels: Sequence[int], f
             f"settings: controlnet.hint_channels = {list(hint_channels)}: {len(hint_channels)} widths shrink a mask by "
             f"{2 ** (len(hint_channels) - 1)}, but the base's latents by {factor}; give log2({factor}) + 1 widths"
         )
-    return ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=tuple(hint_channels))
+    made = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=tuple(hint_channels))
+    heads = unet.config.addition_embed_type_num_heads
+    if unet.config.addition_embed_type is None or heads == made.config.addition_embed_type_num_heads:
+        return made
+    # `from_unet` copies the weights of the pooled text, but not their number of heads.
+    config = {key: value for key, value in made.config.items() if not key.startswith("_")}
+    equal = ControlNetModel.from_config({**config, "addition_embed_type_num_heads": heads})
+    equal.load_state_dict(made.state_dict())
+    return equal
 
 
 class HintBranch(nn.Module):

@@ -143,7 +143,11 @@ def train_unet(
         kept = torch.rand(len(rows), generator=noise) >= text["dropout"]
         states = encode_text(latents.tokens.rows(rows, keep=kept), encoder)
         return denoising_loss(
-            lambda noisy, steps: predict_noise(unet, noisy, steps, states), clean, noise, scheduler, own["min_snr_gamma"]
+            lambda noisy, steps: predict_noise(unet, noisy, steps, states),
+            clean,
+            noise,
+            scheduler,
+            own["min_snr_gamma"],
         )
 
     rates = {"unet": 1.0, "text": own["text_rate"]}

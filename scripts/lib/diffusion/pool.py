@@ -59,7 +59,9 @@ class Conditions:
             field = self.cohort.masks([self._places[line["mask_source"]]])[0]
             transform = None if pd.isna(line["transform"]) else json.loads(line["transform"])
             bits = render(field, self.cohort.structures, transform)
-        found = {(True, False): "text", (False, True): "mask", (True, True): "both"}.get((prompt is not None, bits is not None))
+        found = {(True, False): "text", (False, True): "mask", (True, True): "both"}.get(
+            (prompt is not None, bits is not None)
+        )
         if line["kind"] not in KINDS or (found != line["kind"] and not (found is None and line["kind"] == "text")):
             raise InputError(
                 f"condition {line['condition_id']} (row {row}): kind {line['kind']!r}, but its prompt and mask make it "

@@ -102,7 +102,9 @@ class Sampler:
                 return np.concatenate([self._batch(part, kind) for part in parts])
             except torch.OutOfMemoryError:
                 if self.micro_batch == 1:
-                    raise InputError("the device has too little memory for a single image; use another device") from None
+                    raise InputError(
+                        "the device has too little memory for a single image; use another device"
+                    ) from None
                 self.micro_batch //= 2
                 torch.cuda.empty_cache()
                 log(f"out of memory: micro-batch is now {self.micro_batch}; low bits of later images may differ")

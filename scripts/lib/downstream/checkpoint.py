@@ -62,4 +62,17 @@ def load_checkpoint(path: Path, fingerprint: str, model: nn.Module, optimiser: t
         number, _, key = name.partition(".")
         state.setdefault(int(number), {})[key] = value
     optimiser.load_state_dict({"state": state, "param_groups": groups})
+    _lay_out_like_weights(optimiser)
     return Progress(**json.loads(meta["progress"]), best=parts["best"])
+
+
+def _lay_out_like_weights(optimiser: torch.optim.Optimizer) -> None:
+    """Give the optimiser's tensors the memory layout of their weights, which a file does not keep.
+
+    A fused step walks weight and state side by side through memory: with a channels-last weight and a state of another
+    layout it would pair the wrong numbers, silently.
+    """
+    for weight, state in optimiser.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                state[name] = torch.empty_like(weight.detach()).copy_(value)

@@ -37,13 +37,14 @@ def auprc(truth: np.ndarray, scores: np.ndarray) -> float:
 def best_threshold(truth: np.ndarray, scores: np.ndarray) -> float | None:
     """Return the threshold (score > threshold is positive) with the best F1; None when only one class is there.
 
-    It lies half way between the two scores it separates; the highest of equally good ones is taken.
+    It lies half way between the two scores it separates, or below 0 when calling everything positive is best; the
+    highest of equally good ones is taken.
     """
     if truth.all() or not truth.any():
         return None
     hits, called, values = _counts(truth, scores)
     best = int(np.argmax(2 * hits / (called + np.count_nonzero(truth))))
-    below = values[best + 1] if best + 1 < len(values) else 0.0
+    below = values[best + 1] if best + 1 < len(values) else -1.0
     return float((values[best] + below) / 2)
 
 

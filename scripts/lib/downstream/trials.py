@@ -102,10 +102,8 @@ def run_trial(
         common |= {"multiplier": multiplier, "trial": setting.trial, "seed": setting.seed}
         common |= {"n_real": len(films.real), "n_synthetic": len(made or ())}
         rows += score_rows(scores, settings, common)
-        shown = " ".join(
-            f"{name} {value:.3f}" for name, value in scores.items() if value is not None and ":" not in name
-        )
-        print(f"multiplier {multiplier}: {len(films.real)} real, {len(made or ())} synthetic: {shown}", file=sys.stderr)
+        shown = [f"{name} {value:.3f}" for name, value in scores.items() if value is not None and ":" not in name]
+        print(f"multiplier {multiplier}: {', '.join(shown)}", file=sys.stderr)
     return rows
 
 

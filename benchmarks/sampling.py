@@ -1,0 +1,151 @@
+"""Images per second of Synthorax's sampler and of diffusers' stock pipeline called image by image, in one run.
+
+Same model, solver, steps, guidance and threads for both. Without --generator a model of the embedded study's shape with
+random weights is used: speed does not depend on the weights.
+
+    python -m benchmarks.sampling --threads 1
+    python -m benchmarks.sampling --generator results/generators/controlnet --images 64
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.cli import make_parser, run, set_threads
+
+RESOLUTION, STRUCTURES = 64, ["lungs", "heart", "pneumothorax"]
+VAE = {"channels": [16, 32, 64, 64], "latent_channels": 8, "layers": 1, "attention": False, "norm_groups": 8}
+TEXT = {"vocabulary": 1000, "max_tokens": 16, "hidden": 64, "layers": 2, "heads": 4}
+UNET = {"channels": [48, 96], "layers": 1, "heads": 4, "norm_groups": 8}
+DIFFUSION = {
+    "train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "prediction": "epsilon",
+}
+SAMPLING = {
+    "device": "cpu",
+    "precision": "fp32",
+    "solver": "dpmsolver++",
+    "steps": 12,
+    "guidance": 2.0,
+    "negative_text": "zero",
+    "micro_batch": 16,
+}
+
+
+def write_random_generator(folder: Path) -> Path:
+    """Write a base and a ControlNet of the embedded study's shape; returns the generator's folder."""
+    from scripts.lib.diffusion.autoencoder import build_autoencoder
+    from scripts.lib.diffusion.control import build_controlnet
+    from scripts.lib.diffusion.control_training import write_generator
+    from scripts.lib.diffusion.denoising import build_scheduler, build_unet
+    from scripts.lib.diffusion.foundation import Foundation, write_foundation
+    from scripts.lib.diffusion.generator import open_generator
+    from scripts.lib.diffusion.settings import Section
+    from scripts.lib.diffusion.text import build_text_encoder, train_tokenizer
+
+    sections = {name: Section(part, name) for name, part in (("vae", VAE), ("text", TEXT), ("unet", UNET))}
+    tokenizer = train_tokenizer(["pneumonia", "left pneumothorax"], TEXT["vocabulary"], TEXT["max_tokens"])
+    base = folder / "base"
+    base.mkdir()
+    model = Foundation(
+        build_autoencoder(sections["vae"], RESOLUTION),
+        build_unet(sections["unet"], VAE["latent_channels"], RESOLUTION // 8, TEXT["hidden"]),
+        build_text_encoder(sections["text"], tokenizer),
+        tokenizer,
+        build_scheduler(Section(DIFFUSION, "diffusion")),
+    )
+    write_foundation(base, model, RESOLUTION)
+    opened = open_generator(base)
+    target = folder / "generator"
+    target.mkdir()
+    controlnet = build_controlnet(opened.unet, [8, 16, 32, 32], opened.factor)
+    settings = Section({"palette": "colour", "absent_mask": "zero_residual"}, "controlnet")
+    write_generator(target, target, base, opened, controlnet, STRUCTURES, settings)
+    return target
+
+
+def stock_images(pipe: Any, requests: list[Any], kind: str, paint: Any, settings: dict[str, Any]) -> None:
+    """Make the images one by one with the stock pipeline; absent conditions are zeroed in the only way that it has."""
+    import numpy as np
+    import torch
+
+    resolution = pipe.unet.config.sample_size * pipe.vae_scale_factor
+    nothing = torch.zeros(1, pipe.tokenizer.model_max_length, pipe.text_encoder.config.hidden_size)
+    for request in requests:
+        bits = np.zeros((resolution, resolution), np.uint8) if request.bits is None else request.bits
+        text = {"prompt_embeds": nothing} if request.prompt is None else {"prompt": request.prompt}
+        pipe(
+            **text,
+            negative_prompt_embeds=nothing,
+            image=paint(bits[None], resolution),
+            num_inference_steps=settings["steps"],
+            guidance_scale=settings["guidance"] if request.prompt else 1.0,
+            controlnet_conditioning_scale=0.0 if kind == "text" else 1.0,
+            generator=torch.manual_seed(request.sample),
+            output_type="np",
+        )
+
+
+def rate(work: Callable[[], Any], count: int) -> float:
+    """Return images per second of `work`, which makes `count` of them."""
+    start = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - start)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--generator", type=Path, help="a generator folder (default: random weights)")
+    parser.add_argument("--images", type=int, default=64, help="images of each kind for our sampler (default 64)")
+    parser.add_argument(
+        "--stock-images", type=int, default=12, help="images of each kind for the stock one (default 12)"
+    )
+    args = parser.parse_args(argv)
+    set_threads(args.threads)
+
+    import numpy as np
+    import torch
+    from diffusers import StableDiffusionControlNetPipeline
+
+    from scripts.lib.diffusion.devices import place
+    from scripts.lib.diffusion.encoding import HintPainter
+    from scripts.lib.diffusion.generator import open_generator
+    from scripts.lib.diffusion.pool import KINDS, make_batch
+    from scripts.lib.diffusion.sampling import Request, Sampler, make_solver
+    from scripts.lib.diffusion.settings import Section
+
+    torch.set_num_threads(args.threads)
+    settings = Section(SAMPLING, "sampling")
+    with tempfile.TemporaryDirectory() as folder:
+        path = args.generator or write_random_generator(Path(folder))
+        generator = open_generator(path)
+        pipe = StableDiffusionControlNetPipeline.from_pretrained(path, safety_checker=None)
+        pipe.set_progress_bar_config(disable=True)
+        pipe.scheduler = make_solver(generator.scheduler_config, settings)
+        structures = generator.notes["structures"]
+        sampler = Sampler(generator, structures, settings, 1, place(settings))
+        paint = HintPainter(structures, generator.notes["palette"])
+        bits = np.zeros((generator.resolution,) * 2, np.uint8)
+        bits[16:48, 12:28] = 1
+        print(f"{args.threads} threads, {SAMPLING['steps']} steps, guidance {SAMPLING['guidance']:g}, {path}")
+        print("kind   ours images/s   stock images/s   ratio")
+        for kind in KINDS:
+            prompt, mask = (None if kind == "mask" else "pneumonia"), (None if kind == "text" else bits)
+            requests = [Request("benchmark", number, prompt, mask) for number in range(args.images)]
+            some = requests[: args.stock_images]
+            make_batch(sampler, requests[:16], [kind] * 16)
+            stock_images(pipe, some[:1], kind, paint, SAMPLING)
+            stock = rate(lambda some=some, kind=kind: stock_images(pipe, some, kind, paint, SAMPLING), len(some))
+            ours = rate(lambda all=requests, kind=kind: make_batch(sampler, all, [kind] * len(all)), len(requests))
+            print(f"{kind:5}  {ours:13.1f}   {stock:14.2f}   {ours / stock:5.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    run(main)

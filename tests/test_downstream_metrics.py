@@ -1,0 +1,84 @@
+"""Scores by hand, and against scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scripts.lib.downstream.metrics import auprc, auroc, best_threshold, f1, label_scores, overlap_scores
+
+T, F = True, False
+
+
+def test_f1_by_hand() -> None:
+    # TP 1, FP 1, FN 2: 2 / (2 + 1 + 2) = 0.4
+    assert f1(np.array([T, T, T, F]), np.array([T, F, F, T])) == 0.4
+    assert f1(np.array([F, F]), np.array([F, F])) == 0.0
+
+
+def test_ranking_by_hand() -> None:
+    truth, scores = np.array([T, F, T, F]), np.array([0.9, 0.8, 0.4, 0.1])
+    assert auroc(truth, scores) == 0.75  # of 4 pairs, 0.4 > 0.8 alone is wrong
+    assert auprc(truth, scores) == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)  # recall 1/2 at precision 1, 1 at 2/3
+    assert auroc(truth, np.full(4, 0.3)) == 0.5
+    assert auprc(truth, np.full(4, 0.3)) == 0.5  # the prevalence
+
+
+def test_the_best_threshold_lies_between_two_scores() -> None:
+    truth, scores = np.array([T, F, T, F, F]), np.array([0.9, 0.7, 0.6, 0.2, 0.1])
+    # F1 at the top 1, 2, 3, 4: 2/3, 2/4, 4/5, 4/6: the best is above the middle of 0.6 and 0.2
+    assert best_threshold(truth, scores) == pytest.approx(0.4)
+    assert best_threshold(np.array([T, T]), np.array([0.5, 0.6])) is None
+    assert best_threshold(np.array([], dtype=bool), np.array([])) is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 8)), min_size=2, max_size=40))
+def test_as_scikit_learn(pairs: list[tuple[bool, int]]) -> None:
+    from sklearn import metrics
+
+    truth = np.array([truth for truth, _ in pairs])
+    scores = np.array([score for _, score in pairs]) / 8
+    assert f1(truth, scores > 0.5) == pytest.approx(metrics.f1_score(truth, scores > 0.5, zero_division=0))
+    if truth.any() and not truth.all():
+        assert auroc(truth, scores) == pytest.approx(metrics.roc_auc_score(truth, scores))
+        assert auprc(truth, scores) == pytest.approx(metrics.average_precision_score(truth, scores))
+        tuned = f1(truth, scores > best_threshold(truth, scores))
+        assert tuned == pytest.approx(max(f1(truth, scores >= cut) for cut in set(scores)))
+
+
+def test_macro_scores_leave_out_what_one_class_cannot_score() -> None:
+    truth = np.array([[1, 0], [0, 0], [1, np.nan]])
+    scores = np.array([[0.9, 0.1], [0.6, 0.2], [0.4, 0.9]])
+    found = label_scores(truth, scores, [0.65, None])
+    # label 0: at 0.5 TP 1, FP 1, FN 1: 0.5; at 0.65 TP 1, FN 1: 2/3; label 1 has no positive film: no score, not 0
+    assert found["f1:0"] == found["f1"] == 0.5
+    assert found["f1_tuned:0"] == found["f1_tuned"] == pytest.approx(2 / 3)
+    assert found["auroc:0"] == 0.5
+    assert [found[name] for name in ("f1:1", "f1_tuned:1", "auroc:1", "auprc:1")] == [None] * 4
+    assert set(label_scores(truth[:, 1:], scores[:, 1:], [None]).values()) == {None}
+    assert ":" not in "".join(label_scores(truth[:, :1], scores[:, :1], [None]))
+
+
+@pytest.mark.parametrize(
+    ("policy", "dice", "iou"),
+    [
+        # film 0: overlap 2 of 4 and 4: Dice 4/8, IoU 2/6; film 1: empty, nothing predicted; film 2: empty, 3 predicted
+        ("exclude", 0.5, 1 / 3),
+        ("kaggle", (0.5 + 1 + 0) / 3, (1 / 3 + 1 + 0) / 3),
+        ("zero", 0.5 / 3, 1 / 9),
+    ],
+)
+def test_empty_masks_count_by_the_policy(policy: str, dice: float, iou: float) -> None:
+    overlap, predicted, truth = np.array([2.0, 0, 0]), np.array([4.0, 0, 3]), np.array([4.0, 0, 0])
+    found = overlap_scores(overlap, predicted, truth, policy)
+    assert found == {"dice": pytest.approx(dice), "iou": pytest.approx(iou)}
+
+
+def test_overlap_has_no_score_without_films_and_no_unknown_policy() -> None:
+    zero = np.zeros(2)
+    assert overlap_scores(zero, zero, zero, "exclude") == {"dice": None, "iou": None}
+    with pytest.raises(ValueError, match="expected one of exclude, kaggle, zero"):
+        overlap_scores(zero, zero, zero, "skip")

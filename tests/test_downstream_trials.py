@@ -1,0 +1,233 @@
+"""The command `train_trials`, from films on disk to the table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.downstream.rows import Setting, trial_seed
+from scripts.lib.downstream.training import Training
+from scripts.lib.downstream.trials import select_films, synthetic_films
+from scripts.lib.errors import InputError
+from scripts.train_trials import main
+from tests.downstream_films import settings_for, write_trial_inputs
+
+LABEL_METRICS = ["f1", "f1_tuned", "auroc", "auprc"]
+METRICS = {
+    "classification": LABEL_METRICS,
+    "multilabel": LABEL_METRICS + [f"{name}:{label}" for name in LABEL_METRICS for label in ("edema", "pneumonia")],
+    "segmentation": ["dice", "iou"],
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    return write_trial_inputs(tmp_path_factory.mktemp("inputs"))
+
+
+class Command:
+    """A call of train_trials with its files in one folder."""
+
+    def __init__(self, folder: Path, inputs: tuple[Path, Path, Path], task: str, **changes: Any) -> None:
+        self.cohort, self.subsets, self.pool = inputs
+        self.folder, self.settings = folder, settings_for(task, **changes)
+        self.checkpoints = folder / "checkpoints"
+
+    def __call__(
+        self, arm: str = "original", multipliers: tuple[int, ...] = (1, 2), name: str = "t.csv", **more: Any
+    ) -> bytes:
+        argv = ["--cohort", self.cohort, "--subsets", self.subsets, "--config", json.dumps(self.settings)]
+        argv += ["--pool", *([self.pool] if arm != "real" else []), "--dataset", "toy", "--arm", arm]
+        argv += ["--fraction", more.get("fraction", 0.5), "--trial", more.get("trial", 0), "--seed", 1]
+        argv += ["--multipliers", *multipliers, "--checkpoint-dir", self.checkpoints, "--out", self.folder / name]
+        main([str(word) for word in argv])
+        return (self.folder / name).read_bytes()
+
+
+def rows_of(table: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(table.decode().splitlines()))
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel", "segmentation"])
+def test_the_table_is_the_contract_and_the_same_every_time(tmp_path: Path, inputs: tuple, task: str) -> None:
+    command = Command(tmp_path, inputs, task)
+    table = command()
+    assert table.decode().splitlines()[0] == (
+        "dataset,task,metric,fraction,arm,multiplier,trial,seed,n_real,n_synthetic,value"
+    )
+    rows = rows_of(table)
+    names = METRICS[task]
+    assert [row["metric"] for row in rows] == names * 2
+    # 20 training films, half of them
+    assert {(row["multiplier"], row["n_real"], row["n_synthetic"]) for row in rows} == {
+        ("1", "10", "10"),
+        ("2", "10", "20"),
+    }
+    assert all(0 <= float(row["value"]) <= 1 for row in rows)
+    assert {row["seed"] for row in rows} == {str(trial_seed(1, "toy", 0))}
+    assert not command.checkpoints.exists()
+    assert command(name="again.csv") == table
+    assert command(multipliers=(2,), name="one.csv").splitlines()[1:] == table.splitlines()[1 + len(names) :]
+
+
+def test_real_only_needs_no_pool(tmp_path: Path, inputs: tuple) -> None:
+    rows = rows_of(Command(tmp_path, inputs, "classification")("real", (0,), fraction=1, trial=1))
+    assert {(row["arm"], row["multiplier"], row["fraction"], row["n_real"], row["n_synthetic"]) for row in rows} == {
+        ("real", "0", "1", "20", "0")
+    }
+
+
+def test_a_killed_job_resumes_to_the_same_bytes(tmp_path: Path, inputs: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = Command(tmp_path, inputs, "segmentation")(name="whole.csv")
+    command = Command(tmp_path, inputs, "segmentation")
+    steps: list[int] = []
+    step = Training._step
+
+    def dying(self: Training, *batch: np.ndarray) -> None:
+        if len(steps) == 6:  # four steps of the first multiplier, two of the second
+            raise KeyboardInterrupt
+        step(self, *batch)
+        steps.append(self.progress.step)
+
+    monkeypatch.setattr(Training, "_step", dying)
+    with pytest.raises(KeyboardInterrupt):
+        command()
+    assert not (tmp_path / "t.csv").exists()
+    assert (command.checkpoints / "multiplier-1.json").exists()
+    monkeypatch.setattr(Training, "_step", lambda self, *batch: (step(self, *batch), steps.append(self.progress.step)))
+    steps.clear()
+    assert command() == expected
+    assert len(steps) == 4  # the finished multiplier was read back
+    assert not command.checkpoints.exists()
+
+
+def test_work_of_other_settings_is_not_taken_over(tmp_path: Path, inputs: tuple) -> None:
+    command = Command(tmp_path, inputs, "classification")
+    expected = command(multipliers=(1,))
+    command.checkpoints.mkdir()
+    stale = {"key": "0123456789abcdef", "scores": {"f1": 1.0}}
+    (command.checkpoints / "multiplier-1.json").write_text(json.dumps(stale))
+    (command.checkpoints / "multiplier-1.safetensors").write_bytes(b"torn")
+    assert command(multipliers=(1,)) == expected
+
+
+def select(inputs: tuple, pool: Path | None = None, trial: int = 0, **changes: Any):
+    settings = settings_for("multilabel", **changes)
+    setting = Setting("toy", "original", 0.5, trial, trial_seed(1, "toy", trial))
+    opened = Cohort.open(pool) if pool else None
+    return (
+        select_films(Cohort.open(inputs[0]), pd.read_parquet(inputs[1]), opened, setting, settings),
+        setting,
+        settings,
+    )
+
+
+def test_multipliers_are_prefixes_and_trials_differ(inputs: tuple) -> None:
+    films, setting, settings = select(inputs, inputs[2])
+    parts = [synthetic_films(films, multiplier, setting, settings) for multiplier in (1, 2, 4)]
+    assert [len(part) for part in parts] == [10, 20, 40]
+    for small, large in zip(parts, parts[1:]):
+        np.testing.assert_array_equal(small.rows, large.rows[: len(small)])
+    assert synthetic_films(films, 0, setting, settings) is None
+    with pytest.raises(InputError, match="the pool holds 40 images for trial 0, but 50"):
+        synthetic_films(films, 5, setting, settings)
+    other, second, _ = select(inputs, inputs[2], trial=1)
+    assert set(other.real.rows) != set(films.real.rows)
+    assert second.seed != setting.seed
+    np.testing.assert_array_equal(other.test.rows, films.test.rows)
+
+
+def test_what_is_set_aside_and_what_stands_in_for_it(inputs: tuple) -> None:
+    films, _, _ = select(inputs)
+    assert films.validation is films.training
+    assert films.tuning is films.real
+    films, _, _ = select(inputs, validation_share=0.4)
+    assert len(films.training) + len(films.validation) == len(films.real) == 10
+    assert set(films.training.rows).isdisjoint(films.validation.rows)
+    both = all(set(films.validation.labels[:, k]) == {0.0, 1.0} for k in range(2))
+    assert films.tuning is (films.validation if both else films.real)
+
+
+def test_one_class_in_the_test_split_leaves_the_value_empty(tmp_path: Path) -> None:
+    inputs = write_trial_inputs(tmp_path, films=22, test=1)  # the only test film, number 21, has pneumonia
+    rows = rows_of(Command(tmp_path, inputs, "classification")(multipliers=(1,), fraction=1))
+    assert [row["value"] for row in rows] == [""] * 4
+
+
+@pytest.mark.parametrize(
+    ("arm", "multipliers", "message"),
+    [
+        ("real", (2,), "expected 0 alone and no pool"),
+        ("original", (0, 2), "expected numbers above 0"),
+        ("original", (2, 2), "expected different whole numbers"),
+        ("original", (-1,), "expected different whole numbers"),
+        ("original", (5,), "the pool holds 40 images"),
+    ],
+)
+def test_multipliers_that_make_no_sense(
+    tmp_path: Path, inputs: tuple, arm: str, multipliers: tuple, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        Command(tmp_path, inputs, "classification")(arm, multipliers)
+    assert not (tmp_path / "t.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"task": "detection"}, "task = 'detection', expected one of"),
+        ({"target": ["edema"]}, "expected one name for the task"),
+        (
+            {"mixing": {"kind": "shuffle", "real_share": 0.5}},
+            "mixing.kind = 'shuffle', expected one of concat, balanced",
+        ),
+        ({"target": "fracture"}, "no label 'fracture'"),
+    ],
+)
+def test_settings_that_make_no_sense(tmp_path: Path, inputs: tuple, change: dict, message: str) -> None:
+    command = Command(tmp_path, inputs, "classification")
+    command.settings |= change
+    with pytest.raises(InputError, match=message):
+        command()
+
+
+def test_a_missing_setting_is_named(tmp_path: Path, inputs: tuple) -> None:
+    command = Command(tmp_path, inputs, "classification")
+    del command.settings["optimizer"]["weight_decay"], command.settings["device"]
+    with pytest.raises(InputError, match="the settings lack device, optimizer.weight_decay"):
+        command()
+
+
+def test_a_pool_of_another_size_is_refused(tmp_path: Path, inputs: tuple) -> None:
+    from scripts.lib.cohort.store import CohortWriter
+
+    with CohortWriter(tmp_path / "pool", 8, ["lungs"], ["edema", "pneumonia"], {}) as writer:
+        writer.add(np.zeros((8, 8), np.uint8), None, {"image_id": "a", "patient_id": "a", "trial": -1, "position": 0})
+    with pytest.raises(InputError, match="images of side 8, but the cohort's have 16"):
+        select(inputs, tmp_path / "pool")
+
+
+def test_synthetic_films_of_the_same_kind_help(tmp_path: Path) -> None:
+    """With four real films nothing much is learned; more films of the same kind lift the ranking of the test films."""
+    inputs = write_trial_inputs(tmp_path, films=84, test=64, pool=100)
+    command = Command(
+        tmp_path,
+        inputs,
+        "classification",
+        target="edema",
+        budget={"steps": 60},
+        model={"channels": [8, 16]},
+        augment={"brightness": 0.0, "contrast": 0.0},
+    )
+    command.settings["batch_size"] = 16
+    real = {row["metric"]: float(row["value"]) for row in rows_of(command("real", (0,), fraction=0.2))}
+    made = {row["metric"]: float(row["value"]) for row in rows_of(command("original", (25,), fraction=0.2))}
+    assert made["auroc"] > 0.95
+    assert made["auroc"] >= real["auroc"]
