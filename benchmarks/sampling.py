@@ -115,8 +115,8 @@ def main(argv: list[str] | None = None) -> None:
     from diffusers import StableDiffusionControlNetPipeline
 
     from scripts.lib.diffusion.devices import place
-    from scripts.lib.diffusion.encoding import HintPainter
     from scripts.lib.diffusion.generator import open_generator
+    from scripts.lib.diffusion.hints import HintPainter
     from scripts.lib.diffusion.pool import KINDS, make_batch
     from scripts.lib.diffusion.sampling import Request, Sampler, make_solver
     from scripts.lib.diffusion.settings import Section

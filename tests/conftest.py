@@ -32,29 +32,25 @@ class Workflow:
             self.command(*arguments, study=study), cwd=self.root, capture_output=True, text=True, check=False
         )
 
-    def planned(self, *arguments: str) -> dict[str, set[str]]:
-        """Return {rule: reasons} of the jobs that a dry run would start."""
-        done = self.run("--dry-run", *arguments, "--quiet", "host")
-        assert done.returncode == 0, done.stdout + done.stderr
-        text, found = done.stdout + done.stderr, {}
-        for block in re.split(r"\n(?=(?:local)?rule \w+:|\[)", text):
-            rule = re.search(r"(?:local)?rule (\w+):", block)
-            reason = re.search(r"reason: (.*)", block)
-            if rule and reason:
-                found.setdefault(rule[1], set()).add(reason[1])
-        return found
+    def planned(self, *arguments: str) -> set[str]:
+        """Return the rules that a dry run would start."""
+        return {rule for rules in self.reasons(*arguments).values() for rule in rules}
 
-    def changed_rules(self, *arguments: str) -> set[str]:
-        """Return the rules that a dry run starts because of themselves, not only because an input is made anew."""
-        own = (
-            "Code has changed",
-            "Params have changed",
-            "Updated input files",
-            "Missing output",
-            "Set of input",
-            "Forced",
-        )
-        return {rule for rule, reasons in self.planned(*arguments).items() if any(w in r for w in own for r in reasons)}
+    def changed(self, *arguments: str) -> set[str]:
+        """Return the rules that a dry run starts because of themselves, not because an input is made anew."""
+        reasons = self.reasons(*arguments)
+        return {rule for reason, rules in reasons.items() if "updated by another job" not in reason for rule in rules}
+
+    def reasons(self, *arguments: str) -> dict[str, list[str]]:
+        """Return {reason: rules} from the summary at the end of a dry run; empty when there is nothing to do."""
+        done = self.run("--dry-run", *arguments)
+        text = done.stdout + done.stderr
+        assert done.returncode == 0, text
+        if "Nothing to be done" in text:
+            return {}
+        summary = text.split("Reasons:\n", 1)[1]
+        found = re.findall(r"^    ([^\n(]+):\n        ([^\n]+)$", summary, re.M)
+        return {reason: rules.split(", ") for reason, rules in found}
 
 
 def copy_repository(target: Path) -> Workflow:

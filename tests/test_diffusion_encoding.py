@@ -10,7 +10,8 @@ import pytest
 import torch
 from transformers import CLIPTokenizer
 
-from scripts.lib.diffusion.encoding import HintPainter, Tokens, drop_structures, encode_text, tokenize
+from scripts.lib.diffusion.encoding import Tokens, encode_text, tokenize
+from scripts.lib.diffusion.hints import HintPainter, drop_structures
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.diffusion.text import build_text_encoder, plain_text, save_tokenizer, train_tokenizer
 from scripts.lib.errors import InputError

@@ -181,7 +181,7 @@ def test_images_equal_those_of_the_stock_pipeline(world, tmp_path, kind, negativ
     tokens = pipe.tokenizer(["pneumonia", ""], padding="max_length", max_length=8, return_tensors="pt").input_ids
     with torch.no_grad():
         word, empty = pipe.text_encoder(tokens)[0]
-    from scripts.lib.diffusion.encoding import HintPainter
+    from scripts.lib.diffusion.hints import HintPainter
 
     bits = requests[0].bits if requests[0].bits is not None else np.zeros((32, 32), np.uint8)
     hints = HintPainter(STRUCTURES, "colour")(np.stack([bits] * 3), 32)

@@ -15,9 +15,9 @@ from scripts.lib.diffusion.checkpoint import Checkpoints, log
 from scripts.lib.diffusion.control import HintBranch, build_controlnet, predict_noise
 from scripts.lib.diffusion.denoising import denoising_loss
 from scripts.lib.diffusion.devices import Placement
-from scripts.lib.diffusion.encoding import HintPainter, drop_structures
 from scripts.lib.diffusion.foundation import fast_layout, seeded
 from scripts.lib.diffusion.generator import Generator
+from scripts.lib.diffusion.hints import HintPainter, drop_structures
 from scripts.lib.diffusion.layout import (
     BASE_PARTS,
     CLASSES,

@@ -1,13 +1,13 @@
-"""How a condition reaches the networks, in training and in sampling alike.
+"""How a text reaches the networks, in training and in sampling alike; hints.py does the same for masks.
 
 Absent text is zero vectors, per sample, at any batch size: the paper's "N/A" (section 1.1 of its methods); no such word
-reaches the tokenizer. Absent mask is ControlNet residuals of zero, or a black picture (`absent_mask`).
+reaches the tokenizer.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,6 @@ import torch
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from scripts.lib.diffusion.text import plain_text
-from scripts.lib.masks import conditioning_image
-
-ABSENT_MASK = ("zero_residual", "black_image")
 
 
 @dataclass(frozen=True)
@@ -65,29 +62,3 @@ def encode_text(tokens: Tokens, encoder: CLIPTextModel) -> torch.Tensor:
     encoded = encoder(tokens.ids[tokens.present].to(weight.device))[0]
     where = torch.nonzero(tokens.present).flatten().to(weight.device)
     return states.to(encoded.dtype).index_copy(0, where, encoded)
-
-
-class HintPainter:
-    """Turn mask bit fields into the RGB pictures that the ControlNet sees, float32 (n, 3, H, W) in [0, 1]."""
-
-    def __init__(self, structures: Sequence[str], palette: str | Mapping[str, Sequence[int]]) -> None:
-        table = conditioning_image(np.arange(256, dtype=np.uint8), structures, palette)
-        self._table = torch.from_numpy(table.astype(np.float32) / 255.0)
-
-    def __call__(self, bits: np.ndarray, resolution: int) -> torch.Tensor:
-        """Paint bit fields uint8 (n, h, w) at `resolution` (nearest pixel when it differs from theirs)."""
-        hints = self._table[torch.from_numpy(bits.astype(np.int64))].permute(0, 3, 1, 2)
-        if hints.shape[-1] != resolution:
-            hints = torch.nn.functional.interpolate(hints, size=(resolution, resolution), mode="nearest")
-        return hints.contiguous()
-
-
-def drop_structures(bits: np.ndarray, count: int, share: float, stream: np.random.Generator) -> np.ndarray:
-    """Return bit fields (n, H, W) of which a `share` keep only a random non-empty subset of their `count` structures.
-
-    Datasets annotate different structures, so a ControlNet must follow a pneumothorax without its lungs.
-    """
-    chosen = stream.random(len(bits)) < share
-    subsets = stream.integers(1, 1 << count, size=len(bits))
-    keep = np.where(chosen, subsets, (1 << count) - 1).astype(np.uint8)
-    return bits & keep[:, None, None]

@@ -19,8 +19,9 @@ from scripts.lib.diffusion.autoencoder import to_pixels
 from scripts.lib.diffusion.checkpoint import log
 from scripts.lib.diffusion.control import HintBranch, predict_noise
 from scripts.lib.diffusion.devices import Placement
-from scripts.lib.diffusion.encoding import HintPainter, encode_text, tokenize
+from scripts.lib.diffusion.encoding import encode_text, tokenize
 from scripts.lib.diffusion.generator import Generator
+from scripts.lib.diffusion.hints import HintPainter
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.errors import InputError
 from scripts.lib.seeds import derive_seed
