@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figure2 test lint bench clean help
+.PHONY: figure2 figure3 test lint bench clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -24,6 +24,9 @@ $(VENV)/.ready: requirements.lock
 
 figure2: $(VENV)/.ready  ## the embedded study, from nothing to results/figure2.pdf
 	$(BIN)/snakemake --cores $(CORES) results/figure2.pdf results/table1.md
+
+figure3: $(VENV)/.ready  ## the proxy model: filtering and fine-tuning, on top of figure2
+	$(BIN)/snakemake --cores $(CORES) figure3
 
 test: $(VENV)/.ready  ## the tests
 	$(BIN)/python -m pytest

@@ -9,10 +9,15 @@
 #   generators/controlnet/                          the mask branch on top of it              train_controlnet
 #   {dataset}/pools/{arm}/fraction-{f}/shard-{k}/   synthetic images, same form as a cohort   sample_pool
 #   {dataset}/pools/{arm}/fraction-{f}/sheet.png    a sheet of samples for the eye            draw_sheet
+#   proxy/model/  proxy/validation.csv              the proxy model and what it is worth      train_proxy
+#   {dataset}/pools/{arm}/fraction-{f}/kept.parquet what the proxy model keeps of a pool      filter_pool
+#   generators/proxy-tuned/                         the generator trained further on that     finetune_proxy
+#   mgca/                                           image encoder matched with reports        pretrain_mgca
 #   {dataset}/trials/{arm}/fraction-{f}/            one table a trial, a row a metric         train_trials
 #   {dataset}/{trials,baselines,summary}.csv        the dataset's results                     summarize_dataset
 #   tables/{trials,baselines,significance,trend,figure2}.csv                                  test_significance
-#   table1.{csv,md}  figure2.{pdf,png,svg}                                                    plot_figure2
+#   tables/{figure3_trials,figure3_significance,figure3}.csv                                  tabulate_figure3
+#   table1.{csv,md}  figure2.{pdf,png,svg}  figure3.{pdf,png,svg}                             plot_figure2
 import os
 import sys
 
@@ -39,6 +44,7 @@ include: "rules/cohorts.smk"
 include: "rules/conditions.smk"
 include: "rules/generators.smk"
 include: "rules/sampling.smk"
+include: "rules/filtering.smk"
 include: "rules/trials.smk"
 include: "rules/figures.smk"
 
@@ -51,4 +57,11 @@ rule all:
         "results/tables/trend.csv",
         collect("results/{dataset}/summary.csv", dataset=STUDY["datasets"]),
         pool_sheets(),
+    localrule: True
+
+
+rule figure3:
+    input:
+        "results/figure3.pdf",
+        [f"{pool_of(figure3_cell())}/{name}" for name in ("kept.png", "report.md")],
     localrule: True

@@ -18,9 +18,9 @@ from typing import Any
 from scripts.lib.cli import make_parser, run, set_threads
 
 RESOLUTION, STRUCTURES = 64, ["lungs", "heart", "pneumothorax"]
-VAE = {"channels": [16, 32, 64, 64], "latent_channels": 8, "layers": 1, "attention": False, "norm_groups": 8}
+VAE = {"channels": [8, 16, 32], "latent_channels": 4, "layers": 1, "attention": False, "norm_groups": 8}
 TEXT = {"vocabulary": 1000, "max_tokens": 16, "hidden": 64, "layers": 2, "heads": 4}
-UNET = {"channels": [48, 96], "layers": 1, "heads": 4, "norm_groups": 8}
+UNET = {"channels": [32, 64], "attention": [False, True], "layers": 1, "heads": 4, "norm_groups": 8}
 DIFFUSION = {
     "train_timesteps": 1000,
     "beta_start": 0.00085,
@@ -56,7 +56,7 @@ def write_random_generator(folder: Path) -> Path:
     base.mkdir()
     model = Foundation(
         build_autoencoder(sections["vae"], RESOLUTION),
-        build_unet(sections["unet"], VAE["latent_channels"], RESOLUTION // 8, TEXT["hidden"]),
+        build_unet(sections["unet"], VAE["latent_channels"], RESOLUTION // 4, TEXT["hidden"]),
         build_text_encoder(sections["text"], tokenizer),
         tokenizer,
         build_scheduler(Section(DIFFUSION, "diffusion")),
@@ -65,9 +65,9 @@ def write_random_generator(folder: Path) -> Path:
     opened = open_generator(base)
     target = folder / "generator"
     target.mkdir()
-    controlnet = build_controlnet(opened.unet, [8, 16, 32, 32], opened.factor)
-    settings = Section({"palette": "colour", "absent_mask": "zero_residual"}, "controlnet")
-    write_generator(target, target, base, opened, controlnet, STRUCTURES, settings)
+    controlnet = build_controlnet(opened.unet, [8, 16, 32], opened.factor)
+    notes = {"structures": STRUCTURES, "palette": "colour", "absent_mask": "zero_residual"}
+    write_generator(target, target, base, opened, {"controlnet": controlnet}, kind="controlnet", **notes)
     return target
 
 

@@ -8,15 +8,6 @@ from scripts.lib.versions import versions
 ALIVE = clear_stale_locks()
 
 
-wildcard_constraints:
-    dataset="[a-z0-9][a-z0-9-]*",
-    arm="[a-z0-9][a-z0-9-]*",
-    generator="[a-z0-9][a-z0-9-]*",
-    fraction=r"[0-9]+(\.[0-9]+)?",
-    trial="[0-9]+",
-    shard="[0-9]+",
-
-
 def checked_config():
     """The configuration with its placeholders filled; a fault ends the run with one line."""
     try:
@@ -32,6 +23,15 @@ def checked_config():
 CONFIG = checked_config()
 STUDY = CONFIG["study"]
 FRACTIONS = [f"{fraction:g}" for fraction in STUDY["fractions"]]
+
+
+wildcard_constraints:
+    dataset="|".join(CONFIG["datasets"]),
+    arm="[a-z0-9][a-z0-9-]*",
+    generator="[a-z0-9][a-z0-9-]*",
+    fraction=r"[0-9]+(\.[0-9]+)?",
+    trial="[0-9]+",
+    shard="[0-9]+",
 
 
 def code(script):
@@ -64,26 +64,66 @@ def base_model(wildcards):
     return CONFIG["base"]["path"] or "results/generators/base"
 
 
+def arm_of(wildcards):
+    """The description of a job's arm; a name that the configuration does not have ends the run with one line."""
+    if wildcards.arm not in CONFIG["arms"]:
+        raise WorkflowError(f"config: arms.{wildcards.arm} is missing; known arms: {', '.join(CONFIG['arms'])}")
+    return CONFIG["arms"][wildcards.arm]
+
+
 def arm_generator(wildcards):
-    return f"results/generators/{CONFIG['arms'][wildcards.arm]['generator']}"
+    return f"results/generators/{arm_of(wildcards)['generator']}"
+
+
+def filtered(arm):
+    """Whether an arm's trials read only what the proxy model kept of its pool."""
+    return arm != "real" and CONFIG["arms"].get(arm, {}).get("filter") == "proxy"
 
 
 def multipliers(arm, fraction):
     """The multipliers that an arm's trials run: 0 belongs to the arm `real`, the others to the synthetic arms."""
-    wanted = STUDY["multipliers"][fraction]
+    wanted = STUDY["multipliers"].get(fraction, [])
     return [value for value in wanted if (value == 0) == (arm == "real")]
+
+
+def runs(dataset, arm, fraction):
+    """Whether the study runs an arm in this dataset and fraction: `cells` of the arm, else everywhere."""
+    cells = {} if arm == "real" else CONFIG["arms"][arm].get("cells", {})
+    here = dataset in cells.get("datasets", [dataset])
+    there = fraction in [f"{value:g}" for value in cells.get("fractions", [float(fraction)])]
+    return here and there and bool(multipliers(arm, fraction))
+
+
+def candidates(wildcards):
+    """Images to make for each real one: the largest multiplier, and as many more as a filter will throw away."""
+    share = arm_of(wildcards).get("candidates", 1) if filtered(wildcards.arm) else 1
+    return max(STUDY["multipliers"][wildcards.fraction]) * share
 
 
 def shard_count(fraction):
     return CONFIG["sampling"]["shards"].get(fraction, 1)
 
 
+def pool_of(wildcards):
+    return f"results/{wildcards.dataset}/pools/{wildcards.arm}/fraction-{wildcards.fraction}"
+
+
 def pool_shards(wildcards):
     """The shard folders of a trial's pool, in order; none for real-only trials."""
     if wildcards.arm == "real":
         return []
-    pool = f"results/{wildcards.dataset}/pools/{wildcards.arm}/fraction-{wildcards.fraction}"
-    return [f"{pool}/shard-{shard}" for shard in range(shard_count(wildcards.fraction))]
+    return [f"{pool_of(wildcards)}/shard-{shard}" for shard in range(shard_count(wildcards.fraction))]
+
+
+def shard_files(wildcards):
+    """The files of those shards."""
+    names = ("images.npy", "masks.npy", "index.parquet", "cohort.json")
+    return [f"{shard}/{name}" for shard in pool_shards(wildcards) for name in names]
+
+
+def pool_kept(wildcards):
+    """The list of what was kept of a filtered arm's pool; nothing for other arms."""
+    return [f"{pool_of(wildcards)}/kept.parquet"] if filtered(wildcards.arm) else []
 
 
 def pool_sheets():
@@ -93,19 +133,24 @@ def pool_sheets():
         for dataset in STUDY["datasets"]
         for arm in STUDY["arms"]
         for fraction in FRACTIONS
-        if multipliers(arm, fraction)
+        if runs(dataset, arm, fraction)
+    ]
+
+
+def trials_of(dataset, arms, fractions):
+    """The trial tables of one dataset, for the real-only arm and these."""
+    return [
+        f"results/{dataset}/trials/{arm}/fraction-{fraction}/trial-{trial}.csv"
+        for arm in ["real", *arms]
+        for fraction in fractions
+        for trial in range(STUDY["trials"])
+        if runs(dataset, arm, fraction)
     ]
 
 
 def trial_tables(wildcards):
-    """Every trial table of one dataset."""
-    return [
-        f"results/{wildcards.dataset}/trials/{arm}/fraction-{fraction}/trial-{trial}.csv"
-        for arm in ["real", *STUDY["arms"]]
-        for fraction in FRACTIONS
-        for trial in range(STUDY["trials"])
-        if multipliers(arm, fraction)
-    ]
+    """Every trial table of one dataset in the study's arms."""
+    return trials_of(wildcards.dataset, STUDY["arms"], FRACTIONS)
 
 
 DATASET_FAMILIES = ["setting", "dataset"]
@@ -119,3 +164,69 @@ def significance_options(families):
     return (
         f"--test {chosen['test']} --family {family} --alpha {chosen['alpha']} --metrics {' '.join(chosen['metrics'])}"
     )
+
+
+def trial_settings(wildcards):
+    """A dataset's trial settings; the weights called `mgca` are those that the workflow trains."""
+    settings = study_config.stage(CONFIG, "trials", wildcards.dataset)
+    if settings["model"]["weights"] == "mgca":
+        settings["model"] = {**settings["model"], "weights": "results/mgca"}
+    return settings
+
+
+def trial_stage(wildcards):
+    return study_config.to_json(trial_settings(wildcards))
+
+
+def trial_weights(wildcards):
+    """The weights that a dataset's downstream model starts from, where they are a file or folder."""
+    weights = trial_settings(wildcards)["model"]["weights"]
+    return [] if weights in (None, "imagenet") else [weights]
+
+
+def proxy_model(wildcards):
+    """The folder of the proxy model, where it is a folder; an id of a model hub is not a file."""
+    chosen = CONFIG["proxy"]["model"]
+    if chosen is None:
+        return ["results/proxy/model"]
+    return [chosen.removeprefix("local-dir:")] if chosen.startswith("local-dir:") else []
+
+
+def proxy_name(wildcards):
+    """How open_clip calls the proxy model."""
+    return CONFIG["proxy"]["model"] or "results/proxy/model"
+
+
+def pool_scores(wildcards):
+    """The proxy model's scores of a pool, a table for each shard."""
+    return [f"{pool_of(wildcards)}/scores-{shard}.parquet" for shard in range(shard_count(wildcards.fraction))]
+
+
+class Cell:
+    """A dataset, arm and fraction that the configuration names, in place of a job's wildcards."""
+
+    def __init__(self, dataset, arm, fraction):
+        self.dataset, self.arm, self.fraction = dataset, arm, f"{fraction:g}"
+
+
+def tuning_cell():
+    """Whose kept images fine-tune the generator."""
+    source = CONFIG["finetune"]["source"]
+    return Cell(source["dataset"], source["arm"], source["fraction"])
+
+
+FIGURE3 = CONFIG["figures"]["figure3"]
+
+
+def figure3_cell():
+    """The pool whose scored images Figure 3 shows: that of its first filtered arm."""
+    arm = next((arm for arm in FIGURE3["arms"] if filtered(arm)), FIGURE3["arms"][0])
+    return Cell(FIGURE3["dataset"], arm, FIGURE3["fraction"])
+
+
+def arm_roles(wildcards):
+    """Which model does what in a filtered arm, for its report."""
+    roles = {"dataset": wildcards.dataset, "arm": wildcards.arm, "fraction": wildcards.fraction}
+    roles |= {"proxy": proxy_name(wildcards), "proxy_trained_here": CONFIG["proxy"]["model"] is None}
+    roles |= {"foundation": STUDY["foundation"], "judge": trial_settings(wildcards)["model"]}
+    return study_config.to_json(roles)

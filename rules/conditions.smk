@@ -18,7 +18,7 @@ rule build_conditions:
         code=code("build_conditions"),
         config=stage("conditions"),
         cohort=subpath(input.index, parent=True),
-        most=lambda wildcards: max(STUDY["multipliers"][wildcards.fraction]),
+        most=candidates,
         seed=f"--seed {STUDY['seed']} --trials {STUDY['trials']}",
     message:
         "Build the conditions of {wildcards.dataset} for {wildcards.arm} at {wildcards.fraction}"

@@ -5,11 +5,9 @@ rule train_trials:
         images="results/{dataset}/cohort/images.npy",
         masks="results/{dataset}/cohort/masks.npy",
         subsets="results/{dataset}/subsets.parquet",
-        pool=lambda wildcards: [
-            f"{shard}/{name}"
-            for shard in pool_shards(wildcards)
-            for name in ("images.npy", "masks.npy", "index.parquet", "cohort.json")
-        ],
+        pool=shard_files,
+        kept=pool_kept,
+        weights=trial_weights,
     output:
         "results/{dataset}/trials/{arm}/fraction-{fraction}/trial-{trial}.csv",
     log:
@@ -25,9 +23,10 @@ rule train_trials:
         runtime=2880,
     params:
         code=code("train_trials"),
-        config=stage("trials"),
+        config=trial_stage,
         cohort=subpath(input.index, parent=True),
         pool=pool_shards,
+        kept=lambda wildcards, input: f"--kept {input.kept}" if input.kept else "",
         multipliers=lambda wildcards: multipliers(wildcards.arm, wildcards.fraction),
         seed=f"--seed {STUDY['seed']}",
         checkpoints="results/checkpoints/train_trials/{dataset}_{arm}_{fraction}_{trial}",
@@ -35,7 +34,7 @@ rule train_trials:
         "Train {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}, trial {wildcards.trial}"
     shell:
         "python -m scripts.train_trials --cohort {params.cohort:q} --subsets {input.subsets:q} --pool {params.pool:q} "
-        "--config {params.config:q} --dataset {wildcards.dataset} --arm {wildcards.arm} "
+        "{params.kept} --config {params.config:q} --dataset {wildcards.dataset} --arm {wildcards.arm} "
         "--fraction {wildcards.fraction} --trial {wildcards.trial} --multipliers {params.multipliers} {params.seed} "
         "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
@@ -64,3 +63,35 @@ rule score_baselines:
     shell:
         "python -m scripts.score_baselines --cohort {params.cohort:q} --config {params.config:q} "
         "--dataset {wildcards.dataset} --out {output:q} > {log:q} 2>&1"
+
+
+rule pretrain_mgca:
+    input:
+        collect("results/{dataset}/cohort/cohort.json", dataset=STUDY["foundation"]),
+        collect("results/{dataset}/cohort/images.npy", dataset=STUDY["foundation"]),
+        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY["foundation"]),
+    output:
+        directory("results/mgca"),
+    log:
+        "results/logs/pretrain_mgca/mgca.log",
+    benchmark:
+        "results/benchmarks/pretrain_mgca/mgca.tsv"
+    priority: 60
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        gpu=CONFIG["compute"]["gpus"],
+        mem_mb=4000,
+        runtime=2880,
+    params:
+        code=code("pretrain_mgca"),
+        config=stage("mgca"),
+        cohorts=collect("results/{dataset}/cohort", dataset=STUDY["foundation"]),
+        seed=f"--seed {STUDY['seed']} --resolution {STUDY['resolution']}",
+        checkpoints="results/checkpoints/pretrain_mgca",
+    message:
+        "Match the classifier's image encoder with reports (MGCA)"
+    shell:
+        "python -m scripts.pretrain_mgca --cohorts {params.cohorts:q} --config {params.config:q} {params.seed} "
+        "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"

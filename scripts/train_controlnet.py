@@ -56,7 +56,17 @@ def main(argv: list[str] | None = None) -> None:
     controlnet = train_control(base, cohort, rows, settings, args.seed, placement, checkpoints)
     if placement.rank == 0:
         with atomic_dir(args.out) as folder:
-            write_generator(folder, args.out, args.base, base, controlnet, cohort.structures, settings)
+            write_generator(
+                folder,
+                args.out,
+                args.base,
+                base,
+                {"controlnet": controlnet},
+                kind="controlnet",
+                structures=list(cohort.structures),
+                palette=settings["palette"],
+                absent_mask=settings["absent_mask"],
+            )
         checkpoints.clear()
     placement.wait()
 

@@ -21,6 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort")
     parser.add_argument("--subsets", type=Path, required=True, help="subsets table of that cohort (.parquet)")
     parser.add_argument("--pool", type=Path, nargs="*", default=[], help="shard folders of the arm's pool, in order")
+    parser.add_argument("--kept", type=Path, help="what a filter kept of the pool (.parquet); left out = all of it")
     add_config(parser, "the section trials, merged with the dataset's own")
     parser.add_argument("--dataset", required=True, help="name of the dataset")
     parser.add_argument("--arm", required=True, help="name of the arm; real = no synthetic films")
@@ -49,6 +50,7 @@ def train(args: Namespace) -> None:
     import torch
 
     from scripts.lib.cohort.store import Cohort
+    from scripts.lib.downstream.data import open_pool
     from scripts.lib.downstream.predict import choose_device
     from scripts.lib.downstream.rows import TRIAL_COLUMNS, Setting, trial_seed, write_table
     from scripts.lib.downstream.trials import run_trial, select_films
@@ -56,7 +58,7 @@ def train(args: Namespace) -> None:
 
     seed = trial_seed(args.seed, args.dataset, args.trial)
     setting = Setting(args.dataset, args.arm, args.fraction, args.trial, seed)
-    pool = Cohort.open(args.pool) if args.pool else None
+    pool = open_pool(args.pool, args.kept) if args.pool else None
     films = select_films(Cohort.open(args.cohort), pd.read_parquet(args.subsets), pool, setting, args.config)
     device = choose_device(args.config["device"], args.config["precision"])
     code = f"{fingerprint('scripts.train_trials')} torch {torch.__version__}"

@@ -41,6 +41,7 @@ BASE = {
     "unet": {
         **TRAINING,
         "channels": [8, 16],
+        "attention": [True, True],
         "layers": 1,
         "heads": 2,
         "norm_groups": 2,

@@ -124,9 +124,18 @@ def test_structure_dropout_keeps_whole_structures():
     shown = drop_structures(bits, 3, 0.5, np.random.default_rng(0))
     assert (shown == shown[:, :1, :1]).all()
     counts = pd.Series(shown[:, 0, 0]).value_counts(normalize=True)
-    # Kept whole by chance 0.5 + 0.5 / 7; each of the six other subsets 0.5 / 7 = 0.071; never empty.
-    assert 0 not in counts and abs(counts[7] - 0.571) < 0.04 and abs(counts[1] - 0.071) < 0.03
+    # 0.5 are kept whole, 0.25 are one of 7 subsets (0.036 each), 0.25 are one of 3 structures (0.083 each); never empty.
+    assert 0 not in counts and abs(counts[7] - 0.536) < 0.04
+    assert abs(counts[1] - 0.119) < 0.03 and abs(counts[3] - 0.036) < 0.02
     assert (drop_structures(bits, 3, 0.0, np.random.default_rng(0)) == bits).all()
+
+
+def test_a_structure_that_a_mask_does_not_show_is_never_its_only_one():
+    bits = np.full((400, 2, 2), 0b100, np.uint8)
+    shown = drop_structures(bits, 3, 1.0, np.random.default_rng(0))[:, 0, 0]
+    # Half keep the one they show; of the others 3 of 7 subsets leave it out: 0.5 * 3 / 7 = 0.21 are empty.
+    assert abs((shown == 0).mean() - 0.214) < 0.06 and set(np.unique(shown)) == {0, 0b100}
+    assert not drop_structures(np.zeros((9, 2, 2), np.uint8), 3, 1.0, np.random.default_rng(0)).any()
 
 
 def test_tokens_rows_take_numpy_rows():

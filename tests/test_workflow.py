@@ -57,8 +57,22 @@ def test_everything_that_was_asked_for_is_there(finished: Workflow) -> None:
     assert not list((results / "checkpoints").rglob("*.safetensors"))
 
 
+def test_the_proxy_models_arms_ran_like_any_other(finished: Workflow) -> None:
+    results = finished.root / "results"
+    table = pd.read_csv(results / "tables" / "figure3.csv")
+    means = table[table["kind"] == "mean"]
+    assert list(means["arm"]) == ["real", "proxy-filtered", "original", "proxy-tuned"]
+    pool = results / "rsna" / "pools" / "proxy-filtered" / "fraction-0.5"
+    kept, whole = pd.read_parquet(pool / "kept.parquet"), pd.read_parquet(pool / "shard-0" / "index.parquet")
+    # Candidates are 3 times the images of the largest multiplier, and at the 50th percentile half of them are kept.
+    assert len(kept) >= 1.5 * table["n_synthetic"].max() and len(whole) > 0
+    assert "judged the choice" in (pool / "report.md").read_text()
+    for name in ("figure3.pdf", "figure3.png", "figure3.svg"):
+        assert (results / name).stat().st_size > 0, name
+
+
 def test_a_second_run_has_nothing_to_do(finished: Workflow) -> None:
-    done = finished.run("results/figure2.pdf", "all")
+    done = finished.run("results/figure2.pdf", "figure3", "all")
     assert "Nothing to be done" in done.stdout + done.stderr
 
 

@@ -18,7 +18,15 @@ from scripts.lib.errors import InputError
 
 SCHEMA_FILE = Path(__file__).resolve().parents[2] / "rules" / "config.schema.yaml"
 PLACEHOLDER = re.compile(r"\{(films|data)\}")
-PER_DATASET = ("write_phantom", "prepare_cohort", "conditions", "trials")
+PER_DATASET = ("write_phantom", "prepare_cohort", "conditions", "trials", "score_pool", "filter_pool")
+FIGURES = ("figure2", "figure3")
+# What each step of the proxy model reads of its section.
+PROXY = {
+    "train_proxy": ("device", "precision", "train"),
+    "validate_proxy": ("device", "precision", "batch_size", "templates", "rank_by", "validation"),
+    "score_pool": ("device", "precision", "batch_size", "templates"),
+    "filter_pool": ("rank_by", "percentile", "allow_unvalidated", "prefixes", "diversity"),
+}
 NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
@@ -158,9 +166,20 @@ def sense_faults(config: Mapping[str, Any]) -> list[str]:
                 )
     if study["generator_dataset"] not in datasets:
         faults.append(_unknown_key("study.generator_dataset", study["generator_dataset"], list(datasets)))
-    for arm in study["arms"]:
-        if arm not in config["arms"]:
-            faults.append(_unknown_key("study.arms", arm, list(config["arms"])))
+    figure, source = config["figures"]["figure3"], config["finetune"]["source"]
+    for where, arms in (
+        ("study.arms", study["arms"]),
+        ("figures.figure3.arms", figure["arms"]),
+        ("finetune.source", [source["arm"]]),
+    ):
+        faults += [_unknown_key(where, arm, list(config["arms"])) for arm in arms if arm not in config["arms"]]
+    for where, name in (("figures.figure3", figure["dataset"]), ("finetune.source", source["dataset"])):
+        if name not in datasets:
+            faults.append(_unknown_key(where, name, list(datasets)))
+    if config["arms"].get(source["arm"], {}).get("filter") is None:
+        faults.append(
+            f"config: finetune.source.arm = {source['arm']}: expected an arm with a filter, whose choice is learned"
+        )
     per_fraction = study["multipliers"]
     for fraction in study["fractions"]:
         if f"{fraction:g}" not in per_fraction:
@@ -184,11 +203,13 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
     `prepare_cohort` and `write_phantom` take the dataset's section; `conditions` and `trials` take the section of that
     name, merged with `datasets.{dataset}.{name}`, and the dataset's task and target. Other names are plain sections.
     """
-    if name == "figures":
-        return {
-            **config["figures"],
-            "datasets": [_described(config, dataset) for dataset in config["study"]["datasets"]],
-        }
+    if name in FIGURES:
+        shared = {key: value for key, value in config["figures"].items() if key not in FIGURES or key == name}
+        shown = [shared[name]["dataset"]] if name in shared else config["study"]["datasets"]
+        return {**shared, "datasets": [_described(config, dataset) for dataset in shown]}
+    if name in PROXY:
+        prompts = {} if name == "train_proxy" else {"prompts": _prompts(config, dataset)}
+        return {key: config["proxy"][key] for key in PROXY[name]} | prompts
     if dataset is None:
         return dict(config[name])
     section = config["datasets"][dataset]
@@ -199,6 +220,10 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
         return {key: value for key, value in section.items() if key not in unused}
     task = {key: section[key] for key in ("task", "target") if key in section}
     return {**merge(_task_settings(config, name, section), section.get(name) or {}), **task}
+
+
+def _prompts(config: Mapping[str, Any], dataset: str | None) -> dict[str, str]:
+    return (stage(config, "conditions", dataset) if dataset else config["conditions"])["prompts"]
 
 
 def _described(config: Mapping[str, Any], dataset: str) -> dict[str, Any]:

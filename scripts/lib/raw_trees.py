@@ -46,8 +46,13 @@ def missing_sources(config: Mapping[str, Any]) -> Iterator[str]:
         yield f"base.path = {config['base']['path']}: no model_index.json there; {WEIGHTS}"
     for name in study["datasets"]:
         weights = stage(config, "trials", name)["model"]["weights"]
-        if weights not in (None, "imagenet") and not Path(weights).is_file():
+        if weights not in (None, "imagenet", "mgca") and not Path(weights).exists():
             yield f"trials.model.weights of {name} = {weights}: no such file; {ENCODERS}"
+    if any(stage(config, "trials", name)["model"]["weights"] == "mgca" for name in study["datasets"]):
+        wanted += [name for name in study["foundation"] if name not in wanted]
+        bert = config["mgca"]["text"]["path"]
+        if bert and not Path(bert).is_dir():
+            yield f"mgca.text.path = {bert}: no such folder; expected a BERT with safetensors, or null"
     for name in wanted:
         section = config["datasets"][name]
         if section["root"] == PHANTOM:

@@ -158,3 +158,41 @@ def _of_panel(table: pd.DataFrame, fixed: Mapping[str, Any], arm: str) -> pd.Dat
         return rows
     rows = rows[rows["arm"].isin(["real", arm])]
     return rows.sort_values([name for name in ("fraction", "multiplier", "trial") if name in rows], kind="stable")
+
+
+def figure3(
+    trials: pd.DataFrame, baselines: pd.DataFrame, tests: pd.DataFrame, settings: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Return Figure 3's bars as a tidy table (FIGURE2): one dataset, fraction and multiplier; arms in their order.
+
+    `settings`: `figure3` = {dataset, fraction, multiplier, arms}, and `datasets` and `metrics` as for Figure 2. Raises
+    InputError for an arm without trials.
+    """
+    chosen = settings["figure3"]
+    dataset = next(entry for entry in settings["datasets"] if entry["name"] == chosen["dataset"])
+    fixed = {
+        "dataset": dataset["name"],
+        "title": dataset["title"],
+        "task": dataset["task"],
+        "metric": settings["metrics"][dataset["task"]],
+    }
+    cells = summarize(trials, baselines, tests).rename(columns={"mean": "value"}).drop(columns="trials")
+    parts = []
+    for arm in ["real", *chosen["arms"]]:
+        cell = fixed | {"arm": arm, "fraction": chosen["fraction"], "multiplier": chosen["multiplier"]}
+        cell["multiplier"] *= arm != "real"
+        del cell["title"]
+        points = _where(trials, cell).sort_values("trial", kind="stable")
+        if points.empty:
+            raise InputError(
+                f"trials: no row of {fixed['dataset']}, arm {arm}, fraction {chosen['fraction']:g}, multiplier "
+                f"{cell['multiplier']}; correct figures.figure3 or run these trials"
+            )
+        parts += [points.drop(columns="seed").assign(kind="trial"), _where(cells, cell).assign(kind="mean")]
+    lines = _where(baselines, {"dataset": fixed["dataset"], "metric": fixed["metric"]})
+    table = pd.concat([*parts, lines.assign(kind="baseline")], ignore_index=True).assign(**fixed)
+    return table.reindex(columns=FIGURE2).assign(note=table["note"].fillna(""))
+
+
+def _where(table: pd.DataFrame, equal: Mapping[str, Any]) -> pd.DataFrame:
+    return table[np.logical_and.reduce([table[name] == value for name, value in equal.items()])]

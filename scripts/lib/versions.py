@@ -9,6 +9,8 @@ from scripts.lib.fingerprint import imported_modules
 
 ARITHMETIC = {
     "scripts.lib.diffusion": ("torch", "diffusers", "transformers"),
+    "scripts.lib.proxy.model": ("torch", "open-clip-torch", "timm", "transformers"),
+    "scripts.lib.mgca": ("torch", "timm", "transformers"),
     "scripts.lib.downstream": ("torch", "timm", "segmentation-models-pytorch"),
 }
 

@@ -9,6 +9,7 @@ A folder holds
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -54,6 +55,7 @@ class Cohort:
         self._images = [_map_array(folder / "images.npy") for folder in self.folders]
         self._masks = [_map_array(folder / "masks.npy") for folder in self.folders]
         self._starts = np.cumsum([0] + [len(part) for part in self._images])
+        self._stored = np.arange(len(index))  # where each row of the index lies in the arrays
         if self._starts[-1] != len(index):
             raise InputError(
                 f"{self.folders[0]}: {self._starts[-1]} images but {len(index)} index rows; remake this cohort"
@@ -80,7 +82,7 @@ class Cohort:
     @property
     def has_masks(self) -> bool:
         """Whether every image has a row of masks."""
-        return sum(len(part) for part in self._masks) == len(self)
+        return sum(len(part) for part in self._masks) == int(self._starts[-1])
 
     def images(self, rows: Sequence[int] | np.ndarray | slice) -> np.ndarray:
         """Return the images of these rows, uint8 (n, H, W), in the given order (a copy)."""
@@ -109,8 +111,15 @@ class Cohort:
             keep &= (self.index[column] == value).to_numpy()
         return np.flatnonzero(keep)
 
+    def select(self, rows: Sequence[int] | np.ndarray, **columns: object) -> Cohort:
+        """Return a view of these rows, in the given order, with index columns replaced or added; no pixel is copied."""
+        chosen = copy.copy(self)
+        chosen._stored = self._stored[np.asarray(rows, dtype=np.int64)]
+        chosen.index = self.index.iloc[rows].reset_index(drop=True).assign(**columns)
+        return chosen
+
     def _take(self, parts: list[np.ndarray], rows: Sequence[int] | np.ndarray | slice) -> np.ndarray:
-        wanted = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows, dtype=np.int64)
+        wanted = self._stored[rows if isinstance(rows, slice) else np.asarray(rows, dtype=np.int64)]
         if len(parts) == 1:
             return np.asarray(parts[0][wanted])
         out = np.empty((len(wanted), self.resolution, self.resolution), dtype=np.uint8)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,27 +85,26 @@ def write_generator(
     target: Path,
     base_folder: Path,
     base: Generator,
-    controlnet: ControlNetModel,
-    structures: Sequence[str],
-    settings: Section,
+    own: Mapping[str, torch.nn.Module],
+    **notes: Any,
 ) -> None:
-    """Write a generator that will be published as `target`: its own ControlNet, and links to the foundation model."""
-    controlnet.to("cpu", memory_format=torch.contiguous_format).save_pretrained(
-        folder / "controlnet", safe_serialization=True
-    )
-    link_parts(folder, target, base_folder)
+    """Write a generator that will be published as `target`: the parts of its `own`, and links to the rest of its base.
+
+    `notes` are kind, structures, palette and absent_mask, which the sampler reads.
+    """
+    for part, network in own.items():
+        network.to("cpu", memory_format=torch.contiguous_format).save_pretrained(folder / part, safe_serialization=True)
     given = read_model_index(base_folder)
-    classes = {part: given[part] for part in BASE_PARTS} | {"controlnet": CLASSES["controlnet"]}
+    linked = [part for part in (*BASE_PARTS, "controlnet") if part not in own and part in given]
+    link_parts(folder, target, base_folder, linked)
+    classes = {part: given[part] for part in linked} | {part: CLASSES[part] for part in own}
     write_model_index(folder, "StableDiffusionControlNetPipeline", classes)
-    palette = settings["palette"]
+    kept = {path: known for path, known in base.notes["files"].items() if path.split("/")[0] in linked}
     fingerprint = write_notes(
         folder,
-        {**base.notes["files"], **describe_files(folder, ["controlnet"])},
-        kind="controlnet",
+        {**kept, **describe_files(folder, list(own))},
         resolution=base.resolution,
         base={"folder": str(base_folder), "fingerprint": base.fingerprint},
-        structures=list(structures),
-        palette=palette,
-        absent_mask=settings["absent_mask"],
+        **notes,
     )
-    log(f"generator {fingerprint} on base {base.fingerprint}: structures {', '.join(structures)}")
+    log(f"generator {fingerprint} on {base.fingerprint}: own {', '.join(own)}")

@@ -14,8 +14,13 @@ Predict = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def build_unet(settings: Section, latent_channels: int, latent_side: int, text_width: int) -> UNet2DConditionModel:
-    """Return a U-Net with cross attention at every level: `channels` by level, `layers`, `heads`, `norm_groups`."""
-    channels = settings["channels"]
+    """Return a U-Net: `channels` and `attention` (self and cross, or none) by level, `layers`, `heads`, `norm_groups`."""
+    channels, attention = settings["channels"], settings["attention"]
+    if len(attention) != len(channels) or not any(attention):
+        raise InputError(
+            f"settings: {settings.name}.attention = {attention}: expected true or false for each of the "
+            f"{len(channels)} levels of channels, and true once at least, or the text has no way in"
+        )
     if latent_side % 2 ** (len(channels) - 1) or any(width % settings["norm_groups"] for width in channels):
         raise InputError(
             f"settings: {settings.name}.channels = {channels}: {len(channels)} levels do not fit latents of side "
@@ -27,8 +32,8 @@ def build_unet(settings: Section, latent_channels: int, latent_side: int, text_w
         out_channels=latent_channels,
         layers_per_block=settings["layers"],
         block_out_channels=tuple(channels),
-        down_block_types=("CrossAttnDownBlock2D",) * len(channels),
-        up_block_types=("CrossAttnUpBlock2D",) * len(channels),
+        down_block_types=tuple("CrossAttnDownBlock2D" if here else "DownBlock2D" for here in attention),
+        up_block_types=tuple("CrossAttnUpBlock2D" if here else "UpBlock2D" for here in reversed(attention)),
         cross_attention_dim=text_width,
         # diffusers reads this as the number of heads.
         attention_head_dim=settings["heads"],

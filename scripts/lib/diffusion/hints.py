@@ -29,11 +29,17 @@ class HintPainter:
 
 
 def drop_structures(bits: np.ndarray, count: int, share: float, stream: np.random.Generator) -> np.ndarray:
-    """Return bit fields (n, H, W) of which a `share` keep only a random non-empty subset of their `count` structures.
+    """Return bit fields (n, H, W) of which a `share` keep only some of their `count` structures.
 
-    Datasets annotate different structures, so a ControlNet must follow a pneumothorax without its lungs.
+    Half of these keep a random non-empty subset, half one structure that they show: datasets annotate different
+    structures, so a ControlNet must follow a pneumothorax without its lungs.
     """
     chosen = stream.random(len(bits)) < share
     subsets = stream.integers(1, 1 << count, size=len(bits))
+    alone, draw = stream.random(len(bits)) < 0.5, stream.random(len(bits))
+    shown = np.bitwise_or.reduce(bits.reshape(len(bits), -1), axis=1)
+    for row in np.flatnonzero(alone & (shown > 0)):
+        present = [bit for bit in range(count) if shown[row] >> bit & 1]
+        subsets[row] = 1 << present[int(draw[row] * len(present))]
     keep = np.where(chosen, subsets, (1 << count) - 1).astype(np.uint8)
     return bits & keep[:, None, None]

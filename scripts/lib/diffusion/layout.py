@@ -64,14 +64,14 @@ def read_model_index(folder: Path) -> dict[str, Any]:
 
 
 def link_parts(folder: Path, target: Path, base: Path, parts: Sequence[str] = BASE_PARTS) -> None:
-    """Link the base's parts into `folder`, which will be published as `target`.
+    """Link the base's parts into `folder`, which will be published as `target`; links of the base are followed.
 
-    Links are relative when the base lies beside the target, so that a results tree can be moved, else absolute.
+    Links are relative when a part lies beside the target, so that a results tree can be moved, else absolute.
     """
-    base, home = base.resolve(), target.parent.resolve()
+    home = target.parent.resolve()
     for part in parts:
-        source = base / part
-        near = home in base.parents
+        source = (base / part).resolve()
+        near = home in source.parents
         (folder / part).symlink_to(os.path.relpath(source, home / target.name) if near else source)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.errors import InputError
+from scripts.lib.proxy.view import open_kept
 from scripts.lib.seeds import content_hash, rng
 
 
@@ -68,6 +70,11 @@ def films_of(cohort: Cohort, rows: np.ndarray, task: str, target: str | Sequence
             raise InputError(f"{cohort.folders[0]}: no label {name!r}; this cohort has {cohort.labels}")
     values = cohort.index[names].iloc[rows].to_numpy(dtype=np.float32, na_value=np.nan)
     return Films(cohort, rows, values, None)
+
+
+def open_pool(folders: Sequence[Path], kept: Path | None) -> Cohort:
+    """Open a pool's shards as one cohort, or the part of it that a filter kept."""
+    return Cohort.open(folders) if kept is None else open_kept(folders, kept)
 
 
 def pool_rows(index: pd.DataFrame, trial: int, count: int) -> np.ndarray:

@@ -21,6 +21,7 @@ from scripts.lib.downstream.models import Network, build_model
 from scripts.lib.downstream.predict import Device, label_probabilities, mask_counts
 from scripts.lib.downstream.rows import Row, Setting, score_rows
 from scripts.lib.downstream.training import Material, Training
+from scripts.lib.downstream.weights import weights_digest
 from scripts.lib.errors import InputError
 from scripts.lib.seeds import content_hash, derive_seed
 from scripts.lib.subsets import subset_rows
@@ -85,10 +86,13 @@ def run_trial(
     A cell in `checkpoints` counts as finished, or as begun, only for the same settings, code and data.
     """
     rows: list[Row] = []
+    first_weights = weights_digest(settings["model"]["weights"])
     for multiplier in multipliers:
         made = synthetic_films(films, multiplier, setting, settings)
         digests = [part.digest() for part in (films.real, films.test, *([made] if made else []))]
-        key = content_hash(code, json.dumps(dict(settings), sort_keys=True), setting, multiplier, *digests)
+        key = content_hash(
+            code, json.dumps(dict(settings), sort_keys=True), setting, multiplier, first_weights, *digests
+        )
         cell = checkpoints / f"multiplier-{multiplier}.json"
         scores = _finished(cell, key)
         if scores is None:

@@ -1,12 +1,12 @@
-"""Weights of image encoders from files: safetensors of the encoder itself, or a checkpoint of MGCA.
+"""Weights of image encoders from files: safetensors of the encoder itself, or MGCA's own or published ones.
 
-Nothing that a file says is ever executed: safetensors holds numbers only, and a .ckpt is read with
-`torch.load(weights_only=True)`, which refuses everything else.
+Nothing that a file says is ever executed: safetensors holds numbers only, and a .ckpt is read without its classes
+(scripts/lib/mgca/lightning.py).
 """
 
 from __future__ import annotations
 
-import pickle
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,28 +15,41 @@ import torch
 from torch import Tensor, nn
 
 from scripts.lib.errors import InputError
+from scripts.lib.mgca.lightning import IMAGE_PREFIX, read_checkpoint, timm_names
 
-MGCA_PREFIX = "img_encoder_q.model."  # MGCA's image encoder inside its Lightning checkpoint
+MGCA_PREFIX = IMAGE_PREFIX
+MGCA_FILE = "mgca.safetensors"  # the weights in a folder that pretrain_mgca has written
 
 
-def build_named(build: Callable[[bool], nn.Module], chosen: Mapping[str, Any]) -> nn.Module:
+def build_named(
+    build: Callable[[bool], nn.Module], chosen: Mapping[str, Any], where: str = "trials: model"
+) -> nn.Module:
     """Return `build(imagenet)`; an unknown encoder, or ImageNet weights that cannot be had, becomes one line."""
     imagenet = chosen["weights"] == "imagenet"
     try:
         return build(imagenet)
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        advice = "; name a .safetensors file in model.weights instead, or null" if imagenet else ""
-        raise InputError(f"trials: model.encoder = {chosen['encoder']!r} cannot be built: {reason}{advice}") from None
+        advice = "; name a .safetensors file in weights instead, or null" if imagenet else ""
+        raise InputError(f"{where}.encoder = {chosen['encoder']!r} cannot be built: {reason}{advice}") from None
+
+
+def weights_digest(weights: str | Path | None) -> str:
+    """Return what a training's first weights are: the SHA-256 of a file (or of the one in a folder), else their name."""
+    if weights in (None, "imagenet"):
+        return str(weights)
+    with _weights_file(weights).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def load_encoder(encoder: nn.Module, path: str | Path) -> None:
     """Load the weights in `path` into an encoder, in place; every weight of the encoder must be there and fit.
 
-    Takes .safetensors (keys of the encoder, or of MGCA) and MGCA's .ckpt. Weights of other parts of MGCA and of a
-    classification head are left out; anything else that is too much is an error, because it means another encoder.
+    Takes .safetensors (keys of the encoder, or of MGCA), the folder that pretrain_mgca wrote, and MGCA's .ckpt. Weights
+    of other parts of MGCA and of a classification head are left out; anything else that is too much is an error, because
+    it means another encoder.
     """
-    path = Path(path)
+    path = _weights_file(path)
     state = _read(path)
     if any(key.startswith(MGCA_PREFIX) for key in state):
         state = {key.removeprefix(MGCA_PREFIX): value for key, value in state.items() if key.startswith(MGCA_PREFIX)}
@@ -58,9 +71,18 @@ def load_encoder(encoder: nn.Module, path: str | Path) -> None:
     encoder.load_state_dict(state, strict=False)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _weights_file(weights: str | Path) -> Path:
+    path = Path(weights)
+    path = path / MGCA_FILE if path.is_dir() else path
     if not path.is_file():
-        raise InputError(f"{path}: no such weights (trials.model.weights); expected a .safetensors or .ckpt file")
+        raise InputError(
+            f"{path}: no such weights (model.weights); expected a .safetensors or .ckpt file, or a folder that "
+            f"pretrain_mgca wrote"
+        )
+    return path
+
+
+def _read(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -71,19 +93,4 @@ def _read(path: Path) -> dict[str, Tensor]:
             raise InputError(f"{path}: not a safetensors file ({error}); expected weights only, no pickle") from None
     if path.suffix != ".ckpt":
         raise InputError(f"{path}: unknown kind of weights {path.suffix!r}; expected .safetensors or .ckpt")
-    return _read_checkpoint(path)
-
-
-def _read_checkpoint(path: Path) -> dict[str, Tensor]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(
-            f"{path}: holds more than weights, or is damaged ({reason}); on a machine you trust save its state_dict as "
-            f".safetensors and name that file"
-        ) from None
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f"{path}: no state_dict of tensors; expected a checkpoint of MGCA")
-    return state
+    return timm_names(read_checkpoint(path))

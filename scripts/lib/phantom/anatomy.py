@@ -67,8 +67,13 @@ def lung_distance(geometry: Geometry, u: Array, v: Array, sign: int) -> Array:
     us = u * np.float32(sign)
     hilum = np.float32(0.045) * np.exp(-(((v + 0.05) * np.float32(5.0)) ** 2))
     inner = us - (0.105 + hilum + np.float32(geometry.shift * sign))
-    outer = np.minimum(lateral_wall(geometry, v) - us, diaphragm(geometry, us, sign) - v)
-    return np.minimum(inner, outer)
+    return np.minimum(inner, chest_distance(geometry, u, v, sign))
+
+
+def chest_distance(geometry: Geometry, u: Array, v: Array, sign: int) -> Array:
+    """Return the signed distance to the chest wall and the diaphragm of one side, positive inside."""
+    us = u * np.float32(sign)
+    return np.minimum(lateral_wall(geometry, v) - us, diaphragm(geometry, us, sign) - v)
 
 
 def heart_distance(geometry: Geometry, u: Array, v: Array) -> Array:
@@ -105,7 +110,7 @@ def soft_parts(patient: Patient, geometry: Geometry, u: Array, v: Array) -> Arra
 
 def lung_parts(density: Array, lungs: Array, u: Array, v: Array, vessels: Array, patient: Patient) -> None:
     """Cut the aerated lungs into `density` in place: air, the hila, and vessels that thin out towards the wall."""
-    air = LUNG + 0.05 * patient.fat + 0.03 * v
+    air = LUNG + 0.05 * patient.fat - 0.05 * patient.emphysema + 0.03 * v
     hila = bump(np.abs(u), v, (0.19, -0.02), (0.08, 0.14))
     content = air + 0.15 * hila + vessels * (0.028 + 0.05 * hila)
     blend(density, lungs, content)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.lib.phantom import anatomy, findings, lateral
+from scripts.lib.phantom import anatomy, findings, lateral, mimics
 from scripts.lib.phantom.shapes import Array, bounding_box, grid, soft
 from scripts.lib.phantom.spec import STRUCTURES, Film, FilmSpec
 
+SKIN_FOLDS = {"PA": 0.10, "AP": 0.35}  # share of films; patients who lie have more
 Masks = dict[str, NDArray[np.bool_]]
 
 
@@ -70,6 +71,8 @@ def draw_frontal(spec: FilmSpec, size: int, rng: np.random.Generator) -> Film:
     vessels = anatomy.vessel_field(u, v, rng)
     anatomy.lung_parts(density, soft(np.maximum(lungs[1], lungs[-1]), 0.03), u, v, vessels, patient)
     canvas = findings.Canvas(u, v, density, lungs, geometry, patient, rng)
+    mimics.bullae(canvas)
+    mimics.skin_fold(canvas, SKIN_FOLDS[spec.view])
     masks = {name: np.zeros((size, size), dtype=bool) for name in STRUCTURES}
     air = spec.finding("pneumothorax")
     if air:

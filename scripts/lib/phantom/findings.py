@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.lib.phantom.anatomy import ABDOMEN, HEART, Geometry, lateral_wall, lung_distance, rib_bend
+from scripts.lib.phantom.anatomy import ABDOMEN, HEART, Geometry, chest_distance, lateral_wall, rib_bend
 from scripts.lib.phantom.shapes import Array, blend, bump, ellipse, polyline, soft, texture
 from scripts.lib.phantom.spec import Finding, Patient
 
 PLEURAL_AIR = 0.10
+AIR_FORMS, AIR_SHARES = ("whole", "apical", "pocket", "basal"), (0.35, 0.30, 0.20, 0.15)
 
 
 @dataclass
@@ -131,25 +132,39 @@ def merge_touching(areas: list[NDArray[np.bool_]]) -> list[NDArray[np.bool_]]:
 def pneumothorax(canvas: Canvas, finding: Finding) -> NDArray[np.bool_]:
     """Dark air between chest wall and collapsed lung, with a bright pleural line; returns its mask.
 
-    What is drawn into this lung later stays inside the collapsed part.
+    The air lies all around the lung, over its apex, in a pocket at the wall, or above the diaphragm. What is drawn into
+    this lung later stays inside the collapsed part.
     """
     rng, sign = canvas.rng, finding.sign
-    kept = 1.0 - (0.18 + 0.27 * finding.severity)
-    share = rng.uniform(0.30, 0.80)
-    scale_u, scale_v = kept**share, kept ** (1.0 - share)
-    root = (sign * 0.14, canvas.geometry.base[sign] + rng.uniform(-0.04, 0.08))
-    inner_u = root[0] + (canvas.u - root[0]) * np.float32(1.0 / scale_u)
-    inner_v = root[1] + (canvas.v - root[1]) * np.float32(1.0 / scale_v)
-    collapsed = lung_distance(canvas.geometry, inner_u, inner_v, sign) * np.float32(min(scale_u, scale_v))
+    form = AIR_FORMS[int(rng.choice(len(AIR_FORMS), p=AIR_SHARES))]
+    reach = _air_reach(form, canvas.v, rng)
+    lost = 0.18 + 0.27 * finding.severity
+    across = rng.uniform(0.75, 0.95) if form == "pocket" else rng.uniform(0.30, 0.80)
+    lost_u, lost_v = 1.0 - (1.0 - lost) ** across, 1.0 - (1.0 - lost) ** (1.0 - across)
+    root_v = rng.uniform(-0.4, -0.2) if form == "basal" else canvas.geometry.base[sign] + rng.uniform(0.08, 0.14)
+    inner_u = sign * 0.14 + (canvas.u - np.float32(sign * 0.14)) / (1.0 - np.float32(lost_u) * reach)
+    inner_v = root_v + (canvas.v - np.float32(root_v)) / (1.0 - np.float32(lost_v) * reach)
+    collapsed = chest_distance(canvas.geometry, inner_u, inner_v, sign) * np.float32(1.0 - max(lost_u, lost_v))
     mask = (canvas.lungs[sign] > 0) & (collapsed < 0)
     lung = canvas.lung(sign)
-    blend(canvas.density, lung * soft(collapsed, 0.02) * (0.10 + 0.12 * finding.severity), HEART)
+    blend(canvas.density, lung * soft(collapsed, 0.02) * (0.10 + 0.12 * finding.severity) * (form == "whole"), HEART)
     air = lung * (1.0 - soft(collapsed, 0.02))
-    blend(canvas.density, air, PLEURAL_AIR + 0.03 * canvas.patient.fat)
+    blend(canvas.density, air, PLEURAL_AIR + 0.03 * canvas.patient.fat + rng.uniform(0.0, 0.06))
     edge = lung * soft(0.016 - np.abs(collapsed), 0.014) * soft(canvas.lungs[sign] - 0.02, 0.03)
-    blend(canvas.density, edge * 0.8, 0.62)
+    blend(canvas.density, edge * rng.uniform(0.4, 0.8), 0.62)
     canvas.lungs[sign] = np.minimum(canvas.lungs[sign], collapsed)
     return mask
+
+
+def _air_reach(form: str, v: Array, rng: np.random.Generator) -> Array:
+    """Return by height how far pleural air reaches in, from 0 (the lung touches the wall) to 1."""
+    if form == "apical":
+        return soft(rng.uniform(-0.40, 0.0) - v, 0.4)
+    if form == "pocket":
+        return np.exp(-(((v - rng.uniform(-0.35, 0.2)) * np.float32(1.0 / rng.uniform(0.14, 0.26))) ** 2))
+    if form == "basal":
+        return soft(v - rng.uniform(0.0, 0.2), 0.3)
+    return np.ones_like(v)
 
 
 def rib_fracture(canvas: Canvas, finding: Finding) -> NDArray[np.bool_]:

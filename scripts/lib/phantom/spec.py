@@ -65,6 +65,7 @@ class Patient:
     rib_slope: float
     aorta: float
     shoulder: float
+    emphysema: float = 0.0
 
 
 @dataclass(frozen=True)

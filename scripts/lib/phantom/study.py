@@ -12,6 +12,7 @@ from scripts.lib.phantom.spec import FINDINGS, ONE_SIDED, SIDES, FilmSpec, Findi
 from scripts.lib.seeds import derive_seed, rng
 
 SPLITS = ("train", "validate", "test")
+EMPHYSEMA = 0.3  # share of patients
 
 
 def draw_patient(number: int, stream: np.random.Generator) -> Patient:
@@ -37,6 +38,7 @@ def draw_patient(number: int, stream: np.random.Generator) -> Patient:
         rib_slope=float(stream.uniform(0.30, 0.50)),
         aorta=float(np.clip(0.2 + 0.6 * old + stream.normal(0, 0.15), 0.0, 1.0)),
         shoulder=float(stream.uniform(0.85, 1.0)),
+        emphysema=float(stream.uniform(0.2, 1.0)) if stream.random() < EMPHYSEMA else 0.0,
     )
 
 

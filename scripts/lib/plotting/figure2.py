@@ -83,7 +83,7 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, colours: dict[int, str]) -> Non
     axis.set_ylim(0, min(top * 1.16, 1.08))
     axis.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axis.grid(axis="y", color=GRID, linewidth=0.6)
-    _draw_baseline(axis, panel)
+    draw_baseline(axis, panel)
 
 
 def _draw_bar(axis: Axes, x: float, width: float, cell: pd.Series, dots: np.ndarray, colour: str) -> None:
@@ -100,7 +100,7 @@ def _draw_bar(axis: Axes, x: float, width: float, cell: pd.Series, dots: np.ndar
         )
 
 
-def _draw_baseline(axis: Axes, panel: pd.DataFrame) -> None:
+def draw_baseline(axis: Axes, panel: pd.DataFrame) -> None:
     """Draw the best trivial baseline; its name stands beside the panel, where it hides no trial."""
     name, *value = _baseline(panel)
     if not value:

@@ -1,0 +1,202 @@
+rule train_proxy:
+    input:
+        collect("results/{dataset}/cohort/cohort.json", dataset=STUDY["foundation"]),
+        collect("results/{dataset}/cohort/images.npy", dataset=STUDY["foundation"]),
+        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY["foundation"]),
+    output:
+        directory("results/proxy/model"),
+    log:
+        "results/logs/train_proxy/proxy.log",
+    benchmark:
+        "results/benchmarks/train_proxy/proxy.tsv"
+    priority: 70
+    conda:
+        "../envs/main.yaml"
+    threads: 2
+    resources:
+        gpu=CONFIG["compute"]["gpus"],
+        mem_mb=4000,
+        runtime=1440,
+    params:
+        code=code("train_proxy"),
+        config=stage("train_proxy"),
+        cohorts=collect("results/{dataset}/cohort", dataset=STUDY["foundation"]),
+        seed=f"--seed {STUDY['seed']} --resolution {STUDY['resolution']}",
+        checkpoints="results/checkpoints/train_proxy",
+    message:
+        "Train the proxy model on films and reports"
+    shell:
+        "python -m scripts.train_proxy --cohorts {params.cohorts:q} --config {params.config:q} {params.seed} "
+        "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule validate_proxy:
+    input:
+        model=proxy_model,
+        index=f"results/{CONFIG['proxy']['validation']['dataset']}/cohort/index.parquet",
+        meta=f"results/{CONFIG['proxy']['validation']['dataset']}/cohort/cohort.json",
+        images=f"results/{CONFIG['proxy']['validation']['dataset']}/cohort/images.npy",
+    output:
+        "results/proxy/validation.csv",
+    log:
+        "results/logs/validate_proxy/proxy.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        gpu=CONFIG["compute"]["gpus"],
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=code("validate_proxy"),
+        config=stage("validate_proxy"),
+        model=proxy_name,
+        cohort=subpath(input.index, parent=True),
+        split=CONFIG["proxy"]["validation"]["split"],
+        seed=f"--seed {STUDY['seed']}",
+    message:
+        "Validate the proxy model on real films"
+    shell:
+        "python -m scripts.validate_proxy --model {params.model:q} --cohort {params.cohort:q} --split {params.split} "
+        "--config {params.config:q} {params.seed} --threads {threads} --out {output:q} > {log:q} 2>&1"
+
+
+rule score_pool:
+    input:
+        model=proxy_model,
+        images="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/images.npy",
+        index="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/index.parquet",
+        meta="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/cohort.json",
+    output:
+        "results/{dataset}/pools/{arm}/fraction-{fraction}/scores-{shard}.parquet",
+    log:
+        "results/logs/score_pool/{dataset}_{arm}_{fraction}_{shard}.log",
+    benchmark:
+        "results/benchmarks/score_pool/{dataset}_{arm}_{fraction}_{shard}.tsv"
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        gpu=CONFIG["compute"]["gpus"],
+        mem_mb=4000,
+        runtime=720,
+    params:
+        code=code("score_pool"),
+        config=stage("score_pool"),
+        model=proxy_name,
+        pool=subpath(input.index, parent=True),
+    message:
+        "Score {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}, shard {wildcards.shard}"
+    shell:
+        "python -m scripts.score_pool --model {params.model:q} --pool {params.pool:q} --config {params.config:q} "
+        "--threads {threads} --out {output:q} > {log:q} 2>&1"
+
+
+rule filter_pool:
+    input:
+        scores=pool_scores,
+        validation="results/proxy/validation.csv",
+        pool=shard_files,
+    output:
+        kept="results/{dataset}/pools/{arm}/fraction-{fraction}/kept.parquet",
+        table="results/{dataset}/pools/{arm}/fraction-{fraction}/kept.csv",
+    log:
+        "results/logs/filter_pool/{dataset}_{arm}_{fraction}.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code("filter_pool"),
+        config=stage("filter_pool"),
+        pool=pool_shards,
+        seed=f"--seed {STUDY['seed']}",
+    message:
+        "Keep the best of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
+    shell:
+        "python -m scripts.filter_pool --scores {input.scores:q} --validation {input.validation:q} "
+        "--pool {params.pool:q} --config {params.config:q} {params.seed} --threads {threads} --out {output.kept:q} "
+        "--table {output.table:q} > {log:q} 2>&1"
+
+
+rule draw_kept:
+    input:
+        scores=pool_scores,
+        kept="results/{dataset}/pools/{arm}/fraction-{fraction}/kept.parquet",
+        pool=shard_files,
+    output:
+        "results/{dataset}/pools/{arm}/fraction-{fraction}/kept.png",
+    log:
+        "results/logs/draw_kept/{dataset}_{arm}_{fraction}.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("draw_kept"),
+        pool=pool_shards,
+    message:
+        "Draw what was kept of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
+    shell:
+        "python -m scripts.draw_kept --scores {input.scores:q} --pool {params.pool:q} --kept {input.kept:q} "
+        "--out {output:q} > {log:q} 2>&1"
+
+
+rule finetune_proxy:
+    input:
+        generator="results/generators/controlnet",
+        kept=lambda wildcards: f"{pool_of(tuning_cell())}/kept.parquet",
+        pool=lambda wildcards: shard_files(tuning_cell()),
+    output:
+        directory("results/generators/proxy-tuned"),
+    log:
+        "results/logs/finetune_proxy/proxy-tuned.log",
+    benchmark:
+        "results/benchmarks/finetune_proxy/proxy-tuned.tsv"
+    priority: 85
+    conda:
+        "../envs/main.yaml"
+    threads: 2
+    resources:
+        gpu=CONFIG["compute"]["gpus"],
+        mem_mb=4000,
+        runtime=2880,
+    params:
+        code=code("finetune_proxy"),
+        config=stage("finetune"),
+        pool=lambda wildcards: pool_shards(tuning_cell()),
+        seed=f"--seed {STUDY['seed']}",
+        checkpoints="results/checkpoints/finetune_proxy",
+    message:
+        "Fine-tune the generator on what the proxy model kept"
+    shell:
+        "python -m scripts.finetune_proxy --generator {input.generator:q} --pool {params.pool:q} --kept {input.kept:q} "
+        "--config {params.config:q} {params.seed} --threads {threads} --checkpoint-dir {params.checkpoints:q} "
+        "--out {output:q} > {log:q} 2>&1"
+
+
+rule describe_arm:
+    input:
+        validation="results/proxy/validation.csv",
+        kept="results/{dataset}/pools/{arm}/fraction-{fraction}/kept.csv",
+        pool="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-0/cohort.json",
+    output:
+        "results/{dataset}/pools/{arm}/fraction-{fraction}/report.md",
+    log:
+        "results/logs/describe_arm/{dataset}_{arm}_{fraction}.log",
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        code=code("describe_arm"),
+        config=arm_roles,
+        pool=subpath(input.pool, parent=True),
+    message:
+        "Describe {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
+    shell:
+        "python -m scripts.describe_arm --pool {params.pool:q} --validation {input.validation:q} --kept {input.kept:q} "
+        "--config {params.config:q} --out {output:q} > {log:q} 2>&1"

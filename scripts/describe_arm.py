@@ -1,0 +1,40 @@
+"""Describe a filtered arm: which model made, scored and judged its images, and what the filter kept.
+
+    python -m scripts.describe_arm --pool results/chexpert/pools/proxy-filtered/fraction-0.01/shard-0 \\
+        --validation results/proxy/validation.csv --kept results/chexpert/pools/proxy-filtered/fraction-0.01/kept.csv \\
+        --config about.json --out results/chexpert/pools/proxy-filtered/fraction-0.01/report.md
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from scripts.lib.atomic import atomic_file
+from scripts.lib.cli import add_config, make_parser, run, set_threads
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--pool", type=Path, required=True, help="a shard of the pool")
+    parser.add_argument("--validation", type=Path, required=True, help="validation of the proxy model (.csv)")
+    parser.add_argument("--kept", type=Path, required=True, help="table of what was kept (.csv)")
+    add_config(parser, "dataset, arm, fraction, proxy, proxy_trained_here, foundation, judge")
+    parser.add_argument("--out", type=Path, required=True, help="report (.md)")
+    args = parser.parse_args(argv)
+    set_threads(args.threads)
+
+    import pandas as pd
+
+    from scripts.lib.proxy.report import arm_report, check_judge
+
+    check_judge(args.config["proxy"], args.config["judge"])
+    pool = json.loads((args.pool / "cohort.json").read_text())
+    tables = [pd.read_csv(path, keep_default_na=True) for path in (args.validation, args.kept)]
+    text = arm_report(args.config, pool, *tables)
+    with atomic_file(args.out) as path:
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    run(main)

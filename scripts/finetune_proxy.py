@@ -1,0 +1,68 @@
+"""Train a generator further on the images that a proxy model kept; the result is a generator like any other.
+
+    python -m scripts.finetune_proxy --generator results/generators/controlnet \\
+        --pool results/chexpert/pools/proxy-filtered/fraction-0.01/shard-0 \\
+        --kept results/chexpert/pools/proxy-filtered/fraction-0.01/kept.parquet --config finetune.json --seed 1 \\
+        --checkpoint-dir results/checkpoints/finetune_proxy --out results/generators/proxy-tuned
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.lib.atomic import atomic_dir
+from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.config import to_json
+from scripts.lib.fingerprint import fingerprint
+from scripts.lib.seeds import content_hash
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--generator", type=Path, required=True, help="generator in diffusers' layout")
+    parser.add_argument("--pool", type=Path, nargs="+", required=True, help="shard folders of the pool, in order")
+    parser.add_argument("--kept", type=Path, required=True, help="what was kept of it (.parquet)")
+    add_config(parser, "the fine-tuning (section finetune)")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--checkpoint-dir", type=Path, required=True, help="folder of the checkpoints")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the new generator")
+    args = parser.parse_args(argv)
+    set_threads(args.threads)
+
+    from scripts.lib.diffusion.checkpoint import Checkpoints
+    from scripts.lib.diffusion.control_training import write_generator
+    from scripts.lib.diffusion.devices import place
+    from scripts.lib.diffusion.finetuning import examples_of, finetune
+    from scripts.lib.diffusion.generator import open_generator
+    from scripts.lib.diffusion.settings import Section
+    from scripts.lib.proxy.view import open_kept
+    from scripts.lib.versions import versions
+
+    settings = Section(args.config, "finetune")
+    placement = place(settings, shared=True)
+    generator = open_generator(args.generator)
+    chosen = open_kept(args.pool, args.kept)
+    identity = content_hash(
+        fingerprint("scripts.finetune_proxy") + versions("finetune_proxy"),
+        to_json(args.config),
+        generator.fingerprint,
+        *chosen.index["sha256"],
+        *chosen.index["report"].fillna(""),
+        args.seed,
+        placement.world,
+    )
+    checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
+    examples = examples_of(chosen, generator.resolution)
+    own = finetune(generator, examples, chosen.structures, settings, args.seed, placement, checkpoints)
+    if placement.rank == 0:
+        notes = {key: generator.notes[key] for key in ("structures", "palette")} | {
+            "absent_mask": settings["absent_mask"]
+        }
+        with atomic_dir(args.out) as folder:
+            write_generator(folder, args.out, args.generator, generator, own, kind="proxy-tuned", **notes)
+        checkpoints.clear()
+    placement.wait()
+
+
+if __name__ == "__main__":
+    run(main)

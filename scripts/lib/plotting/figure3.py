@@ -1,0 +1,163 @@
+"""Figure 3 of the paper: synthetic films with their proxy scores, and what training on the chosen ones is worth.
+
+Left, one row a label: films from the lowest to the highest score, those that were kept framed. Right, real films alone
+against the synthetic arms: a bar is the mean, each dot one trial, a star a significant gain over real films alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from scripts.lib.errors import InputError
+from scripts.lib.plotting.figure2 import DASHES, METRIC_NAMES, draw_baseline
+from scripts.lib.plotting.style import ALERT, GRID, INK, MM, REAL, SOFT, SYNTHETIC, journal_style
+
+KEPT = "#1d5f9b"
+ROW_HEIGHT, FREE_HEIGHT = 14.5, 24  # mm
+ARM_NAMES = {"real": "real only"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One film of the left panel: pixels uint8 (H, W), its label, its proxy score, and whether it was kept."""
+
+    image: np.ndarray
+    label: str
+    score: float
+    kept: bool
+
+
+def choose_samples(scores: pd.DataFrame, kept: pd.DataFrame, labels: Sequence[str], count: int) -> pd.DataFrame:
+    """Return `count` rows of `scores` for each label, evenly spaced over its ranking, lowest first, with column `kept`.
+
+    `scores`: condition_id, sample, label, score, one row an image; `kept`: condition_id, sample. Raises InputError when
+    a label has no image.
+    """
+    chosen = set(zip(kept["condition_id"], kept["sample"]))
+    parts = []
+    for label in labels:
+        own = scores[scores["label"] == label].sort_values(["score", "condition_id", "sample"], kind="stable")
+        if own.empty:
+            raise InputError(
+                f"figure 3: no image of label {label!r} among the scores; it has {sorted(set(scores['label']))}"
+            )
+        places = np.unique(np.linspace(0, len(own) - 1, min(count, len(own))).round().astype(int))
+        parts.append(own.iloc[places])
+    rows = pd.concat(parts)
+    return rows.assign(kept=[key in chosen for key in zip(rows["condition_id"], rows["sample"])])
+
+
+def draw_figure3(
+    table: pd.DataFrame, samples: Sequence[Sample], names: Mapping[str, str], width_mm: float = 183.0
+) -> Figure:
+    """Return the figure for the tidy table of Figure 3 and the films of its left panel, grouped by label in order.
+
+    `names`: how arms and labels are called in print.
+    """
+    labels = list(dict.fromkeys(sample.label for sample in samples))
+    if not labels or table.empty:
+        raise InputError("figure 3: it needs at least one scored film and one trial")
+    height = max(ROW_HEIGHT * len(labels) + FREE_HEIGHT, 70)
+    with journal_style():
+        figure = plt.figure(figsize=(width_mm * MM, height * MM), layout="constrained")
+        left, right = figure.subfigures(1, 2, width_ratios=[1.3, 1])
+        _draw_samples(left, samples, labels, names)
+        axis = right.subplots()
+        _draw_arms(axis, table, names)
+        axis.set_title("B   Downstream gain", loc="left", pad=7)
+    return figure
+
+
+def _draw_samples(
+    figure: SubFigure, samples: Sequence[Sample], labels: Sequence[str], names: Mapping[str, str]
+) -> None:
+    columns = max(sum(sample.label == label for sample in samples) for label in labels)
+    axes = figure.subplots(len(labels), columns, squeeze=False)
+    for row, label in enumerate(labels):
+        own = [sample for sample in samples if sample.label == label]
+        for column, axis in enumerate(axes[row]):
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.spines[:].set_visible(False)
+            if column < len(own):
+                _draw_film(axis, own[column])
+        axes[row, 0].set_ylabel(
+            names.get(label, label).replace(" ", "\n"), rotation=0, ha="right", va="center", fontsize=6.5
+        )
+    figure.suptitle("A   Synthetic films by proxy score", x=0.01, ha="left", fontsize=8.5, fontweight="bold")
+    mark = Rectangle((0, 0), 1, 1, facecolor="none", edgecolor=KEPT, linewidth=1.6, label="kept by the filter")
+    figure.legend(
+        handles=[mark], loc="outside lower center", title="score: cosine of film and prompt", title_fontsize=6.5
+    )
+
+
+def _draw_film(axis: Axes, sample: Sample) -> None:
+    axis.imshow(sample.image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    colour = KEPT if sample.kept else SOFT
+    axis.set_title(f"{sample.score:.2f}", fontsize=6, pad=1.5, color=colour, fontweight="bold" if sample.kept else None)
+    if sample.kept:
+        axis.spines[:].set(visible=True, color=KEPT, linewidth=1.6)
+
+
+def _draw_arms(axis: Axes, table: pd.DataFrame, names: Mapping[str, str]) -> None:
+    means, points = table[table["kind"] == "mean"], table[table["kind"] == "trial"]
+    arms = list(dict.fromkeys(means["arm"]))
+    colours = dict(zip(arms, [REAL, *SYNTHETIC[1:]]))
+    for place, arm in enumerate(arms):
+        cell = means[means["arm"] == arm].iloc[0]
+        dots = points.loc[points["arm"] == arm, "value"].dropna().to_numpy()
+        _draw_bar(axis, place, cell, dots, colours[arm])
+    axis.set_xticks(range(len(arms)), [names.get(arm, ARM_NAMES.get(arm, arm)).replace(" ", "\n") for arm in arms])
+    axis.set_ylabel(_axis_name(means.iloc[0]))
+    baselines = table.loc[table["kind"] == "baseline", "value"]
+    top = np.nanmax([*points["value"], *baselines, 0.05])
+    axis.set_ylim(0, min(top * 1.22, 1.1))
+    axis.grid(axis="y", color=GRID, linewidth=0.6)
+    draw_baseline(axis, table)
+    _draw_key(axis, means)
+
+
+def _draw_bar(axis: Axes, place: int, cell: pd.Series, dots: np.ndarray, colour: str) -> None:
+    if np.isnan(cell["value"]):
+        axis.text(place, 0, "n/a", ha="center", va="bottom", fontsize=6.5, color=SOFT)
+        return
+    axis.bar(place, cell["value"], 0.66, color=colour, edgecolor=INK, linewidth=0.6, zorder=2)
+    spread = np.linspace(-0.14, 0.14, len(dots)) if len(dots) > 1 else np.zeros(len(dots))
+    axis.plot(place + spread, dots, "o", ms=3.2, mfc="white", mec=INK, mew=0.6, zorder=4, clip_on=False)
+    if np.isnan(cell["p_bonferroni"]):
+        return
+    star = "★ " if cell["significant"] else ""
+    text = f"{star}{cell['difference']:+.2f}\nP = {cell['p_bonferroni']:.2g}"
+    highest = max([cell["value"], *dots])
+    axis.annotate(text, (place, highest), (0, 4), textcoords="offset points", ha="center", va="bottom", fontsize=5.8)
+
+
+def _axis_name(cell: pd.Series) -> str:
+    name = METRIC_NAMES.get(cell["metric"], cell["metric"])
+    labels = "mean " if cell["task"] == "multilabel" else ""
+    return f"{cell['title']}, {cell['fraction'] * 100:g} % of real films: {labels}{name}"
+
+
+def _draw_key(axis: Axes, means: pd.DataFrame) -> None:
+    times = means.loc[means["multiplier"] > 0, "multiplier"]
+    marks = [Line2D([], [], marker="o", ls="", ms=3.2, mfc="white", mec=INK, mew=0.6, label="one trial (bar: mean)")]
+    marks.append(Line2D([], [], color=ALERT, lw=0.9, ls=DASHES, label="one answer for all films"))
+    title = f"synthetic arms: {int(times.iloc[0])}× real; P: one-tailed t, Bonferroni" if len(times) else None
+    axis.legend(
+        handles=marks,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.16),
+        ncols=2,
+        title=title,
+        title_fontsize=6.5,
+        fontsize=6.5,
+    )

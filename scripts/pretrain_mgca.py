@@ -1,0 +1,69 @@
+"""Pre-train MGCA on films and their reports: an image encoder for the trials, and the text encoder it was aligned with.
+
+Learns from the rows of split train or generator that have a report; rows of split validate measure it. Killed at any
+moment, a second run goes on from the last checkpoint and ends with the same weights.
+
+    python -m scripts.pretrain_mgca --cohorts results/mimic/cohort --config mgca.json --resolution 64 --seed 1 \\
+        --checkpoint-dir results/checkpoints/pretrain_mgca --out results/encoders/mgca
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.lib.atomic import atomic_dir
+from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.config import to_json
+from scripts.lib.fingerprint import fingerprint
+from scripts.lib.seeds import content_hash
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--cohorts", type=Path, nargs="+", required=True, help="prepared cohorts with reports")
+    add_config(parser, "the pre-training (section mgca)")
+    parser.add_argument("--resolution", type=int, required=True, help="side of the stored images in pixels")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--checkpoint-dir", type=Path, required=True, help="folder of the checkpoints")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the encoders")
+    args = parser.parse_args(argv)
+    set_threads(args.threads)
+
+    from scripts.lib.downstream.compiler import without_compiler
+
+    with without_compiler():
+        from scripts.lib.diffusion.checkpoint import Checkpoints
+        from scripts.lib.diffusion.cohorts import FOUNDATION_SPLITS
+        from scripts.lib.diffusion.devices import place
+        from scripts.lib.diffusion.settings import Section
+        from scripts.lib.mgca.pairs import check_pairs, read_pairs
+        from scripts.lib.mgca.pretraining import first_weights, train_mgca, validate, write_mgca
+        from scripts.lib.versions import versions
+
+        settings = Section(args.config, "mgca")
+        placement = place(settings, shared=True)
+        pairs = read_pairs(args.cohorts, FOUNDATION_SPLITS, settings, args.resolution)
+        check_pairs(pairs, args.cohorts)
+        held_out = read_pairs(args.cohorts, ["validate"], settings, args.resolution)
+        code = fingerprint("scripts.pretrain_mgca") + versions("pretrain_mgca")
+        data = content_hash(pairs.content, first_weights(settings))
+        identity = content_hash(code, to_json(args.config), data, args.seed, placement.world)
+        checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
+        model, tokenizer = train_mgca(pairs, settings, args.resolution, args.seed, placement, checkpoints)
+        if placement.rank == 0:
+            notes = {
+                "resolution": args.resolution,
+                "seed": args.seed,
+                "films": len(pairs),
+                "films_without_report": pairs.silent,
+                "reports": len(set(pairs.captions)),
+                "validation": validate(model, held_out, tokenizer, args.resolution),
+            }
+            with atomic_dir(args.out) as folder:
+                write_mgca(folder, model, tokenizer, notes)
+            checkpoints.clear()
+        placement.wait()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,61 @@
+"""Train the embedded study's proxy model on films and their reports: a small CLIP in open_clip's layout.
+
+Learns from the rows of split train or generator. Killed at any moment, a second run goes on from the last checkpoint
+and ends with the same weights.
+
+    python -m scripts.train_proxy --cohorts results/mimic/cohort --config proxy.json --resolution 64 --seed 1 \\
+        --checkpoint-dir results/checkpoints/train_proxy --out results/proxy/model
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.lib.atomic import atomic_dir
+from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.config import to_json
+from scripts.lib.fingerprint import fingerprint
+from scripts.lib.seeds import content_hash
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--cohorts", type=Path, nargs="+", required=True, help="prepared cohorts with reports")
+    add_config(parser, "the proxy model (section proxy)")
+    parser.add_argument("--resolution", type=int, required=True, help="side of the images in pixels")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--checkpoint-dir", type=Path, required=True, help="folder of the checkpoints")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the model")
+    args = parser.parse_args(argv)
+    set_threads(args.threads)
+
+    from scripts.lib.diffusion.checkpoint import Checkpoints
+    from scripts.lib.diffusion.cohorts import foundation_films
+    from scripts.lib.diffusion.devices import place
+    from scripts.lib.diffusion.settings import Section
+    from scripts.lib.proxy.small import train_clip, write_clip
+    from scripts.lib.versions import versions
+
+    settings = Section(args.config, "proxy")
+    placement = place(settings, shared=True)
+    films = foundation_films(args.cohorts, args.resolution)
+    own = settings["train"]
+    identity = content_hash(
+        fingerprint("scripts.train_proxy") + versions("train_proxy"),
+        to_json(own),
+        settings["precision"],
+        films.content,
+        args.seed,
+        placement.world,
+    )
+    checkpoints = Checkpoints(args.checkpoint_dir, identity, own["checkpoint_seconds"])
+    small = train_clip(films, own, args.seed, placement, checkpoints)
+    if placement.rank == 0:
+        with atomic_dir(args.out) as folder:
+            write_clip(folder, small)
+        checkpoints.clear()
+    placement.wait()
+
+
+if __name__ == "__main__":
+    run(main)
