@@ -32,6 +32,7 @@ wildcard_constraints:
     fraction=r"[0-9]+(\.[0-9]+)?",
     trial="[0-9]+",
     shard="[0-9]+",
+    figure="figure3|figure4",
 
 
 def code(script):
@@ -218,6 +219,12 @@ def tuning_cell():
 FIGURE3 = CONFIG["figures"]["figure3"]
 
 
+def trials_of_figure(figure):
+    """The trial tables behind the bars of Figure 3 or 4."""
+    chosen = CONFIG["figures"][figure]
+    return trials_of(chosen["dataset"], chosen["arms"], [f"{chosen['fraction']:g}"])
+
+
 def figure3_cell():
     """The pool whose scored images Figure 3 shows: that of its first filtered arm."""
     arm = next((arm for arm in FIGURE3["arms"] if filtered(arm)), FIGURE3["arms"][0])
@@ -230,3 +237,44 @@ def arm_roles(wildcards):
     roles |= {"proxy": proxy_name(wildcards), "proxy_trained_here": CONFIG["proxy"]["model"] is None}
     roles |= {"foundation": STUDY["foundation"], "judge": trial_settings(wildcards)["model"]}
     return study_config.to_json(roles)
+
+
+def first_cell(segmentation):
+    """The study's first dataset with (or without) masks, in the arm of Figure 2 and its second smallest fraction."""
+    arm = CONFIG["figures"]["arm"]
+    for dataset in STUDY["datasets"]:
+        if (CONFIG["datasets"][dataset]["task"] == "segmentation") == segmentation:
+            fraction = sorted(STUDY["fractions"])[:2][-1]
+            return Cell(dataset, arm, fraction)
+    return None
+
+
+def mask_cell():
+    return first_cell(True)
+
+
+def text_cell():
+    return first_cell(False)
+
+
+def conditions_of(cell):
+    return f"results/{cell.dataset}/conditions/{cell.arm}/fraction-{cell.fraction}.parquet"
+
+
+def figure1_options(wildcards):
+    """The folders whose films Figure 1 shows."""
+    options = ["--cohorts", *[f"{name}=results/{name}/cohort" for name in STUDY["datasets"]]]
+    if cell := mask_cell():
+        options += ["--mask-pool", *pool_shards(cell), "--mask-cohort", f"results/{cell.dataset}/cohort"]
+        options += ["--mask-conditions", conditions_of(cell)]
+    if cell := text_cell():
+        options += ["--text-pool", *pool_shards(cell)]
+    return " ".join([*options, "--scored-pool", *pool_shards(figure3_cell())])
+
+
+def figure1_stage(wildcards):
+    """What the boxes of Figure 1 say."""
+    figures = {name: CONFIG["figures"][name] for name in ("width_mm", "dpi")}
+    cell = mask_cell()
+    target = CONFIG["datasets"][cell.dataset]["target"] if cell else None
+    return study_config.to_json({**study_config.described(CONFIG), **figures, "target": target})

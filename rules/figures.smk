@@ -151,58 +151,60 @@ rule plot_figure2:
         "python -m scripts.plot_figure2 --table {input:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"
 
 
-rule collect_figure3:
+# The bars of Figures 3 and 4: one cell, its arms beside the real films alone.
+rule collect_arms:
     input:
-        trials_of(FIGURE3["dataset"], FIGURE3["arms"], [f"{FIGURE3['fraction']:g}"]),
+        lambda wildcards: trials_of_figure(wildcards.figure),
     output:
-        "results/tables/figure3_trials.csv",
+        "results/tables/{figure}_trials.csv",
     log:
-        "results/logs/collect_figure3/all.log",
+        "results/logs/collect_arms/{figure}.log",
     localrule: True
     conda:
         "../envs/main.yaml"
     params:
         code=code("collect_tables"),
     message:
-        "Collect the trials of Figure 3"
+        "Collect the trials of {wildcards.figure}"
     shell:
         "python -m scripts.collect_tables --tables {input:q} --out {output:q} > {log:q} 2>&1"
 
 
-use rule test_significance as test_figure3_significance with:
+use rule test_significance as test_arms_significance with:
     input:
-        "results/tables/figure3_trials.csv",
+        "results/tables/{figure}_trials.csv",
     output:
-        "results/tables/figure3_significance.csv",
+        "results/tables/{figure}_significance.csv",
     log:
-        "results/logs/test_significance/figure3.log",
+        "results/logs/test_significance/{figure}.log",
     params:
         code=code("test_significance"),
         options=significance_options(DATASET_FAMILIES),
     message:
-        "Test significance for Figure 3"
+        "Test significance for {wildcards.figure}"
 
 
-rule tabulate_figure3:
+rule tabulate_arms:
     input:
-        trials="results/tables/figure3_trials.csv",
-        baselines=f"results/{FIGURE3['dataset']}/baselines.csv",
-        significance="results/tables/figure3_significance.csv",
+        trials="results/tables/{figure}_trials.csv",
+        baselines=lambda wildcards: f"results/{CONFIG['figures'][wildcards.figure]['dataset']}/baselines.csv",
+        significance="results/tables/{figure}_significance.csv",
     output:
-        "results/tables/figure3.csv",
+        "results/tables/{figure}.csv",
     log:
-        "results/logs/tabulate_figure3/all.log",
+        "results/logs/tabulate_arms/{figure}.log",
     localrule: True
     conda:
         "../envs/main.yaml"
     params:
-        code=code("tabulate_figure3"),
-        config=stage("figure3"),
+        code=code("tabulate_arms"),
+        config=lambda wildcards: stage(wildcards.figure)(wildcards),
     message:
-        "Tabulate Figure 3"
+        "Tabulate {wildcards.figure}"
     shell:
-        "python -m scripts.tabulate_figure3 --trials {input.trials:q} --baselines {input.baselines:q} "
-        "--significance {input.significance:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"
+        "python -m scripts.tabulate_arms --figure {wildcards.figure} --trials {input.trials:q} "
+        "--baselines {input.baselines:q} --significance {input.significance:q} --config {params.config:q} "
+        "--out {output:q} > {log:q} 2>&1"
 
 
 rule plot_figure3:
@@ -227,3 +229,34 @@ rule plot_figure3:
     shell:
         "python -m scripts.plot_figure3 --table {input.table:q} --pool {params.pool:q} --scores {input.scores:q} "
         "--kept {input.kept:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule plot_figure1:
+    input:
+        cohorts=collect(
+            "results/{dataset}/cohort/{name}", dataset=STUDY["datasets"], name=["images.npy", "index.parquet"]
+        ),
+        table="results/tables/figure2.csv",
+        significance="results/tables/significance.csv",
+        mask_pool=lambda wildcards: shard_files(mask_cell()) if mask_cell() else [],
+        mask_conditions=lambda wildcards: conditions_of(mask_cell()) if mask_cell() else [],
+        text_pool=lambda wildcards: shard_files(text_cell()) if text_cell() else [],
+        scores=lambda wildcards: pool_scores(figure3_cell()),
+        kept=lambda wildcards: f"{pool_of(figure3_cell())}/kept.parquet",
+    output:
+        multiext("results/figure1", ".pdf", ".png", ".svg"),
+    log:
+        "results/logs/plot_figure1/all.log",
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        code=code("plot_figure1"),
+        options=figure1_options,
+        config=figure1_stage,
+    message:
+        "Plot Figure 1"
+    shell:
+        "python -m scripts.plot_figure1 --config {params.config:q} --table {input.table:q} "
+        "--significance {input.significance:q} {params.options} --scores {input.scores:q} --kept {input.kept:q} "
+        "--out {output:q} > {log:q} 2>&1"

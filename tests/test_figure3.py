@@ -10,7 +10,7 @@ from scripts.lib.errors import InputError
 from scripts.lib.plotting.figure3 import Sample, choose_samples, draw_figure3
 from scripts.lib.plotting.style import save
 from scripts.lib.statistics import significance
-from scripts.lib.tables import FIGURE2, SIGNIFICANCE, TRIALS, figure3
+from scripts.lib.tables import FIGURE2, SIGNIFICANCE, TRIALS, arms_of_cell
 
 ARMS = ["proxy-filtered", "original", "proxy-tuned"]
 SETTINGS = {
@@ -51,7 +51,7 @@ def table(trials):
         columns=["dataset", "task", "metric", "baseline", "value"],
     )
     tests = significance(trials, metrics=["f1"])[SIGNIFICANCE]
-    return figure3(trials, baselines, tests, SETTINGS)
+    return arms_of_cell(trials, baselines, tests, SETTINGS, "figure3")
 
 
 def test_the_table_holds_one_cell_of_each_arm_in_the_figures_order(table):
@@ -70,7 +70,7 @@ def test_an_arm_without_trials_is_named(trials):
     tests = significance(short, metrics=["f1"])[SIGNIFICANCE]
     lines = pd.DataFrame(columns=["dataset", "task", "metric", "baseline", "value"])
     with pytest.raises(InputError, match="arm proxy-tuned, fraction 0.01, multiplier 2"):
-        figure3(short, lines, tests, SETTINGS)
+        arms_of_cell(short, lines, tests, SETTINGS, "figure3")
 
 
 def scored(count=11):

@@ -129,7 +129,7 @@ def test_one_rule_of_one_dataset_is_forced_with_what_follows_from_it(finished: W
 
 def test_kill_9_in_the_middle_and_the_same_command_give_the_same_bytes(finished: Workflow, tmp_path: Path) -> None:
     workflow = copy_repository(tmp_path / "killed")
-    command = workflow.command("results/figure2.pdf", "all")
+    command = workflow.command("results/figure2.pdf", "figure3", "all")
     for seconds in (12, 16):
         process = subprocess.Popen(
             command, cwd=workflow.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -137,7 +137,7 @@ def test_kill_9_in_the_middle_and_the_same_command_give_the_same_bytes(finished:
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    done = workflow.run("results/figure2.pdf", "all")
+    done = workflow.run("results/figure2.pdf", "figure3", "all")
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
     expected, found = digests(finished.root / "results"), digests(workflow.root / "results")
     assert found.keys() == expected.keys()

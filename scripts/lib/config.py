@@ -19,7 +19,7 @@ from scripts.lib.errors import InputError
 SCHEMA_FILE = Path(__file__).resolve().parents[2] / "rules" / "config.schema.yaml"
 PLACEHOLDER = re.compile(r"\{(films|data)\}")
 PER_DATASET = ("write_phantom", "prepare_cohort", "conditions", "trials", "score_pool", "filter_pool")
-FIGURES = ("figure2", "figure3")
+FIGURES = ("figure2", "figure3", "figure4")
 # What each step of the proxy model reads of its section.
 PROXY = {
     "train_proxy": ("device", "precision", "train"),
@@ -236,3 +236,18 @@ def _task_settings(config: Mapping[str, Any], name: str, section: Mapping[str, A
     tasks = ("classification", "multilabel", "segmentation")
     shared = {key: value for key, value in config[name].items() if key not in tasks}
     return merge(shared, config[name].get(section.get("task"), {}))
+
+
+def described(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Figure 1 says of a study: names, fractions, multipliers, trials and downstream models."""
+    study = config["study"]
+    used = dict.fromkeys(stage(config, "trials", name)["model"]["encoder"] for name in study["datasets"])
+    return {
+        "titles": {name: config["datasets"][name].get("title", name) for name in study["datasets"]},
+        "foundation": study["foundation"],
+        "base": config["base"]["path"],
+        "fractions": sorted(study["fractions"]),
+        "multipliers": max(study["multipliers"].values(), key=len),
+        "trials": study["trials"],
+        "models": [f"{name} encoder" for name in used],
+    }

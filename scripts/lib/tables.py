@@ -160,15 +160,15 @@ def _of_panel(table: pd.DataFrame, fixed: Mapping[str, Any], arm: str) -> pd.Dat
     return rows.sort_values([name for name in ("fraction", "multiplier", "trial") if name in rows], kind="stable")
 
 
-def figure3(
-    trials: pd.DataFrame, baselines: pd.DataFrame, tests: pd.DataFrame, settings: Mapping[str, Any]
+def arms_of_cell(
+    trials: pd.DataFrame, baselines: pd.DataFrame, tests: pd.DataFrame, settings: Mapping[str, Any], figure: str
 ) -> pd.DataFrame:
-    """Return Figure 3's bars as a tidy table (FIGURE2): one dataset, fraction and multiplier; arms in their order.
+    """Return the bars of Figure 3 or 4 as a tidy table (FIGURE2): one dataset, fraction and multiplier, arms in order.
 
-    `settings`: `figure3` = {dataset, fraction, multiplier, arms}, and `datasets` and `metrics` as for Figure 2. Raises
-    InputError for an arm without trials.
+    `settings`: the entry `figure` = {dataset, fraction, multiplier, arms}, and `datasets` and `metrics` as for Figure 2.
+    Raises InputError for an arm without trials.
     """
-    chosen = settings["figure3"]
+    chosen = settings[figure]
     dataset = next(entry for entry in settings["datasets"] if entry["name"] == chosen["dataset"])
     fixed = {
         "dataset": dataset["name"],
@@ -186,7 +186,7 @@ def figure3(
         if points.empty:
             raise InputError(
                 f"trials: no row of {fixed['dataset']}, arm {arm}, fraction {chosen['fraction']:g}, multiplier "
-                f"{cell['multiplier']}; correct figures.figure3 or run these trials"
+                f"{cell['multiplier']}; correct figures.{figure} or run these trials"
             )
         parts += [points.drop(columns="seed").assign(kind="trial"), _where(cells, cell).assign(kind="mean")]
     lines = _where(baselines, {"dataset": fixed["dataset"], "metric": fixed["metric"]})

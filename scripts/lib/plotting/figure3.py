@@ -14,16 +14,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from scripts.lib.errors import InputError
-from scripts.lib.plotting.figure2 import DASHES, METRIC_NAMES, draw_baseline
-from scripts.lib.plotting.style import ALERT, GRID, INK, MM, REAL, SOFT, SYNTHETIC, journal_style
+from scripts.lib.plotting.arms import draw_arms
+from scripts.lib.plotting.style import MM, SOFT, journal_style
 
 KEPT = "#1d5f9b"
 ROW_HEIGHT, FREE_HEIGHT = 14.5, 24  # mm
-ARM_NAMES = {"real": "real only"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def draw_figure3(
         left, right = figure.subfigures(1, 2, width_ratios=[1.3, 1])
         _draw_samples(left, samples, labels, names)
         axis = right.subplots()
-        _draw_arms(axis, table, names)
+        draw_arms(axis, table, names)
         axis.set_title("B   Downstream gain", loc="left", pad=7)
     return figure
 
@@ -106,58 +104,3 @@ def _draw_film(axis: Axes, sample: Sample) -> None:
     axis.set_title(f"{sample.score:.2f}", fontsize=6, pad=1.5, color=colour, fontweight="bold" if sample.kept else None)
     if sample.kept:
         axis.spines[:].set(visible=True, color=KEPT, linewidth=1.6)
-
-
-def _draw_arms(axis: Axes, table: pd.DataFrame, names: Mapping[str, str]) -> None:
-    means, points = table[table["kind"] == "mean"], table[table["kind"] == "trial"]
-    arms = list(dict.fromkeys(means["arm"]))
-    colours = dict(zip(arms, [REAL, *SYNTHETIC[1:]]))
-    for place, arm in enumerate(arms):
-        cell = means[means["arm"] == arm].iloc[0]
-        dots = points.loc[points["arm"] == arm, "value"].dropna().to_numpy()
-        _draw_bar(axis, place, cell, dots, colours[arm])
-    axis.set_xticks(range(len(arms)), [names.get(arm, ARM_NAMES.get(arm, arm)).replace(" ", "\n") for arm in arms])
-    axis.set_ylabel(_axis_name(means.iloc[0]))
-    baselines = table.loc[table["kind"] == "baseline", "value"]
-    top = np.nanmax([*points["value"], *baselines, 0.05])
-    axis.set_ylim(0, min(top * 1.22, 1.1))
-    axis.grid(axis="y", color=GRID, linewidth=0.6)
-    draw_baseline(axis, table)
-    _draw_key(axis, means)
-
-
-def _draw_bar(axis: Axes, place: int, cell: pd.Series, dots: np.ndarray, colour: str) -> None:
-    if np.isnan(cell["value"]):
-        axis.text(place, 0, "n/a", ha="center", va="bottom", fontsize=6.5, color=SOFT)
-        return
-    axis.bar(place, cell["value"], 0.66, color=colour, edgecolor=INK, linewidth=0.6, zorder=2)
-    spread = np.linspace(-0.14, 0.14, len(dots)) if len(dots) > 1 else np.zeros(len(dots))
-    axis.plot(place + spread, dots, "o", ms=3.2, mfc="white", mec=INK, mew=0.6, zorder=4, clip_on=False)
-    if np.isnan(cell["p_bonferroni"]):
-        return
-    star = "★ " if cell["significant"] else ""
-    text = f"{star}{cell['difference']:+.2f}\nP = {cell['p_bonferroni']:.2g}"
-    highest = max([cell["value"], *dots])
-    axis.annotate(text, (place, highest), (0, 4), textcoords="offset points", ha="center", va="bottom", fontsize=5.8)
-
-
-def _axis_name(cell: pd.Series) -> str:
-    name = METRIC_NAMES.get(cell["metric"], cell["metric"])
-    labels = "mean " if cell["task"] == "multilabel" else ""
-    return f"{cell['title']}, {cell['fraction'] * 100:g} % of real films: {labels}{name}"
-
-
-def _draw_key(axis: Axes, means: pd.DataFrame) -> None:
-    times = means.loc[means["multiplier"] > 0, "multiplier"]
-    marks = [Line2D([], [], marker="o", ls="", ms=3.2, mfc="white", mec=INK, mew=0.6, label="one trial (bar: mean)")]
-    marks.append(Line2D([], [], color=ALERT, lw=0.9, ls=DASHES, label="one answer for all films"))
-    title = f"synthetic arms: {int(times.iloc[0])}× real; P: one-tailed t, Bonferroni" if len(times) else None
-    axis.legend(
-        handles=marks,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.16),
-        ncols=2,
-        title=title,
-        title_fontsize=6.5,
-        fontsize=6.5,
-    )
