@@ -167,11 +167,14 @@ def significance_options(families):
     )
 
 
+MGCA = "results/mgca"
+
+
 def trial_settings(wildcards):
     """A dataset's trial settings; the weights called `mgca` are those that the workflow trains."""
     settings = study_config.stage(CONFIG, "trials", wildcards.dataset)
     if settings["model"]["weights"] == "mgca":
-        settings["model"] = {**settings["model"], "weights": "results/mgca"}
+        settings["model"] = {**settings["model"], "weights": MGCA}
     return settings
 
 
@@ -235,7 +238,8 @@ def arm_roles(wildcards):
     """Which model does what in a filtered arm, for its report."""
     roles = {"dataset": wildcards.dataset, "arm": wildcards.arm, "fraction": wildcards.fraction}
     roles |= {"proxy": proxy_name(wildcards), "proxy_trained_here": CONFIG["proxy"]["model"] is None}
-    roles |= {"foundation": STUDY["foundation"], "judge": trial_settings(wildcards)["model"]}
+    judge = trial_settings(wildcards)["model"]
+    roles |= {"foundation": STUDY["foundation"], "judge": judge, "judge_trained_here": judge["weights"] == MGCA}
     return study_config.to_json(roles)
 
 

@@ -32,8 +32,8 @@ def arm_report(
 ) -> str:
     """Return the report as Markdown.
 
-    `about`: dataset, arm, fraction, proxy, foundation (names), judge (section trials.*.model), task; `pool`: its cohort.json;
-    `validation`, `kept`: the tables of validate_proxy and filter_pool.
+    `about`: dataset, arm, fraction, proxy, foundation (names), judge (section trials.*.model), proxy_trained_here,
+    judge_trained_here; `pool`: its cohort.json; `validation`, `kept`: the tables of validate_proxy and filter_pool.
     """
     judge = about["judge"]
     starts = {None: "random weights", "imagenet": "ImageNet weights"}.get(judge["weights"], str(judge["weights"]))
@@ -56,6 +56,8 @@ def arm_report(
         lines.append(
             f"Proxy model and generator were both trained on {learned}: what one misses there, the other may miss too."
         )
+    if about["judge_trained_here"]:
+        lines.append(f"The judge's encoder was matched with the reports of {learned} as well, as in the paper.")
     lines += ["", "## What the proxy model is worth on real films", "", _table(_worth(validation))]
     lines += ["", "## What was kept", "", _table(_choice(kept)), ""]
     return "\n".join(lines)
