@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figure2 figure3 test lint bench clean help
+.PHONY: figure2 figure3 figures rate test lint bench clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -27,6 +27,13 @@ figure2: $(VENV)/.ready  ## the embedded study, from nothing to results/figure2.
 
 figure3: $(VENV)/.ready  ## the proxy model: filtering and fine-tuning, on top of figure2
 	$(BIN)/snakemake --cores $(CORES) figure3
+
+figures: $(VENV)/.ready  ## Figures 1 to 4 and Table 1
+	$(BIN)/snakemake --cores $(CORES) figures
+
+rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1
+	$(BIN)/snakemake --cores $(CORES) rated_sets
+	$(BIN)/python -m scripts.rate_images --study results $(RATE)
 
 test: $(VENV)/.ready  ## the tests
 	$(BIN)/python -m pytest

@@ -12,6 +12,8 @@
 #   proxy/model/  proxy/validation.csv              the proxy model and what it is worth      train_proxy
 #   {dataset}/pools/{arm}/fraction-{f}/kept.parquet what the proxy model keeps of a pool      filter_pool
 #   generators/proxy-tuned/                         the generator trained further on that     finetune_proxy
+#   feedback/{captions,sets,assignments}.parquet     what radiologists are shown               sample_rating_sets
+#   feedback/pool/shard-{k}/  feedback/simulated.jsonl   rated films, simulated raters        simulate_ratings
 #   mgca/                                           image encoder matched with reports        pretrain_mgca
 #   {dataset}/trials/{arm}/fraction-{f}/            one table a trial, a row a metric         train_trials
 #   {dataset}/{trials,baselines,summary}.csv        the dataset's results                     summarize_dataset
@@ -40,11 +42,13 @@ configfile: os.path.join(workflow.basedir, "config.yaml")
 
 
 include: "rules/common.smk"
+include: "rules/cells.smk"
 include: "rules/cohorts.smk"
 include: "rules/conditions.smk"
 include: "rules/generators.smk"
 include: "rules/sampling.smk"
 include: "rules/filtering.smk"
+include: "rules/feedback.smk"
 include: "rules/trials.smk"
 include: "rules/figures.smk"
 
@@ -64,4 +68,19 @@ rule figure3:
     input:
         "results/figure3.pdf",
         [f"{pool_of(figure3_cell())}/{name}" for name in ("kept.png", "report.md")],
+    localrule: True
+
+
+rule rated_sets:
+    input:
+        "results/feedback/assignments.parquet",
+        rated_files,
+    localrule: True
+
+
+rule figures:
+    input:
+        collect("results/figure{number}.pdf", number=[1, 2, 3, 4]),
+        "results/table1.md",
+        "results/feedback/agreement.csv",
     localrule: True

@@ -33,7 +33,6 @@ def main(argv: list[str] | None = None) -> None:
 
     with without_compiler():
         from scripts.lib.diffusion.checkpoint import Checkpoints
-        from scripts.lib.diffusion.cohorts import FOUNDATION_SPLITS
         from scripts.lib.diffusion.devices import place
         from scripts.lib.diffusion.settings import Section
         from scripts.lib.mgca.pairs import check_pairs, read_pairs
@@ -42,9 +41,9 @@ def main(argv: list[str] | None = None) -> None:
 
         settings = Section(args.config, "mgca")
         placement = place(settings, shared=True)
-        pairs = read_pairs(args.cohorts, FOUNDATION_SPLITS, settings, args.resolution)
+        pairs = read_pairs(args.cohorts, None, settings, args.resolution)
         check_pairs(pairs, args.cohorts)
-        held_out = read_pairs(args.cohorts, ["validate"], settings, args.resolution)
+        held_out = read_pairs(args.cohorts, "validate", settings, args.resolution)
         code = fingerprint("scripts.pretrain_mgca") + versions("pretrain_mgca")
         data = content_hash(pairs.content, first_weights(settings))
         identity = content_hash(code, to_json(args.config), data, args.seed, placement.world)

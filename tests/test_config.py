@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from scripts.lib import config as study_config
+from scripts.lib.config_faults import SCHEMA_FILE
 from scripts.lib.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +41,7 @@ def test_the_default_and_every_overlay_are_taken(default: dict[str, Any]) -> Non
 
 def test_every_default_is_described_by_the_schema(default: dict[str, Any]) -> None:
     """Each key of config.yaml is a property of the schema with a description, so that errors can explain it."""
-    schema = yaml.safe_load(study_config.SCHEMA_FILE.read_text())
+    schema = yaml.safe_load(SCHEMA_FILE.read_text())
     missing = []
     for section, content in default.items():
         if not isinstance(content, dict):

@@ -163,13 +163,24 @@ def test_fingerprint_sees_weights_and_is_checked_on_opening(tree, tmp_path):
     assert open_generator(folder).fingerprint != before
 
 
+def test_films_of_the_trials_are_never_learned_from():
+    import pandas as pd
+
+    from scripts.lib.diffusion.cohorts import foundation_rows
+
+    both = pd.DataFrame({"split": ["train", "generator", "test", "generator"]})
+    assert foundation_rows(both).tolist() == [1, 3]
+    assert foundation_rows(both.replace("generator", "validate")).tolist() == [0]
+    assert foundation_rows(both[both["split"] == "test"]).tolist() == []
+
+
 def test_cohorts_that_cannot_teach_are_refused(tree, tmp_path):
     out = ["--seed", "1", "--checkpoint-dir", str(tmp_path / "check"), "--out", str(tmp_path / "out")]
     base = ["--cohorts", str(tree / "cohort"), "--config", json.dumps(BASE), *out]
     with pytest.raises(InputError, match="32 pixels, expected the study's 64"):
         train_base.main([*base, "--resolution", "64"])
     other = write_cohort(tmp_path / "test", split="test")
-    with pytest.raises(InputError, match="no row of split train or generator"):
+    with pytest.raises(InputError, match="no row of split generator or train"):
         train_base.main([*base[:1], str(other), *base[2:], "--resolution", "32"])
     control = [
         "--base",

@@ -118,15 +118,15 @@ def test_crops_are_pieces_of_the_film(seed, pad):
 def test_films_without_report_are_left_out(tmp_path):
     folder = write_reported(tmp_path / "c", ["Edema.", None, "N/A", "Normal.", "Edema.", "Normal."], 2)
     other = write_reported(tmp_path / "d", [None, "Pneumonia."], 0)
-    pairs = read_pairs([folder, other], ["train", "generator"], settings_of(), SIDE)
+    pairs = read_pairs([folder, other], None, settings_of(), SIDE)
     assert pairs.captions == ["edema", "normal", "pneumonia"]
     assert (len(pairs), pairs.silent) == (3, 3)
     expected = [Cohort.open(other).images([1])[0], *Cohort.open(folder).images([0, 3])]
     assert (pairs.images(np.array([2, 0, 1])) == np.stack(expected)).all()
-    larger = read_pairs([folder], ["train"], settings_of(image={"resize": 24}), SIDE)
+    larger = read_pairs([folder], "train", settings_of(image={"resize": 24}), SIDE)
     assert larger.images(np.array([1])).shape == (1, 24, 24)
     with pytest.raises(InputError, match="16 pixels, expected the study's 64"):
-        read_pairs([folder], ["train"], settings_of(), 64)
+        read_pairs([folder], "train", settings_of(), 64)
     with pytest.raises(InputError, match=r"image_size = 32, but films of 16 pixels with a border of 1"):
         input_side(settings_of(image={"image_size": 32}), SIDE)
 

@@ -204,8 +204,13 @@ def _identify(table: pd.DataFrame) -> pd.DataFrame:
     """Add condition_id: the hash of what an image is made from, never of where it stands."""
     parts = [table[column].fillna("").astype(object) for column in ("prompt", "mask_sha256", "transform")]
     code, unique = pd.MultiIndex.from_arrays(parts).factorize()
-    names = np.array([content_hash(*key) for key in unique], dtype=object)
+    names = np.array([condition_id(*key) for key in unique], dtype=object)
     return table.assign(condition_id=names[code])
+
+
+def condition_id(prompt: str | None, mask_sha256: str | None, transform: str | None) -> str:
+    """Return the identity of a condition: its text, the hash of its source mask, and the mask's transform as JSON."""
+    return content_hash(prompt or "", mask_sha256 or "", transform or "")
 
 
 def _number_samples(table: pd.DataFrame, n_real: Sequence[int]) -> pd.DataFrame:

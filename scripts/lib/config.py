@@ -5,7 +5,6 @@ The Snakefile imports this module, so it must stay light: no numpy, pandas or to
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -14,9 +13,9 @@ from typing import Any
 
 import yaml
 
+from scripts.lib.config_faults import schema_faults, sense_faults
 from scripts.lib.errors import InputError
 
-SCHEMA_FILE = Path(__file__).resolve().parents[2] / "rules" / "config.schema.yaml"
 PLACEHOLDER = re.compile(r"\{(films|data)\}")
 PER_DATASET = ("write_phantom", "prepare_cohort", "conditions", "trials", "score_pool", "filter_pool")
 FIGURES = ("figure2", "figure3", "figure4")
@@ -27,7 +26,6 @@ PROXY = {
     "score_pool": ("device", "precision", "batch_size", "templates"),
     "filter_pool": ("rank_by", "percentile", "allow_unvalidated", "prefixes", "diversity"),
 }
-NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -99,97 +97,6 @@ def _fill(value: Any, config: Mapping[str, Any]) -> Any:
     if isinstance(value, str):
         return PLACEHOLDER.sub(lambda match: str(config.get(match[1]) or match[0]), value)
     return value
-
-
-def schema_faults(config: Mapping[str, Any]) -> list[str]:
-    """Return one line for each key that the schema does not take: unknown, wrong type, out of bounds, missing."""
-    import jsonschema
-
-    schema = yaml.safe_load(SCHEMA_FILE.read_text())
-    validator = jsonschema.Draft202012Validator(schema)
-    errors = sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path])
-    return [line for error in errors for line in _explain(error)]
-
-
-def _explain(error: Any) -> list[str]:
-    where = ".".join(str(part) for part in error.absolute_path) or "top level"
-    if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        unknown = [key for key in error.instance if key not in known]
-        return [_unknown_key(where, str(key), known) for key in unknown]
-    if error.validator == "required":
-        return [f"config: {where}: {error.message.replace(' is a required property', '')} is missing"]
-    value = json.dumps(error.instance, default=str)
-    value = value if len(value) < 60 else value[:57] + "..."
-    hint = ""
-    if isinstance(error.instance, str) and NUMBER_TEXT.fullmatch(error.instance):
-        hint = " (YAML reads 1e-4 as text: write 1.0e-4)"
-    described = f"; it means: {error.schema['description']}" if "description" in error.schema else ""
-    return [f"config: {where} = {value}: expected {_expected(error)}{hint}{described}"]
-
-
-def _unknown_key(where: str, key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    advice = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
-    return f"config: {where}: unknown key {key!r}; {advice}"
-
-
-def _expected(error: Any) -> str:
-    words = {
-        "minimum": "at least",
-        "exclusiveMinimum": "more than",
-        "maximum": "at most",
-        "exclusiveMaximum": "less than",
-        "enum": "one of",
-        "type": "type",
-        "pattern": "text of the form",
-        "minItems": "a list of at least this length:",
-        "uniqueItems": "a list without repeats:",
-        "const": "exactly",
-    }
-    if error.validator in ("anyOf", "oneOf"):
-        return " or ".join(_expected(inner) for inner in error.context) or "another form"
-    return f"{words.get(error.validator, error.validator)} {json.dumps(error.validator_value, default=str)}"
-
-
-def sense_faults(config: Mapping[str, Any]) -> list[str]:
-    """Return faults that a schema cannot see: names that do not exist, lists out of order, arms without a generator."""
-    study, datasets, faults = config["study"], config["datasets"], []
-    for key in ("datasets", "foundation"):
-        for name in study[key]:
-            if name not in datasets:
-                faults.append(
-                    "config: study."
-                    + key
-                    + ": "
-                    + _unknown_key("datasets", name, list(datasets)).removeprefix("config: ")
-                )
-    if study["generator_dataset"] not in datasets:
-        faults.append(_unknown_key("study.generator_dataset", study["generator_dataset"], list(datasets)))
-    figure, source = config["figures"]["figure3"], config["finetune"]["source"]
-    for where, arms in (
-        ("study.arms", study["arms"]),
-        ("figures.figure3.arms", figure["arms"]),
-        ("finetune.source", [source["arm"]]),
-    ):
-        faults += [_unknown_key(where, arm, list(config["arms"])) for arm in arms if arm not in config["arms"]]
-    for where, name in (("figures.figure3", figure["dataset"]), ("finetune.source", source["dataset"])):
-        if name not in datasets:
-            faults.append(_unknown_key(where, name, list(datasets)))
-    if config["arms"].get(source["arm"], {}).get("filter") is None:
-        faults.append(
-            f"config: finetune.source.arm = {source['arm']}: expected an arm with a filter, whose choice is learned"
-        )
-    per_fraction = study["multipliers"]
-    for fraction in study["fractions"]:
-        if f"{fraction:g}" not in per_fraction:
-            faults.append(f'config: study.multipliers: no list for fraction {fraction:g}; add the key "{fraction:g}"')
-    for fraction, multipliers in per_fraction.items():
-        if multipliers != sorted(multipliers) or multipliers[0] != 0:
-            faults.append(
-                f"config: study.multipliers.{fraction} = {multipliers}: expected ascending numbers that begin with 0 (real only)"
-            )
-    return faults
 
 
 def to_json(value: Any) -> str:

@@ -13,8 +13,6 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.errors import InputError
 from scripts.lib.seeds import content_hash
 
-FOUNDATION_SPLITS = ("train", "generator")
-
 
 @dataclass(frozen=True)
 class Films:
@@ -25,8 +23,17 @@ class Films:
     content: str
 
 
+def foundation_rows(index: pd.DataFrame) -> np.ndarray:
+    """Return the rows that models of the foundation learn from: split generator where the cohort has one, else train.
+
+    What lies in train beside a generator split belongs to the downstream trials, and no generator may have seen it.
+    """
+    own = np.flatnonzero((index["split"] == "generator").to_numpy())
+    return own if len(own) else np.flatnonzero((index["split"] == "train").to_numpy())
+
+
 def foundation_films(folders: Sequence[Path], resolution: int) -> Films:
-    """Return the rows of split train or generator of several cohorts, in order; raises InputError when there are none."""
+    """Return the foundation rows of several cohorts, in order; raises InputError for a cohort that has none."""
     images, reports, hashes = [], [], []
     for folder in folders:
         cohort = Cohort.open(folder)
@@ -34,10 +41,10 @@ def foundation_films(folders: Sequence[Path], resolution: int) -> Films:
             raise InputError(
                 f"{folder}: {cohort.resolution} pixels, expected the study's {resolution}; prepare it anew"
             )
-        rows = np.flatnonzero(cohort.index["split"].isin(FOUNDATION_SPLITS).to_numpy())
+        rows = foundation_rows(cohort.index)
         if not len(rows):
             raise InputError(
-                f"{folder}: no row of split train or generator; the foundation model has nothing to learn from"
+                f"{folder}: no row of split generator or train; the foundation model has nothing to learn from"
             )
         taken = cohort.index.iloc[rows]
         images.append(cohort.images(rows))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from scripts.lib.cohort.store import Cohort
+from scripts.lib.diffusion.cohorts import foundation_rows
 from scripts.lib.diffusion.resolution import fit_images
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.errors import InputError
@@ -46,10 +47,10 @@ class Pairs:
         return out
 
 
-def read_pairs(folders: Sequence[Path], splits: Sequence[str], settings: Section, resolution: int) -> Pairs:
-    """Return the rows of these splits that have a usable report, in order; `settings` is the section `mgca`.
+def read_pairs(folders: Sequence[Path], split: str | None, settings: Section, resolution: int) -> Pairs:
+    """Return the rows of a split (None: those that models of the foundation learn from) that have a usable report.
 
-    Images come at the side `image.resize`, or as stored. Raises InputError for a cohort of another resolution.
+    `settings` is the section `mgca`. Images come at the side `image.resize`, or as stored. Raises InputError for a cohort of another resolution.
     """
     parts, captions, hashes, silent = [], [], [], 0
     for folder in folders:
@@ -58,7 +59,7 @@ def read_pairs(folders: Sequence[Path], splits: Sequence[str], settings: Section
             raise InputError(
                 f"{folder}: {cohort.resolution} pixels, expected the study's {resolution}; prepare it anew"
             )
-        rows = np.flatnonzero(cohort.index["split"].isin(splits).to_numpy())
+        rows = foundation_rows(cohort.index) if split is None else cohort.rows(split=split)
         texts = [caption(report, settings["text"]) for report in cohort.index["report"].iloc[rows]]
         told = np.array([text is not None for text in texts], dtype=bool)
         silent += int((~told).sum())

@@ -1,0 +1,67 @@
+# Which cells, pools and logs figures and feedback read: functions alone, no rules.
+
+
+def first_cell(segmentation):
+    """The study's first dataset with (or without) masks, in the arm of Figure 2 and its second smallest fraction."""
+    arm = CONFIG["figures"]["arm"]
+    for dataset in STUDY["datasets"]:
+        if (CONFIG["datasets"][dataset]["task"] == "segmentation") == segmentation:
+            fraction = sorted(STUDY["fractions"])[:2][-1]
+            return Cell(dataset, arm, fraction)
+    return None
+
+
+def mask_cell():
+    return first_cell(True)
+
+
+def text_cell():
+    return first_cell(False)
+
+
+def conditions_of(cell):
+    return f"results/{cell.dataset}/conditions/{cell.arm}/fraction-{cell.fraction}.parquet"
+
+
+def figure1_options(wildcards):
+    """The folders whose films Figure 1 shows."""
+    options = ["--cohorts", *[f"{name}=results/{name}/cohort" for name in STUDY["datasets"]]]
+    if cell := mask_cell():
+        options += ["--mask-pool", *pool_shards(cell), "--mask-cohort", f"results/{cell.dataset}/cohort"]
+        options += ["--mask-conditions", conditions_of(cell)]
+    if cell := text_cell():
+        options += ["--text-pool", *pool_shards(cell)]
+    return " ".join([*options, "--scored-pool", *pool_shards(figure3_cell())])
+
+
+def figure1_stage(wildcards):
+    """What the boxes of Figure 1 say."""
+    figures = {name: CONFIG["figures"][name] for name in ("width_mm", "dpi")}
+    cell = mask_cell()
+    target = CONFIG["datasets"][cell.dataset]["target"] if cell else None
+    return study_config.to_json({**study_config.described(CONFIG), **figures, "target": target})
+
+
+def feedback_stage(name):
+    """A params function: one part of the section `feedback`, with what all parts share, as canonical JSON."""
+    shared = {"splits": CONFIG["feedback"]["splits"]}
+    return lambda wildcards: study_config.to_json({**shared, **CONFIG["feedback"][name]})
+
+
+CAPTIONED = list(CONFIG["feedback"]["splits"])
+
+
+def rated_shards(wildcards):
+    """The shard folders of the pool that raters see."""
+    return [f"results/feedback/pool/shard-{shard}" for shard in range(CONFIG["feedback"]["shards"])]
+
+
+def rated_files(wildcards):
+    """The files of those shards."""
+    names = ("images.npy", "masks.npy", "index.parquet", "cohort.json")
+    return [f"{shard}/{name}" for shard in rated_shards(wildcards) for name in names]
+
+
+def ratings_log(wildcards):
+    """The raters' log: that of the rating app, or of simulated raters where the configuration names none."""
+    return CONFIG["feedback"]["ratings"] or "results/feedback/simulated.jsonl"

@@ -1,0 +1,227 @@
+rule caption_reports:
+    input:
+        collect("results/{dataset}/cohort/index.parquet", dataset=CAPTIONED),
+    output:
+        "results/feedback/captions.parquet",
+    log:
+        "results/logs/caption_reports/feedback.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        code=code("caption_reports"),
+        config=feedback_stage("captions"),
+        cohorts=collect("results/{dataset}/cohort", dataset=CAPTIONED),
+    message:
+        "Caption the reports of held-out films"
+    shell:
+        "python -m scripts.caption_reports --cohorts {params.cohorts:q} --config {params.config:q} --out {output:q} "
+        "> {log:q} 2>&1"
+
+
+rule sample_rating_sets:
+    input:
+        collect("results/{dataset}/cohort/index.parquet", dataset=CAPTIONED),
+        collect("results/{dataset}/cohort/masks.npy", dataset=CAPTIONED),
+        captions="results/feedback/captions.parquet",
+    output:
+        conditions="results/feedback/conditions.parquet",
+        sets="results/feedback/sets.parquet",
+        assignments="results/feedback/assignments.parquet",
+    log:
+        "results/logs/sample_rating_sets/feedback.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("sample_rating_sets"),
+        config=feedback_stage("sets"),
+        cohorts=collect("results/{dataset}/cohort", dataset=CAPTIONED),
+        raters=CONFIG["feedback"]["raters"],
+        seed=f"--seed {STUDY['seed']}",
+    message:
+        "Draw the sets that raters see"
+    shell:
+        "python -m scripts.sample_rating_sets --captions {input.captions:q} --cohorts {params.cohorts:q} "
+        "--config {params.config:q} --raters {params.raters:q} {params.seed} --out-conditions {output.conditions:q} "
+        "--out-sets {output.sets:q} --out-assignments {output.assignments:q} > {log:q} 2>&1"
+
+
+use rule sample_pool as sample_rated_pool with:
+    input:
+        generator="results/generators/controlnet",
+        conditions="results/feedback/conditions.parquet",
+        index=f"results/{STUDY['generator_dataset']}/cohort/index.parquet",
+        meta=f"results/{STUDY['generator_dataset']}/cohort/cohort.json",
+        masks=f"results/{STUDY['generator_dataset']}/cohort/masks.npy",
+    output:
+        images="results/feedback/pool/shard-{shard}/images.npy",
+        masks="results/feedback/pool/shard-{shard}/masks.npy",
+        index="results/feedback/pool/shard-{shard}/index.parquet",
+        meta="results/feedback/pool/shard-{shard}/cohort.json",
+    log:
+        "results/logs/sample_pool/feedback_{shard}.log",
+    benchmark:
+        "results/benchmarks/sample_pool/feedback_{shard}.tsv"
+    params:
+        code=code("sample_pool"),
+        config=stage("sampling"),
+        cohort=subpath(input.index, parent=True),
+        out=subpath(output.index, parent=True),
+        seed=f"--seed {STUDY['seed']}",
+        shards=f"--shards {CONFIG['feedback']['shards']}",
+    message:
+        "Sample the sets that raters see, shard {wildcards.shard}"
+
+
+rule simulate_ratings:
+    input:
+        collect("results/{dataset}/cohort/images.npy", dataset=CAPTIONED),
+        sets="results/feedback/sets.parquet",
+        assignments="results/feedback/assignments.parquet",
+        pool=rated_files,
+    output:
+        "results/feedback/simulated.jsonl",
+    log:
+        "results/logs/simulate_ratings/feedback.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code("simulate_ratings"),
+        config=feedback_stage("simulation"),
+        pool=rated_shards,
+        cohorts=collect("results/{dataset}/cohort", dataset=CAPTIONED),
+        seed=f"--seed {STUDY['seed']}",
+    message:
+        "Simulate the raters"
+    shell:
+        "python -m scripts.simulate_ratings --sets {input.sets:q} --assignments {input.assignments:q} "
+        "--pool {params.pool:q} --cohorts {params.cohorts:q} --config {params.config:q} {params.seed} "
+        "--threads {threads} --out {output:q} > {log:q} 2>&1"
+
+
+rule measure_agreement:
+    input:
+        ratings=ratings_log,
+        sets="results/feedback/sets.parquet",
+        assignments="results/feedback/assignments.parquet",
+    output:
+        table="results/feedback/agreement.csv",
+        raters="results/feedback/raters.csv",
+        figure="results/feedback/agreement.png",
+    log:
+        "results/logs/measure_agreement/feedback.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("measure_agreement"),
+        config=feedback_stage("agreement"),
+        seed=f"--seed {STUDY['seed']}",
+    message:
+        "Measure how far raters agree"
+    shell:
+        "python -m scripts.measure_agreement --ratings {input.ratings:q} --sets {input.sets:q} "
+        "--assignments {input.assignments:q} --config {params.config:q} {params.seed} --out-table {output.table:q} "
+        "--out-raters {output.raters:q} --out-figure {output.figure:q} > {log:q} 2>&1"
+
+
+rule build_preferences:
+    input:
+        ratings=ratings_log,
+        sets="results/feedback/sets.parquet",
+        assignments="results/feedback/assignments.parquet",
+    output:
+        train="results/feedback/preferences-train.jsonl",
+        heldout="results/feedback/preferences-heldout.jsonl",
+    log:
+        "results/logs/build_preferences/feedback.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=code("build_preferences"),
+        config=feedback_stage("preferences"),
+        seed=f"--seed {STUDY['seed']}",
+    message:
+        "Turn ratings into pairs"
+    shell:
+        "python -m scripts.build_preferences --ratings {input.ratings:q} --sets {input.sets:q} "
+        "--assignments {input.assignments:q} --config {params.config:q} {params.seed} --out-train {output.train:q} "
+        "--out-heldout {output.heldout:q} > {log:q} 2>&1"
+
+
+rule train_dpo:
+    input:
+        generator="results/generators/controlnet",
+        train="results/feedback/preferences-train.jsonl",
+        heldout="results/feedback/preferences-heldout.jsonl",
+        pool=rated_files,
+    output:
+        directory("results/generators/dpo"),
+    log:
+        "results/logs/train_dpo/dpo.log",
+    benchmark:
+        "results/benchmarks/train_dpo/dpo.tsv"
+    priority: 85
+    conda:
+        "../envs/main.yaml"
+    threads: 2
+    resources:
+        gpu=CONFIG["compute"]["gpus"],
+        mem_mb=4000,
+        runtime=2880,
+    params:
+        code=code("train_dpo"),
+        config=stage("dpo"),
+        pool=rated_shards,
+        seed=f"--seed {STUDY['seed']}",
+        checkpoints="results/checkpoints/train_dpo",
+    message:
+        "Tune the generator to the raters' preferences (Diffusion-DPO)"
+    shell:
+        "python -m scripts.train_dpo --generator {input.generator:q} --pool {params.pool:q} --preferences {input.train:q} "
+        "--heldout {input.heldout:q} --config {params.config:q} {params.seed} --threads {threads} "
+        "--checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule plot_figure4:
+    input:
+        table="results/tables/figure4.csv",
+        ratings=ratings_log,
+        sets="results/feedback/sets.parquet",
+        pool=rated_files,
+        generator="results/generators/dpo",
+    output:
+        multiext("results/figure4", ".pdf", ".png", ".svg"),
+    log:
+        "results/logs/plot_figure4/all.log",
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        code=code("plot_figure4"),
+        config=stage("figure4"),
+        pool=rated_shards,
+    message:
+        "Plot Figure 4"
+    shell:
+        "python -m scripts.plot_figure4 --table {input.table:q} --ratings {input.ratings:q} --sets {input.sets:q} "
+        "--pool {params.pool:q} --monitor {input.generator:q}/monitor.csv --config {params.config:q} "
+        "--out {output:q} > {log:q} 2>&1"

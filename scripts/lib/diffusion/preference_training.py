@@ -1,0 +1,195 @@
+"""Diffusion-DPO: tune a generator to raters' preferences, watched on held-out sets; its best state is what is kept."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+
+from scripts.lib.cli import progress
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.diffusion.autoencoder import encode_images, sample_latents
+from scripts.lib.diffusion.batches import batch_noise
+from scripts.lib.diffusion.checkpoint import Checkpoints, log, stop_requests
+from scripts.lib.diffusion.control import HintBranch, predict_noise
+from scripts.lib.diffusion.denoising import add_noise, draw_timesteps, target
+from scripts.lib.diffusion.devices import Placement
+from scripts.lib.diffusion.encoding import encode_text, tokenize
+from scripts.lib.diffusion.finetuning import examples_of, own_parts
+from scripts.lib.diffusion.foundation import fast_layout
+from scripts.lib.diffusion.generator import Generator
+from scripts.lib.diffusion.hints import HintPainter
+from scripts.lib.diffusion.preference_loss import accuracies, insides, margins, orders, preference_loss
+from scripts.lib.diffusion.preference_pairs import Pairs
+from scripts.lib.diffusion.settings import Section
+from scripts.lib.diffusion.training import TERMINATED, LossOfBatch, Trainer
+from scripts.lib.errors import InputError
+
+STAGE = "train_dpo"
+MONITOR = ("step", "loss", "implicit_accuracy", "margin", "distance")
+Measure = Callable[[], tuple[float, float]]
+
+
+class MonitoredTrainer(Trainer):
+    """A Trainer that measures itself every `monitor_steps`, keeps its best weights, and stops after `patience` checks
+    without a better one. What it has measured is part of its checkpoint, so a resumed run ends with the same bytes.
+    """
+
+    def train_best(self, loss: LossOfBatch, count: int, checkpoints: Checkpoints, measure: Measure) -> np.ndarray:
+        """Leave the best weights in the modules; return the monitor, float64 (checks, 5), columns MONITOR."""
+        self.start = {key: value.clone() for key, value in self.mean.items()}
+        self.best = dict(self.start)
+        self.rows: list[list[float]] = []
+        self.losses: list[float] = []
+        stored = checkpoints.load(self.stage)
+        first = 0 if stored is None else self._resume(*stored)
+        if stored is None:
+            self._check(0, measure)
+        with stop_requests() as asked:
+            for step in progress(range(first, self.settings["steps"]), desc=self.stage):
+                if self._only_worse():
+                    break
+                self.losses.append(self._step(step, loss, count))
+                last = step + 1 == self.settings["steps"]
+                if last or (step + 1) % self.settings["monitor_steps"] == 0:
+                    self._check(step + 1, measure)
+                if self.placement.rank == 0 and (last or asked.is_set() or checkpoints.due()):
+                    checkpoints.save(self.stage, step + 1, self._state())
+                if asked.is_set() and not last:
+                    log(f"{self.stage}: asked to end; stored step {step + 1}")
+                    raise SystemExit(TERMINATED)
+        self._put(self.best)
+        return np.array(self.rows)
+
+    def _best_row(self) -> int:
+        """Which check had the highest accuracy; of equal ones the first, which is the nearest to the reference."""
+        return int(np.argmax([row[2] for row in self.rows]))
+
+    def _only_worse(self) -> bool:
+        stop = len(self.rows) - 1 - self._best_row() >= self.settings["patience"]
+        if stop:
+            log(f"{self.stage}: {self.settings['patience']} checks without a better accuracy; stopped early")
+        return stop
+
+    def _check(self, step: int, measure: Measure) -> None:
+        """Measure the running mean of the weights, which is what would be published."""
+        current = {key: value.detach().clone() for key, value in self.parameters.items()}
+        self._put(self.mean)
+        accuracy, margin = measure()
+        self._put(current)
+        moved = sum((self.mean[key] - value).double().pow(2).sum().item() for key, value in self.start.items())
+        size = sum(value.double().pow(2).sum().item() for value in self.start.values())
+        loss = float(np.mean(self.losses)) if self.losses else float("nan")
+        self.losses = []
+        self.rows.append([step, loss, accuracy, margin, (moved / size) ** 0.5])
+        if self._best_row() == len(self.rows) - 1:
+            self.best = {key: value.clone() for key, value in self.mean.items()}
+        log(f"{self.stage}: step {step}, loss {loss:.4f}, held-out accuracy {accuracy:.3f}, margin {margin:.4f}")
+
+    def _put(self, weights: Mapping[str, torch.Tensor]) -> None:
+        with torch.no_grad():
+            for key, parameter in self.parameters.items():
+                parameter.copy_(weights[key])
+
+    def _state(self) -> dict[str, torch.Tensor]:
+        own = {f"best/{key}": value for key, value in self.best.items()}
+        own["monitor/rows"] = torch.tensor(self.rows, dtype=torch.float64)
+        own["monitor/losses"] = torch.tensor(self.losses, dtype=torch.float64)
+        return super()._state() | own
+
+    def _resume(self, step: int, tensors: Mapping[str, torch.Tensor]) -> int:
+        self.best = {key: tensors[f"best/{key}"].to(value.device) for key, value in self.start.items()}
+        self.rows, self.losses = tensors["monitor/rows"].tolist(), tensors["monitor/losses"].tolist()
+        return self._restore(step, tensors)
+
+
+class PairErrors:
+    """How far the networks' errors on pairs are above those of their frozen copies (the reference)."""
+
+    def __init__(self, generator: Generator, pool: Cohort, settings: Section, placement: Placement) -> None:
+        wanted = own_parts(settings)
+        if generator.controlnet is None:
+            raise InputError("the generator to tune has no ControlNet; give one made by train_controlnet")
+        if generator.notes.get("structures") not in (None, pool.structures):
+            raise InputError(f"{pool.folders[0]}: masks of {pool.structures}, not those of the generator")
+        self.placement, self.side = placement, generator.resolution
+        self.examples = examples_of(pool, self.side)
+        self.moments = encode_images(fast_layout(generator.vae, placement), self.examples.images)
+        self.tokens = tokenize(self.examples.prompts, generator.tokenizer)
+        palette = generator.notes.get("palette", "colour")
+        self.paint = HintPainter(pool.structures, palette) if pool.structures else None
+        self.encoder = generator.text_encoder.to(placement.device).requires_grad_(False).eval()
+        # Dropout would make the errors of a network and of its equal copy differ.
+        self.unet = fast_layout(generator.unet, placement).requires_grad_("unet" in wanted).eval()
+        self.branch = HintBranch(fast_layout(generator.controlnet, placement).requires_grad_("controlnet" in wanted))
+        self.branch.eval()
+        self.reference = tuple(copy.deepcopy(part).requires_grad_(False) for part in (self.unet, self.branch))
+        self.trained = {part: {"controlnet": self.branch, "unet": self.unet}[part] for part in wanted}
+        self.scheduler, self.scaling = generator.training_scheduler(), generator.vae.config.scaling_factor
+        self.black = settings.one_of("absent_mask", "zero_residual", "black_image") == "black_image"
+
+    def __call__(self, pairs: Pairs, chosen: np.ndarray, noise: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return e - e_ref of winners and of losers, (n,) each; both images of a pair get one noise and one timestep."""
+        rows, device = np.concatenate([pairs.winners[chosen], pairs.losers[chosen]]), self.placement.device
+        latents = sample_latents(self.moments[rows], noise, self.scaling).to(device)
+        steps = draw_timesteps(len(chosen), self.scheduler.config.num_train_timesteps, noise).repeat(2)
+        gaussian = torch.randn(latents[: len(chosen)].shape, generator=noise).repeat(2, 1, 1, 1).to(device)
+        kept = self.scheduler.alphas_cumprod[steps].to(device)
+        aim = target(latents, gaussian, kept, self.scheduler.config.prediction_type)
+        noisy, steps = add_noise(latents, gaussian, kept), steps.to(device)
+        bits = self.examples.bits[rows]
+        hints = self.paint(bits, self.side) if self.paint else torch.zeros(len(rows), 3, self.side, self.side)
+        hints = hints.to(device, memory_format=torch.channels_last)
+        text = encode_text(self.tokens.rows(rows), self.encoder)
+        present = None if self.black else torch.from_numpy(bits.any(axis=(1, 2))).to(device)
+
+        def errors(unet: torch.nn.Module, branch: HintBranch) -> torch.Tensor:
+            guess = predict_noise(unet, noisy, steps, text, branch, branch.embed(hints), present)
+            return (guess.float() - aim).pow(2).mean((1, 2, 3))
+
+        with torch.no_grad():
+            before = errors(*self.reference)
+        winner, loser = (errors(self.unet, self.branch) - before).chunk(2)
+        return winner, loser
+
+
+def tune(
+    generator: Generator,
+    pool: Cohort,
+    train: Pairs,
+    heldout: Pairs,
+    settings: Section,
+    seed: int,
+    placement: Placement,
+    checkpoints: Checkpoints,
+) -> tuple[dict[str, torch.nn.Module], np.ndarray]:
+    """Return the tuned networks by part, at their best held-out accuracy, and the monitor (columns MONITOR)."""
+    errors = PairErrors(generator, pool, settings, placement)
+    device = placement.device
+
+    def judged(pairs: Pairs, rows: np.ndarray, noise: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        scores = [part[rows].to(device) for part in (pairs.winner_scores, pairs.loser_scores)]
+        above = errors(pairs, rows, noise)
+        return insides(*above, *scores, settings["beta"], settings["weighting"]), orders(*scores)
+
+    def loss(rows: np.ndarray, noise: torch.Generator) -> torch.Tensor:
+        return (preference_loss(*judged(train, rows, noise)) * train.weights[rows].to(device)).mean()
+
+    @torch.no_grad()
+    def measure() -> tuple[float, float]:
+        right, inside = [], []
+        for draw in range(settings["monitor_draws"]):
+            for start in range(0, len(heldout), settings["batch_size"]):
+                rows = np.arange(start, min(start + settings["batch_size"], len(heldout)))
+                with placement.autocast():
+                    result = judged(heldout, rows, batch_noise(seed, f"{STAGE}/monitor/{draw}", start))
+                right.append(accuracies(*result))
+                inside.append(margins(*result))
+        return torch.cat(right).double().mean().item(), torch.cat(inside).double().mean().item()
+
+    trainer = MonitoredTrainer(errors.trained, settings, seed, STAGE, placement)
+    monitor = trainer.train_best(loss, len(train), checkpoints, measure)
+    whole = {"controlnet": errors.branch.whole().eval(), "unet": errors.unet.eval()}
+    return {part: whole[part] for part in errors.trained}, monitor

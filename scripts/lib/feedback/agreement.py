@@ -1,0 +1,102 @@
+"""How far raters agree: Krippendorff's alpha (ordinal) and ICC(2,k), by aspect and kind, with 95 % intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scripts.lib.feedback.log import ASPECTS, MAX_SCORE
+from scripts.lib.seeds import rng
+
+COLUMNS = ["aspect", "kind", "measure", "raters", "sets", "images", "value", "ci_low", "ci_high", "note"]
+UNIT = ["set_id", "image"]
+
+
+def measure_agreement(scored: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
+    """Return COLUMNS, two rows an aspect and kind ("all" = every kind). `scored`: latest ratings plus column kind.
+
+    Repeats and controls are left out. What cannot be measured has no value, and `note` says why.
+    """
+    first = scored[~scored["role"].isin(["repeat", "control"]) & (scored["kind"] != "control")]
+    rows: list[dict[str, Any]] = []
+    for aspect in ASPECTS:
+        own = first[first["aspect"] == aspect]
+        for kind in ("all", *sorted(own["kind"].unique())):
+            table = matrix(own if kind == "all" else own[own["kind"] == kind])
+            size = {"raters": table.shape[1], "sets": table.index.get_level_values(0).nunique(), "images": len(table)}
+            for measure, result in (
+                ("alpha", alpha_interval(table, bootstrap, seed)),
+                ("icc2k", icc_interval(table)),
+            ):
+                rows.append({"aspect": aspect, "kind": kind, "measure": measure} | size | result)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def matrix(rated: pd.DataFrame) -> pd.DataFrame:
+    """Return images by raters, NaN = not rated, of the images that two raters or more have scored."""
+    table = rated.pivot_table(index=UNIT, columns="rater", values="score", aggfunc="mean").sort_index()
+    table = table[table.notna().sum(axis=1) >= 2]
+    return table.dropna(axis=1, how="all")
+
+
+def fault(table: pd.DataFrame) -> str:
+    """Return why agreement cannot be measured on images by raters, or an empty text."""
+    if table.empty:
+        return "not measurable: no image was scored by two raters"
+    if np.unique(table.to_numpy()[table.notna().to_numpy()]).size < 2:
+        return "not measurable: all scores are equal"
+    return ""
+
+
+def alpha(table: pd.DataFrame) -> float:
+    """Return Krippendorff's alpha for ordinal scores 0..5, NaN where scores do not vary."""
+    import krippendorff
+
+    if fault(table):
+        return float("nan")
+    domain = list(range(MAX_SCORE + 1))
+    return float(krippendorff.alpha(table.to_numpy().T, level_of_measurement="ordinal", value_domain=domain))
+
+
+def alpha_interval(table: pd.DataFrame, bootstrap: int, seed: int) -> dict[str, Any]:
+    """Return value, ci_low, ci_high, note; the interval draws whole sets, whose four images belong together."""
+    note = fault(table)
+    if note:
+        return _nothing(note)
+    places = list(table.groupby(level=0, sort=True).indices.values())
+    stream, draws = rng(seed, "agreement", "alpha"), []
+    for _ in range(bootstrap if len(places) > 1 else 0):
+        chosen = np.concatenate([places[k] for k in stream.integers(0, len(places), len(places))])
+        draws.append(alpha(table.iloc[chosen]))
+    usable = np.array(draws)[np.isfinite(draws)] if draws else np.array([])
+    low, high = np.quantile(usable, [0.025, 0.975]) if usable.size else (np.nan, np.nan)
+    note = "" if usable.size else "no interval: one set only"
+    return {"value": alpha(table), "ci_low": low, "ci_high": high, "note": note}
+
+
+def icc_interval(table: pd.DataFrame) -> dict[str, Any]:
+    """Return ICC(2,k) of the images that every rater scored: absolute agreement of the raters' mean."""
+    note = fault(table)
+    whole = table.dropna()
+    if not note and len(whole) < 2:
+        note = "not measurable: fewer than two images were scored by every rater"
+    note = note or fault(whole)
+    if not note and whole.mean(axis=1).nunique() < 2:
+        note = "not measurable: the images do not differ"
+    if note:
+        return _nothing(note)
+    import pingouin
+
+    long = whole.reset_index(drop=True).rename_axis("unit").reset_index().melt("unit", var_name="rater")
+    found = pingouin.intraclass_corr(long, targets="unit", raters="rater", ratings="value").set_index("Type")
+    row = found.loc["ICC(A,k)"]
+    low, high = row["CI95"]
+    if not np.isfinite(row["ICC"]):
+        return _nothing("not measurable: no residual variance")
+    return {"value": float(row["ICC"]), "ci_low": float(low), "ci_high": float(high), "note": ""}
+
+
+def _nothing(note: str) -> dict[str, Any]:
+    return {"value": np.nan, "ci_low": np.nan, "ci_high": np.nan, "note": note}

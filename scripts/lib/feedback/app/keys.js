@@ -1,0 +1,44 @@
+// What each key does, and the list that the page shows of it.
+
+const HELP = [
+  ["0 – 5", "score the marked image, 0 low to 5 high quality; the mark moves on"], ["← ↑ ↓ →", "choose an image"],
+  ["T", "text score or mask score"], ["Enter", "next set, when this one is complete"],
+  ["Backspace, Page Up", "one set back, to look or to correct"], ["Page Down", "one set on, without scoring"],
+  ["M", "outline of the mask"], ["Z", "one image enlarged, or all four"],
+  ["drag", "window: sideways its width, up and down its level"], ["wheel, + and −", "zoom"],
+  ["shift + drag", "move the image"], ["R, double click", "reset window and zoom"], ["I", "invert"],
+  ["L", "window and zoom of all four together"], ["S", "smooth, or single pixels"], ["?", "this list"],
+];
+
+// `page` as in page.js. Positions 0 1 / 2 3 are the corners of the grid; without a mark the arrows begin at a corner.
+function keyActions(page) {
+  const [position] = page.cursor || [null];
+  const viewer = page.cursor && page.tiles[position].viewer;
+  const towards = (next, first) => () => page.point(page.cursor ? next : first);
+  return {
+    ArrowLeft: towards(position & 2, 3), ArrowRight: towards(position | 1, 0),
+    ArrowUp: towards(position & 1, 3), ArrowDown: towards(position | 2, 0),
+    Enter: () => page.onward(), PageDown: () => page.step(1),
+    Backspace: () => page.step(-1), PageUp: () => page.step(-1),
+    Escape: () => { page.help.hidden = true; page.grid.classList.remove("alone"); },
+    t: () => page.switchAspect(), m: () => page.outlineButton.hidden || page.toggle("outline"),
+    l: () => page.toggle("linked"), s: () => page.toggle("smooth"), z: () => page.enlarge(),
+    i: () => viewer && viewer.change({ invert: !viewer.invert }), r: () => viewer && viewer.reset(),
+    "+": () => viewer && viewer.zoomBy(1.25), "-": () => viewer && viewer.zoomBy(0.8), "?": () => page.toggleHelp(),
+  };
+}
+
+function pressKey(page, event) {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  const onButton = document.activeElement && document.activeElement.tagName === "BUTTON";
+  if (onButton && (event.key === "Enter" || event.key === " ")) return; // the button takes it
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const action = keyActions(page)[key];
+  const isScore = /^[0-5]$/.test(key);
+  if (!action && !isScore) return;
+  event.preventDefault();
+  const repeats = key.startsWith("Arrow") || key === "+" || key === "-";
+  if (event.repeat && !repeats) return; // a key held down is one press
+  if (action) action();
+  else if (page.cursor) page.rate(page.cursor, Number(key));
+}

@@ -1,0 +1,104 @@
+"""The images of the sets, found in the pool and in the cohorts of the blind controls, as PNG data URLs."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.errors import InputError
+from scripts.lib.feedback.app.places import KIND_ASPECTS
+from scripts.lib.feedback.log import IMAGES
+from scripts.lib.masks import PALETTE
+
+OTHER_COLOUR = (220, 220, 220)
+KEPT = 64  # sets whose encoded pictures stay in memory
+
+
+class Pictures:
+    """What a rater may see of each set: prompt, four images, mask. Everything is found at the start or refused.
+
+    `sets` is the table of sets; images of a set come from `pool` by (condition_id, sample), those of a control from
+    `cohorts` by its columns `dataset` and `films`, resized to the pool's side so that their size tells nothing.
+    `sets` as an attribute is {set_id: (kind, number of images)}.
+    """
+
+    def __init__(self, sets: pd.DataFrame, pool: Cohort, cohorts: Sequence[Cohort], source: str) -> None:
+        self.pool = pool
+        if sets["set_id"].duplicated().any():
+            raise InputError(f"{source}: set {sets['set_id'][sets['set_id'].duplicated()].iloc[0]!r} is there twice")
+        self._prompts = {row.set_id: None if pd.isna(row.prompt) else str(row.prompt) for row in sets.itertuples()}
+        generated = _generated_rows(pool)
+        films = {
+            cohort.meta.get("dataset"): (cohort, dict(zip(cohort.index["image_id"], range(len(cohort)))))
+            for cohort in cohorts
+        }
+        self.sets: dict[str, tuple[str, int]] = {}
+        self._rows: dict[str, list[tuple[Cohort, int]]] = {}
+        for line in sets.to_dict("records"):
+            try:
+                rows = _film_rows(line, films) if line["kind"] == "control" else generated[line["condition_id"]]
+            except KeyError as error:
+                where = "cohorts given with --cohort" if line["kind"] == "control" else "pool"
+                raise InputError(f"{source}: set {line['set_id']!r}: {error} is not in the {where}") from None
+            if not 2 <= len(rows) <= IMAGES:
+                raise InputError(f"{source}: set {line['set_id']!r} has {len(rows)} images, expected 2 to {IMAGES}")
+            self._rows[line["set_id"]], self.sets[line["set_id"]] = rows, (line["kind"], len(rows))
+        self.view = lru_cache(KEPT)(self._view)
+
+    def _view(self, set_id: str) -> dict[str, Any]:
+        """Return {prompt, images: data URLs by sample number, mask} of a set; `mask` is None without one.
+
+        `mask` holds the bit field as a picture and [name, bit, css colour] of each structure that is in it.
+        """
+        kind = self.sets[set_id][0]
+        mask = self._mask(set_id) if "mask" in KIND_ASPECTS[kind] else None
+        images = [data_url(self._image(cohort, row)) for cohort, row in self._rows[set_id]]
+        return {"prompt": None if kind == "mask" else self._prompts[set_id], "images": images, "mask": mask}
+
+    def _image(self, cohort: Cohort, row: int) -> np.ndarray:
+        image, side = cohort.images([row])[0], self.pool.resolution
+        if image.shape == (side, side):
+            return image
+        return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC, reducing_gap=None))
+
+    def _mask(self, set_id: str) -> dict[str, Any]:
+        field = self.pool.masks([self._rows[set_id][0][1]])[0]
+        shown = [
+            [name, bit, "rgb({}, {}, {})".format(*PALETTE.get(name, OTHER_COLOUR))]
+            for name in self.pool.structures
+            if (field & (bit := self.pool.bit(name))).any()
+        ]
+        return {"picture": data_url(field), "structures": shown}
+
+
+def data_url(pixels: np.ndarray) -> str:
+    """Return uint8 (H, W) as the data URL of a PNG that holds pixels and nothing else."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def _generated_rows(pool: Cohort) -> dict[str, list[tuple[Cohort, int]]]:
+    """Return where the samples 0, 1, 2... of each condition lie; a condition that lacks one is left out."""
+    index = pool.index.reset_index(drop=True)
+    found = {}
+    for condition, own in index.sort_values("sample", kind="stable").groupby("condition_id"):
+        if own["sample"].tolist() == list(range(len(own))):
+            found[condition] = [(pool, row) for row in own.index]
+    return found
+
+
+def _film_rows(
+    line: Mapping[str, Any], films: Mapping[str, tuple[Cohort, Mapping[str, int]]]
+) -> list[tuple[Cohort, int]]:
+    cohort, rows = films[line["dataset"]]
+    return [(cohort, rows[name]) for name in json.loads(line["films"])]

@@ -1,0 +1,202 @@
+"""The ratings: an append-only log of JSON lines that outlives crashes, written and read here alone.
+
+One line a score, in this order of keys:
+    time      when, ISO 8601 in UTC             session   which process wrote it
+    rater     who                               sequence  0, 1, 2... within the session
+    set_id    which set of four images          place     the set's place in this rater's order, from 0
+    role      shared | own | repeat | control   image     sample number 0..3 (not where it stood on the screen)
+    aspect    text | mask                       score     0..5
+Nothing is ever changed or removed: the latest line of (rater, place, image, aspect) counts, the others are its history.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scripts.lib.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROLES = ("shared", "own", "repeat", "control")
+ASPECTS = ("text", "mask")
+IMAGES = 4
+MAX_SCORE = 5
+MAX_NAME = 100
+KEYS = ("time", "rater", "set_id", "role", "place", "image", "aspect", "score", "session", "sequence")
+WHAT = ["rater", "place", "image", "aspect"]
+
+
+@dataclass(frozen=True)
+class Rating:
+    """One score of one image in one aspect; whole numbers only, else InputError.
+
+    place >= 0, image (sample number) 0..3, score 0..5; numpy's whole numbers become Python's.
+    """
+
+    rater: str
+    set_id: str
+    role: str
+    place: int
+    image: int
+    aspect: str
+    score: int
+
+    def __post_init__(self) -> None:
+        for name in ("rater", "set_id"):
+            _check_name(name, getattr(self, name))
+        for name, known in (("role", ROLES), ("aspect", ASPECTS)):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} {getattr(self, name)!r}: expected one of {', '.join(known)}")
+        for name, limit in (("place", None), ("image", IMAGES - 1), ("score", MAX_SCORE)):
+            object.__setattr__(self, name, _whole(name, getattr(self, name), limit))
+
+
+class RatingLog:
+    """Append ratings to the log at `path`, which is made, with its folder, when it is not there.
+
+    Any number of processes may append to one log: each line is written under a lock. `session` and `clock` are given
+    where the same ratings must make the same bytes, as in a simulation; otherwise random and the time of day.
+    """
+
+    def __init__(
+        self, path: str | Path, session: str | None = None, clock: Callable[[], datetime] | None = None
+    ) -> None:
+        self.path = Path(path)
+        self.session = session or uuid.uuid4().hex[:12]
+        self._clock = clock or (lambda: datetime.now(UTC))
+        self._sequence = 0
+
+    def append(self, rating: Rating) -> None:
+        """Write one rating; it is on the disk when this returns. Raises OSError when it cannot be written."""
+        self.extend([rating])
+
+    def extend(self, ratings: Iterable[Rating]) -> None:
+        """Write several ratings at once, with one sync of the disk."""
+        lines = []
+        for rating in ratings:
+            time = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
+            origin = {"session": self.session, "sequence": self._sequence + len(lines)}
+            lines.append(json.dumps({"time": time} | asdict(rating) | origin) + "\n")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        new = not self.path.exists()
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _write_all(descriptor, (_newline_if_torn(descriptor) + "".join(lines)).encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if new:
+            _sync_folder(self.path.parent)
+        self._sequence += len(lines)
+
+
+def read_ratings(
+    path: str | Path, sets: Collection[str] | None = None, raters: Collection[str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return (latest, history, warnings) of the log at `path`.
+
+    history  one row a line, in the order of the file: KEYS and `line`, its number from 1
+    latest   the rows that count, one for each (rater, place, image, aspect), sorted by these
+    warnings one text for each line that a crash has torn; such a line was never confirmed to its rater and is dropped
+
+    Any other line that is not a rating raises InputError with file and line: unknown or missing key, a score that is
+    not 0..5, one place of a rater with two sets, and, where `sets` or `raters` are given, a name that is not in them.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no ratings; rate with python -m scripts.rate_images, or simulate") from None
+    records, warnings = [], []
+    placed: dict[tuple[str, int], tuple[str, str]] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip(b" \t\r\0"):
+            continue
+        if _is_torn(line):
+            warnings.append(f"{path}:{number}: a line torn by a crash is dropped: {line[:60]!r}...")
+            continue
+        try:
+            record = _parse(line, sets, raters)
+            shown = (record["set_id"], record["role"])
+            if placed.setdefault((record["rater"], record["place"]), shown) != shown:
+                raise InputError(f"{shown} at a place that held {placed[record['rater'], record['place']]} before")
+        except InputError as error:
+            raise InputError(f"{path}:{number}: {error}; correct or remove this line") from None
+        records.append(record | {"line": number})
+    history = pd.DataFrame(records, columns=[*KEYS, "line"])
+    history = history.astype(dict.fromkeys(("place", "image", "score", "sequence", "line"), "int64"))
+    latest = history.drop_duplicates(WHAT, keep="last").sort_values(WHAT, kind="stable", ignore_index=True)
+    return latest, history, warnings
+
+
+def _check_name(name: str, value: object) -> None:
+    if (
+        not isinstance(value, str)
+        or not value.strip()
+        or len(value) > MAX_NAME
+        or not value.isprintable()
+        or "}" in value
+    ):
+        raise InputError(f"{name} {value!r}: expected a text of 1 to {MAX_NAME} printable characters without a brace")
+
+
+def _whole(name: str, value: object, limit: int | None) -> int:
+    upto = "from 0" if limit is None else f"from 0 to {limit}"
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0 or (limit is not None and value > limit):
+        raise InputError(f"{name} {value!r}: expected a whole number {upto}")
+    return int(value)
+
+
+def _parse(line: bytes, sets: Collection[str] | None, raters: Collection[str] | None) -> dict[str, Any]:
+    """Return one line as a mapping with the keys KEYS; InputError without file and line."""
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise InputError(f"not JSON ({error})") from None
+    if not isinstance(record, dict) or set(record) != set(KEYS):
+        found = sorted(record) if isinstance(record, dict) else type(record).__name__
+        raise InputError(f"keys {found}, expected {sorted(KEYS)}")
+    rating = Rating(**{field.name: record[field.name] for field in fields(Rating)})
+    for name, known in (("set_id", sets), ("rater", raters)):
+        if known is not None and record[name] not in known:
+            raise InputError(f"{name} {record[name]!r} is not of this study")
+    for name in ("time", "session"):
+        _check_name(name, record[name])
+    return record | asdict(rating) | {"sequence": _whole("sequence", record["sequence"], None)}
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether this is the beginning of a line whose end never reached the disk: no value of a line holds a closing brace."""
+    return line.startswith(b"{") and not line.rstrip().endswith(b"}")
+
+
+def _newline_if_torn(descriptor: int) -> str:
+    """Return what must come first so that a new line begins on a line of its own."""
+    size = os.fstat(descriptor).st_size
+    return "\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else ""
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,163 @@
+"""Simulated raters: scores from what can be judged of a film by rule, with each rater's severity, noise and drift.
+
+They judge three things: whether a film shows the findings of its text (and on its side), whether it follows the edges
+of its mask, and whether it looks like a real film. They do not see size words, findings that cannot be told on the
+judge's real films, or anything else a radiologist would. So they test the machinery from ratings to a tuned generator;
+what the result is worth clinically, only radiologists can say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.errors import InputError
+from scripts.lib.feedback.caption_rules import mentions
+from scripts.lib.feedback.log import ASPECTS, MAX_SCORE, Rating, RatingLog
+from scripts.lib.feedback.simulation_judges import Judges
+from scripts.lib.seeds import rng
+
+START = datetime(2000, 1, 1, tzinfo=UTC)  # a simulated rating has no time of day; this one is plainly none
+SECONDS = 5
+SIDE_WEIGHT = 0.5  # what is left of a finding on the wrong side
+UNKNOWN = 0.5  # how well a film follows a mask of which nothing can be judged
+ASPECTS_OF = {"text": ("text",), "mask": ("mask",), "both": ("text", "mask"), "control": ("text",)}
+
+
+def text_fit(prompt: str, presence: Mapping[str, float], left: Mapping[str, float], unnamed_weight: float) -> float:
+    """Return how well one film shows what its text names, in [0, 1], from the judges' probabilities.
+
+    The mean over named findings of the probability that each is there (on the wrong side, SIDE_WEIGHT of it), and with
+    `unnamed_weight` that nothing else is. Where the text names nothing that can be judged, the latter alone.
+    """
+    named, found = set(), []
+    for mention in mentions(prompt):
+        named.add(mention.label)
+        if mention.label not in presence:
+            continue
+        value = presence[mention.label]
+        if mention.label in left and mention.side in ("left", "right"):
+            right_side = left[mention.label] if mention.side == "left" else 1 - left[mention.label]
+            value *= SIDE_WEIGHT + (1 - SIDE_WEIGHT) * right_side
+        found.append(value)
+    nothing_else = 1 - max((value for name, value in presence.items() if name not in named), default=0.0)
+    if not found:
+        return float(nothing_else)
+    return float((1 - unnamed_weight) * np.mean(found) + unnamed_weight * nothing_else)
+
+
+def judge_sets(
+    sets: pd.DataFrame, pool: Cohort, cohorts: Sequence[Cohort], judges: Judges, settings: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Return the true quality of every image: set_id, image (sample number), text, mask; 0..5, NaN where not asked."""
+    table, images, fields = _shown(sets, pool, cohorts)
+    presence, left = judges.findings.presence(images), judges.findings.left(images)
+    artefact = judges.artefact(images)
+    masked = np.flatnonzero(table["kind"].isin(["mask", "both"]).to_numpy())
+    follows = np.full(len(table), np.nan)
+    if len(masked):
+        follows[masked] = np.nan_to_num(judges.mask(images[masked], fields[masked]), nan=UNKNOWN)
+    text = np.full(len(table), np.nan)
+    for row in np.flatnonzero((table["kind"] != "mask").to_numpy()):
+        here = [{name: float(values[row]) for name, values in known.items()} for known in (presence, left)]
+        text[row] = text_fit(table["prompt"].iloc[row], *here, settings["unnamed_weight"])
+    quality = {
+        name: np.clip(fit - settings["artefact_weight"] * artefact, 0, 1)
+        for name, fit in (("text", text), ("mask", follows))
+    }
+    return table[["set_id", "image"]].assign(**{name: MAX_SCORE * values for name, values in quality.items()})
+
+
+def _shown(sets: pd.DataFrame, pool: Cohort, cohorts: Sequence[Cohort]) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Return (set_id, kind, prompt, image; one row an image), the images (n, H, H), the mask fields (n, H, H)."""
+    by_name = {str(cohort.meta.get("dataset")): cohort for cohort in cohorts}
+    places = {
+        (key, int(sample)): row
+        for row, (key, sample) in enumerate(zip(pool.index["condition_id"], pool.index["sample"]))
+    }
+    samples = sorted({sample for _, sample in places})
+    fields = pool.masks(slice(None)) if pool.has_masks else None
+    rows, images, masks = [], [], []
+    for one in sets.sort_values("set_id").itertuples():
+        if one.kind == "control":
+            shown = _films(one, by_name)
+            mask = np.zeros_like(shown)
+        else:
+            missing = [sample for sample in samples if (one.condition_id, sample) not in places]
+            if missing:
+                raise InputError(
+                    f"{pool.folders[0]}: no image {missing} of {one.set_id}, condition {one.condition_id}; sample it"
+                )
+            where = [places[one.condition_id, sample] for sample in samples]
+            shown = pool.images(where)
+            mask = np.zeros_like(shown) if fields is None else fields[where]
+        prompt = None if pd.isna(one.prompt) else one.prompt
+        rows += [(one.set_id, one.kind, prompt, image) for image in range(len(shown))]
+        images.append(shown)
+        masks.append(mask)
+    table = pd.DataFrame(rows, columns=["set_id", "kind", "prompt", "image"])
+    return table, np.concatenate(images), np.concatenate(masks)
+
+
+def _films(one: Any, by_name: Mapping[str, Cohort]) -> np.ndarray:
+    if one.dataset not in by_name:
+        raise InputError(
+            f"{one.set_id}: its films are of cohort {one.dataset!r}, not among {sorted(by_name)}; give --cohorts"
+        )
+    cohort = by_name[one.dataset]
+    rows = pd.Series(np.arange(len(cohort)), index=cohort.index["image_id"]).reindex(json.loads(one.films))
+    if rows.isna().any():
+        raise InputError(
+            f"{one.set_id}: films not in cohort {one.dataset}, e.g. {rows.index[rows.isna()][0]}; draw the sets anew"
+        )
+    return cohort.images(rows.to_numpy().astype(np.int64))
+
+
+def simulate(
+    sets: pd.DataFrame, assignments: pd.DataFrame, quality: pd.DataFrame, settings: Mapping[str, Any], seed: int
+) -> Iterator[Rating]:
+    """Yield every rating of every rater, in the order in which they are given; the same for any order of the tables.
+
+    score = quality + severity of the rater + drift of the rater x (share of the order done - 1/2) + noise, rounded and
+    cut to 0..5. `settings`: severity, drift and noise, standard deviations in points.
+    """
+    kinds = dict(zip(sets["set_id"], sets["kind"]))
+    unknown = sorted(set(assignments["set_id"]) - set(kinds))
+    if unknown:
+        raise InputError(
+            f"assignments: {len(unknown)} sets are not in the table of sets, e.g. {unknown[0]}; deal them anew"
+        )
+    true = {(one.set_id, one.image): (one.text, one.mask) for one in quality.itertuples()}
+    for rater, own in assignments.sort_values(["rater", "place"]).groupby("rater", sort=True):
+        nature = rng(seed, "simulation", "rater", rater)
+        severity, drift = nature.normal(0, settings["severity"]), nature.normal(0, settings["drift"])
+        for one in own.itertuples():
+            shift = severity + drift * (one.place / max(len(own) - 1, 1) - 0.5)
+            noise = rng(seed, "simulation", "noise", rater, one.set_id, one.role == "repeat")
+            noise = noise.normal(0, settings["noise"], (len(json.loads(one.order)), len(ASPECTS)))
+            for image in json.loads(one.order):
+                for aspect in ASPECTS_OF[kinds[one.set_id]]:
+                    number = ASPECTS.index(aspect)
+                    value = true[one.set_id, image][number] + shift + noise[image, number]
+                    score = int(np.clip(np.rint(value), 0, MAX_SCORE))
+                    yield Rating(str(rater), one.set_id, one.role, int(one.place), int(image), aspect, score)
+
+
+def write_log(path: Path, ratings: Sequence[Rating]) -> None:
+    """Write the ratings to the log at `path`, a session for each rater, at times counted from the year 2000."""
+    ticks = count()
+
+    def clock() -> datetime:
+        return START + timedelta(seconds=SECONDS * next(ticks))
+
+    for rater in dict.fromkeys(rating.rater for rating in ratings):
+        log = RatingLog(path, session=f"simulated-{rater}", clock=clock)
+        log.extend(rating for rating in ratings if rating.rater == rater)

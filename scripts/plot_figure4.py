@@ -1,0 +1,49 @@
+"""Plot Figure 4: sets that were rated, how the generator followed the raters, and what it is worth downstream.
+
+    python -m scripts.plot_figure4 --table results/tables/figure4.csv --ratings results/feedback/ratings.jsonl \\
+        --sets results/feedback/sets.parquet --pool results/feedback/pool/shard-0 \\
+        --monitor results/generators/dpo/monitor.csv --config figures.json --out results/figure4.pdf
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from scripts.lib.atomic import atomic_file
+from scripts.lib.cli import add_config, make_parser, run, set_threads
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--table", type=Path, required=True, help="table of Figure 4 (.csv)")
+    parser.add_argument("--ratings", type=Path, required=True, help="log of the ratings (.jsonl)")
+    parser.add_argument("--sets", type=Path, required=True, help="table of sets (.parquet)")
+    parser.add_argument("--pool", type=Path, nargs="+", required=True, help="shards of the rated pool, in order")
+    parser.add_argument("--monitor", type=Path, required=True, help="monitor of the preference tuning (.csv)")
+    add_config(parser, "the section figures")
+    parser.add_argument("--out", type=Path, nargs="+", required=True, help="figure files (.pdf .png .svg)")
+    args = parser.parse_args(argv)
+    if wrong := [str(path) for path in args.out if path.suffix not in (".pdf", ".png", ".svg")]:
+        parser.error(f"--out {' '.join(wrong)}: expected names that end in .pdf, .png or .svg")
+    set_threads(args.threads)
+
+    import pandas as pd
+
+    from scripts.lib.cohort.store import Cohort
+    from scripts.lib.feedback.log import read_ratings
+    from scripts.lib.plotting.figure4 import draw_figure4, rated_sets
+    from scripts.lib.plotting.style import save
+    from scripts.lib.tables import FIGURE2, read_table
+
+    chosen = args.config["figure4"]
+    sets = rated_sets(read_ratings(args.ratings)[0], pd.read_parquet(args.sets), Cohort.open(args.pool), chosen["sets"])
+    table = read_table(args.table, FIGURE2, optional=FIGURE2)
+    figure = draw_figure4(sets, pd.read_csv(args.monitor), table, chosen["names"], args.config["width_mm"])
+    with ExitStack() as stack:
+        parts = [(stack.enter_context(atomic_file(path)), path.suffix) for path in args.out]
+        save(figure, parts, args.config["dpi"])
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,84 @@
+"""Serve the page on which raters score sets of four images, from 0 to 5; prints each rater's own link.
+
+The page is for one machine (127.0.0.1); from elsewhere use a tunnel: ssh -L 7860:127.0.0.1:7860 MACHINE. Each score is
+on the disk before the page shows it as saved; stop and start at any time, everyone goes on where they stopped.
+
+    python -m scripts.rate_images --study results [--rater NAME]
+    python -m scripts.rate_images --sets sets.parquet --assignments assignments.parquet --pool pool/shard-* \
+        --cohort mimic/cohort candid/cohort --ratings ratings.jsonl
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from scripts.lib.cli import make_parser, run, set_threads
+
+NEEDED = ("sets", "assignments", "pool", "ratings")
+
+
+def fill_from_study(args: Namespace) -> None:
+    """Fill what was not given from the layout of a study's results."""
+    feedback = args.study / "feedback"
+    args.sets = args.sets or feedback / "sets.parquet"
+    args.assignments = args.assignments or feedback / "assignments.parquet"
+    args.pool = args.pool or sorted((feedback / "pool").glob("shard-*"), key=lambda path: int(path.name[6:]))
+    args.cohort = args.cohort or sorted(path.parent for path in args.study.glob("*/cohort/cohort.json"))
+    args.ratings = args.ratings or feedback / "ratings.jsonl"
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--study", type=Path, help="results folder of a study, in place of the five options below")
+    parser.add_argument("--sets", type=Path, help="table of sets (.parquet)")
+    parser.add_argument("--assignments", type=Path, help="which rater sees which set when (.parquet)")
+    parser.add_argument("--pool", type=Path, nargs="+", help="shards of the generated images")
+    parser.add_argument(
+        "--cohort", type=Path, nargs="*", default=[], help="cohorts of the real films of blind controls"
+    )
+    parser.add_argument("--ratings", type=Path, help="log of ratings (.jsonl), made or gone on with")
+    parser.add_argument("--rater", help="print the link of this rater alone (default: of all)")
+    parser.add_argument("--tokens", type=Path, help="file of the raters' tokens (default: beside the log)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine)")
+    parser.add_argument("--port", type=int, default=7860, help="port to listen on, 0 for any (default 7860)")
+    args = parser.parse_args(argv)
+    if args.study:
+        fill_from_study(args)
+    if missing := [name for name in NEEDED if not getattr(args, name)]:
+        parser.error(f"--study, or {', '.join(f'--{name}' for name in missing)} is needed")
+    set_threads(args.threads)
+
+    import pandas as pd
+
+    from scripts.lib.cohort.store import Cohort
+    from scripts.lib.feedback.app.desk import Desk
+    from scripts.lib.feedback.app.pictures import Pictures
+    from scripts.lib.feedback.app.places import read_places
+    from scripts.lib.feedback.app.server import listen, make_app, serve
+    from scripts.lib.feedback.app.tokens import load_tokens
+    from scripts.lib.feedback.log import RatingLog
+
+    cohorts = [Cohort.open(folder) for folder in args.cohort]
+    pictures = Pictures(pd.read_parquet(args.sets), Cohort.open(args.pool), cohorts, str(args.sets))
+    places = read_places(pd.read_parquet(args.assignments), pictures.sets, str(args.assignments))
+    desk = Desk(places, pictures, RatingLog(args.ratings))
+    for warning in desk.warnings:
+        print(f"warning: {warning}", flush=True)
+    tokens = load_tokens(args.tokens or args.ratings.with_suffix(".tokens.json"), places)
+    sock = listen(args.host, args.port)
+    app = make_app(desk, tokens)
+    port = sock.getsockname()[1]
+    if args.host not in ("127.0.0.1", "::1", "localhost"):
+        print(f"warning: {args.host} is open to the network and the page is not encrypted; prefer an ssh tunnel")
+    host = f"[{args.host}]" if ":" in args.host else args.host
+    if args.rater and args.rater not in tokens:
+        parser.error(f"--rater {args.rater}: no such rater; this study has {', '.join(tokens)}")
+    for rater, token in tokens.items():
+        if args.rater in (None, rater):
+            print(f"{rater}\thttp://{host}:{port}/?token={token}", flush=True)
+    serve(app, sock)
+
+
+if __name__ == "__main__":
+    run(main)

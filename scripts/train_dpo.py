@@ -1,0 +1,76 @@
+"""Tune a generator to raters' preferences by Diffusion-DPO; the result is a generator like any other, with monitor.csv.
+
+    python -m scripts.train_dpo --generator results/generators/controlnet --pool results/feedback/pool/shard-0 \\
+        --preferences results/feedback/preferences-train.jsonl --heldout results/feedback/preferences-heldout.jsonl \\
+        --config dpo.json --seed 1 --checkpoint-dir results/checkpoints/train_dpo --out results/generators/dpo
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.lib.atomic import atomic_dir
+from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.config import to_json
+from scripts.lib.fingerprint import fingerprint
+from scripts.lib.seeds import content_hash
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--generator", type=Path, required=True, help="generator in diffusers' layout")
+    parser.add_argument("--pool", type=Path, nargs="+", required=True, help="shard folders of the rated pool, in order")
+    parser.add_argument("--preferences", type=Path, required=True, help="pairs to learn from (.jsonl)")
+    parser.add_argument("--heldout", type=Path, required=True, help="pairs of other sets, for the monitor (.jsonl)")
+    add_config(parser, "the preference tuning (section dpo)")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--checkpoint-dir", type=Path, required=True, help="folder of the checkpoints")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the new generator")
+    args = parser.parse_args(argv)
+    set_threads(args.threads)
+
+    import pandas as pd
+
+    from scripts.lib.cohort.store import Cohort
+    from scripts.lib.diffusion.checkpoint import Checkpoints
+    from scripts.lib.diffusion.control_training import write_generator
+    from scripts.lib.diffusion.devices import place
+    from scripts.lib.diffusion.generator import open_generator
+    from scripts.lib.diffusion.preference_pairs import find_pairs
+    from scripts.lib.diffusion.preference_training import MONITOR, tune
+    from scripts.lib.diffusion.settings import Section
+    from scripts.lib.feedback.preferences import read_pairs
+    from scripts.lib.versions import versions
+
+    settings = Section(args.config, "dpo")
+    pool = Cohort.open(args.pool)
+    train = find_pairs(read_pairs(args.preferences), pool, str(args.preferences))
+    heldout = find_pairs(read_pairs(args.heldout), pool, str(args.heldout))
+    placement = place(settings, shared=True)
+    generator = open_generator(args.generator)
+    identity = content_hash(
+        fingerprint("scripts.train_dpo") + versions("train_dpo"),
+        to_json(args.config),
+        generator.fingerprint,
+        *pool.index["sha256"],
+        *pool.index["report"].fillna(""),
+        args.preferences.read_text(),
+        args.heldout.read_text(),
+        args.seed,
+        placement.world,
+    )
+    checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
+    own, monitor = tune(generator, pool, train, heldout, settings, args.seed, placement, checkpoints)
+    if placement.rank == 0:
+        notes = {key: generator.notes[key] for key in ("structures", "palette")}
+        notes |= {"absent_mask": settings["absent_mask"]}
+        with atomic_dir(args.out) as folder:
+            write_generator(folder, args.out, args.generator, generator, own, kind="dpo", **notes)
+            table = pd.DataFrame(monitor, columns=list(MONITOR)).astype({"step": "int64"})
+            table.to_csv(folder / "monitor.csv", index=False, float_format="%.9g", lineterminator="\n")
+        checkpoints.clear()
+    placement.wait()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,106 @@
+"""Preference tuning on toy models: an ordinary generator, its monitor, and killed runs that end with the same bytes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from scripts import train_controlnet, train_dpo
+from scripts.lib.cohort.store import CohortWriter, pixels_sha256
+from scripts.lib.diffusion.checkpoint import Checkpoints
+from scripts.lib.diffusion.generator import open_generator
+from scripts.lib.diffusion.layout import read_notes
+from scripts.lib.errors import InputError
+from tests.diffusion_models import CONTROL, PLACE, STRUCTURES, write_base, write_cohort
+from tests.diffusion_toy import TRAINING
+from tests.test_finetuning import changed
+
+DPO = {**PLACE, **TRAINING, "checkpoint_seconds": 0, "trains": ["controlnet"], "absent_mask": "black_image"}
+DPO |= {"beta": 5000.0, "weighting": "none", "monitor_steps": 2, "monitor_draws": 2, "patience": 10}
+
+
+def pair(number, winner, loser, text=(5, 1)):
+    sides = {k: {"sample": s, "text": v, "mask": None} for k, s, v in zip(("winner", "loser"), (winner, loser), text)}
+    row = {"set_id": f"set-{number}", "kind": "text", "prompt": "edema", "mask_source": None}
+    return row | {"condition_id": f"{number:016x}", **sides, "weight": 1.0, "raters": ["ann"]}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    import numpy as np
+
+    root = tmp_path_factory.mktemp("dpo")
+    write_base(root / "generators" / "base")
+    places = ["--checkpoint-dir", str(root / "check"), "--out", str(root / "generators" / "controlnet")]
+    control = ["--base", str(root / "generators" / "base"), "--cohort", str(write_cohort(root / "cohort"))]
+    train_controlnet.main([*control, "--config", json.dumps(CONTROL), "--seed", "1", *places])
+    stream = np.random.default_rng(3)
+    with CohortWriter(root / "pool", 32, STRUCTURES, [], {"dataset": "toy"}, with_masks=True) as writer:
+        for number in range(16):
+            image = stream.integers(0, 256, (32, 32), dtype=np.uint8)
+            own = {"condition_id": f"{number // 4:016x}", "sample": number % 4, "trial": -1, "position": number}
+            row = {"image_id": f"i{number}", "patient_id": f"p{number}", "split": "train", "report": "edema"}
+            writer.add(image, None, row | own | {"kind": "text", "synthetic": True, "sha256": pixels_sha256(image)})
+    for name, sets in (("train", (0, 1, 2)), ("held", (3,))):
+        lines = [json.dumps(pair(s, w, o)) + "\n" for s in sets for w, o in ((0, 1), (2, 1), (2, 3))]
+        (root / f"{name}.jsonl").write_text("".join(lines))
+    (root / "empty.jsonl").write_text("")
+    return root
+
+
+def tune(tree, out, train="train", held="held", **changes):
+    files = ["--preferences", str(tree / f"{train}.jsonl"), "--heldout", str(tree / f"{held}.jsonl")]
+    config = ["--config", json.dumps({**DPO, **changes}), "--seed", "1", "--pool", str(tree / "pool")]
+    places = ["--checkpoint-dir", str(tree / f"check-{out}"), "--out", str(tree / "generators" / out)]
+    train_dpo.main(["--generator", str(tree / "generators" / "controlnet"), *files, *config, *places])
+    return tree / "generators" / out
+
+
+def test_the_result_is_a_generator_with_a_monitor(tree):
+    import pandas as pd
+
+    folder = tune(tree, "dpo")
+    before, after = open_generator(tree / "generators" / "controlnet"), open_generator(folder)
+    assert not changed(before.unet, after.unet) and read_notes(folder)["kind"] == "dpo"
+    monitor = pd.read_csv(folder / "monitor.csv")
+    assert list(monitor) == ["step", "loss", "implicit_accuracy", "margin", "distance"]
+    assert list(monitor["step"]) == [0, 2, 4, 6]
+    # At the start the networks are their own reference.
+    assert monitor.loc[0, ["implicit_accuracy", "margin", "distance"]].tolist() == [0.5, 0, 0]
+    assert monitor["distance"].iloc[1:].gt(0).all()
+    best = monitor["implicit_accuracy"].idxmax()
+    assert changed(before.controlnet, after.controlnet) == (best > 0)
+
+
+@pytest.mark.parametrize("at", [1, 3, 5])
+def test_a_killed_run_ends_with_the_same_bytes(tree, monkeypatch, at):
+    whole = tune(tree, f"whole{at}")
+    save = Checkpoints.save
+
+    def killed(self, stage, step, tensors):
+        save(self, stage, step, tensors)
+        if step == at:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tune(tree, f"cut{at}")
+    cut = tune(tree, f"cut{at}")
+    assert read_notes(cut)["fingerprint"] == read_notes(whole)["fingerprint"]
+    assert (cut / "monitor.csv").read_bytes() == (whole / "monitor.csv").read_bytes()
+
+
+def test_without_pairs_it_says_so(tree):
+    with pytest.raises(InputError, match="empty.jsonl: no pairs"):
+        tune(tree, "none", train="empty")
+    with pytest.raises(InputError, match="empty.jsonl: no pairs"):
+        tune(tree, "none", held="empty")
+
+
+def test_it_learns_its_own_pairs(tree):
+    import pandas as pd
+
+    folder = tune(tree, "learnt", held="train", steps=30, schedule="constant", ema=0.0, monitor_steps=10)
+    assert pd.read_csv(folder / "monitor.csv")["implicit_accuracy"].max() > 0.6
