@@ -47,8 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     for path, frame in ((args.out_table, table), (args.out_raters, raters)):
         with atomic_file(path) as temporary:
             frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-    with atomic_file(args.out_figure) as temporary:
-        save(draw_agreement(table, raters), [(temporary, args.out_figure.suffix)])
+    save(draw_agreement(table, raters), [args.out_figure])
 
 
 if __name__ == "__main__":

@@ -8,11 +8,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
 from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.plotting.files import add_figure_files
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -28,7 +27,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--scored-pool", type=Path, nargs="*", default=[], help="shards of a scored pool")
     parser.add_argument("--scores", type=Path, nargs="*", default=[], help="its scores, a table a shard (.parquet)")
     parser.add_argument("--kept", type=Path, help="what was kept of it (.parquet)")
-    parser.add_argument("--out", type=Path, nargs="+", required=True, help="figure files (.pdf .png .svg)")
+    add_figure_files(parser)
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
@@ -54,9 +53,7 @@ def main(argv: list[str] | None = None) -> None:
         kept=pd.read_parquet(args.kept) if args.kept else None,
     )
     figure = draw_figure1(study_stages(material, args.config), args.config["width_mm"])
-    with ExitStack() as stack:
-        parts = [(stack.enter_context(atomic_file(path)), path.suffix) for path in args.out]
-        save(figure, parts, args.config["dpi"])
+    save(figure, args.out, args.config["dpi"])
 
 
 if __name__ == "__main__":

@@ -6,21 +6,18 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
 from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.plotting.files import add_figure_files
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="table of Figure 2 (.csv)")
     add_config(parser, "the section figures")
-    parser.add_argument("--out", type=Path, nargs="+", required=True, help="figure files (.pdf .png .svg)")
+    add_figure_files(parser)
     args = parser.parse_args(argv)
-    if wrong := [str(path) for path in args.out if path.suffix not in (".pdf", ".png", ".svg")]:
-        parser.error(f"--out {' '.join(wrong)}: expected names that end in .pdf, .png or .svg")
     set_threads(args.threads)
 
     from scripts.lib.plotting.figure2 import draw_figure2
@@ -29,9 +26,7 @@ def main(argv: list[str] | None = None) -> None:
 
     table = read_table(args.table, FIGURE2, optional=FIGURE2)
     figure = draw_figure2(table, args.config["width_mm"])
-    with ExitStack() as stack:
-        parts = [(stack.enter_context(atomic_file(path)), path.suffix) for path in args.out]
-        save(figure, parts, args.config["dpi"])
+    save(figure, args.out, args.config["dpi"])
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
 from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.plotting.files import add_figure_files
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,10 +22,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--scores", type=Path, nargs="+", required=True, help="its scores, a table a shard (.parquet)")
     parser.add_argument("--kept", type=Path, required=True, help="what was kept of it (.parquet)")
     add_config(parser, "the section figures")
-    parser.add_argument("--out", type=Path, nargs="+", required=True, help="figure files (.pdf .png .svg)")
+    add_figure_files(parser)
     args = parser.parse_args(argv)
-    if wrong := [str(path) for path in args.out if path.suffix not in (".pdf", ".png", ".svg")]:
-        parser.error(f"--out {' '.join(wrong)}: expected names that end in .pdf, .png or .svg")
     set_threads(args.threads)
 
     import pandas as pd
@@ -45,9 +42,7 @@ def main(argv: list[str] | None = None) -> None:
     images = Cohort.open(args.pool).images(rows.index.to_numpy())
     samples = [Sample(*line) for line in zip(images, rows["label"], rows["score"], rows["kept"])]
     figure = draw_figure3(table, samples, chosen["names"], args.config["width_mm"])
-    with ExitStack() as stack:
-        parts = [(stack.enter_context(atomic_file(path)), path.suffix) for path in args.out]
-        save(figure, parts, args.config["dpi"])
+    save(figure, args.out, args.config["dpi"])
 
 
 if __name__ == "__main__":

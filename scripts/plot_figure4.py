@@ -7,11 +7,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
 from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.plotting.files import add_figure_files
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -22,10 +21,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--pool", type=Path, nargs="+", required=True, help="shards of the rated pool, in order")
     parser.add_argument("--monitor", type=Path, required=True, help="monitor of the preference tuning (.csv)")
     add_config(parser, "the section figures")
-    parser.add_argument("--out", type=Path, nargs="+", required=True, help="figure files (.pdf .png .svg)")
+    add_figure_files(parser)
     args = parser.parse_args(argv)
-    if wrong := [str(path) for path in args.out if path.suffix not in (".pdf", ".png", ".svg")]:
-        parser.error(f"--out {' '.join(wrong)}: expected names that end in .pdf, .png or .svg")
     set_threads(args.threads)
 
     import pandas as pd
@@ -40,9 +37,7 @@ def main(argv: list[str] | None = None) -> None:
     sets = rated_sets(read_ratings(args.ratings)[0], pd.read_parquet(args.sets), Cohort.open(args.pool), chosen["sets"])
     table = read_table(args.table, FIGURE2, optional=FIGURE2)
     figure = draw_figure4(sets, pd.read_csv(args.monitor), table, chosen["names"], args.config["width_mm"])
-    with ExitStack() as stack:
-        parts = [(stack.enter_context(atomic_file(path)), path.suffix) for path in args.out]
-        save(figure, parts, args.config["dpi"])
+    save(figure, args.out, args.config["dpi"])
 
 
 if __name__ == "__main__":

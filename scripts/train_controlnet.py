@@ -17,6 +17,7 @@ from scripts.lib.cli import add_config, make_parser, run, set_threads
 from scripts.lib.config import to_json
 from scripts.lib.fingerprint import fingerprint
 from scripts.lib.seeds import content_hash
+from scripts.lib.training_options import add_training
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -24,9 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--base", type=Path, required=True, help="foundation model in diffusers' layout")
     parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort with masks and a generator split")
     add_config(parser, "the ControlNet (section controlnet)")
-    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
-    parser.add_argument("--checkpoint-dir", type=Path, required=True, help="folder of the checkpoints")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the generator")
+    add_training(parser, "the generator")
     args = parser.parse_args(argv)
     set_threads(args.threads)
 

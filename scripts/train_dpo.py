@@ -14,6 +14,7 @@ from scripts.lib.cli import add_config, make_parser, run, set_threads
 from scripts.lib.config import to_json
 from scripts.lib.fingerprint import fingerprint
 from scripts.lib.seeds import content_hash
+from scripts.lib.training_options import add_training
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,9 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--preferences", type=Path, required=True, help="pairs to learn from (.jsonl)")
     parser.add_argument("--heldout", type=Path, required=True, help="pairs of other sets, for the monitor (.jsonl)")
     add_config(parser, "the preference tuning (section dpo)")
-    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
-    parser.add_argument("--checkpoint-dir", type=Path, required=True, help="folder of the checkpoints")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the new generator")
+    add_training(parser, "the new generator")
     args = parser.parse_args(argv)
     set_threads(args.threads)
 

@@ -9,23 +9,19 @@ and ends with the same weights.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from scripts.lib.atomic import atomic_dir
 from scripts.lib.cli import add_config, make_parser, run, set_threads
 from scripts.lib.config import to_json
 from scripts.lib.fingerprint import fingerprint
 from scripts.lib.seeds import content_hash
+from scripts.lib.training_options import add_foundation, add_training
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--cohorts", type=Path, nargs="+", required=True, help="prepared cohorts with reports")
+    add_foundation(parser)
     add_config(parser, "the proxy model (section proxy)")
-    parser.add_argument("--resolution", type=int, required=True, help="side of the images in pixels")
-    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
-    parser.add_argument("--checkpoint-dir", type=Path, required=True, help="folder of the checkpoints")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the model")
+    add_training(parser, "the model")
     args = parser.parse_args(argv)
     set_threads(args.threads)
 

@@ -42,8 +42,8 @@ def test_boxes_run_left_to_right_and_back_again(count, tmp_path):
     if count > COLUMNS:  # the fifth box stands below the fourth
         assert boxes[4].get_x() == pytest.approx(boxes[3].get_x()) and boxes[4].get_y() > boxes[3].get_y()
     first, second = tmp_path / "a.pdf", tmp_path / "b.pdf"
-    save(figure, [(first, ".pdf")])
-    save(draw_figure1(stages), [(second, ".pdf")])
+    save(figure, [first])
+    save(draw_figure1(stages), [second])
     assert first.read_bytes() == second.read_bytes()
 
 

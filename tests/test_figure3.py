@@ -102,6 +102,6 @@ def test_the_figure_frames_the_kept_films_and_draws_every_trial(table, tmp_path)
     assert len(points) == 8
     assert bars.get_xticklabels()[-1].get_text() == "proxy\ntuned"
     first, second = tmp_path / "a.pdf", tmp_path / "b.pdf"
-    save(figure, [(first, ".pdf")])
-    save(draw_figure3(table, films, {"proxy-tuned": "proxy tuned"}), [(second, ".pdf")])
+    save(figure, [first])
+    save(draw_figure3(table, films, {"proxy-tuned": "proxy tuned"}), [second])
     assert first.read_bytes() == second.read_bytes()

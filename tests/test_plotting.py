@@ -107,8 +107,8 @@ def test_command_writes_three_formats_with_the_same_bytes_twice(tmp_path):
 
 
 def test_saved_pdf_embeds_truetype(tmp_path):
-    save(draw_figure2(make_table(1)), [(tmp_path / "f", ".pdf")])
-    assert re.search(rb"/Subtype ?/(CIDFontType2|TrueType)", (tmp_path / "f").read_bytes())
+    save(draw_figure2(make_table(1)), [tmp_path / "f.pdf"])
+    assert re.search(rb"/Subtype ?/(CIDFontType2|TrueType)", (tmp_path / "f.pdf").read_bytes())
 
 
 def test_outline_is_the_inner_border_of_the_enlarged_mask():

@@ -14,7 +14,8 @@ def _temporary_sibling(path: Path) -> Path:
     return path.parent / f".{path.name}.{os.getpid()}.part"
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -29,9 +30,9 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     temporary = _temporary_sibling(path)
     try:
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         os.replace(temporary, path)
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -47,12 +48,12 @@ def atomic_dir(path: str | Path) -> Iterator[Path]:
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file() and not file.is_symlink():
-                _sync(file)
+                sync(file)
         if path.is_symlink() or path.is_file():
             path.unlink()
         elif path.exists():
             shutil.rmtree(path)
         os.replace(temporary, path)
-        _sync(path.parent)
+        sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

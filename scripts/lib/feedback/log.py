@@ -22,6 +22,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scripts.lib.atomic import sync
 from scripts.lib.errors import InputError
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class RatingLog:
         finally:
             os.close(descriptor)
         if new:
-            _sync_folder(self.path.parent)
+            sync(self.path.parent)
         self._sequence += len(lines)
 
 
@@ -192,11 +193,3 @@ def _newline_if_torn(descriptor: int) -> str:
 def _write_all(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +12,8 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402 - the backend is chosen first
 from matplotlib.figure import Figure  # noqa: E402
+
+from scripts.lib.atomic import atomic_file  # noqa: E402
 
 MM = 1 / 25.4
 INK = "#1b2430"
@@ -75,9 +77,10 @@ def shades(count: int) -> list[str]:
     return [matplotlib.colors.to_hex(scale(place / (count - 1))) for place in range(count)]
 
 
-def save(figure: Figure, paths: Sequence[tuple[Path, str]], dpi: int = 300) -> None:
-    """Write the figure to each (path, suffix); the suffix, e.g. ".pdf", chooses the format."""
-    with journal_style():  # fonts and identifiers are settled when a file is written
-        for path, suffix in paths:
-            figure.savefig(path, format=suffix.lstrip("."), dpi=dpi, metadata=METADATA.get(suffix))
+def save(figure: Figure, paths: Sequence[Path], dpi: int = 300) -> None:
+    """Write the figure to every path, all of them or none; a path's suffix, e.g. ".pdf", chooses the format."""
+    with ExitStack() as stack, journal_style():  # fonts and identifiers are settled when a file is written
+        for path in paths:
+            part = stack.enter_context(atomic_file(path))
+            figure.savefig(part, format=path.suffix.lstrip("."), dpi=dpi, metadata=METADATA.get(path.suffix))
     plt.close(figure)

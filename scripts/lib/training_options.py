@@ -1,0 +1,19 @@
+"""The options that the commands of all trainings share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_foundation(parser: argparse.ArgumentParser) -> None:
+    """Add `--cohorts` and `--resolution`: what a model of the foundation learns from."""
+    parser.add_argument("--cohorts", type=Path, nargs="+", required=True, help="prepared cohorts with reports")
+    parser.add_argument("--resolution", type=int, required=True, help="side of the stored images in pixels")
+
+
+def add_training(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add `--seed`, `--checkpoint-dir` and `--out`, the folder of `what` is trained."""
+    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--checkpoint-dir", type=Path, required=True, help="folder of the checkpoints")
+    parser.add_argument("--out", type=Path, required=True, help=f"folder of {what}")
