@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figure2 figure3 figures rate test lint bench clean help
+.PHONY: figure2 figure3 figures rate plan test lint bench clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -34,6 +34,9 @@ figures: $(VENV)/.ready  ## Figures 1 to 4 and Table 1
 rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1
 	$(BIN)/snakemake --cores $(CORES) rated_sets
 	$(BIN)/python -m scripts.rate_images --study results $(RATE)
+
+plan: $(VENV)/.ready  ## what a study will cost: make plan STUDY=studies/paper.yaml MACHINE=h200
+	$(BIN)/python -m scripts.plan_study $(if $(STUDY),--configfile $(STUDY)) --machine $(or $(MACHINE),cpu-2core) $(PLAN)
 
 test: $(VENV)/.ready  ## the tests
 	$(BIN)/python -m pytest

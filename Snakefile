@@ -19,6 +19,7 @@
 #   {dataset}/{trials,baselines,summary}.csv        the dataset's results                     summarize_dataset
 #   tables/{trials,baselines,significance,trend,figure2}.csv                                  test_significance
 #   tables/{figure3_trials,figure3_significance,figure3}.csv                                  tabulate_figure3
+#   cost.{csv,png}                                  planned and measured cost of each stage   compare_cost
 #   table1.{csv,md}  figure2.{pdf,png,svg}  figure3.{pdf,png,svg}                             plot_figure2
 import os
 import sys
@@ -29,12 +30,15 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 # Jobs run `python -m scripts.x`: from any --directory, with the interpreter that runs Snakemake, and with OpenMP threads
-# that sleep when idle, so that more jobs than cores do not spin against each other.
+# that sleep when idle, so that more jobs than cores do not spin against each other. glibc keeps freed memory for the next
+# tensor instead of giving it back: the kernel would clear every page again (7 % of the time of sampling).
 os.environ.update(
     PYTHONPATH=str(workflow.basedir),
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)]),
     OMP_WAIT_POLICY="PASSIVE",
     GOMP_SPINCOUNT="0",
+    MALLOC_MMAP_THRESHOLD_=str(2**30),
+    MALLOC_TRIM_THRESHOLD_=str(2**32),
 )
 
 
@@ -51,6 +55,7 @@ include: "rules/filtering.smk"
 include: "rules/feedback.smk"
 include: "rules/trials.smk"
 include: "rules/figures.smk"
+include: "rules/cost.smk"
 
 
 rule all:
@@ -83,4 +88,11 @@ rule figures:
         collect("results/figure{number}.pdf", number=[1, 2, 3, 4]),
         "results/table1.md",
         "results/feedback/agreement.csv",
+    localrule: True
+
+
+rule cost:
+    input:
+        "results/cost.csv",
+        "results/cost.png",
     localrule: True

@@ -36,6 +36,7 @@ SAMPLING = {
     "guidance": 2.0,
     "negative_text": "zero",
     "micro_batch": 16,
+    "speed": {"attention": "fused", "channels_last": False, "compile": "none", "vae": "same", "write_behind": False},
 }
 
 

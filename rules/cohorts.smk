@@ -10,8 +10,8 @@ rule write_phantom:
         "../envs/main.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         code=code("write_phantom"),
         config=stage("write_phantom"),
@@ -41,8 +41,8 @@ rule prepare_cohort:
         "../envs/main.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=720,
+        mem_mb=growing(2000),
+        runtime=growing(720),
     params:
         code=code("prepare_cohort"),
         config=stage("prepare_cohort"),
@@ -68,8 +68,8 @@ rule draw_subsets:
         "../envs/main.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code("draw_subsets"),
         config=stage("subsets"),

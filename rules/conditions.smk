@@ -12,8 +12,8 @@ rule build_conditions:
         "../envs/main.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=code("build_conditions"),
         config=stage("conditions"),

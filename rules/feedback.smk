@@ -9,8 +9,8 @@ rule caption_reports:
         "../envs/main.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(240),
     params:
         code=code("caption_reports"),
         config=feedback_stage("captions"),
@@ -37,8 +37,8 @@ rule sample_rating_sets:
         "../envs/main.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=code("sample_rating_sets"),
         config=feedback_stage("sets"),
@@ -70,6 +70,7 @@ use rule sample_pool as sample_rated_pool with:
     benchmark:
         "results/benchmarks/sample_pool/feedback_{shard}.tsv"
     params:
+        launch=launch,
         code=code("sample_pool"),
         config=stage("sampling"),
         cohort=subpath(input.index, parent=True),
@@ -94,8 +95,8 @@ rule simulate_ratings:
         "../envs/main.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         code=code("simulate_ratings"),
         config=feedback_stage("simulation"),
@@ -125,8 +126,8 @@ rule measure_agreement:
         "../envs/main.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=code("measure_agreement"),
         config=feedback_stage("agreement"),
@@ -153,8 +154,8 @@ rule build_preferences:
         "../envs/main.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         code=code("build_preferences"),
         config=feedback_stage("preferences"),
@@ -185,9 +186,10 @@ rule train_dpo:
     threads: 2
     resources:
         gpu=CONFIG["compute"]["gpus"],
-        mem_mb=4000,
-        runtime=2880,
+        mem_mb=growing(4000),
+        runtime=growing(2880),
     params:
+        launch=launch_several,
         code=code("train_dpo"),
         config=stage("dpo"),
         pool=rated_shards,
@@ -196,9 +198,9 @@ rule train_dpo:
     message:
         "Tune the generator to the raters' preferences (Diffusion-DPO)"
     shell:
-        "python -m scripts.train_dpo --generator {input.generator:q} --pool {params.pool:q} --preferences {input.train:q} "
-        "--heldout {input.heldout:q} --config {params.config:q} {params.seed} --threads {threads} "
-        "--checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
+        "{params.launch} -m scripts.train_dpo --generator {input.generator:q} --pool {params.pool:q} "
+        "--preferences {input.train:q} --heldout {input.heldout:q} --config {params.config:q} "
+        "{params.seed} --threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule plot_figure4:

@@ -15,9 +15,10 @@ rule train_proxy:
     threads: 2
     resources:
         gpu=CONFIG["compute"]["gpus"],
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=growing(4000),
+        runtime=growing(1440),
     params:
+        launch=launch,
         code=code("train_proxy"),
         config=stage("train_proxy"),
         cohorts=collect("results/{dataset}/cohort", dataset=STUDY["foundation"]),
@@ -26,7 +27,7 @@ rule train_proxy:
     message:
         "Train the proxy model on films and reports"
     shell:
-        "python -m scripts.train_proxy --cohorts {params.cohorts:q} --config {params.config:q} {params.seed} "
+        "{params.launch} -m scripts.train_proxy --cohorts {params.cohorts:q} --config {params.config:q} {params.seed} "
         "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 
@@ -45,9 +46,10 @@ rule validate_proxy:
     threads: 1
     resources:
         gpu=CONFIG["compute"]["gpus"],
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
+        launch=launch,
         code=code("validate_proxy"),
         config=stage("validate_proxy"),
         model=proxy_name,
@@ -57,8 +59,9 @@ rule validate_proxy:
     message:
         "Validate the proxy model on real films"
     shell:
-        "python -m scripts.validate_proxy --model {params.model:q} --cohort {params.cohort:q} --split {params.split} "
-        "--config {params.config:q} {params.seed} --threads {threads} --out {output:q} > {log:q} 2>&1"
+        "{params.launch} -m scripts.validate_proxy --model {params.model:q} --cohort {params.cohort:q} "
+        "--split {params.split} --config {params.config:q} {params.seed} --threads {threads} "
+        "--out {output:q} > {log:q} 2>&1"
 
 
 rule score_pool:
@@ -78,9 +81,10 @@ rule score_pool:
     threads: 1
     resources:
         gpu=CONFIG["compute"]["gpus"],
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(4000),
+        runtime=growing(720),
     params:
+        launch=launch,
         code=code("score_pool"),
         config=stage("score_pool"),
         model=proxy_name,
@@ -88,8 +92,8 @@ rule score_pool:
     message:
         "Score {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}, shard {wildcards.shard}"
     shell:
-        "python -m scripts.score_pool --model {params.model:q} --pool {params.pool:q} --config {params.config:q} "
-        "--threads {threads} --out {output:q} > {log:q} 2>&1"
+        "{params.launch} -m scripts.score_pool --model {params.model:q} --pool {params.pool:q} "
+        "--config {params.config:q} --threads {threads} --out {output:q} > {log:q} 2>&1"
 
 
 rule filter_pool:
@@ -106,8 +110,8 @@ rule filter_pool:
         "../envs/main.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         code=code("filter_pool"),
         config=stage("filter_pool"),
@@ -134,8 +138,8 @@ rule draw_kept:
         "../envs/main.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code("draw_kept"),
         pool=pool_shards,
@@ -163,9 +167,10 @@ rule finetune_proxy:
     threads: 2
     resources:
         gpu=CONFIG["compute"]["gpus"],
-        mem_mb=4000,
-        runtime=2880,
+        mem_mb=growing(4000),
+        runtime=growing(2880),
     params:
+        launch=launch_several,
         code=code("finetune_proxy"),
         config=stage("finetune"),
         pool=lambda wildcards: pool_shards(tuning_cell()),
@@ -174,9 +179,9 @@ rule finetune_proxy:
     message:
         "Fine-tune the generator on what the proxy model kept"
     shell:
-        "python -m scripts.finetune_proxy --generator {input.generator:q} --pool {params.pool:q} --kept {input.kept:q} "
-        "--config {params.config:q} {params.seed} --threads {threads} --checkpoint-dir {params.checkpoints:q} "
-        "--out {output:q} > {log:q} 2>&1"
+        "{params.launch} -m scripts.finetune_proxy --generator {input.generator:q} --pool {params.pool:q} "
+        "--kept {input.kept:q} --config {params.config:q} {params.seed} --threads {threads} "
+        "--checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule describe_arm:

@@ -15,9 +15,10 @@ rule train_base:
     threads: 2
     resources:
         gpu=CONFIG["compute"]["gpus"],
-        mem_mb=4000,
-        runtime=2880,
+        mem_mb=growing(4000),
+        runtime=growing(2880),
     params:
+        launch=launch_several,
         code=code("train_base"),
         config=stage("base"),
         cohorts=collect("results/{dataset}/cohort", dataset=STUDY["foundation"]),
@@ -26,7 +27,7 @@ rule train_base:
     message:
         "Train the foundation model (autoencoder, text encoder, U-Net)"
     shell:
-        "python -m scripts.train_base --cohorts {params.cohorts:q} --config {params.config:q} {params.seed} "
+        "{params.launch} -m scripts.train_base --cohorts {params.cohorts:q} --config {params.config:q} {params.seed} "
         "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 
@@ -49,9 +50,10 @@ rule train_controlnet:
     threads: 2
     resources:
         gpu=CONFIG["compute"]["gpus"],
-        mem_mb=4000,
-        runtime=2880,
+        mem_mb=growing(4000),
+        runtime=growing(2880),
     params:
+        launch=launch_several,
         code=code("train_controlnet"),
         config=stage("controlnet"),
         cohort=subpath(input.index, parent=True),
@@ -60,6 +62,6 @@ rule train_controlnet:
     message:
         "Train the ControlNet on masks"
     shell:
-        "python -m scripts.train_controlnet --base {input.base:q} --cohort {params.cohort:q} "
+        "{params.launch} -m scripts.train_controlnet --base {input.base:q} --cohort {params.cohort:q} "
         "--config {params.config:q} {params.seed} --threads {threads} --checkpoint-dir {params.checkpoints:q} "
         "--out {output:q} > {log:q} 2>&1"

@@ -20,9 +20,10 @@ rule sample_pool:
     threads: 1
     resources:
         gpu=CONFIG["compute"]["gpus"],
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=growing(4000),
+        runtime=growing(720),
     params:
+        launch=launch,
         code=code("sample_pool"),
         config=stage("sampling"),
         cohort=subpath(input.index, parent=True),
@@ -32,7 +33,7 @@ rule sample_pool:
     message:
         "Sample {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}, shard {wildcards.shard}"
     shell:
-        "python -m scripts.sample_pool --generator {input.generator:q} --conditions {input.conditions:q} "
+        "{params.launch} -m scripts.sample_pool --generator {input.generator:q} --conditions {input.conditions:q} "
         "--cohort {params.cohort:q} --config {params.config:q} {params.seed} --shard {wildcards.shard} "
         "{params.shards} --threads {threads} --out {params.out:q} > {log:q} 2>&1"
 
@@ -48,8 +49,8 @@ rule draw_sheet:
         "../envs/main.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=code("draw_sheet"),
         pool=pool_shards,

@@ -19,9 +19,10 @@ rule train_trials:
     threads: 1
     resources:
         gpu=CONFIG["compute"]["gpus"],
-        mem_mb=4000,
-        runtime=2880,
+        mem_mb=growing(4000),
+        runtime=growing(2880),
     params:
+        launch=launch_trials,
         code=code("train_trials"),
         config=trial_stage,
         cohort=subpath(input.index, parent=True),
@@ -33,10 +34,11 @@ rule train_trials:
     message:
         "Train {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}, trial {wildcards.trial}"
     shell:
-        "python -m scripts.train_trials --cohort {params.cohort:q} --subsets {input.subsets:q} --pool {params.pool:q} "
-        "{params.kept} --config {params.config:q} --dataset {wildcards.dataset} --arm {wildcards.arm} "
-        "--fraction {wildcards.fraction} --trial {wildcards.trial} --multipliers {params.multipliers} {params.seed} "
-        "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
+        "{params.launch} -m scripts.train_trials --cohort {params.cohort:q} --subsets {input.subsets:q} "
+        "--pool {params.pool:q} {params.kept} --config {params.config:q} --dataset {wildcards.dataset} "
+        "--arm {wildcards.arm} --fraction {wildcards.fraction} --trial {wildcards.trial} "
+        "--multipliers {params.multipliers} {params.seed} --threads {threads} "
+        "--checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule score_baselines:
@@ -52,8 +54,8 @@ rule score_baselines:
         "../envs/main.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         code=code("score_baselines"),
         config=stage("trials"),
@@ -82,9 +84,10 @@ rule pretrain_mgca:
     threads: 1
     resources:
         gpu=CONFIG["compute"]["gpus"],
-        mem_mb=4000,
-        runtime=2880,
+        mem_mb=growing(4000),
+        runtime=growing(2880),
     params:
+        launch=launch,
         code=code("pretrain_mgca"),
         config=stage("mgca"),
         cohorts=collect("results/{dataset}/cohort", dataset=STUDY["foundation"]),
@@ -93,5 +96,5 @@ rule pretrain_mgca:
     message:
         "Match the classifier's image encoder with reports (MGCA)"
     shell:
-        "python -m scripts.pretrain_mgca --cohorts {params.cohorts:q} --config {params.config:q} {params.seed} "
-        "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
+        "{params.launch} -m scripts.pretrain_mgca --cohorts {params.cohorts:q} --config {params.config:q} "
+        "{params.seed} --threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_dir
 from scripts.lib.cli import add_config, make_parser, run, set_threads
 from scripts.lib.config import to_json
 from scripts.lib.fingerprint import fingerprint
@@ -28,7 +27,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.diffusion.checkpoint import Checkpoints
+    from scripts.lib.diffusion.checkpoint import Checkpoints, publish
     from scripts.lib.diffusion.control_training import write_generator
     from scripts.lib.diffusion.devices import place
     from scripts.lib.diffusion.finetuning import examples_of, finetune
@@ -48,19 +47,15 @@ def main(argv: list[str] | None = None) -> None:
         *chosen.index["sha256"],
         *chosen.index["report"].fillna(""),
         args.seed,
-        placement.world,
     )
     checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
     examples = examples_of(chosen, generator.resolution)
     own = finetune(generator, examples, chosen.structures, settings, args.seed, placement, checkpoints)
-    if placement.rank == 0:
-        notes = {key: generator.notes[key] for key in ("structures", "palette")} | {
-            "absent_mask": settings["absent_mask"]
-        }
-        with atomic_dir(args.out) as folder:
+    notes = {key: generator.notes[key] for key in ("structures", "palette")}
+    notes |= {"absent_mask": settings["absent_mask"]}
+    with publish(args.out, placement, checkpoints) as folder:
+        if folder:
             write_generator(folder, args.out, args.generator, generator, own, kind="proxy-tuned", **notes)
-        checkpoints.clear()
-    placement.wait()
 
 
 if __name__ == "__main__":

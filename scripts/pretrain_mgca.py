@@ -9,7 +9,6 @@ moment, a second run goes on from the last checkpoint and ends with the same wei
 
 from __future__ import annotations
 
-from scripts.lib.atomic import atomic_dir
 from scripts.lib.cli import add_config, make_parser, run, set_threads
 from scripts.lib.config import to_json
 from scripts.lib.fingerprint import fingerprint
@@ -25,10 +24,10 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.downstream.compiler import without_compiler
+    from scripts.lib.torch_compiler import without_compiler
 
     with without_compiler():
-        from scripts.lib.diffusion.checkpoint import Checkpoints
+        from scripts.lib.diffusion.checkpoint import Checkpoints, publish
         from scripts.lib.diffusion.devices import place
         from scripts.lib.diffusion.settings import Section
         from scripts.lib.mgca.pairs import check_pairs, read_pairs
@@ -42,22 +41,20 @@ def main(argv: list[str] | None = None) -> None:
         held_out = read_pairs(args.cohorts, "validate", settings, args.resolution)
         code = fingerprint("scripts.pretrain_mgca") + versions("pretrain_mgca")
         data = content_hash(pairs.content, first_weights(settings))
-        identity = content_hash(code, to_json(args.config), data, args.seed, placement.world)
+        identity = content_hash(code, to_json(args.config), data, args.seed)
         checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
         model, tokenizer = train_mgca(pairs, settings, args.resolution, args.seed, placement, checkpoints)
-        if placement.rank == 0:
-            notes = {
-                "resolution": args.resolution,
-                "seed": args.seed,
-                "films": len(pairs),
-                "films_without_report": pairs.silent,
-                "reports": len(set(pairs.captions)),
-                "validation": validate(model, held_out, tokenizer, args.resolution),
-            }
-            with atomic_dir(args.out) as folder:
+        with publish(args.out, placement, checkpoints) as folder:
+            if folder:
+                notes = {
+                    "resolution": args.resolution,
+                    "seed": args.seed,
+                    "films": len(pairs),
+                    "films_without_report": pairs.silent,
+                    "reports": len(set(pairs.captions)),
+                    "validation": validate(model, held_out, tokenizer, args.resolution),
+                }
                 write_mgca(folder, model, tokenizer, notes)
-            checkpoints.clear()
-        placement.wait()
 
 
 if __name__ == "__main__":

@@ -34,22 +34,22 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    import pandas as pd
-
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.diffusion.devices import place
-    from scripts.lib.diffusion.generator import open_generator
-    from scripts.lib.diffusion.pool import Conditions, Parts, shard_rows, write_shard
-    from scripts.lib.diffusion.sampling import Sampler
+    from scripts.lib.torch_compiler import without_compiler
+
+    with without_compiler():
+        from scripts.lib.diffusion.devices import place
+        from scripts.lib.diffusion.generator import open_generator
+        from scripts.lib.diffusion.pool import Parts, open_conditions, write_shard
+        from scripts.lib.diffusion.sampling import Sampler
     from scripts.lib.diffusion.settings import Section
     from scripts.lib.versions import versions
 
     settings = Section(args.config, "sampling")
-    conditions = Conditions(pd.read_parquet(args.conditions), Cohort.open(args.cohort))
-    rows = shard_rows(len(conditions), args.shard, args.shards)
+    conditions, rows = open_conditions(args.conditions, Cohort.open(args.cohort), args.shard, args.shards)
     generator = open_generator(args.generator)
     sampler = Sampler(generator, conditions.cohort.structures, settings, args.seed, place(settings))
-    chosen = conditions.table.iloc[rows]
+    chosen = conditions.table
     identity = content_hash(
         fingerprint("scripts.sample_pool") + versions("sample_pool"),
         to_json(args.config),

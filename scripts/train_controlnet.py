@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_dir
 from scripts.lib.cli import add_config, make_parser, run, set_threads
 from scripts.lib.config import to_json
 from scripts.lib.fingerprint import fingerprint
@@ -30,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.diffusion.checkpoint import Checkpoints
+    from scripts.lib.diffusion.checkpoint import Checkpoints, publish
     from scripts.lib.diffusion.cohorts import masked_rows
     from scripts.lib.diffusion.control_training import train_control, write_generator
     from scripts.lib.diffusion.devices import place
@@ -49,12 +48,11 @@ def main(argv: list[str] | None = None) -> None:
         base.fingerprint,
         content,
         args.seed,
-        placement.world,
     )
     checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
     controlnet = train_control(base, cohort, rows, settings, args.seed, placement, checkpoints)
-    if placement.rank == 0:
-        with atomic_dir(args.out) as folder:
+    with publish(args.out, placement, checkpoints) as folder:
+        if folder:
             write_generator(
                 folder,
                 args.out,
@@ -66,8 +64,6 @@ def main(argv: list[str] | None = None) -> None:
                 palette=settings["palette"],
                 absent_mask=settings["absent_mask"],
             )
-        checkpoints.clear()
-    placement.wait()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_dir
 from scripts.lib.cli import add_config, make_parser, run, set_threads
 from scripts.lib.config import to_json
 from scripts.lib.fingerprint import fingerprint
@@ -31,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.diffusion.checkpoint import Checkpoints
+    from scripts.lib.diffusion.checkpoint import Checkpoints, publish
     from scripts.lib.diffusion.control_training import write_generator
     from scripts.lib.diffusion.devices import place
     from scripts.lib.diffusion.generator import open_generator
@@ -56,19 +55,16 @@ def main(argv: list[str] | None = None) -> None:
         args.preferences.read_text(),
         args.heldout.read_text(),
         args.seed,
-        placement.world,
     )
     checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
     own, monitor = tune(generator, pool, train, heldout, settings, args.seed, placement, checkpoints)
-    if placement.rank == 0:
-        notes = {key: generator.notes[key] for key in ("structures", "palette")}
-        notes |= {"absent_mask": settings["absent_mask"]}
-        with atomic_dir(args.out) as folder:
+    notes = {key: generator.notes[key] for key in ("structures", "palette")}
+    notes |= {"absent_mask": settings["absent_mask"]}
+    with publish(args.out, placement, checkpoints) as folder:
+        if folder:
             write_generator(folder, args.out, args.generator, generator, own, kind="dpo", **notes)
             table = pd.DataFrame(monitor, columns=list(MONITOR)).astype({"step": "int64"})
             table.to_csv(folder / "monitor.csv", index=False, float_format="%.9g", lineterminator="\n")
-        checkpoints.clear()
-    placement.wait()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ and ends with the same weights.
 
 from __future__ import annotations
 
-from scripts.lib.atomic import atomic_dir
 from scripts.lib.cli import add_config, make_parser, run, set_threads
 from scripts.lib.config import to_json
 from scripts.lib.fingerprint import fingerprint
@@ -25,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.diffusion.checkpoint import Checkpoints
+    from scripts.lib.diffusion.checkpoint import Checkpoints, publish
     from scripts.lib.diffusion.cohorts import foundation_films
     from scripts.lib.diffusion.devices import place
     from scripts.lib.diffusion.settings import Section
@@ -42,15 +41,12 @@ def main(argv: list[str] | None = None) -> None:
         settings["precision"],
         films.content,
         args.seed,
-        placement.world,
     )
     checkpoints = Checkpoints(args.checkpoint_dir, identity, own["checkpoint_seconds"])
     small = train_clip(films, own, args.seed, placement, checkpoints)
-    if placement.rank == 0:
-        with atomic_dir(args.out) as folder:
+    with publish(args.out, placement, checkpoints) as folder:
+        if folder:
             write_clip(folder, small)
-        checkpoints.clear()
-    placement.wait()
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.downstream.compiler import without_compiler
     from scripts.lib.downstream.settings import check_multipliers, check_settings
+    from scripts.lib.torch_compiler import without_compiler
 
     check_settings(args.config)
     check_multipliers(args.arm, args.multipliers, bool(args.pool))

@@ -26,6 +26,8 @@ def parse(text: str) -> dict[str, object]:
 def test_settings_come_as_text_or_as_a_file(tmp_path: Path) -> None:
     (tmp_path / "stage.yaml").write_text("steps: 3\n")
     assert parse('{"steps": 3}') == parse(str(tmp_path / "stage.yaml")) == {"steps": 3}
+    (tmp_path / "stage.json").write_text('{"rate": 1e-06}')  # text in YAML, a number in JSON
+    assert parse(str(tmp_path / "stage.json")) == {"rate": 0.000001}
 
 
 @pytest.mark.parametrize("text", ["nothing.yaml", "steps=3", "{"])

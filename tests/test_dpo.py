@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+import torch
 
 from scripts import train_controlnet, train_dpo
-from scripts.lib.cohort.store import CohortWriter, pixels_sha256
+from scripts.lib.cohort.store import Cohort, CohortWriter, pixels_sha256
+from scripts.lib.diffusion import preference_training
+from scripts.lib.diffusion.batches import batch_noise
 from scripts.lib.diffusion.checkpoint import Checkpoints
+from scripts.lib.diffusion.devices import place
 from scripts.lib.diffusion.generator import open_generator
 from scripts.lib.diffusion.layout import read_notes
+from scripts.lib.diffusion.preference_pairs import find_pairs
+from scripts.lib.diffusion.preference_training import PairErrors
+from scripts.lib.diffusion.settings import Section
 from scripts.lib.errors import InputError
+from scripts.lib.feedback.preferences import read_pairs
 from tests.diffusion_models import CONTROL, PLACE, STRUCTURES, write_base, write_cohort
 from tests.diffusion_toy import TRAINING
 from tests.test_finetuning import changed
 
 DPO = {**PLACE, **TRAINING, "checkpoint_seconds": 0, "trains": ["controlnet"], "absent_mask": "black_image"}
-DPO |= {"beta": 5000.0, "weighting": "none", "monitor_steps": 2, "monitor_draws": 2, "patience": 10}
+DPO |= {"beta": 5000.0, "weighting": "none", "timesteps": [0.0, 1.0]}
+DPO |= {"monitor_steps": 2, "monitor_draws": 2, "patience": 10}
 
 
 def pair(number, winner, loser, text=(5, 1)):
@@ -26,15 +36,8 @@ def pair(number, winner, loser, text=(5, 1)):
     return row | {"condition_id": f"{number:016x}", **sides, "weight": 1.0, "raters": ["ann"]}
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory):
-    import numpy as np
-
-    root = tmp_path_factory.mktemp("dpo")
-    write_base(root / "generators" / "base")
-    places = ["--checkpoint-dir", str(root / "check"), "--out", str(root / "generators" / "controlnet")]
-    control = ["--base", str(root / "generators" / "base"), "--cohort", str(write_cohort(root / "cohort"))]
-    train_controlnet.main([*control, "--config", json.dumps(CONTROL), "--seed", "1", *places])
+def write_preferences(root):
+    """Write a rated pool of random images, and the pairs of its sets: train.jsonl, held.jsonl and empty.jsonl."""
     stream = np.random.default_rng(3)
     with CohortWriter(root / "pool", 32, STRUCTURES, [], {"dataset": "toy"}, with_masks=True) as writer:
         for number in range(16):
@@ -46,6 +49,16 @@ def tree(tmp_path_factory):
         lines = [json.dumps(pair(s, w, o)) + "\n" for s in sets for w, o in ((0, 1), (2, 1), (2, 3))]
         (root / f"{name}.jsonl").write_text("".join(lines))
     (root / "empty.jsonl").write_text("")
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    root = tmp_path_factory.mktemp("dpo")
+    write_base(root / "generators" / "base")
+    places = ["--checkpoint-dir", str(root / "check"), "--out", str(root / "generators" / "controlnet")]
+    control = ["--base", str(root / "generators" / "base"), "--cohort", str(write_cohort(root / "cohort"))]
+    train_controlnet.main([*control, "--config", json.dumps(CONTROL), "--seed", "1", *places])
+    write_preferences(root)
     return root
 
 
@@ -102,5 +115,50 @@ def test_without_pairs_it_says_so(tree):
 def test_it_learns_its_own_pairs(tree):
     import pandas as pd
 
-    folder = tune(tree, "learnt", held="train", steps=30, schedule="constant", ema=0.0, monitor_steps=10)
+    longer = {"steps": 60, "schedule": "constant", "ema": 0.0, "monitor_steps": 20, "monitor_draws": 8}
+    folder = tune(tree, "learnt", held="train", **longer)
     assert pd.read_csv(folder / "monitor.csv")["implicit_accuracy"].max() > 0.6
+
+
+def errors_of(tree, **changes):
+    """What `train_dpo` builds: the errors of the pool's pairs, and the training pairs."""
+    settings = Section({**DPO, **changes}, "dpo")
+    pool = Cohort.open([tree / "pool"])
+    pairs = find_pairs(read_pairs(tree / "train.jsonl"), pool, "train")
+    generator = open_generator(tree / "generators" / "controlnet")
+    return PairErrors(generator, pool, settings, place(settings)), pairs
+
+
+def test_images_are_compared_at_the_noise_asked_for(tree, monkeypatch):
+    errors, pairs = errors_of(tree, timesteps=[0.25, 0.5])
+    limit, seen = errors.scheduler.config.num_train_timesteps, []
+    noising = preference_training.add_noise
+
+    def watch(latents, gaussian, kept):
+        seen.append(kept)
+        return noising(latents, gaussian, kept)
+
+    monkeypatch.setattr(preference_training, "add_noise", watch)
+    rows = np.arange(len(pairs))
+    for number in range(4):
+        errors(pairs, rows, batch_noise(1, "t", number))
+    kept, levels = torch.stack(seen), errors.scheduler.alphas_cumprod
+    assert ((kept <= levels[limit // 4]) & (kept >= levels[limit // 2 - 1])).all()
+    assert (kept[:, : len(rows)] == kept[:, len(rows) :]).all()  # both images of a pair share their time step
+    assert len(kept[:, 0].unique()) > 1  # and a pair is not asked at one time step only
+    for wrong in ([0.5, 0.5], [0.6, 0.2], [-0.1, 0.5], [0.0, 1.1]):
+        with pytest.raises(InputError, match="dpo.timesteps = .* two shares of the .* steps, rising"):
+            errors_of(tree, timesteps=wrong)
+
+
+def test_the_reference_is_asked_once_for_pairs_that_come_again(tree, monkeypatch):
+    errors, pairs = errors_of(tree)
+    rows, asked = np.arange(len(pairs)), []
+    guess = preference_training.predict_noise
+    monkeypatch.setattr(preference_training, "predict_noise", lambda *a: asked.append(a[0]) or guess(*a))
+    first = errors(pairs, rows, batch_noise(1, "t", 0), again=7)
+    second = errors(pairs, rows, batch_noise(1, "t", 0), again=7)
+    assert len(asked) == 3 and sum(net is errors.reference[0] for net in asked) == 1
+    assert all(torch.equal(a, b) for a, b in zip(first, second))
+    errors(pairs, rows, batch_noise(1, "t", 1))
+    assert len(asked) == 5  # other noise: both are asked

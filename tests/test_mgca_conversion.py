@@ -17,12 +17,12 @@ import torch
 from safetensors.torch import load_file
 
 from scripts.convert_mgca import main
-from scripts.lib.downstream.compiler import without_compiler
 from scripts.lib.downstream.weights import load_encoder
 from scripts.lib.errors import InputError
 from scripts.lib.mgca import conversion
 from scripts.lib.mgca.conversion import check_encoder
 from scripts.lib.mgca.lightning import IMAGE_PREFIX, read_checkpoint, timm_names
+from scripts.lib.torch_compiler import without_compiler
 
 SMALL = {"patch_embed.proj.weight": "vit_tiny_patch16_224", "layer4.1.conv2.weight": "resnet18"}
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from transformers import BertConfig, BertModel
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.downstream.compiler import without_compiler
 from scripts.lib.errors import InputError
 from scripts.lib.mgca.encoders import ImageEncoder, LocalEmbedding, words_of
 from scripts.lib.mgca.pairs import crop, input_side, read_pairs
 from scripts.lib.mgca.text import Captions, caption, open_bert, save_tokenizer, tokenize, train_tokenizer
+from scripts.lib.torch_compiler import without_compiler
 from tests.downstream_films import SIDE
 from tests.mgca_toy import WORDS, settings_of, small_mgca, write_reported
 

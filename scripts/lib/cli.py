@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scripts.lib.errors import InputError
+from scripts.lib.preemption import end_on_request
 
 T = TypeVar("T")
 
@@ -35,7 +36,9 @@ def _read_settings(text: str) -> dict[str, Any]:
     elif Path(text).suffix in {".yaml", ".yml", ".json"} and Path(text).is_file():
         import yaml
 
-        settings = yaml.safe_load(Path(text).read_text())
+        # YAML would read JSON's 1e-06, which has no point, as text.
+        read = json.loads if Path(text).suffix == ".json" else yaml.safe_load
+        settings = read(Path(text).read_text())
     else:
         raise argparse.ArgumentTypeError(f"neither JSON text nor an existing .json or .yaml file: {text[:80]}")
     if not isinstance(settings, dict):
@@ -65,7 +68,11 @@ def progress(items: Iterable[T], total: int | None = None, desc: str = "") -> It
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call a command's `main`; an `InputError` becomes one line on stderr and exit status 1."""
+    """Call a command's `main`; an `InputError` becomes one line on stderr and exit status 1.
+
+    SIGTERM and SIGUSR1 end it with status 143, and nothing is left half-written.
+    """
+    end_on_request()
     try:
         main()
     except InputError as error:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
-from scripts.lib.atomic import atomic_file
+from scripts.lib.atomic import atomic_dir, atomic_file
+from scripts.lib.preemption import stop_requests
 
 if TYPE_CHECKING:
     import torch
+
+    from scripts.lib.diffusion.devices import Placement
 
 
 def log(line: str) -> None:
@@ -37,24 +37,25 @@ class Checkpoints:
         self.every_seconds = every_seconds
         self._last = time.monotonic()
 
-    def load(self, stage: str) -> tuple[int, dict[str, torch.Tensor]] | None:
-        """Return (steps done, tensors) of a stage, or None to start afresh."""
+    def load(self, stage: str, tell: bool = True) -> tuple[int, dict[str, torch.Tensor]] | None:
+        """Return (steps done, tensors) of a stage, or None to start afresh; `tell` writes to the log which."""
         from safetensors import SafetensorError, safe_open
 
         path = self.folder / f"{stage}.safetensors"
+        note = log if tell else lambda _line: None
         if not path.is_file():
             return None
         try:
             with safe_open(path, framework="pt") as file:
                 notes = file.metadata() or {}
                 if notes.get("fingerprint") != self.fingerprint:
-                    log(f"{path}: made from other code, settings or data; starting afresh")
+                    note(f"{path}: made from other code, settings or data; starting afresh")
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         except (SafetensorError, OSError) as error:
-            log(f"{path}: not readable ({error}); starting afresh")
+            note(f"{path}: not readable ({error}); starting afresh")
             return None
-        log(f"{stage}: resuming after step {notes['step']} from {path}")
+        note(f"{stage}: resuming after step {notes['step']} from {path}")
         return int(notes["step"]), tensors
 
     def save(self, stage: str, step: int, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -81,18 +82,20 @@ class Checkpoints:
 
 
 @contextmanager
-def stop_requests() -> Iterator[threading.Event]:
-    """Yield an event that is set by SIGTERM, so that a loop can store its state before it ends (status 143)."""
-    asked = threading.Event()
+def publish(out: Path, placement: Placement, checkpoints: Checkpoints) -> Iterator[Path | None]:
+    """Yield the folder that becomes `out`, None in all processes but the first; then forget the checkpoints.
 
-    def note(_number: int, _frame: FrameType | None) -> None:
-        asked.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = signal.signal(signal.SIGTERM, note)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    Writing takes seconds and is not interrupted. A launcher of several processes that is asked to end meanwhile fails all
+    the same; the checkpoints then stay, so that the next run only publishes again.
+    """
+    with stop_requests() as asked:
+        if placement.rank == 0:
+            for stale in Path(out).parent.glob(f".{Path(out).name}.*.part"):
+                shutil.rmtree(stale, ignore_errors=True)
+            with atomic_dir(out) as folder:
+                yield folder
+            if placement.world == 1 or not asked.is_set():
+                checkpoints.clear()
+        else:
+            yield None
+        placement.wait()

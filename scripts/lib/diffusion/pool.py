@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from scripts.lib.atomic import atomic_file
 from scripts.lib.cli import progress
@@ -22,6 +25,8 @@ from scripts.lib.prompts import null_text
 
 KINDS = ("text", "mask", "both")
 COPIED = ("condition_id", "sample", "trial", "position", "kind")
+READ_ROWS = 16384  # of a table of conditions at once
+Item = TypeVar("Item")
 
 
 def shard_rows(count: int, shard: int, shards: int) -> np.ndarray:
@@ -29,6 +34,20 @@ def shard_rows(count: int, shard: int, shards: int) -> np.ndarray:
     if not 0 <= shard < shards:
         raise InputError(f"--shard {shard} of --shards {shards}: expected 0 <= shard < shards")
     return np.array_split(np.arange(count), shards)[shard]
+
+
+def open_conditions(path: Path, cohort: Cohort, shard: int, shards: int) -> tuple[Conditions, np.ndarray]:
+    """Return the conditions of one shard and their row numbers, 0 to n - 1; other rows of the table are not kept."""
+    file = pq.ParquetFile(path)
+    rows = shard_rows(file.metadata.num_rows, shard, shards)
+    parts, first = [], 0
+    for part in file.iter_batches(batch_size=READ_ROWS):
+        own = rows[(rows >= first) & (rows < first + len(part))] - first
+        if len(own) or not parts:  # an empty shard has the columns all the same
+            parts.append(part.slice(own[0] if len(own) else 0, len(own)))
+        first += len(part)
+    table = pa.Table.from_batches(parts, file.schema_arrow).to_pandas()
+    return Conditions(table, cohort), np.arange(len(rows))
 
 
 class Conditions:
@@ -132,22 +151,48 @@ def make_batch(sampler: Sampler, requests: Sequence[Request], kinds: Sequence[st
     return images
 
 
-def make_images(
+def make_parts(
     sampler: Sampler, conditions: Conditions, rows: np.ndarray, batch: int, parts: Parts
-) -> Iterator[tuple[int, Request, np.ndarray]]:
-    """Yield (row, request, image uint8 (R, R)) in the rows' order at the cohort's resolution; `batch` rows a part."""
+) -> Iterator[tuple[np.ndarray, list[Request], np.ndarray, bool]]:
+    """Yield (rows, requests, images uint8 (b, R, R), whether they were made just now) of `batch` rows after another."""
     resolution = conditions.cohort.resolution
-    starts = range(0, len(rows), batch)
-    for number, start in enumerate(progress(starts, total=len(starts), desc=f"batches of {batch}")):
+    for number, start in enumerate(range(0, len(rows), batch)):
         chosen = rows[start : start + batch]
         requests = [conditions.request(int(row)) for row in chosen]
         images = parts.load(number, len(chosen))
-        if images is None:
+        made = images is None
+        if made:
             kinds = conditions.table["kind"].iloc[chosen].tolist()
             images = fit_images(make_batch(sampler, requests, kinds), resolution)
+        yield chosen, requests, images, made
+
+
+def make_images(
+    sampler: Sampler, conditions: Conditions, rows: np.ndarray, batch: int, parts: Parts
+) -> Iterator[tuple[int, Request, np.ndarray]]:
+    """Yield (row, request, image uint8 (R, R)) in the rows' order at the cohort's resolution; `batch` rows a part.
+
+    With `sampling.speed.write_behind` a thread makes the next part while this one is stored and written.
+    """
+    ready = make_parts(sampler, conditions, rows, batch, parts)
+    if sampler.settings["speed"]["write_behind"]:
+        ready = one_ahead(ready)
+    total = -(-len(rows) // batch)
+    for number, (chosen, requests, images, made) in enumerate(progress(ready, total=total, desc=f"batches of {batch}")):
+        if made:
             parts.save(number, images)
         for row, request, image in zip(chosen, requests, images):
             yield int(row), request, image
+
+
+def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield the same items; a thread makes the next one while the caller works on this one."""
+    end = object()
+    with ThreadPoolExecutor(max_workers=1) as maker:
+        coming = maker.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = maker.submit(next, items, end)
+            yield item
 
 
 def write_shard(
@@ -161,6 +206,8 @@ def write_shard(
 ) -> int:
     """Make and write one shard; return how many images it has. Memory does not grow with the pool."""
     cohort = conditions.cohort
+    for stale in Path(out).glob(".*.part"):  # of a run that was killed, as large as the shard
+        stale.unlink(missing_ok=True)
     with CohortWriter(out, cohort.resolution, cohort.structures, cohort.labels, notes, cohort.has_masks) as writer:
         for row, request, image in make_images(sampler, conditions, rows, batch, parts):
             writer.add(image, request.bits if cohort.has_masks else None, conditions.index_row(row, request, image))

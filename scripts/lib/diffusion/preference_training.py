@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 import numpy as np
 import torch
 
-from scripts.lib.cli import progress
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.diffusion.autoencoder import encode_images, sample_latents
 from scripts.lib.diffusion.batches import batch_noise
-from scripts.lib.diffusion.checkpoint import Checkpoints, log, stop_requests
+from scripts.lib.diffusion.checkpoint import Checkpoints
 from scripts.lib.diffusion.control import HintBranch, predict_noise
 from scripts.lib.diffusion.denoising import add_noise, draw_timesteps, target
 from scripts.lib.diffusion.devices import Placement
@@ -21,10 +20,10 @@ from scripts.lib.diffusion.finetuning import examples_of, own_parts
 from scripts.lib.diffusion.foundation import fast_layout
 from scripts.lib.diffusion.generator import Generator
 from scripts.lib.diffusion.hints import HintPainter
-from scripts.lib.diffusion.preference_loss import accuracies, insides, margins, orders, preference_loss
+from scripts.lib.diffusion.preference_loss import ASPECTS, accuracies, insides, margins, orders, preference_loss
 from scripts.lib.diffusion.preference_pairs import Pairs
 from scripts.lib.diffusion.settings import Section
-from scripts.lib.diffusion.training import TERMINATED, LossOfBatch, Trainer
+from scripts.lib.diffusion.training import LossOfBatch, Trainer
 from scripts.lib.errors import InputError
 
 STAGE = "train_dpo"
@@ -38,30 +37,32 @@ class MonitoredTrainer(Trainer):
     """
 
     def train_best(self, loss: LossOfBatch, count: int, checkpoints: Checkpoints, measure: Measure) -> np.ndarray:
-        """Leave the best weights in the modules; return the monitor, float64 (checks, 5), columns MONITOR."""
+        """Leave the best weights in the modules; return the monitor, float64 (checks, 5), columns MONITOR.
+
+        `measure` returns the same numbers in all processes; it may call `pause`.
+        """
+        self.measure = measure
         self.start = {key: value.clone() for key, value in self.mean.items()}
         self.best = dict(self.start)
         self.rows: list[list[float]] = []
-        self.losses: list[float] = []
-        stored = checkpoints.load(self.stage)
-        first = 0 if stored is None else self._resume(*stored)
-        if stored is None:
-            self._check(0, measure)
-        with stop_requests() as asked:
-            for step in progress(range(first, self.settings["steps"]), desc=self.stage):
-                if self._only_worse():
-                    break
-                self.losses.append(self._step(step, loss, count))
-                last = step + 1 == self.settings["steps"]
-                if last or (step + 1) % self.settings["monitor_steps"] == 0:
-                    self._check(step + 1, measure)
-                if self.placement.rank == 0 and (last or asked.is_set() or checkpoints.due()):
-                    checkpoints.save(self.stage, step + 1, self._state())
-                if asked.is_set() and not last:
-                    log(f"{self.stage}: asked to end; stored step {step + 1}")
-                    raise SystemExit(TERMINATED)
+        self._run(loss, count, checkpoints)
         self._put(self.best)
         return np.array(self.rows)
+
+    def _begin(self) -> None:
+        """Make the check that belongs to the steps done, unless it is there: an end may have been asked for during it."""
+        if self._is_due() and not (self.rows and self.rows[-1][0] == self.done):
+            self._check()
+
+    def _is_over(self) -> bool:
+        return self._only_worse()
+
+    def _after_step(self) -> None:
+        if self._is_due():
+            self._check()
+
+    def _is_due(self) -> bool:
+        return self.done == self.settings["steps"] or self.done % self.settings["monitor_steps"] == 0
 
     def _best_row(self) -> int:
         """Which check had the highest accuracy; of equal ones the first, which is the nearest to the reference."""
@@ -70,28 +71,27 @@ class MonitoredTrainer(Trainer):
     def _only_worse(self) -> bool:
         stop = len(self.rows) - 1 - self._best_row() >= self.settings["patience"]
         if stop:
-            log(f"{self.stage}: {self.settings['patience']} checks without a better accuracy; stopped early")
+            self._log(f"{self.stage}: {self.settings['patience']} checks without a better accuracy; stopped early")
         return stop
 
-    def _check(self, step: int, measure: Measure) -> None:
+    def _check(self) -> None:
         """Measure the running mean of the weights, which is what would be published."""
         current = {key: value.detach().clone() for key, value in self.parameters.items()}
         self._put(self.mean)
-        accuracy, margin = measure()
-        self._put(current)
+        try:
+            accuracy, margin = self.measure()
+        finally:
+            self._put(current)
         moved = sum((self.mean[key] - value).double().pow(2).sum().item() for key, value in self.start.items())
         size = sum(value.double().pow(2).sum().item() for value in self.start.values())
         loss = float(np.mean(self.losses)) if self.losses else float("nan")
-        self.losses = []
-        self.rows.append([step, loss, accuracy, margin, (moved / size) ** 0.5])
+        self.losses.clear()
+        self.rows.append([self.done, loss, accuracy, margin, (moved / size) ** 0.5])
         if self._best_row() == len(self.rows) - 1:
             self.best = {key: value.clone() for key, value in self.mean.items()}
-        log(f"{self.stage}: step {step}, loss {loss:.4f}, held-out accuracy {accuracy:.3f}, margin {margin:.4f}")
-
-    def _put(self, weights: Mapping[str, torch.Tensor]) -> None:
-        with torch.no_grad():
-            for key, parameter in self.parameters.items():
-                parameter.copy_(weights[key])
+        self._log(
+            f"{self.stage}: step {self.done}, loss {loss:.4f}, held-out accuracy {accuracy:.3f}, margin {margin:.4f}"
+        )
 
     def _state(self) -> dict[str, torch.Tensor]:
         own = {f"best/{key}": value for key, value in self.best.items()}
@@ -99,10 +99,10 @@ class MonitoredTrainer(Trainer):
         own["monitor/losses"] = torch.tensor(self.losses, dtype=torch.float64)
         return super()._state() | own
 
-    def _resume(self, step: int, tensors: Mapping[str, torch.Tensor]) -> int:
+    def _restore(self, step: int, tensors: Mapping[str, torch.Tensor]) -> int:
         self.best = {key: tensors[f"best/{key}"].to(value.device) for key, value in self.start.items()}
         self.rows, self.losses = tensors["monitor/rows"].tolist(), tensors["monitor/losses"].tolist()
-        return self._restore(step, tensors)
+        return super()._restore(step, tensors)
 
 
 class PairErrors:
@@ -129,12 +129,21 @@ class PairErrors:
         self.trained = {part: {"controlnet": self.branch, "unet": self.unet}[part] for part in wanted}
         self.scheduler, self.scaling = generator.training_scheduler(), generator.vae.config.scaling_factor
         self.black = settings.one_of("absent_mask", "zero_residual", "black_image") == "black_image"
+        self.window = time_window(settings, self.scheduler.config.num_train_timesteps)
+        self.known: dict[Hashable, torch.Tensor] = {}
 
-    def __call__(self, pairs: Pairs, chosen: np.ndarray, noise: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return e - e_ref of winners and of losers, (n,) each; both images of a pair get one noise and one timestep."""
+    def __call__(
+        self, pairs: Pairs, chosen: np.ndarray, noise: torch.Generator, again: Hashable = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return e - e_ref of winners and of losers, (n,) each; both images of a pair get one noise and one timestep.
+
+        `again` names pairs and noise that come again: the reference, which does not change, is then asked once.
+        """
         rows, device = np.concatenate([pairs.winners[chosen], pairs.losers[chosen]]), self.placement.device
         latents = sample_latents(self.moments[rows], noise, self.scaling).to(device)
-        steps = draw_timesteps(len(chosen), self.scheduler.config.num_train_timesteps, noise).repeat(2)
+        first, last = self.window
+        steps = first + draw_timesteps(len(chosen), last - first, noise)[torch.randperm(len(chosen), generator=noise)]
+        steps = steps.repeat(2)
         gaussian = torch.randn(latents[: len(chosen)].shape, generator=noise).repeat(2, 1, 1, 1).to(device)
         kept = self.scheduler.alphas_cumprod[steps].to(device)
         aim = target(latents, gaussian, kept, self.scheduler.config.prediction_type)
@@ -149,10 +158,24 @@ class PairErrors:
             guess = predict_noise(unet, noisy, steps, text, branch, branch.embed(hints), present)
             return (guess.float() - aim).pow(2).mean((1, 2, 3))
 
-        with torch.no_grad():
-            before = errors(*self.reference)
+        before = self.known.get(again)
+        if before is None:
+            with torch.no_grad():
+                before = errors(*self.reference)
+            if again is not None:
+                self.known[again] = before
         winner, loser = (errors(self.unet, self.branch) - before).chunk(2)
         return winner, loser
+
+
+def time_window(settings: Section, limit: int) -> tuple[int, int]:
+    """Return the time steps [first, last) that `timesteps`, two shares of the noise schedule, asks for."""
+    low, high = settings["timesteps"]
+    if not 0 <= low < high <= 1 or int(low * limit) == int(high * limit):
+        raise InputError(
+            f"settings: {settings.name}.timesteps = {[low, high]}: expected two shares of the {limit} steps, rising"
+        )
+    return int(low * limit), int(high * limit)
 
 
 def tune(
@@ -169,27 +192,39 @@ def tune(
     errors = PairErrors(generator, pool, settings, placement)
     device = placement.device
 
-    def judged(pairs: Pairs, rows: np.ndarray, noise: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    def judged(
+        pairs: Pairs, rows: np.ndarray, noise: torch.Generator, again: Hashable = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         scores = [part[rows].to(device) for part in (pairs.winner_scores, pairs.loser_scores)]
-        above = errors(pairs, rows, noise)
+        above = errors(pairs, rows, noise, again)
         return insides(*above, *scores, settings["beta"], settings["weighting"]), orders(*scores)
 
     def loss(rows: np.ndarray, noise: torch.Generator) -> torch.Tensor:
         return (preference_loss(*judged(train, rows, noise)) * train.weights[rows].to(device)).mean()
 
+    trainer = MonitoredTrainer(errors.trained, settings, seed, STAGE, placement)
+
     @torch.no_grad()
     def measure() -> tuple[float, float]:
-        right, inside = [], []
-        for draw in range(settings["monitor_draws"]):
-            for start in range(0, len(heldout), settings["batch_size"]):
-                rows = np.arange(start, min(start + settings["batch_size"], len(heldout)))
-                with placement.autocast():
-                    result = judged(heldout, rows, batch_noise(seed, f"{STAGE}/monitor/{draw}", start))
-                right.append(accuracies(*result))
-                inside.append(margins(*result))
-        return torch.cat(right).double().mean().item(), torch.cat(inside).double().mean().item()
+        """Judge every held-out pair by its mean over all draws; processes divide the batches and add their results.
 
-    trainer = MonitoredTrainer(errors.trained, settings, seed, STAGE, placement)
+        The implicit reward is an expectation over noise and time: a single draw of a good model is little above chance.
+        """
+        size, draws = settings["batch_size"], settings["monitor_draws"]
+        starts = range(0, len(heldout), size)
+        found = torch.zeros(len(heldout), len(ASPECTS), dtype=torch.float64)
+        for number in placement.rounds(draws * len(starts)):
+            trainer.pause()
+            if number is None:
+                continue
+            draw, start = number // len(starts), starts[number % len(starts)]
+            rows = np.arange(start, min(start + size, len(heldout)))
+            with placement.autocast():
+                inside, _ = judged(heldout, rows, batch_noise(seed, f"{STAGE}/monitor/{draw}", start), again=number)
+            found[rows] += inside.double().cpu() / draws
+        inside, order = placement.total(found), orders(heldout.winner_scores, heldout.loser_scores)
+        return accuracies(inside, order).mean().item(), margins(inside, order).mean().item()
+
     monitor = trainer.train_best(loss, len(train), checkpoints, measure)
     whole = {"controlnet": errors.branch.whole().eval(), "unet": errors.unet.eval()}
     return {part: whole[part] for part in errors.trained}, monitor

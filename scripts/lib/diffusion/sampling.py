@@ -23,6 +23,7 @@ from scripts.lib.diffusion.encoding import encode_text, tokenize
 from scripts.lib.diffusion.generator import Generator
 from scripts.lib.diffusion.hints import HintPainter
 from scripts.lib.diffusion.settings import Section
+from scripts.lib.diffusion.speed import decode_finite, tune
 from scripts.lib.errors import InputError
 from scripts.lib.seeds import derive_seed
 
@@ -31,6 +32,8 @@ SOLVERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "unipc": (UniPCMultistepScheduler, {}),
     "ddim": (DDIMScheduler, {}),
 }
+
+KEPT_PROMPTS = 256  # whose states are kept: a pool of captions has as many prompts as images
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,11 @@ class Sampler:
         for network in (generator.vae, generator.unet, generator.text_encoder):
             _move(network, placement)
         self.branch, self.paint = None, None
+        networks = [generator.unet]
         if generator.controlnet is not None:
-            self.branch = HintBranch(_move(generator.controlnet, placement))
+            networks.append(_move(generator.controlnet, placement))
+            self.branch = HintBranch(generator.controlnet)
+        tune(generator.vae, networks, settings["speed"])
         if generator.controlnet is not None and structures:
             unknown = sorted(set(structures) - set(notes.get("structures", structures)))
             if unknown:
@@ -114,8 +120,7 @@ class Sampler:
     def _batch(self, requests: Sequence[Request], kind: str) -> np.ndarray:
         padded = [*requests, *[requests[-1]] * (self.micro_batch - len(requests))]
         latents = self._denoise(padded, kind)
-        vae = self.generator.vae
-        decoded = vae.decode(latents.to(self.placement.dtype) / vae.config.scaling_factor).sample
+        decoded = decode_finite(self.generator.vae, latents.to(self.placement.dtype))
         broken = ~torch.isfinite(decoded.float()).flatten(1).all(1).cpu().numpy()[: len(requests)]
         if broken.any():
             names = [request.name for request, bad in zip(requests, broken) if bad]
@@ -168,6 +173,8 @@ class Sampler:
     def _text(self, prompt: str | None) -> torch.Tensor:
         """Return the states (L, D) of one prompt, encoded on its own so that no neighbour can touch them."""
         if prompt not in self._states:
+            if len(self._states) >= KEPT_PROMPTS:
+                self._states.pop(next(iter(self._states)))
             with torch.inference_mode():
                 tokens = tokenize([prompt], self.generator.tokenizer)
                 self._states[prompt] = encode_text(tokens, self.generator.text_encoder)[0]

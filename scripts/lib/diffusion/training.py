@@ -1,8 +1,13 @@
-"""The loop that all three trainings share: scheduled AdamW with a running mean of the weights, killed and resumed at will."""
+"""The loop that the trainings share: scheduled AdamW with a running mean of the weights, killed and resumed at will.
+
+One step is `gradient_accumulation` micro-batches of `batch_size`, whatever the number of processes: they divide the
+micro-batches and add up their gradients, so a training may go on with more or fewer GPUs than it began with.
+"""
 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -10,14 +15,14 @@ import torch
 
 from scripts.lib.cli import progress
 from scripts.lib.diffusion.batches import batch_noise, batch_rows
-from scripts.lib.diffusion.checkpoint import Checkpoints, log, stop_requests
+from scripts.lib.diffusion.checkpoint import Checkpoints, log
 from scripts.lib.diffusion.devices import Placement
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.errors import InputError
+from scripts.lib.preemption import TERMINATED, stop_requests
 
 LossOfBatch = Callable[[np.ndarray, torch.Generator], torch.Tensor]
 REPORT_EVERY = 50
-TERMINATED = 143
 FIRST_BETA = 0.9
 
 
@@ -27,6 +32,10 @@ def learning_rate(step: int, settings: Section) -> float:
     if settings.one_of("schedule", "cosine", "constant") == "cosine":
         rate *= 0.5 * (1.0 + math.cos(math.pi * step / settings["steps"]))
     return rate
+
+
+class AskedToEnd(Exception):
+    """One of the processes has got SIGTERM or SIGUSR1; what was done of the step at hand is thrown away."""
 
 
 class Trainer:
@@ -45,6 +54,8 @@ class Trainer:
         rates: Mapping[str, float] | None = None,
     ) -> None:
         self.settings, self.seed, self.stage, self.placement = settings, seed, stage, placement
+        self.done, self.losses = 0, list[float]()
+        self.asked = threading.Event()
         self.parameters = {
             f"{name}.{key}": parameter
             for name, module in modules.items()
@@ -67,53 +78,118 @@ class Trainer:
     def train(self, loss_of_batch: LossOfBatch, count: int, checkpoints: Checkpoints) -> None:
         """Run all steps on `count` rows; leave the running mean of the weights in the modules.
 
-        `loss_of_batch(rows, noise)` returns the mean loss of these rows. Raises InputError when it is not finite, and
-        SystemExit(143) after storing the state when SIGTERM asks for an end.
+        `loss_of_batch(rows, noise)` returns the mean loss of these rows and changes nothing that outlives it. Raises
+        InputError when it is not finite, and SystemExit(143) after storing the last whole step when SIGTERM or SIGUSR1
+        asks for an end.
         """
-        stored = checkpoints.load(self.stage)
-        first = 0 if stored is None else self._restore(*stored)
-        steps, losses = self.settings["steps"], []
-        with stop_requests() as asked:
-            for step in progress(range(first, steps), total=steps - first, desc=self.stage):
-                losses.append(self._step(step, loss_of_batch, count))
-                if (step + 1) % REPORT_EVERY == 0 or step + 1 == steps:
-                    log(f"{self.stage}: step {step + 1} of {steps}, mean loss {sum(losses) / len(losses):.5f}")
-                    losses.clear()
-                ends = asked.is_set() or step + 1 == steps
-                if self.placement.rank == 0 and (ends or checkpoints.due()):
-                    checkpoints.save(self.stage, step + 1, self._state())
-                if asked.is_set() and step + 1 < steps:
-                    log(f"{self.stage}: asked to end; stored step {step + 1}")
-                    raise SystemExit(TERMINATED)
-        with torch.no_grad():
-            for key, parameter in self.parameters.items():
-                parameter.copy_(self.mean[key])
+        self._run(loss_of_batch, count, checkpoints)
+        self._put(self.mean)
+
+    def pause(self) -> None:
+        """Raise AskedToEnd, in all processes, when one of them was asked to end."""
+        if self.placement.any(self.asked.is_set()):
+            raise AskedToEnd
+
+    def _run(self, loss_of_batch: LossOfBatch, count: int, checkpoints: Checkpoints) -> None:
+        """Make all steps from the last checkpoint on."""
+        steps, leads = self.settings["steps"], self.placement.rank == 0
+        stored = checkpoints.load(self.stage, tell=leads)
+        self.done = 0 if stored is None else self._restore(*stored)
+        self.placement.agree(self.done, f"{self.stage}: steps in the checkpoint")
+        self._describe()
+        numbers = range(self.done, steps)
+        with stop_requests() as self.asked:
+            try:
+                self._begin()
+                for step in progress(numbers, total=len(numbers), desc=self.stage) if leads else numbers:
+                    if self._is_over():
+                        break
+                    self.losses.append(self._step(step, loss_of_batch, count))
+                    self.done = step + 1
+                    self._after_step()
+                    if leads and (self.done == steps or checkpoints.due()):
+                        checkpoints.save(self.stage, self.done, self._state())
+                    self.pause()
+            except AskedToEnd:
+                self._leave(checkpoints)
+
+    def _begin(self) -> None:
+        """Do what comes before the next step."""
+
+    def _is_over(self) -> bool:
+        """Whether no further step is worth it."""
+        return False
+
+    def _after_step(self) -> None:
+        """Report the mean loss now and then."""
+        if self.done % REPORT_EVERY == 0 or self.done == self.settings["steps"]:
+            mean = sum(self.losses) / len(self.losses)
+            self._log(f"{self.stage}: step {self.done} of {self.settings['steps']}, mean loss {mean:.5f}")
+            self.losses.clear()
+
+    def _log(self, line: str) -> None:
+        if self.placement.rank == 0:
+            log(line)
+
+    def _describe(self) -> None:
+        """Say how processes divide a step, and what to change where some of them have nothing to do."""
+        parts, world = self.settings["gradient_accumulation"], self.placement.world
+        if world > 1:
+            self._log(f"{self.stage}: {world} processes divide the {parts} micro-batches of each step")
+        if parts % world:
+            idle = world - parts % world
+            self._log(
+                f"{self.stage}: {idle} of {world} processes are idle {'all the time' if parts < world else 'at times'}; "
+                f"set {self.settings.name}.gradient_accumulation (now {parts}) to a multiple of {world} and batch_size "
+                f"(now {self.settings['batch_size']}) smaller by as much, or compute.gpus lower"
+            )
+
+    def _leave(self, checkpoints: Checkpoints) -> None:
+        """Store the last whole step and end; nobody ends before it is stored, or a launcher would kill the others."""
+        if self.placement.rank == 0 and self.done:
+            checkpoints.save(self.stage, self.done, self._state())
+        self.placement.wait()
+        self._log(f"{self.stage}: asked to end; {f'stored step {self.done}' if self.done else 'no step was made yet'}")
+        raise SystemExit(TERMINATED)
 
     def _step(self, step: int, loss_of_batch: LossOfBatch, count: int) -> float:
-        """Make one optimiser step from `gradient_accumulation` batches in each process; return the mean loss."""
-        parts, world = self.settings["gradient_accumulation"], self.placement.world
+        """Make one optimiser step from `gradient_accumulation` micro-batches; return their mean loss.
+
+        A micro-batch is known by its number from the beginning of the training, whoever computes it.
+        """
+        parts, size = self.settings["gradient_accumulation"], self.settings["batch_size"]
         for group in self.optimizer.param_groups:
             group["lr"] = group["rate"] * learning_rate(step, self.settings)
         self.optimizer.zero_grad(set_to_none=True)
-        total = 0.0
-        for part in range(parts):
-            batch = (step * parts + part) * world + self.placement.rank
-            rows = batch_rows(self.seed, self.stage, batch, self.settings["batch_size"], count)
+        own = torch.zeros((), dtype=torch.float64, device=self.placement.device)
+        for number, part in enumerate(self.placement.rounds(parts)):
+            if number:
+                self.pause()
+            if part is None:
+                continue
+            batch = step * parts + part
+            rows = batch_rows(self.seed, self.stage, batch, size, count)
             with self.placement.autocast():
                 loss = loss_of_batch(rows, batch_noise(self.seed, self.stage, batch))
             (loss / parts).backward()
-            total += loss.item() / parts
+            own += loss.detach().double() / parts
+        total = self.placement.total(own).item()
         if not math.isfinite(total):
             raise InputError(
                 f"{self.stage}: the loss is {total} at step {step}; lower {self.settings.name}.learning_rate"
                 f" (now {self.settings['learning_rate']:g})"
             )
-        self.placement.mean_gradients(self.parameters.values())
+        self.placement.total_gradients(list(self.parameters.values()))
         if self.settings["clip"]:
             torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings["clip"])
         self.optimizer.step()
         self._follow(step)
         return total
+
+    def _put(self, weights: Mapping[str, torch.Tensor]) -> None:
+        with torch.no_grad():
+            for key, parameter in self.parameters.items():
+                parameter.copy_(weights[key])
 
     def _follow(self, step: int) -> None:
         """Move the running mean; its decay grows with the step, so that the first weights are soon forgotten."""
@@ -124,11 +200,12 @@ class Trainer:
     def _state(self) -> dict[str, torch.Tensor]:
         tensors = {}
         for key, parameter in self.parameters.items():
-            moments = self.optimizer.state[parameter]
             tensors[f"weight/{key}"] = parameter
             tensors[f"mean/{key}"] = self.mean[key]
-            tensors[f"first/{key}"] = moments["exp_avg"]
-            tensors[f"second/{key}"] = moments["exp_avg_sq"]
+            # A weight that the loss has not used yet has no moments.
+            if moments := self.optimizer.state.get(parameter):
+                tensors[f"first/{key}"] = moments["exp_avg"]
+                tensors[f"second/{key}"] = moments["exp_avg_sq"]
         return tensors
 
     def _restore(self, step: int, tensors: Mapping[str, torch.Tensor]) -> int:
@@ -136,6 +213,8 @@ class Trainer:
             for key, parameter in self.parameters.items():
                 parameter.copy_(tensors[f"weight/{key}"])
                 self.mean[key].copy_(tensors[f"mean/{key}"])
+                if f"first/{key}" not in tensors:
+                    continue
                 # A parameter keeps its memory layout, and its moments must have the same: sums run in that order.
                 moments = {name: torch.empty_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
                 moments["exp_avg"].copy_(tensors[f"first/{key}"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +24,7 @@ from scripts.lib.downstream.losses import loss_of
 from scripts.lib.downstream.predict import Device, mean_loss, to_images, to_targets
 from scripts.lib.downstream.sampler import Mixture
 from scripts.lib.errors import InputError
+from scripts.lib.preemption import TERMINATED
 from scripts.lib.seeds import derive_seed
 
 Batch = tuple[np.ndarray, np.ndarray]
@@ -107,14 +110,21 @@ class Training:
         self.by_epochs = budget["kind"] == "epochs"
         self.total = budget["epochs"] * self.mixture.steps_per_epoch if self.by_epochs else budget["steps"]
 
-    def run(self, saved: Path, key: str, title: str = "") -> int:
-        """Train to the end of the budget and return the steps done; goes on from checkpoint `saved` if its key fits."""
+    def run(self, saved: Path, key: str, title: str = "", asked: threading.Event | None = None) -> int:
+        """Train to the end of the budget and return the steps done; goes on from checkpoint `saved` if its key fits.
+
+        When `asked` is set it stores its state and raises SystemExit(143).
+        """
         self.progress = load_checkpoint(saved, key, self.model, self.optimiser)
         interval, clock = self.settings["checkpoint_seconds"], time.monotonic()
         self.model.train()
         steps = range(self.progress.step, self.total)
         batches = read_batches(self.material, self.mixture, steps, self.device.is_gpu)
         for images, targets in progress(batches, len(steps), title):
+            if asked is not None and asked.is_set():
+                save_checkpoint(saved, key, self.model, self.optimiser, self.progress)
+                print(f"asked to end; stored step {self.progress.step}", file=sys.stderr)
+                raise SystemExit(TERMINATED)
             if self.by_epochs and self.progress.stale_epochs >= self.settings["budget"]["patience"]:
                 break
             self._step(images, targets)

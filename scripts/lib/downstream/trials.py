@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from scripts.lib.downstream.rows import Row, Setting, score_rows
 from scripts.lib.downstream.training import Material, Training
 from scripts.lib.downstream.weights import weights_digest
 from scripts.lib.errors import InputError
+from scripts.lib.preemption import TERMINATED, stop_requests
 from scripts.lib.seeds import content_hash, derive_seed
 from scripts.lib.subsets import subset_rows
 
@@ -83,11 +85,28 @@ def run_trial(
 ) -> list[Row]:
     """Train and test every multiplier of a trial and return its rows; cells that are finished are read back.
 
-    A cell in `checkpoints` counts as finished, or as begun, only for the same settings, code and data.
+    A cell in `checkpoints` counts as finished, or as begun, only for the same settings, code and data. SIGTERM or SIGUSR1
+    stores the training at hand, or ends after the scoring at hand: SystemExit(143).
     """
+    with stop_requests() as asked:
+        return _run_cells(films, multipliers, setting, settings, device, checkpoints, code, asked)
+
+
+def _run_cells(
+    films: TrialFilms,
+    multipliers: Iterable[int],
+    setting: Setting,
+    settings: Mapping[str, Any],
+    device: Device,
+    checkpoints: Path,
+    code: str,
+    asked: threading.Event,
+) -> list[Row]:
     rows: list[Row] = []
     first_weights = weights_digest(settings["model"]["weights"])
     for multiplier in multipliers:
+        if asked.is_set():
+            raise SystemExit(TERMINATED)
         made = synthetic_films(films, multiplier, setting, settings)
         digests = [part.digest() for part in (films.real, films.test, *([made] if made else []))]
         key = content_hash(
@@ -99,7 +118,7 @@ def run_trial(
             print(
                 f"multiplier {multiplier}: {len(films.real)} real, {len(made or ())} synthetic films", file=sys.stderr
             )
-            scores = _train_cell(films, made, setting, settings, device, cell.with_suffix(".safetensors"), key)
+            scores = _train_cell(films, made, setting, settings, device, cell.with_suffix(".safetensors"), key, asked)
             with atomic_file(cell) as path:
                 path.write_text(json.dumps({"key": key, "scores": scores}))
         common = {"dataset": setting.dataset, "fraction": f"{setting.fraction:g}", "arm": setting.arm}
@@ -135,12 +154,13 @@ def _train_cell(
     device: Device,
     saved: Path,
     key: str,
+    asked: threading.Event,
 ) -> Scores:
     labels = 1 if films.real.labels is None else films.real.labels.shape[1]
     model = build_model(settings, labels, films.real.cohort.resolution, derive_seed(setting.seed, "weights"))
     model.to(device.name, memory_format=torch.channels_last)
     material = Material(films.training, made, films.validation)
-    Training(model, material, settings, device, setting.seed).run(saved, key)
+    Training(model, material, settings, device, setting.seed).run(saved, key, asked=asked)
     scores = score_model(model, films, settings, device)
     saved.unlink(missing_ok=True)
     return scores

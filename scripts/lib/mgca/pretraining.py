@@ -66,6 +66,8 @@ def train_mgca(
         return model(images, captions.rows(rows).to(placement.device), learn_prototypes)
 
     trainer = Trainer({"mgca": model}, settings, seed, STAGE, placement)
+    # After each step rather than before the next: what a checkpoint holds is then what the next step begins with.
+    trainer.optimizer.register_step_post_hook(lambda *_: model.normalise_prototypes())
     trainer.train(_training_loss(losses, model, trainer, settings, len(pairs)), len(pairs), checkpoints)
     model.normalise_prototypes()
     with placement.autocast():
@@ -80,7 +82,7 @@ def _training_loss(
     settings: Section,
     count: int,
 ) -> Callable[[np.ndarray, torch.Generator], Tensor]:
-    films = settings["batch_size"] * settings["gradient_accumulation"] * trainer.placement.world
+    films = settings["batch_size"] * settings["gradient_accumulation"]
     frozen = settings["freeze_prototypes_epochs"] * count
     weights = settings["losses"]
     watched = model.prototype_layer.weight
@@ -88,7 +90,6 @@ def _training_loss(
     def loss(rows: np.ndarray, noise: torch.Generator) -> Tensor:
         # The optimiser knows how many steps were made, after a restart too.
         done = int(trainer.optimizer.state.get(watched, {}).get("step", 0))
-        model.normalise_prototypes()
         parts = losses(rows, noise, done * films >= frozen)
         return weights["instance"] * parts.ita + weights["token"] * parts.cta + weights["prototype"] * parts.cpa
 

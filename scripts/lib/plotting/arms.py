@@ -52,7 +52,7 @@ def _draw_bar(axis: Axes, place: int, cell: pd.Series, dots: np.ndarray, colour:
 def _axis_name(cell: pd.Series) -> str:
     name = METRIC_NAMES.get(cell["metric"], cell["metric"])
     labels = "mean " if cell["task"] == "multilabel" else ""
-    return f"{cell['title']}, {cell['fraction'] * 100:g} % of real films: {labels}{name}"
+    return f"{cell['title']}, {cell['fraction'] * 100:g} % of real films\n{labels}{name}"
 
 
 def _draw_key(axis: Axes, means: pd.DataFrame) -> None:

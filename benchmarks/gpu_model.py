@@ -1,0 +1,135 @@
+"""Models and films of random numbers in the shapes that the GPU benchmark measures: speed does not depend on the weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STRUCTURES = ["lungs", "heart", "pneumothorax"]
+LABELS = ["pneumonia"]
+WORDS = ["pneumonia", "left pneumothorax", "cardiomegaly", "edema", "pleural effusion"]
+SPEED = {"attention": "fused", "channels_last": False, "compile": "none", "vae": "same", "write_behind": False}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of one run: networks (keyword arguments of diffusers and transformers), images and how much is measured."""
+
+    resolution: int
+    unet: dict[str, Any]
+    vae: dict[str, Any]
+    text: dict[str, Any]
+    hint_channels: list[int]
+    steps: int
+    ours: list[int]  # micro-batches of our sampler
+    stock: list[int]  # batches of the stock pipeline
+    control: list[int]  # batches of the ControlNet's training
+    control_steps: int
+    classifier: dict[str, Any]
+    segmenter: dict[str, Any]
+    trial_steps: int
+    matrix: int  # side of the product that measures the peak
+    copied: int  # bytes of the copy that measures the bandwidth
+
+
+# The configurations of Stable Diffusion 1.5: unet/, vae/ and text_encoder/config.json.
+SD15 = Shape(
+    resolution=512,
+    unet={
+        "block_out_channels": (320, 640, 1280, 1280),
+        "layers_per_block": 2,
+        "cross_attention_dim": 768,
+        "attention_head_dim": 8,
+    },
+    vae={"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2, "norm_num_groups": 32},
+    text={"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12},
+    hint_channels=[16, 32, 96, 256],
+    steps=20,
+    ours=[1, 4, 8, 16, 32],
+    stock=[1, 2, 4, 8, 16, 32, 64],
+    control=[8, 16, 32, 64],
+    control_steps=12,
+    classifier={"encoder": "resnet50", "side": 224, "batches": [64, 256]},
+    segmenter={"encoder": "resnet34", "decoder_channels": [256, 128, 64, 32, 16], "side": 512, "batches": [8, 32]},
+    trial_steps=60,
+    matrix=8192,
+    copied=2**31,
+)
+TINY = Shape(
+    resolution=32,
+    unet={
+        "block_out_channels": (8, 16, 16, 16),
+        "layers_per_block": 1,
+        "cross_attention_dim": 16,
+        "attention_head_dim": 2,
+        "norm_num_groups": 4,
+    },
+    vae={"block_out_channels": (4, 8, 8, 8), "layers_per_block": 1, "norm_num_groups": 2},
+    text={"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2},
+    hint_channels=[4, 4, 4, 8],
+    steps=2,
+    ours=[1, 2],
+    stock=[1, 2],
+    control=[2],
+    control_steps=4,
+    classifier={"encoder": "resnet18", "side": 32, "batches": [4]},
+    segmenter={"encoder": "resnet18", "decoder_channels": [8, 8, 8, 4, 4], "side": 32, "batches": [2]},
+    trial_steps=4,
+    matrix=128,
+    copied=2**20,
+)
+
+
+def write_generator_folder(folder: Path, shape: Shape) -> Path:
+    """Write a base of Stable Diffusion's shape with a ControlNet on top, in diffusers' format; return its folder."""
+    from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    from scripts.lib.diffusion.control import build_controlnet
+    from scripts.lib.diffusion.control_training import write_generator
+    from scripts.lib.diffusion.generator import open_generator
+    from scripts.lib.diffusion.layout import BASE_PARTS, CLASSES, write_model_index
+    from scripts.lib.diffusion.text import save_tokenizer, train_tokenizer
+
+    base, levels = folder / "base", len(shape.vae["block_out_channels"])
+    tokenizer = train_tokenizer(WORDS, 600, 77)
+    config = CLIPTextConfig(vocab_size=49408, max_position_embeddings=77, **shape.text)
+    parts = {
+        "unet": UNet2DConditionModel(sample_size=shape.resolution // 8, **shape.unet),
+        "vae": AutoencoderKL(
+            down_block_types=("DownEncoderBlock2D",) * levels,
+            up_block_types=("UpDecoderBlock2D",) * levels,
+            sample_size=shape.resolution,
+            **shape.vae,
+        ),
+        "text_encoder": CLIPTextModel(config),
+        "scheduler": DPMSolverMultistepScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"),
+    }
+    for name, part in parts.items():
+        part.save_pretrained(base / name)
+    save_tokenizer(tokenizer, base / "tokenizer")
+    write_model_index(base, "StableDiffusionPipeline", {part: CLASSES[part] for part in BASE_PARTS})
+    del parts
+    opened = open_generator(base)
+    target = folder / "generator"
+    target.mkdir()
+    controlnet = build_controlnet(opened.unet, shape.hint_channels, opened.factor)
+    notes = {"structures": STRUCTURES, "palette": "colour", "absent_mask": "zero_residual"}
+    write_generator(target, target, base, opened, {"controlnet": controlnet}, kind="controlnet", **notes)
+    return target
+
+
+def write_films(folder: Path, side: int, count: int) -> Path:
+    """Write a cohort of random films with masks and labels, at the side of the study."""
+    import numpy as np
+
+    from scripts.lib.cohort.store import CohortWriter
+
+    stream = np.random.default_rng(0)
+    with CohortWriter(folder, side, STRUCTURES, LABELS, {"dataset": "benchmark"}) as writer:
+        for number in range(count):
+            image = stream.integers(0, 256, (side, side), dtype=np.uint8)
+            row = {"image_id": str(number), "patient_id": str(number), "split": "generator", "pneumonia": number % 2}
+            writer.add(image, image // 64, row)
+    return folder

@@ -1,0 +1,52 @@
+"""Write the rates of a machine class for `make plan`, from the benchmark files and logs of a run that it has finished.
+
+python -m benchmarks.rates --machine cpu-2core --from results
+python -m benchmarks.rates --machine my-cluster --from results --configfile studies/tiny.yaml
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from pathlib import Path
+
+from benchmarks.rating import processor
+from scripts.lib.cli import make_parser, run, set_threads
+from scripts.lib.config import load_study
+from scripts.lib.errors import InputError
+from scripts.lib.planning.jobs import ROOT, list_jobs
+from scripts.lib.planning.measuring import rates_of_run
+from scripts.lib.planning.rates import FOLDER, write_rates
+from scripts.lib.planning.sizes import read_sizes
+
+TARGETS = ["all", "figures", "figure3"]
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--machine", required=True, help="name of the class; its file is benchmarks/rates/NAME.yaml")
+    parser.add_argument("--from", dest="results", type=Path, default=Path("results"), help="results of a finished run")
+    parser.add_argument("--configfile", type=Path, nargs="+", default=[], help="overlays that the run had")
+    parser.add_argument("--gpu", help="name of the GPU that the run used; left out = the CPU")
+    options = parser.parse_args(argv)
+    set_threads(options.threads)
+    overlays = [path.resolve() for path in options.configfile]
+    config = load_study([ROOT / "config.yaml", *overlays])
+    sizes = read_sizes(config, options.results)
+    jobs = list_jobs(config, overlays, TARGETS, os.cpu_count() or 1)
+    source = f"benchmark files of the study {config['study']['name']}"
+    rates = rates_of_run(jobs, config, sizes, options.results.absolute().parent, bool(options.gpu), source)
+    if not rates:
+        raise InputError(f"{options.results}/benchmarks: no benchmark file of this study; run it first")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    machine = {"name": options.machine, "processor": processor(), "cores": os.cpu_count(), "memory_gb": round(memory)}
+    machine |= {"gpu": options.gpu, "date": datetime.date.today().isoformat(), "python": platform.python_version()}
+    write_rates(FOLDER / f"{options.machine}.yaml", machine, rates)
+    for rule, own in sorted(rates.items()):
+        shown = ", ".join(f"{entry['per_second']:g} {entry['unit']}s/s" for entry in own["units"])
+        print(f"{rule}: {own['job_seconds']:g} s a job, {shown}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,162 @@
+"""How the workflow grows: the dry run with the jobs, collecting with the trials, a pool's identities, memory with a pool.
+
+python -m benchmarks.scale dag --sizes 1000 3000 10000 --shards 1
+python -m benchmarks.scale collect --sizes 100 1000 10000
+python -m benchmarks.scale identities --sizes 10000 100000 1000000
+python -m benchmarks.scale memory --sizes 1000 10000 100000
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.lib.cli import make_parser, run, set_threads
+
+ROOT = Path(__file__).resolve().parents[1]
+TRIALS = 60
+PREPARED = 17  # jobs of one more dataset beside its trials and shards
+
+
+def study_of(jobs: int, shards: int) -> dict[str, Any]:
+    """Return an overlay whose study has about so many jobs: many datasets, two arms, three fractions, 60 trials."""
+    base = yaml.safe_load((ROOT / "config.yaml").read_text())
+    fractions = [f"{value:g}" for value in base["study"]["fractions"]]
+    each = (2 * TRIALS + shards) * len(fractions) + PREPARED
+    names = [f"d{number}" for number in range(max(1, round(jobs / each)))]
+    trials = min(TRIALS, max(1, jobs // (2 * len(fractions))))
+    return {
+        "study": {"datasets": names, "trials": trials},
+        "datasets": {name: copy.deepcopy(base["datasets"]["rsna"]) for name in names},
+        "sampling": {"shards": dict.fromkeys(fractions, shards)},
+    }
+
+
+def dry_run(jobs: int, shards: int) -> dict[str, Any]:
+    """Return jobs, seconds and peak MB of a dry run of the project's own Snakefile on such a study."""
+    with tempfile.TemporaryDirectory() as name:
+        overlay = Path(name) / "study.yaml"
+        overlay.write_text(yaml.safe_dump(study_of(jobs, shards)))
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", name]
+        command += ["--configfile", str(overlay), "--dry-run", "--quiet", "rules", "--cores", "2"]
+        found = watched(command, name)
+    found["jobs"] = int(re.search(r"^total\s+(\d+)", found.pop("output"), re.MULTILINE)[1])
+    return {"jobs": found["jobs"], **found, "ms_per_job": 1000 * found["seconds"] / found["jobs"]}
+
+
+def watched(command: list[str], folder: str | Path) -> dict[str, Any]:
+    """Run a command to its end; return its seconds, its largest memory in MB and what it wrote."""
+    import time
+
+    output = Path(folder) / "output.txt"
+    start = time.perf_counter()
+    with output.open("wb") as stream:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{output.read_text()[-3000:]}")
+    seconds = time.perf_counter() - start
+    return {"seconds": seconds, "peak_mb": usage.ru_maxrss / 1024, "output": output.read_text()}
+
+
+def collect_trials(count: int) -> dict[str, Any]:
+    """Return seconds and peak MB of collecting so many trial tables of six rows, as `collect_tables` does."""
+    from scripts.lib.downstream.rows import TRIAL_COLUMNS
+
+    with tempfile.TemporaryDirectory() as name:
+        paths = []
+        for trial in range(count):
+            values = dict.fromkeys(TRIAL_COLUMNS, "0") | {"dataset": "d", "arm": "original", "trial": str(trial)}
+            rows = [
+                ",".join(str((values | {"metric": f"m{number}"})[key]) for key in TRIAL_COLUMNS) for number in range(6)
+            ]
+            paths.append(Path(name) / f"{trial}.csv")
+            paths[-1].write_text("\n".join([",".join(TRIAL_COLUMNS), *rows]) + "\n")
+        found = watched([sys.executable, "-m", "scripts.collect_tables", "--tables", *map(str, paths), "--out", f"{name}/all.csv"], name)  # fmt: skip
+    return {"tables": count, "seconds": found["seconds"], "peak_mb": found["peak_mb"]}
+
+
+def inside(step: str, size: int, folder: Path | None) -> dict[str, Any]:
+    """Measure one step in this process, its imports done before."""
+    import pandas  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+
+    from benchmarks import scale_steps
+
+    if step == "identities":
+        scale_steps.identities(100)
+        with scale_steps.Watch() as watch:
+            made = len(scale_steps.identities(size))
+        return {"images": made, "seconds": watch.seconds, "own_mb": watch.rise}
+    import scripts.draw_sheet
+    import scripts.lib.diffusion.pool
+    import scripts.lib.downstream.data
+    import scripts.lib.plotting.sheet
+    import scripts.lib.proxy.kept_table
+    import scripts.lib.proxy.scoring  # noqa: F401
+
+    with scale_steps.Watch() as watch:
+        scale_steps.STEPS[step](folder)
+    return {"step": step, "images": size, "seconds": watch.seconds, "own_mb": watch.rise}
+
+
+def in_a_process(step: str, size: int, folder: Path | None = None) -> dict[str, Any]:
+    """Measure one step in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.scale", "inside", "--step", step, "--sizes", str(size)]
+    command += ["--folder", str(folder)] if folder else []
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def memory(size: int) -> list[dict[str, Any]]:
+    """Return the memory of every step that touches a pool of this size."""
+    from benchmarks import scale_steps
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scale_steps.write_cohort(folder / "cohort")
+        scale_steps.conditions(size).to_parquet(folder / "conditions.parquet", index=False)
+        scale_steps.write_pool(folder, size)
+        return [in_a_process(step, size, folder) for step in scale_steps.STEPS]
+
+
+def show(found: dict[str, Any]) -> None:
+    print(", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in found.items()), flush=True)  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("what", choices=("dag", "collect", "identities", "memory", "inside"))
+    parser.add_argument("--sizes", type=int, nargs="+", required=True, help="jobs, tables or images")
+    parser.add_argument("--shards", type=int, default=1, help="dag: shards of each pool (default 1)")
+    parser.add_argument("--step", help="inside: the step that this process measures")
+    parser.add_argument("--folder", type=Path, help="inside: where the pool lies")
+    args = parser.parse_args(argv)
+    set_threads(args.threads)
+    if args.what == "inside":
+        print(json.dumps(inside(args.step, args.sizes[0], args.folder)))
+        return
+    for size in args.sizes:
+        if args.what == "dag":
+            show(dry_run(size, args.shards))
+        elif args.what == "collect":
+            show(collect_trials(size))
+        elif args.what == "identities":
+            show(in_a_process("identities", size))
+        else:
+            for found in memory(size):
+                show(found)
+
+
+if __name__ == "__main__":
+    run(main)

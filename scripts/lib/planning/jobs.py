@@ -1,0 +1,138 @@
+"""The jobs of a study, asked of Snakemake itself: a dry run in an empty folder, so that everything counts as not yet made.
+
+What a real study needs and this machine does not have (raw trees, weights) is put there as empty files of the right names: a
+plan needs no data.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.lib.config import stage
+from scripts.lib.errors import InputError
+from scripts.lib.formats.sources import tables
+from scripts.lib.raw_trees import PHANTOM
+
+ROOT = Path(__file__).resolve().parents[3]
+NO_DATA = "data"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: its rule and wildcards, the jobs that it waits for (places in the list), and what it asks for."""
+
+    rule: str
+    wildcards: Mapping[str, str]
+    needs: tuple[int, ...]
+    threads: int
+    gpus: int
+    benchmark: str | None
+    outputs: int = 1
+
+
+def list_jobs(config: Mapping[str, Any], overlays: Sequence[Path], targets: Sequence[str], cores: int) -> list[Job]:
+    """Return the jobs that make `targets` ([] = the workflow's default) in a study from nothing.
+
+    `config` is the resolved configuration, `overlays` the files beside config.yaml that it came from. Raises InputError
+    with Snakemake's own last words when it cannot plan, e.g. for an unknown target.
+    """
+    with tempfile.TemporaryDirectory(prefix="synthorax-plan-") as name:
+        folder = Path(name)
+        empty = folder / "run"
+        empty.mkdir()
+        stand_ins = folder / "stand-ins.yaml"
+        stand_ins.write_text(yaml.safe_dump(write_stand_ins(config, folder / NO_DATA, empty)))
+        found = folder / "jobs.json"
+        command = [
+            sys.executable,
+            "-m",
+            "scripts.lib.planning.listing",
+            str(found),
+            "--snakefile",
+            str(ROOT / "Snakefile"),
+        ]
+        command += ["--cores", str(cores), "--directory", str(empty), *targets]
+        command += ["--configfile", *map(str, overlays), str(stand_ins)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode or not found.is_file():
+            raise InputError(f"Snakemake cannot plan this study: {_last_words(done.stdout + done.stderr)}")
+        return with_needs(json.loads(found.read_text()))
+
+
+def write_stand_ins(config: Mapping[str, Any], folder: Path, run: Path) -> dict[str, Any]:
+    """Write empty files for every source outside the workflow; return the configuration overlay that names them.
+
+    `run` is the folder that the dry run looks at: a relative path of the configuration is made there.
+    """
+    overlay: dict[str, Any] = {"datasets": {}, "data": str(folder)}
+    for name, section in config["datasets"].items():
+        if section["root"] == PHANTOM:
+            continue
+        root = folder / "roots" / name
+        root.mkdir(parents=True)
+        for table in tables(section["format"], root, section.get("reader")):
+            _touch(table)
+        overlay["datasets"][name] = {"root": str(root)}
+    if config["base"]["path"]:
+        _touch(folder / "base" / "model_index.json").write_text("{}")
+        overlay["base"] = {"path": str(folder / "base")}
+    for name in config["study"]["datasets"]:
+        weights = stage(config, "trials", name)["model"]["weights"]
+        if weights not in (None, "imagenet", "mgca"):
+            stand_in = _touch(folder / "weights" / name / Path(weights).name)
+            overlay["datasets"].setdefault(name, {})["trials"] = {"model": {"weights": str(stand_in)}}
+    if config["mgca"]["text"]["path"]:
+        (folder / "bert").mkdir(parents=True)
+        overlay["mgca"] = {"text": {"path": str(folder / "bert")}}
+    if (config["proxy"]["model"] or "").startswith("local-dir:"):
+        (folder / "proxy").mkdir(parents=True)
+        overlay["proxy"] = {"model": f"local-dir:{folder / 'proxy'}"}
+    if config["feedback"]["ratings"]:
+        _touch(run / config["feedback"]["ratings"])
+    return overlay
+
+
+def _touch(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def with_needs(records: Sequence[Mapping[str, Any]]) -> list[Job]:
+    """Return the jobs of listing.py's records, each with the places of the jobs that make its inputs."""
+    maker = {file: place for place, record in enumerate(records) for file in record["output"]}
+    jobs = []
+    for record in records:
+        needs = {maker[file] for file in record["input"] if file in maker}
+        jobs.append(
+            Job(
+                record["rule"],
+                record["wildcards"],
+                tuple(sorted(needs)),
+                record["threads"],
+                int(record["resources"].get("gpu", 0)),
+                record["benchmark"],
+                len(record["output"]),
+            )
+        )
+    return jobs
+
+
+def _last_words(text: str) -> str:
+    """Return the part of Snakemake's output that says what is wrong, on one line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for place, line in enumerate(lines):
+        if "Error" in line or "Exception" in line:
+            return " ".join(lines[place : place + 4])[:600]
+    return " ".join(lines[-3:])[:600] or "no reason given"

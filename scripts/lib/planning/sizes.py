@@ -1,0 +1,138 @@
+"""How many films a study has on each side, before or after its data are there, and where that number comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.cohort.table1 import PAPER
+from scripts.lib.errors import InputError
+from scripts.lib.raw_trees import PHANTOM
+
+PREPARED, DRAWN, PUBLISHED, UNKNOWN = "prepared cohort", "phantom settings", "paper's Table 1", "unknown"
+# The films of chexpert.train.csv and valid.csv that are frontal; Table 1's counts include header lines (see its notes).
+CHEXPERT = {"train": 191_027, "test": 202}
+# Formats whose labels cover their training folder alone; a study splits that folder itself.
+TRAIN_TABLE_ONLY = ("siim", "rsna")
+
+
+@dataclass(frozen=True)
+class Size:
+    """Films of one dataset: `listed` in its tables, `splits` {split: films}, `masked` whether its cohort has masks.
+
+    `drawn` {(trial, fraction): films} holds exact subsets where they have been drawn. `source` says where this comes from.
+    """
+
+    source: str
+    listed: int | None = None
+    splits: Mapping[str, int] = field(default_factory=dict)
+    masked: bool = False
+    drawn: Mapping[tuple[int, str], int] = field(default_factory=dict)
+
+    @property
+    def films(self) -> int | None:
+        """Films of the prepared cohort."""
+        return sum(self.splits.values()) if self.splits else None
+
+    def subset(self, trial: int, fraction: str) -> int | None:
+        """Return the real training films of a trial; from shares alone it is right to within half a patient."""
+        if (trial, fraction) in self.drawn:
+            return self.drawn[trial, fraction]
+        train = self.splits.get("train")
+        return None if train is None else max(1, round(float(fraction) * train))
+
+
+def read_sizes(config: Mapping[str, Any], results: Path) -> dict[str, Size]:
+    """Return the size of every dataset that the study may use."""
+    study = config["study"]
+    used = dict.fromkeys(
+        [*study["datasets"], *study["foundation"], study["generator_dataset"], *config["feedback"]["splits"]]
+        + [config["proxy"]["validation"]["dataset"]]
+    )
+    return {name: size_of(config, name, results) for name in used}
+
+
+def size_of(config: Mapping[str, Any], name: str, results: Path) -> Size:
+    """Return a dataset's size: of its prepared cohort, else of its phantom, else of the paper's Table 1."""
+    section = config["datasets"][name]
+    meta = results / name / "cohort" / "cohort.json"
+    if meta.is_file():
+        return _prepared(meta, results / name / "subsets.parquet", config["study"])
+    masked = section["task"] == "segmentation" or bool(section.get("structures"))
+    if section["root"] == PHANTOM:
+        listed, films = _phantom_films(section, name, config["study"]["seed"])
+        return Size(DRAWN, listed, _sides(section, films), masked)
+    if section["format"] in PAPER:
+        return Size(PUBLISHED, None, _published(section), masked)
+    return Size(UNKNOWN, masked=masked)
+
+
+def _prepared(path: Path, subsets: Path, study: Mapping[str, Any]) -> Size:
+    try:
+        meta = json.loads(path.read_text())
+        splits = {split: own["images"] for split, own in meta["splits"].items()}
+        return Size(PREPARED, meta["n_listed"], splits, meta["has_masks"], _drawn(subsets, study))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: cannot be read ({error!r}); prepare this cohort again") from None
+
+
+def _drawn(path: Path, study: Mapping[str, Any]) -> dict[tuple[int, str], int]:
+    if not path.is_file():
+        return {}
+    import pandas as pd
+
+    ranks = pd.read_parquet(path, columns=["trial", "rank"])
+    return {
+        (int(trial), f"{fraction:g}"): int((own < fraction).sum())
+        for trial, own in ranks.groupby("trial")["rank"]
+        for fraction in study["fractions"]
+    }
+
+
+def _phantom_films(section: Mapping[str, Any], name: str, seed: int) -> tuple[int, dict[str, int]]:
+    """Return the films that a phantom's tables list, and {split: usable films} as its own tables split them."""
+    from scripts.lib.phantom.settings import settings_of
+    from scripts.lib.phantom.study import plan_films
+
+    own = dict(section.get("phantom") or {})
+    films = plan_films(section["format"], own, seed, name)
+    reader = section.get("reader") or {}
+    if section["format"] in TRAIN_TABLE_ONLY:
+        films = [film for film in films if film.split == "train"]
+    wanted = films
+    if reader.get("frontal_only"):
+        wanted = [film for film in wanted if film.view != "LATERAL"]
+    if section["format"] == "siim" and reader.get("positives_only"):
+        wanted = [film for film in wanted if any(found.name == "pneumothorax" for found in film.findings)]
+    counts: dict[str, int] = {}
+    for film in wanted:
+        counts[film.split] = counts.get(film.split, 0) + 1
+    settings = settings_of(section["format"], own)
+    # Some training films have no row in the tables, and some rows no file.
+    counts["train"] -= settings["unlisted_files"] + settings["missing_files"]
+    return len(films) - settings["unlisted_files"], counts
+
+
+def _sides(section: Mapping[str, Any], films: Mapping[str, int]) -> dict[str, int]:
+    """Return films by split as the study splits them: the dataset's own split, or counts and shares of all films."""
+    split = section["split"]
+    if split == "given":
+        return {name: count for name, count in films.items() if count}
+    left, sides = sum(films.values()), {}
+    for name in ("generator", "test"):
+        value = split.get(name, 0)
+        sides[name] = value if isinstance(value, int) else round(value * left)
+        left -= sides[name]
+    return {name: count for name, count in {**sides, "train": left}.items() if count}
+
+
+def _published(section: Mapping[str, Any]) -> dict[str, int]:
+    if section["format"] == "chexpert":
+        return dict(CHEXPERT)
+    train, test, _ = PAPER[section["format"]]
+    # RSNA's two counts include a header line each.
+    total = train + test - (2 if section["format"] == "rsna" else 0)
+    return _sides(section, {"all": total})

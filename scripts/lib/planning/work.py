@@ -1,0 +1,164 @@
+"""What one job has to do, counted from the configuration and the sizes: units by name, images, steps, bytes written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scripts.lib.config import stage
+from scripts.lib.planning.jobs import Job
+from scripts.lib.planning.sizes import Size
+
+ALIASES = {"sample_rated_pool": "sample_pool", "test_dataset_significance": "test_significance"}
+KINDS = ("text", "mask", "both")
+ROW_BYTES = 150  # of a row of an index or a table of conditions, measured on the phantom
+
+
+@dataclass(frozen=True)
+class Work:
+    """Units of a job {unit: amount}; `unknown` says that a size is missing, so that the amounts are incomplete."""
+
+    units: Mapping[str, float] = field(default_factory=dict)
+    images: int = 0
+    steps: int = 0
+    bytes: float = 0
+    unknown: bool = False
+
+
+def stage_of(rule: str) -> str:
+    """Return the rule whose rates a job has."""
+    return ALIASES.get(rule, rule)
+
+
+def conditions_of(
+    config: Mapping[str, Any], dataset: str, arm: str, fraction: str, size: Size
+) -> dict[str, int] | None:
+    """Return the images to make for a pool by kind; rows of text alone serve all trials, others are each trial's own."""
+    study, own = config["study"], config["arms"][arm]
+    most = max(study["multipliers"][fraction])
+    most *= own.get("candidates", 1) if own.get("filter") == "proxy" else 1
+    real = [size.subset(trial, fraction) for trial in range(study["trials"])]
+    if None in real:
+        return None
+    kinds = stage(config, "conditions", dataset)["kinds"]
+    counts = {kind: most * kinds.get(kind, 0.0) * (max(real) if kind == "text" else sum(real)) for kind in KINDS}
+    return {kind: round(count) for kind, count in counts.items() if count}
+
+
+def rated_images(config: Mapping[str, Any]) -> dict[str, int]:
+    """Return the images of the sets that raters see, by kind."""
+    sets = config["feedback"]["sets"]
+    return {kind: round(sets["sets"] * sets["images"] * share) for kind, share in sets["kinds"].items() if share}
+
+
+def work_of(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
+    """Return what a job has to do; a rule without units here costs its job alone."""
+    counter = COUNTERS.get(stage_of(job.rule))
+    return counter(job, config, sizes) if counter else Work()
+
+
+def _phantom(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
+    name = job.wildcards["dataset"]
+    from scripts.lib.phantom.settings import settings_of
+
+    section = config["datasets"][name]
+    side = settings_of(section["format"], dict(section.get("phantom") or {}))["size"]
+    films = sizes[name].listed or 0
+    return Work({"film": films}, films, bytes=films * side**2)
+
+
+def _cohort(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
+    size = sizes[job.wildcards["dataset"]]
+    films = size.films
+    if films is None:
+        return Work(unknown=True)
+    return Work({"film": films}, films, bytes=films * (_pixels(config) * (1 + size.masked) + ROW_BYTES))
+
+
+def _pixels(config: Mapping[str, Any]) -> int:
+    return config["study"]["resolution"] ** 2
+
+
+def _conditions(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
+    rows = conditions_of(config, *_cell(job), sizes[job.wildcards["dataset"]])
+    if rows is None:
+        return Work(unknown=True)
+    return Work({"row": sum(rows.values())}, bytes=sum(rows.values()) * ROW_BYTES)
+
+
+def _cell(job: Job) -> tuple[str, str, str]:
+    return job.wildcards["dataset"], job.wildcards["arm"], job.wildcards["fraction"]
+
+
+def _sampling(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
+    if job.rule == "sample_rated_pool":
+        rows, shards, masked = rated_images(config), config["feedback"]["shards"], True
+    else:
+        size = sizes[job.wildcards["dataset"]]
+        rows = conditions_of(config, *_cell(job), size)
+        shards, masked = config["sampling"]["shards"].get(job.wildcards["fraction"], 1), size.masked
+    if rows is None:
+        return Work(unknown=True)
+    shard = int(job.wildcards["shard"])
+    mine = {kind: count // shards + (shard < count % shards) for kind, count in rows.items()}
+    images = sum(mine.values())
+    units = {f"{kind} image": count for kind, count in mine.items()}
+    return Work(units, images, bytes=images * (_pixels(config) * (1 + masked) + ROW_BYTES))
+
+
+def _scoring(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
+    rows = conditions_of(config, *_cell(job), sizes[job.wildcards["dataset"]])
+    if rows is None:
+        return Work(unknown=True)
+    shards = config["sampling"]["shards"].get(job.wildcards["fraction"], 1)
+    images = math.ceil(sum(rows.values()) / shards)
+    return Work({"image": images}, images, bytes=images * ROW_BYTES)
+
+
+def _base(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
+    steps = {f"{part} step": config["base"][part]["steps"] for part in ("vae", "text", "unet")}
+    return Work(steps, steps=sum(steps.values()))
+
+
+def _training(*keys: str) -> Any:
+    def count(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
+        section: Any = config
+        for key in keys:
+            section = section[key]
+        return Work({"step": section["steps"]}, steps=section["steps"])
+
+    return count
+
+
+def _trials(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
+    dataset, arm, fraction = _cell(job)
+    size = sizes[dataset]
+    real, test = size.subset(int(job.wildcards["trial"]), fraction), size.splits.get("test")
+    if real is None or test is None:
+        return Work(unknown=True)
+    own = stage(config, "trials", dataset)
+    multipliers = [m for m in config["study"]["multipliers"][fraction] if (m == 0) == (arm == "real")]
+    budget, steps = own["budget"], 0
+    for multiplier in multipliers:
+        learned = round(real * (1 - own["validation_share"])) + multiplier * real
+        epoch = math.ceil(learned / own["batch_size"])
+        steps += budget["steps"] if budget["kind"] == "steps" else budget["epochs"] * epoch
+    return Work({"step": steps, "test film": test * len(multipliers)}, steps=steps)
+
+
+COUNTERS: dict[str, Any] = {
+    "write_phantom": _phantom,
+    "prepare_cohort": _cohort,
+    "build_conditions": _conditions,
+    "sample_pool": _sampling,
+    "score_pool": _scoring,
+    "train_base": _base,
+    "train_controlnet": _training("controlnet"),
+    "finetune_proxy": _training("finetune"),
+    "train_dpo": _training("dpo"),
+    "train_proxy": _training("proxy", "train"),
+    "pretrain_mgca": _training("mgca"),
+    "train_trials": _trials,
+}
