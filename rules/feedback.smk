@@ -187,7 +187,7 @@ rule train_dpo:
     resources:
         gpu=CONFIG["compute"]["gpus"],
         mem_mb=growing(4000),
-        runtime=growing(2880),
+        runtime=2880,
     params:
         launch=launch_several,
         code=code("train_dpo"),

@@ -16,7 +16,7 @@ rule train_proxy:
     resources:
         gpu=CONFIG["compute"]["gpus"],
         mem_mb=growing(4000),
-        runtime=growing(1440),
+        runtime=1440,
     params:
         launch=launch,
         code=code("train_proxy"),
@@ -168,7 +168,7 @@ rule finetune_proxy:
     resources:
         gpu=CONFIG["compute"]["gpus"],
         mem_mb=growing(4000),
-        runtime=growing(2880),
+        runtime=2880,
     params:
         launch=launch_several,
         code=code("finetune_proxy"),

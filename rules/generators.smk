@@ -16,7 +16,7 @@ rule train_base:
     resources:
         gpu=CONFIG["compute"]["gpus"],
         mem_mb=growing(4000),
-        runtime=growing(2880),
+        runtime=2880,
     params:
         launch=launch_several,
         code=code("train_base"),
@@ -51,7 +51,7 @@ rule train_controlnet:
     resources:
         gpu=CONFIG["compute"]["gpus"],
         mem_mb=growing(4000),
-        runtime=growing(2880),
+        runtime=2880,
     params:
         launch=launch_several,
         code=code("train_controlnet"),

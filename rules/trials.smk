@@ -20,7 +20,7 @@ rule train_trials:
     resources:
         gpu=CONFIG["compute"]["gpus"],
         mem_mb=growing(4000),
-        runtime=growing(2880),
+        runtime=2880,
     params:
         launch=launch_trials,
         code=code("train_trials"),
@@ -85,7 +85,7 @@ rule pretrain_mgca:
     resources:
         gpu=CONFIG["compute"]["gpus"],
         mem_mb=growing(4000),
-        runtime=growing(2880),
+        runtime=2880,
     params:
         launch=launch,
         code=code("pretrain_mgca"),
