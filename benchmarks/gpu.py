@@ -3,7 +3,8 @@
 Models have the shapes of Stable Diffusion 1.5, ResNet-50 and UNet++ with random weights; nothing is downloaded. All of it
 is measured in one run, with the peak of the machine's matrix products and memory.
 
-    python -m benchmarks.gpu --out gpu.md --rates gpu.json
+    python -m benchmarks.gpu --out gpu.md --json gpu.json --rates benchmarks/rates/h200.yaml
+    python -m benchmarks.gpu --parts sampling --solver unipc --steps 75 --rates benchmarks/rates/h200.yaml
     python -m benchmarks.gpu --parts sampling levers --micro-batch 16
     python -m benchmarks.gpu --device cpu --tiny            # no measurement: proves that it runs
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--compile", action="store_true", help="sampling with every switch on, not with the defaults")
     parser.add_argument("--repeats", type=int, default=3, help="measured calls (default 3)")
     parser.add_argument("--out", type=Path, help="tables (.md; default: printed)")
-    parser.add_argument("--rates", type=Path, help="rates of this machine (.json)")
+    parser.add_argument("--json", type=Path, help="all numbers (.json)")
+    parser.add_argument("--rates", type=Path, help="rates of this machine's class, for make plan (.yaml)")
+    parser.add_argument("--solver", help="of sampling (default dpmsolver++)")
+    parser.add_argument("--steps", type=int, help="of sampling (default 20)")
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
@@ -40,9 +45,10 @@ def main(argv: list[str] | None = None) -> None:
     from benchmarks.gpu_model import SD15, TINY, write_generator_folder
 
     shape, device = (TINY if args.tiny else SD15), torch.device(args.device)
+    shape = replace(shape, solver=args.solver or shape.solver, steps=args.steps or shape.steps)
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[args.precision]
     limits = measure_limits(device, dtype, shape.matrix, shape.copied)
-    found: dict[str, Any] = {"machine": machine(device)}
+    found: dict[str, Any] = {"machine": machine(device), "switches": "all switches" if args.compile else "no switches"}
     found["peak_tflops"], found["bandwidth_gbs"] = limits.operations / 1e12, limits.bytes / 1e9
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -57,14 +63,18 @@ def main(argv: list[str] | None = None) -> None:
     print(text)
     if args.out:
         args.out.write_text(text)
+    if args.json:
+        args.json.write_text(json.dumps(found, indent=1) + "\n")
     if args.rates:
-        args.rates.write_text(json.dumps(found, indent=1) + "\n")
+        from benchmarks.gpu_rates import write_measured
+
+        write_measured(args.rates, found, shape, device, args.precision)
 
 
 def diffusion_parts(generator: Path, folder: Path, shape: Any, args: Any, limits: Any) -> dict[str, Any]:
     """Measure what needs the generator."""
     from benchmarks.gpu_model import write_films
-    from benchmarks.gpu_sampling import LEVERS, measure_kinds, measure_levers, or_none
+    from benchmarks.gpu_sampling import LEVERS, measure_kinds, measure_levers, measure_writing, or_none
     from benchmarks.gpu_training import control_settings, measure_control
     from scripts.lib.cohort.store import Cohort
 
@@ -76,6 +86,7 @@ def diffusion_parts(generator: Path, folder: Path, shape: Any, args: Any, limits
     if "levers" in args.parts:
         micro = args.micro_batch or shape.ours[-2]
         found["micro_batch"], found["levers"] = micro, measure_levers(generator, *common, micro)
+        found["writing"] = measure_writing(generator, folder, *common[:3], micro)
     if "controlnet" in args.parts:
         films = Cohort.open(write_films(folder / "films", shape.resolution, max(shape.control)))
         settings = [control_settings(shape, args.device, args.precision, batch) for batch in shape.control]
@@ -107,6 +118,9 @@ def describe(found: dict[str, Any]) -> str:
     if "levers" in found:
         head = ["sampling.speed", "images/s", "against none", "GB"]
         parts.append(table(f"Switches, text and mask, micro-batch {found['micro_batch']}", head, found["levers"]))
+    if "writing" in found:
+        rows = [[name, rate, rate / found["writing"][0][1]] for name, rate in found["writing"]]
+        parts.append(table("Whole shards, write_behind", ["written", "images/s", "against in turn"], rows))
     if "controlnet" in found:
         rows = [[one["batch"], one["rate"], one["peak_gb"]] for one in found["controlnet"]]
         parts.append(table("ControlNet training, latents cached", ["batch", "samples/s", "GB"], rows))

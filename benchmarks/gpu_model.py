@@ -31,6 +31,7 @@ class Shape:
     trial_steps: int
     matrix: int  # side of the product that measures the peak
     copied: int  # bytes of the copy that measures the bandwidth
+    solver: str = "dpmsolver++"
 
 
 # The configurations of Stable Diffusion 1.5: unet/, vae/ and text_encoder/config.json.

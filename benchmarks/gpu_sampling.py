@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from benchmarks.gpu_clock import Limits, Timing, operations_of, timed
-from benchmarks.gpu_model import SPEED, STRUCTURES, WORDS, Shape
+from benchmarks.gpu_model import SPEED, STRUCTURES, WORDS, Shape, write_films
+from scripts.lib.cohort.store import Cohort
 from scripts.lib.diffusion.devices import place
 from scripts.lib.diffusion.generator import open_generator
 from scripts.lib.diffusion.hints import HintPainter
-from scripts.lib.diffusion.pool import KINDS
+from scripts.lib.diffusion.pool import KINDS, Conditions, Parts, write_shard
 from scripts.lib.diffusion.sampling import Request, Sampler, make_solver
 from scripts.lib.diffusion.settings import Section
 
@@ -33,7 +36,7 @@ LEVERS: dict[str, dict[str, Any]] = {
 
 def settings_of(shape: Shape, device: str, precision: str, micro_batch: int, **speed: Any) -> Section:
     """Return the section `sampling` of a run."""
-    values = {"device": device, "precision": precision, "solver": "dpmsolver++", "steps": shape.steps}
+    values = {"device": device, "precision": precision, "solver": shape.solver, "steps": shape.steps}
     values |= {"guidance": GUIDANCE, "negative_text": "zero", "micro_batch": micro_batch, "speed": {**SPEED, **speed}}
     return Section(values, "sampling")
 
@@ -128,6 +131,25 @@ def measure_levers(folder: Path, shape: Shape, device: str, precision: str, repe
         first = first or rate
         rows.append([name, rate, rate / first if first else 0.0, found.peak / 2**30 if found else "out of memory"])
     return rows
+
+
+def measure_writing(
+    folder: Path, work: Path, shape: Shape, device: str, precision: str, micro: int
+) -> list[tuple[str, float]]:
+    """Return images/s of whole shards of four parts, made and written: in turn, and with `write_behind`."""
+    cohort = Cohort.open(write_films(work / "writing", shape.resolution, micro))
+    count, found = 4 * micro, []
+    table = pd.DataFrame({"condition_id": [f"{number:016x}" for number in range(count)], "position": range(count)})
+    table = table.assign(trial=0, sample=0, kind="both", prompt=WORDS[0], transform=None, pneumonia=1)
+    table["mask_source"] = [str(number % micro) for number in range(count)]
+    for name, behind in (("in turn", False), ("behind", True)):
+        sampler = open_sampler(folder, settings_of(shape, device, precision, micro, write_behind=behind))
+        sampler.images(requests_of("both", micro, shape.resolution), "both")
+        start = time.perf_counter()
+        parts, out = Parts(work / f"parts {name}", "benchmark"), work / f"shard {name}"
+        write_shard(out, sampler, Conditions(table, cohort), np.arange(count), micro, parts, {})
+        found.append((name, count / (time.perf_counter() - start)))
+    return found
 
 
 def measure_kinds(

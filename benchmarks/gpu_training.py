@@ -117,6 +117,8 @@ def measure_trial(
     return {
         "model": f"{kind['encoder']} {settings['task']} at {films.resolution}",
         "batch": batch,
+        "side": films.resolution,
+        "settings": settings,
         "rate": batch / middle,
         "best": batch / min(seconds),
         "share_of_peak": operations / middle / limits.operations,

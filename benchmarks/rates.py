@@ -20,7 +20,7 @@ from scripts.lib.planning.measuring import rates_of_run
 from scripts.lib.planning.rates import FOLDER, write_rates
 from scripts.lib.planning.sizes import read_sizes
 
-TARGETS = ["all", "figures", "figure3"]
+TARGETS = ["all", "figures", "figure3", "results/figure4.pdf"]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -29,6 +29,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--from", dest="results", type=Path, default=Path("results"), help="results of a finished run")
     parser.add_argument("--configfile", type=Path, nargs="+", default=[], help="overlays that the run had")
     parser.add_argument("--gpu", help="name of the GPU that the run used; left out = the CPU")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help="where the file is written (default benchmarks/rates)"
+    )
     options = parser.parse_args(argv)
     set_threads(options.threads)
     overlays = [path.resolve() for path in options.configfile]
@@ -42,7 +45,7 @@ def main(argv: list[str] | None = None) -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     machine = {"name": options.machine, "processor": processor(), "cores": os.cpu_count(), "memory_gb": round(memory)}
     machine |= {"gpu": options.gpu, "date": datetime.date.today().isoformat(), "python": platform.python_version()}
-    write_rates(FOLDER / f"{options.machine}.yaml", machine, rates)
+    write_rates(options.folder / f"{options.machine}.yaml", machine, rates)
     for rule, own in sorted(rates.items()):
         shown = ", ".join(f"{entry['per_second']:g} {entry['unit']}s/s" for entry in own["units"])
         print(f"{rule}: {own['job_seconds']:g} s a job, {shown}")

@@ -42,7 +42,7 @@ def study_of(jobs: int, shards: int) -> dict[str, Any]:
 
 
 def dry_run(jobs: int, shards: int) -> dict[str, Any]:
-    """Return jobs, seconds and peak MB of a dry run of the project's own Snakefile on such a study."""
+    """Return jobs, processor seconds and peak MB of a dry run of the project's own Snakefile on such a study."""
     with tempfile.TemporaryDirectory() as name:
         overlay = Path(name) / "study.yaml"
         overlay.write_text(yaml.safe_dump(study_of(jobs, shards)))
@@ -50,40 +50,41 @@ def dry_run(jobs: int, shards: int) -> dict[str, Any]:
         command += ["--configfile", str(overlay), "--dry-run", "--quiet", "rules", "--cores", "2"]
         found = watched(command, name)
     found["jobs"] = int(re.search(r"^total\s+(\d+)", found.pop("output"), re.MULTILINE)[1])
-    return {"jobs": found["jobs"], **found, "ms_per_job": 1000 * found["seconds"] / found["jobs"]}
+    return {"jobs": found["jobs"], **found, "ms_per_job": 1000 * found["cpu_seconds"] / found["jobs"]}
 
 
 def watched(command: list[str], folder: str | Path) -> dict[str, Any]:
-    """Run a command to its end; return its seconds, its largest memory in MB and what it wrote."""
-    import time
+    """Run a command to its end; return its processor seconds, its largest memory in MB and what it wrote.
 
+    Processor seconds (user and system), because other work on the machine hardly touches them.
+    """
     output = Path(folder) / "output.txt"
-    start = time.perf_counter()
     with output.open("wb") as stream:
         process = subprocess.Popen(command, cwd=ROOT, stdout=stream, stderr=subprocess.STDOUT)
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{output.read_text()[-3000:]}")
-    seconds = time.perf_counter() - start
-    return {"seconds": seconds, "peak_mb": usage.ru_maxrss / 1024, "output": output.read_text()}
+    return {
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_mb": usage.ru_maxrss / 1024,
+        "output": output.read_text(),
+    }
 
 
 def collect_trials(count: int) -> dict[str, Any]:
-    """Return seconds and peak MB of collecting so many trial tables of six rows, as `collect_tables` does."""
+    """Return processor seconds and peak MB of collecting so many trial tables of six rows, as `collect_tables` does."""
     from scripts.lib.downstream.rows import TRIAL_COLUMNS
 
     with tempfile.TemporaryDirectory() as name:
-        paths = []
         for trial in range(count):
             values = dict.fromkeys(TRIAL_COLUMNS, "0") | {"dataset": "d", "arm": "original", "trial": str(trial)}
             rows = [
                 ",".join(str((values | {"metric": f"m{number}"})[key]) for key in TRIAL_COLUMNS) for number in range(6)
             ]
-            paths.append(Path(name) / f"{trial}.csv")
-            paths[-1].write_text("\n".join([",".join(TRIAL_COLUMNS), *rows]) + "\n")
-        found = watched([sys.executable, "-m", "scripts.collect_tables", "--tables", *map(str, paths), "--out", f"{name}/all.csv"], name)  # fmt: skip
-    return {"tables": count, "seconds": found["seconds"], "peak_mb": found["peak_mb"]}
+            (Path(name) / f"{trial}.csv").write_text("\n".join([",".join(TRIAL_COLUMNS), *rows]) + "\n")
+        found = watched([sys.executable, "-m", "scripts.collect_tables", "--tables", f"{name}/{{}}.csv", "--trials", str(count), "--out", f"{name}/all.csv"], name)  # fmt: skip
+    return {"tables": count, "cpu_seconds": found["cpu_seconds"], "peak_mb": found["peak_mb"]}
 
 
 def inside(step: str, size: int, folder: Path | None) -> dict[str, Any]:
@@ -93,11 +94,11 @@ def inside(step: str, size: int, folder: Path | None) -> dict[str, Any]:
 
     from benchmarks import scale_steps
 
-    if step == "identities":
-        scale_steps.identities(100)
+    if step in ("text", "mask"):
+        scale_steps.identities(100, step == "mask")
         with scale_steps.Watch() as watch:
-            made = len(scale_steps.identities(size))
-        return {"images": made, "seconds": watch.seconds, "own_mb": watch.rise}
+            made = len(scale_steps.identities(size, step == "mask"))
+        return {"rows": step, "images": made, "seconds": watch.seconds, "own_mb": watch.rise}
     import scripts.draw_sheet
     import scripts.lib.diffusion.pool
     import scripts.lib.downstream.data
@@ -152,7 +153,8 @@ def main(argv: list[str] | None = None) -> None:
         elif args.what == "collect":
             show(collect_trials(size))
         elif args.what == "identities":
-            show(in_a_process("identities", size))
+            for kind in ("text", "mask"):
+                show(in_a_process(kind, size))
         else:
             for found in memory(size):
                 show(found)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 SIDE, LABELS, STRUCTURES = 64, ["edema", "pneumonia"], ["lungs", "heart", "pneumothorax"]
+CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
 SHARD, REAL = 1000, 64  # images of a shard and of the cohort
 
 
@@ -55,26 +56,44 @@ def write_cohort(folder: Path) -> Path:
     return folder
 
 
-def identities(count: int) -> Any:
-    """Return the conditions of a segmentation cell with about `count` images, built as the workflow builds them."""
-    import pandas as pd
-
+def generated_cohort(number: int) -> Any:
+    """Return a cohort of so many films that are not on the disk: every mask shows lungs and a pneumothorax."""
     from scripts.lib.cohort.store import Cohort, index_frame
-    from scripts.lib.conditions import Request, build_conditions
 
-    number = max(4, count // 25)
+    class Generated(Cohort):
+        has_masks = True
+
+        def masks(self, rows: Any) -> np.ndarray:
+            return np.full((len(rows), SIDE, SIDE), 5, np.uint8)
+
     rows = [
         {"image_id": f"f{k}", "patient_id": f"f{k}", "split": "train", "edema": k % 2, "pneumonia": (k + 1) % 2}
         for k in range(number)
     ]
-    cohort = object.__new__(Cohort)
+    cohort = object.__new__(Generated)
     cohort.index = index_frame(rows, LABELS)
-    cohort.structures, cohort.labels, cohort.folders = [], LABELS, [Path("generated")]
+    cohort.structures, cohort.labels, cohort.folders, cohort.resolution = STRUCTURES, LABELS, [Path("generated")], SIDE
+    return cohort
+
+
+def identities(count: int, masks: bool = False) -> Any:
+    """Return the conditions of a cell with about `count` images, text or mask rows, built as the workflow builds them."""
+    import pandas as pd
+
+    from scripts.lib.conditions import Request, build_conditions
+    from scripts.lib.config import load_study, stage
+
+    number = max(4, count // 25)
+    cohort = generated_cohort(number)
     subsets = pd.DataFrame({"trial": 0, "image_id": cohort.index["image_id"], "patient_id": cohort.index["patient_id"]})
     subsets["rank"] = np.arange(number) / number
     settings = {"task": "multilabel", "target": LABELS, "kinds": {"text": 1.0, "mask": 0.0, "both": 0.0}}
     settings |= {"prompts": {"edema": "edema", "pneumonia": "pneumonia", "normal": "normal"}, "balance": "with_real"}
     settings |= {"normal_share": 0.0, "positive_share": 1.0, "transforms": {}}
+    if masks:
+        settings |= {"task": "segmentation", "target": "pneumothorax", "kinds": {"text": 0.0, "mask": 1.0, "both": 0.0}}
+        settings["prompts"] = {"pneumothorax": "pneumothorax", "normal": "normal"}
+        settings["transforms"] = stage(load_study([CONFIG]), "conditions", "siim")["transforms"]
     return build_conditions(cohort, subsets, settings, Request("scale", 1.0, 25, 1, 1))
 
 
@@ -91,28 +110,28 @@ def conditions(count: int) -> Any:
     return table.astype(dict.fromkeys(("prompt", "mask_source", "transform", "kind", "condition_id"), "string"))
 
 
-def write_pool(folder: Path, count: int) -> list[Path]:
-    """Write the shards of a pool: true indices, and arrays of zeros that take no room on the disk."""
+def write_pool(folder: Path, count: int, shard: int = SHARD) -> list[Path]:
+    """Write a pool in shards of `shard` images: true indices, and arrays of zeros that take no room on the disk."""
     from scripts.lib.cohort.store import HEADER_BYTES, _npy_header, index_frame
 
     table, shards = conditions(count), []
-    for number, start in enumerate(range(0, count, SHARD)):
-        shard = folder / f"shard-{number}"
-        shard.mkdir(parents=True)
-        part = table.iloc[start : start + SHARD]
+    for number, start in enumerate(range(0, count, shard)):
+        made = folder / f"shard-{number}"
+        made.mkdir(parents=True)
+        part = table.iloc[start : start + shard]
         rows = part.drop(columns=["prompt", "mask_source", "transform", "side"]).to_dict("records")
         for row in rows:
             row |= {"image_id": f"{row['condition_id']}-0", "patient_id": f"{row['condition_id']}-0", "split": "train"}
             row |= {"report": "edema", "sha256": row["condition_id"] * 4, "mask_sha256": row["condition_id"] * 4}
             row |= {"synthetic": True}
-        index_frame(rows, LABELS).to_parquet(shard / "index.parquet", index=False)
+        index_frame(rows, LABELS).to_parquet(made / "index.parquet", index=False)
         for name in ("images.npy", "masks.npy"):
-            with (shard / name).open("wb") as stream:
+            with (made / name).open("wb") as stream:
                 stream.write(_npy_header((len(rows), SIDE, SIDE)))
                 stream.truncate(HEADER_BYTES + len(rows) * SIDE * SIDE)
         meta = {"dataset": "scale", "resolution": SIDE, "structures": STRUCTURES, "labels": LABELS}
-        (shard / "cohort.json").write_text(json.dumps({**meta, "n_images": len(rows), "has_masks": True}))
-        shards.append(shard)
+        (made / "cohort.json").write_text(json.dumps({**meta, "n_images": len(rows), "has_masks": True}))
+        shards.append(made)
     return shards
 
 
@@ -152,9 +171,10 @@ def filter_pool(folder: Path) -> None:
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.proxy.keeping import keep_best
     from scripts.lib.proxy.kept_table import kept_table
+    from scripts.lib.proxy.scores import IDENTITY, READ
 
-    pool = Cohort.open(shards_of(folder))
-    scores = pool.index[["image_id", "condition_id", "sample", "trial", "position"]].copy()
+    pool = Cohort.open(shards_of(folder), READ)
+    scores = pool.index[["image_id", *IDENTITY, "trial", "position"]].copy()
     scores["label"] = pd.array(["edema"] * len(scores), dtype="string")
     scores["score"] = np.random.default_rng(0).random(len(scores))
     scores["score_edema"] = scores["score"]
@@ -176,7 +196,7 @@ def read_trial(folder: Path) -> None:
     from scripts.lib.downstream.data import films_of, open_pool, pool_rows
     from scripts.lib.downstream.sampler import Mixture
 
-    pool = open_pool(shards_of(folder), None)
+    pool = open_pool(shards_of(folder), None, 0, [])
     rows = pool_rows(pool.index, 0, len(pool))
     films = films_of(pool, rows, "segmentation", "pneumothorax")
     films.digest()

@@ -4,7 +4,8 @@
     python -m scripts.plan_study --configfile studies/paper.yaml --machine h200 --gpus 8 --cores 64 results/figure2.pdf
 
 Hours are measured rates of the machine class (benchmarks/rates/{class}.yaml) where it was measured at the study's own
-shapes; else, on a GPU, a floor: operations over the published peak; else n/a.
+shapes; else scaled from another shape by the operations; else, on a GPU, a floor: operations over the published peak; else
+n/a.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from scripts.lib.planning.estimate import make_plan, wall_hours
 from scripts.lib.planning.jobs import ROOT, list_jobs
 from scripts.lib.planning.rates import read_rates
 from scripts.lib.planning.sizes import read_sizes
-from scripts.lib.planning.table import size_lines, table, write_csv, write_json
+from scripts.lib.planning.table import is_least, number, size_lines, table, write_csv, write_json
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -55,8 +56,8 @@ def main(argv: list[str] | None = None) -> None:
     print(f"{config['study']['name']} on {machine['name']} ({machine.get('gpu') or machine.get('processor')})")
     print("\n".join(size_lines(sizes)), end="\n\n")
     print(table(plan), end="\n\n")
-    floor = "" if all(line.source == "measured" for line in plan.lines) else "at least "
-    print(f"wall time with {cores} cores and {gpus} GPUs: {floor}{wall:.3g} hours")
+    devices = f" and {gpus} GPUs" if gpus else ""
+    print(f"wall time with {cores} cores{devices}: {'at least ' if is_least(plan) else ''}{number(wall)} hours")
     for warning in plan.warnings:
         print(f"warning: {warning}")
     if options.csv:

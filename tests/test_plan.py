@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from scripts.lib.config import load_study
 from scripts.lib.errors import InputError
 from scripts.lib.planning.cost import cost_rows
-from scripts.lib.planning.estimate import make_plan, wall_hours
-from scripts.lib.planning.jobs import Job, list_jobs
+from scripts.lib.planning.estimate import Line, Plan, make_plan, price_of, wall_hours
+from scripts.lib.planning.jobs import Job, list_jobs, write_stand_ins
 from scripts.lib.planning.rates import read_rates, write_rates
 from scripts.lib.planning.shapes import shape_of
 from scripts.lib.planning.sizes import read_sizes
-from scripts.lib.planning.work import conditions_of
+from scripts.lib.planning.table import table
+from scripts.lib.planning.work import Work, conditions_of
+from scripts.plan_study import main
 from tests.conftest import ROOT
 
 MACHINE = {"name": "toy", "cores": 2, "memory_gb": 1, "date": "2026-01-01"}
@@ -63,10 +66,6 @@ def test_the_tiny_study_by_hand(tmp_path: Path) -> None:
 
 def dry_run_counts(config: dict[str, Any], overlay: Path, tmp_path: Path) -> Counter[str]:
     """Return jobs by rule from the summary that Snakemake prints."""
-    import yaml
-
-    from scripts.lib.planning.jobs import write_stand_ins
-
     (tmp_path / "run").mkdir()
     stand_ins = tmp_path / "stand-ins.yaml"
     stand_ins.write_text(yaml.safe_dump(write_stand_ins(config, tmp_path / "data", tmp_path / "run")))
@@ -78,12 +77,12 @@ def dry_run_counts(config: dict[str, Any], overlay: Path, tmp_path: Path) -> Cou
     return Counter({rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.M)})
 
 
-@pytest.mark.parametrize("overlay", [TINY, PAPER])
-def test_the_jobs_are_those_of_a_dry_run(overlay: Path, tmp_path: Path) -> None:
-    config = study(overlay)
-    planned = Counter(job.rule for job in list_jobs(config, [overlay], [], 2))
-    assert planned == dry_run_counts(config, overlay, tmp_path)
-    assert planned["train_trials"] == (8 if overlay == TINY else 48)
+def test_the_jobs_are_those_of_a_dry_run(tmp_path: Path) -> None:
+    config = study(PAPER)
+    planned = Counter(job.rule for job in list_jobs(config, [PAPER], [], 2))
+    assert planned == dry_run_counts(config, PAPER, tmp_path)
+    # 4 datasets, 3 fractions, 2 trials, real and original.
+    assert planned["train_trials"] == 48
 
 
 def test_an_unknown_target_ends_with_one_line() -> None:
@@ -103,11 +102,41 @@ def test_a_large_pool_and_too_little_memory_are_named(tmp_path: Path) -> None:
     assert any("more than the 1 GB" in line for line in plan.warnings)
 
 
-def test_a_rate_of_another_shape_is_never_used(tmp_path: Path) -> None:
+def test_a_rate_of_another_shape_is_scaled_by_operations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small, large = study(TINY), study(PAPER)
+    large["sampling"]["precision"] = small["sampling"]["precision"]
     job = Job("sample_pool", {"dataset": "rsna", "arm": "original", "fraction": "1", "shard": "0"}, (), 1, 0, None)
-    plan = make_plan([job], large, read_sizes(large, tmp_path), sampling_rates(small))
+    sizes, rates = read_sizes(large, tmp_path), sampling_rates(small)
+    shape = shape_of(large, "sample_pool", "rsna", False)
+    counted = {shape["resolution"]: 600.0, small["study"]["resolution"]: 50.0}
+    monkeypatch.setattr(
+        "scripts.lib.planning.estimate.operations_of", lambda rule, unit, own: counted[own["resolution"]]
+    )
+    (price,) = make_plan([job], large, sizes, rates).prices
+    # 21,884 films * 25 / 64 shards = 8,548.4, one more in the first; 5 s + 8,549 * (600 / 50) / 2 a second = 51,299 s.
+    assert (price.seconds, price.source) == (51_299.0, "scaled")
+    monkeypatch.setattr("scripts.lib.planning.estimate.operations_of", lambda rule, unit, own: None)
+    plan = make_plan([job], large, sizes, rates)
     assert plan.prices[0].seconds is None and plan.lines[0].source == "n/a"
+
+
+def test_a_floor_is_operations_over_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.lib.planning.estimate.operations_of", lambda rule, unit, own: 3e12)
+    rates = {"machine": {**MACHINE, "gpu": "toy", "peak_tflops": 2}, "rates": {}}
+    job = Job("train_controlnet", {}, (), 1, 1, None)
+    config = study(PAPER)
+    # 3e12 / 2e12 = 1.5 s a step, 10,000 steps.
+    assert price_of(job, Work({"step": 10_000}), config, rates).seconds == 15_000.0
+    assert price_of(job, Work({"step": 10_000}), config, {**rates, "machine": MACHINE}).seconds is None
+
+
+def test_too_little_gpu_memory_is_named(tmp_path: Path) -> None:
+    rates = {"machine": {**MACHINE, "gpu": "toy", "gpu_memory_gb": 8}, "rates": {}}
+    config = study(PAPER)
+    plan = make_plan([Job("train_controlnet", {}, (), 1, 1, None)], config, read_sizes(config, tmp_path), rates)
+    # 7.226 GB of the ControlNet and 4.265 GB of the rest.
+    assert plan.lines[0].gpu_gb == pytest.approx(11.49, abs=0.01)
+    assert any("at least 11.5 GB of GPU memory" in line and "8 GB" in line for line in plan.warnings)
 
 
 def test_more_synthetic_images_cost_more(tmp_path: Path) -> None:
@@ -150,3 +179,36 @@ def test_cost_against_plan(tmp_path: Path) -> None:
     assert (row["jobs"], row["compared"], row["missing"]) == (2, 1, 1)
     assert (row["planned_seconds"], row["measured_seconds"], row["ratio"]) == (10.0, 20.0, 2.0)
     assert (row["cpu_seconds"], row["peak_rss_mb"]) == (18.5, 812.5)
+
+
+def test_the_table_has_columns_and_totals() -> None:
+    lines = [
+        Line("sample_pool", "original", 2, 1_234_567, 0, 1234.5, 0, "measured", 2.5, 812.0),
+        Line("collect", "", 1, source="n/a"),
+    ]
+    head, rule, first, second, _, total = table(Plan(lines, [], [], [])).splitlines()[:6]
+    assert first.split() == [
+        "sample_pool",
+        "original",
+        "2",
+        "1,234,567",
+        "0",
+        "1,234",
+        "measured",
+        "2.50",
+        "812",
+        "n/a",
+    ]
+    assert second.split() == ["collect", "1", "0", "0", "n/a", "n/a", "0", "n/a", "n/a"]
+    assert total.split() == ["total", "3", "1,234,567", "0", ">=", "1,234", "2.50", "812", "n/a"]
+    assert head.index("hours") + len("hours") == first.index("1,234 ") + 5 and set(rule) == {"-"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [(["--configfile", "none.yaml"], "none.yaml"), (["--machine", "mainframe"], "known classes: ")],
+)
+def test_a_plan_of_nothing_known_ends_with_one_line(arguments: list[str], named: str) -> None:
+    with pytest.raises(InputError) as error:
+        main(arguments)
+    assert named in str(error.value) and "\n" not in str(error.value)

@@ -129,13 +129,22 @@ def _fitted(own: Sequence[tuple[dict[str, float], dict[str, Any], float, float, 
     matrix[:, 0] = 1
     for row, (units, shape, *_) in enumerate(own):
         for unit, amount in units.items():
-            matrix[row, 1 + columns.index((unit, shape))] = amount
+            matrix[row, 1 + columns.index((unit, shape))] += amount
+            # Text and mask together take what the text alone takes and more, so only the rest is fitted apart.
+            if unit == "both image" and ("text image", shape) in columns:
+                matrix[row, 1 + columns.index(("text image", shape))] += amount
     seconds = np.array([sample[2] for sample in own])
     weight = 1 / np.maximum(seconds, 1)  # relative errors: short jobs decide the fixed cost
     solution, _ = nnls(matrix * weight[:, None], seconds * weight)
+    costs, sources = list(solution[1:]), [source] * len(columns)
+    for place, (unit, shape) in enumerate(columns):
+        if unit == "both image" and ("text image", shape) in columns:
+            if costs[place] == 0:
+                sources[place] += "; not told apart from text images, so at most this fast"
+            costs[place] += solution[1 + columns.index(("text image", shape))]
     entries = [
-        {"unit": unit, "per_second": _round(1 / cost), "shape": shape, "source": source}
-        for (unit, shape), cost in zip(columns, solution[1:])
+        {"unit": unit, "per_second": _round(1 / cost), "shape": shape, "source": origin}
+        for (unit, shape), cost, origin in zip(columns, costs, sources)
         if cost > 1e-9  # a unit that the fit cannot see has no rate
     ]
     return {"job_seconds": round(float(solution[0]), 2), "units": entries}

@@ -81,3 +81,9 @@ def rate_of(rates: Mapping[str, Any], stage: str, unit: str, shape: Mapping[str,
         if entry["unit"] == unit and entry["shape"] == shape:
             return float(entry["per_second"])
     return None
+
+
+def rates_elsewhere(rates: Mapping[str, Any], stage: str, unit: str) -> list[tuple[float, Mapping[str, Any]]]:
+    """Return (units per second, shape) of everything measured of this unit."""
+    entries = rates["rates"].get(stage, {}).get("units", [])
+    return [(float(entry["per_second"]), entry["shape"]) for entry in entries if entry["unit"] == unit]

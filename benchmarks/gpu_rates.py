@@ -1,0 +1,91 @@
+"""The GPU benchmark's numbers as rates of a machine class, for `make plan`: each with the shape that it was measured at."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.gpu_model import Shape
+from scripts.lib.config import load_study
+from scripts.lib.planning.rates import write_rates
+from scripts.lib.planning.shapes import shape_of
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = "python -m benchmarks.gpu, random weights"
+
+
+def study_like(shape: Shape, precision: str) -> dict[str, Any]:
+    """Return the paper's configuration with the networks, sizes and sampling that the benchmark measures."""
+    config = copy.deepcopy(load_study([ROOT / "config.yaml", ROOT / "studies" / "paper.yaml"]))
+    unet, vae = shape.unet, shape.vae
+    levels = len(unet["block_out_channels"])
+    config["study"]["resolution"] = shape.resolution
+    config["base"] |= {"path": None, "text": {"hidden": shape.text["hidden_size"]}}
+    config["base"]["unet"] = {
+        "channels": list(unet["block_out_channels"]),
+        "layers": unet["layers_per_block"],
+        "attention": [True] * (levels - 1) + [False],  # diffusers' own default, as in Stable Diffusion
+        "heads": unet["attention_head_dim"],
+    }
+    config["base"]["vae"] = {
+        "channels": list(vae["block_out_channels"]),
+        "layers": vae["layers_per_block"],
+        "latent_channels": 4,
+    }
+    config["sampling"] |= {"solver": shape.solver, "steps": shape.steps, "precision": precision, "guidance": 7.5}
+    config["controlnet"] |= {"hint_channels": shape.hint_channels, "gradient_accumulation": 1, "precision": precision}
+    return config
+
+
+def diffusion_rates(found: Mapping[str, Any], shape: Shape, precision: str) -> dict[str, Any]:
+    """Return the rates of sample_pool (images a second, by kind and micro-batch) and train_controlnet (steps a second)."""
+    config, rates = study_like(shape, precision), {}
+    for one in found.get("sampling", []):
+        for micro, rate in one["ours"].items():
+            config["sampling"]["micro_batch"] = micro
+            entry = {"unit": f"{one['kind']} image", "per_second": rate, "source": f"{SOURCE}, {found['switches']}"}
+            entry["shape"] = shape_of(config, "sample_pool", None, True)
+            rates.setdefault("sample_pool", []).append(entry)
+    for one in found.get("controlnet", []):
+        config["controlnet"]["batch_size"] = one["batch"]
+        entry = {"unit": "step", "per_second": one["rate"] / one["batch"], "source": SOURCE}
+        entry["shape"] = shape_of(config, "train_controlnet", None, True)
+        rates.setdefault("train_controlnet", []).append(entry)
+    return rates
+
+
+def trial_rates(found: Mapping[str, Any], shape: Shape, precision: str, gpu: bool) -> dict[str, Any]:
+    """Return the rates of train_trials: steps a second of each model and batch."""
+    config, rates = study_like(shape, precision), {}
+    for one in found.get("trials", []):
+        settings = one["settings"]
+        dataset = next(
+            name for name in config["study"]["datasets"] if config["datasets"][name]["task"] == settings["task"]
+        )
+        config["study"]["resolution"] = one["side"]
+        own = {key: settings[key] for key in ("image_size", "batch_size", "precision", "model")}
+        section = config["datasets"][dataset]
+        section["trials"] = {**(section.get("trials") or {}), **own}
+        entry = {"unit": "step", "per_second": one["rate"] / one["batch"], "source": SOURCE}
+        entry["shape"] = shape_of(config, "train_trials", dataset, gpu)
+        rates.setdefault("train_trials", []).append(entry)
+    return rates
+
+
+def write_measured(path: Path, found: Mapping[str, Any], shape: Shape, device: torch.device, precision: str) -> None:
+    """Write the rates into a class's file, e.g. benchmarks/rates/h200.yaml; what it holds beside them stays."""
+    gpu = device.type == "cuda"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    machine: dict[str, Any] = {"name": path.stem, "cores": os.cpu_count(), "memory_gb": round(memory)}
+    machine |= {"date": datetime.date.today().isoformat(), "software": f"torch {torch.__version__}"}
+    machine["gpu"] = torch.cuda.get_device_name(device) if gpu else None
+    machine["measured_tflops"] = round(found["peak_tflops"], 3)
+    rates = diffusion_rates(found, shape, precision) | trial_rates(found, shape, precision, gpu)
+    units = {rule: {"units": [{**one, "per_second": float(one["per_second"])} for one in own]} for rule, own in rates.items()}  # fmt: skip
+    write_rates(path, machine, units)
