@@ -1,4 +1,6 @@
 import gc
+import inspect
+import shlex
 from functools import cache
 
 from scripts.lib import config as study_config
@@ -51,9 +53,17 @@ def code(script):
     return fingerprint(f"scripts.{script}") + versions(script)
 
 
+def signed(function):
+    """The same function with its signature at hand: Snakemake asks for that a dozen times a job, and Python works it out anew
+    each time."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
 def growing(amount):
     """A resources function: as much again at each attempt, so that a retry outlives a limit that ended the job."""
 
+    @signed
     def resource(wildcards, attempt):
         return amount * attempt
 
@@ -73,6 +83,7 @@ def launch_several(wildcards, resources, threads):
     return launched(resources, threads=threads, several=True)
 
 
+@signed
 def launch_trials(wildcards, resources):
     """A params function: the same for trials, which may share a GPU."""
     return launched(resources, share=CONFIG["compute"]["trials_per_gpu"])
@@ -187,11 +198,16 @@ def pool_sheets():
 
 def trials_of(dataset, arms, fractions):
     """The trial tables of one dataset, for the real-only arm and these."""
+    patterns = trial_patterns(dataset, arms, fractions)
+    return [pattern.replace("{}", str(trial)) for pattern in patterns for trial in range(STUDY["trials"])]
+
+
+def trial_patterns(dataset, arms, fractions):
+    """The same with {} for the number of the trial: a command that named them all would soon be longer than Linux allows."""
     return [
-        f"results/{dataset}/trials/{arm}/fraction-{fraction}/trial-{trial}.csv"
+        f"results/{dataset}/trials/{arm}/fraction-{fraction}/trial-{{}}.csv"
         for arm in ["real", *arms]
         for fraction in fractions
-        for trial in range(STUDY["trials"])
         if runs(dataset, arm, fraction)
     ]
 
@@ -199,6 +215,15 @@ def trials_of(dataset, arms, fractions):
 def trial_tables(wildcards):
     """Every trial table of one dataset in the study's arms."""
     return trials_of(wildcards.dataset, STUDY["arms"], FRACTIONS)
+
+
+def study_options(wildcards):
+    """The same tables as options of collect_tables."""
+    return collecting(trial_patterns(wildcards.dataset, STUDY["arms"], FRACTIONS))
+
+
+def collecting(patterns):
+    return shlex.join(["--tables", *patterns, "--trials", str(STUDY["trials"])])
 
 
 DATASET_FAMILIES = ["setting", "dataset"]
@@ -230,14 +255,26 @@ def trial_text(dataset):
     return study_config.to_json(trial_settings(Cell(dataset, "real", 1)))
 
 
+@signed
 def trial_stage(wildcards):
     return trial_text(wildcards.dataset)
 
 
-def trial_weights(wildcards):
-    """The weights that a dataset's downstream model starts from, where they are a file or folder."""
+@signed
+def trial_sources(wildcards):
+    """What a trial reads beside its cohort: the pool, what was kept of it, and weights that are a file or folder."""
     weights = trial_settings(wildcards)["model"]["weights"]
-    return [] if weights in (None, "imagenet") else [weights]
+    indices = [f"{shard}/index.parquet" for shard in pool_shards(wildcards)]
+    return [*indices, *pool_kept(wildcards), *([] if weights in (None, "imagenet") else [weights])]
+
+
+@signed
+def trial_options(wildcards):
+    """The options of train_trials that are the same in every trial of a cell."""
+    arm, fraction = wildcards.arm, wildcards.fraction
+    pool, kept = pool_shards(wildcards), pool_kept(wildcards)
+    options = ["--arm", arm, "--fraction", fraction, "--multipliers", *map(str, multipliers(arm, fraction))]
+    return shlex.join(options + (["--pool", *pool] if pool else []) + (["--kept", *kept] if kept else []))
 
 
 def proxy_model(wildcards):
@@ -274,10 +311,10 @@ def tuning_cell():
 FIGURE3 = CONFIG["figures"]["figure3"]
 
 
-def trials_of_figure(figure):
-    """The trial tables behind the bars of Figure 3 or 4."""
+def cells_of_figure(figure):
+    """The dataset, arms and fractions behind the bars of Figure 3 or 4."""
     chosen = CONFIG["figures"][figure]
-    return trials_of(chosen["dataset"], chosen["arms"], [f"{chosen['fraction']:g}"])
+    return chosen["dataset"], chosen["arms"], [f"{chosen['fraction']:g}"]
 
 
 def figure3_cell():

@@ -10,10 +10,11 @@ rule collect_trials:
         "../envs/main.yaml"
     params:
         code=code("collect_tables"),
+        tables=study_options,
     message:
         "Collect the trials of {wildcards.dataset}"
     shell:
-        "python -m scripts.collect_tables --tables {input:q} --out {output:q} > {log:q} 2>&1"
+        "python -m scripts.collect_tables {params.tables} --out {output:q} > {log:q} 2>&1"
 
 
 rule collect_study:
@@ -154,7 +155,7 @@ rule plot_figure2:
 # The bars of Figures 3 and 4: one cell, its arms beside the real films alone.
 rule collect_arms:
     input:
-        lambda wildcards: trials_of_figure(wildcards.figure),
+        lambda wildcards: trials_of(*cells_of_figure(wildcards.figure)),
     output:
         "results/tables/{figure}_trials.csv",
     log:
@@ -164,10 +165,11 @@ rule collect_arms:
         "../envs/main.yaml"
     params:
         code=code("collect_tables"),
+        tables=lambda wildcards: collecting(trial_patterns(*cells_of_figure(wildcards.figure))),
     message:
         "Collect the trials of {wildcards.figure}"
     shell:
-        "python -m scripts.collect_tables --tables {input:q} --out {output:q} > {log:q} 2>&1"
+        "python -m scripts.collect_tables {params.tables} --out {output:q} > {log:q} 2>&1"
 
 
 use rule test_significance as test_arms_significance with:

@@ -1,13 +1,13 @@
+# Most of a study's jobs are trials, and each file that a job names costs a dry run time and memory. So a trial names one
+# file of a shard: index.parquet holds the SHA-256 of every image and mask, one job writes all files of the folder, and
+# Snakemake removes them together before it runs that job again. Of a cohort it names cohort.json too, for the names of
+# the structures. A file deleted by hand that no rule asks for is missed when a trial opens it, with one line.
 rule train_trials:
     input:
+        trial_sources,
         index="results/{dataset}/cohort/index.parquet",
         meta="results/{dataset}/cohort/cohort.json",
-        images="results/{dataset}/cohort/images.npy",
-        masks="results/{dataset}/cohort/masks.npy",
         subsets="results/{dataset}/subsets.parquet",
-        pool=shard_files,
-        kept=pool_kept,
-        weights=trial_weights,
     output:
         "results/{dataset}/trials/{arm}/fraction-{fraction}/trial-{trial}.csv",
     log:
@@ -25,20 +25,15 @@ rule train_trials:
         launch=launch_trials,
         code=code("train_trials"),
         config=trial_stage,
-        cohort=subpath(input.index, parent=True),
-        pool=pool_shards,
-        kept=lambda wildcards, input: f"--kept {input.kept}" if input.kept else "",
-        multipliers=lambda wildcards: multipliers(wildcards.arm, wildcards.fraction),
+        arm=trial_options,
         seed=f"--seed {STUDY['seed']}",
         checkpoints="results/checkpoints/train_trials/{dataset}_{arm}_{fraction}_{trial}",
     message:
         "Train {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}, trial {wildcards.trial}"
     shell:
-        "{params.launch} -m scripts.train_trials --cohort {params.cohort:q} --subsets {input.subsets:q} "
-        "--pool {params.pool:q} {params.kept} --config {params.config:q} --dataset {wildcards.dataset} "
-        "--arm {wildcards.arm} --fraction {wildcards.fraction} --trial {wildcards.trial} "
-        "--multipliers {params.multipliers} {params.seed} --threads {threads} "
-        "--checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
+        "{params.launch} -m scripts.train_trials --cohort results/{wildcards.dataset}/cohort --subsets {input.subsets:q} "
+        "{params.arm} --config {params.config:q} --dataset {wildcards.dataset} --trial {wildcards.trial} {params.seed} "
+        "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule score_baselines:

@@ -23,9 +23,10 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.errors import InputError
-    from scripts.lib.plotting.sheet import captions, draw_sheet, pick_films, sheet_title
+    from scripts.lib.plotting.sheet import captions, draw_sheet, pick_films, sheet_columns, sheet_title
 
-    pool = Cohort.open(args.pool)
+    labels = Cohort.open(args.pool[0], ["image_id"]).labels
+    pool = Cohort.open(args.pool, sheet_columns(labels))
     if not len(pool):
         raise InputError(f"{args.pool[0]}: the pool holds no film, so there is nothing to draw")
     groups = pick_films(pool.index)

@@ -30,12 +30,12 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.diffusion.settings import Section
     from scripts.lib.proxy.keeping import keep_best
     from scripts.lib.proxy.kept_table import kept_table
-    from scripts.lib.proxy.scores import read_scores
+    from scripts.lib.proxy.scores import READ, read_scores
     from scripts.lib.proxy.usable import read_validation, refuse_unusable
 
     settings = Section(args.config, "proxy")
     rank_by = settings.one_of("rank_by", "cosine", "margin")
-    pool = Cohort.open(args.pool)
+    pool = Cohort.open(args.pool, READ)
     scores = read_scores(args.scores, pool.index)
     labels = sorted(set(scores["label"]))
     refuse_unusable(read_validation(args.validation), labels, rank_by, settings["allow_unvalidated"], args.validation)

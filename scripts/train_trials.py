@@ -50,7 +50,7 @@ def train(args: Namespace) -> None:
     import torch
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.downstream.data import open_pool
+    from scripts.lib.downstream.data import label_names, open_pool
     from scripts.lib.downstream.predict import choose_device
     from scripts.lib.downstream.rows import TRIAL_COLUMNS, Setting, trial_seed, write_table
     from scripts.lib.downstream.trials import run_trial, select_films
@@ -58,7 +58,7 @@ def train(args: Namespace) -> None:
 
     seed = trial_seed(args.seed, args.dataset, args.trial)
     setting = Setting(args.dataset, args.arm, args.fraction, args.trial, seed)
-    pool = open_pool(args.pool, args.kept) if args.pool else None
+    pool = open_pool(args.pool, args.kept, args.trial, label_names(args.config)) if args.pool else None
     films = select_films(Cohort.open(args.cohort), pd.read_parquet(args.subsets), pool, setting, args.config)
     device = choose_device(args.config["device"], args.config["precision"])
     code = f"{fingerprint('scripts.train_trials')} torch {torch.__version__}"

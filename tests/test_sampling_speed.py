@@ -10,14 +10,22 @@ import pytest
 import torch
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 
+from scripts.lib.cohort.store import FILES, Cohort
 from scripts.lib.diffusion import speed
 from scripts.lib.diffusion.devices import place
-from scripts.lib.diffusion.pool import make_batch, one_ahead
+from scripts.lib.diffusion.pool import Conditions, Parts, make_batch, one_ahead, write_shard
 from scripts.lib.diffusion.sampling import KEPT_PROMPTS, Request, Sampler
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.diffusion.speed import compile_repeated, decode_finite
 from scripts.lib.errors import InputError
-from tests.diffusion_models import SAMPLING, STRUCTURES, random_generator, write_base
+from tests.diffusion_models import (
+    SAMPLING,
+    STRUCTURES,
+    conditions_table,
+    random_generator,
+    write_base,
+    write_cohort,
+)
 
 KINDS = ["both", "text", "mask", "both", "text"]
 
@@ -74,6 +82,18 @@ def test_channels_last_reaches_the_weights(base):
         assert weights and all(one.is_contiguous(memory_format=torch.channels_last) for one in weights)
 
 
+@pytest.fixture
+def compiler():
+    """torch's compiler with nothing compiled and its own limit of versions; what a test compiles and sets goes again."""
+    import torch._dynamo
+
+    torch._dynamo.reset()
+    with torch._dynamo.config.patch(recompile_limit=8):
+        yield
+    torch._dynamo.reset()
+
+
+@pytest.mark.usefixtures("compiler")
 def test_compiled_blocks_are_whole_graphs_with_the_same_result(base, plain_images, monkeypatch):
     graphs = []
 
@@ -83,7 +103,6 @@ def test_compiled_blocks_are_whole_graphs_with_the_same_result(base, plain_image
 
     monkeypatch.setattr(speed, "compile_repeated", lambda network: compile_repeated(network, backend=count))
     images = make_batch(sampler_of(base, compile="blocks"), requests(), KINDS)
-    torch._dynamo.reset()
     assert len(graphs) >= 4  # both kinds of blocks at two widths at least
     assert np.abs(images.astype(int) - plain_images).max() <= 1
 
@@ -127,6 +146,22 @@ def test_states_of_prompts_are_kept_once_and_not_without_end(base):
         sampler._text(f"edema {number}")
     assert len(sampler._states) == KEPT_PROMPTS and "pneumonia" not in sampler._states
     assert (sampler._text("pneumonia") == first).all()
+
+
+def test_a_pool_written_behind_has_the_same_bytes(base, tmp_path, monkeypatch):
+    cohort = Cohort.open(write_cohort(tmp_path / "cohort"))
+    conditions, rows = Conditions(conditions_table(11), cohort), np.arange(11)
+    stock, makers = Sampler.images, {}
+    monkeypatch.setattr(Sampler, "images", lambda *call: makers[out.name].append(threading.get_ident()) or stock(*call))
+    for behind in (False, True):
+        out = tmp_path / f"behind-{behind}"
+        makers[out.name] = []
+        parts = Parts(tmp_path / f"parts-{behind}", "settings")
+        assert write_shard(out, sampler_of(base, write_behind=behind), conditions, rows, 4, parts, {}) == 11
+    found = {name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in makers}
+    assert set(found["behind-True"]) == set(FILES) and found["behind-True"] == found["behind-False"]
+    assert set(makers["behind-False"]) == {threading.get_ident()} and threading.get_ident() not in makers["behind-True"]
+    assert Cohort.open(tmp_path / "behind-True").images(slice(None)).std() > 5
 
 
 def test_one_ahead_makes_the_next_item_while_the_caller_works():

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from scripts.lib.atomic import atomic_file
 from scripts.lib.errors import InputError
@@ -45,7 +46,9 @@ class Cohort:
     `structures` names the bits of the masks; `labels` names the label columns (values 0, 1 or missing).
     """
 
-    def __init__(self, folders: Sequence[Path], index: pd.DataFrame, meta: dict[str, Any]) -> None:
+    def __init__(
+        self, folders: Sequence[Path], index: pd.DataFrame, meta: dict[str, Any], chosen: list[np.ndarray] | None = None
+    ) -> None:
         self.folders = list(folders)
         self.index = index
         self.meta = meta
@@ -55,15 +58,25 @@ class Cohort:
         self._images = [_map_array(folder / "images.npy") for folder in self.folders]
         self._masks = [_map_array(folder / "masks.npy") for folder in self.folders]
         self._starts = np.cumsum([0] + [len(part) for part in self._images])
-        self._stored = np.arange(len(index))  # where each row of the index lies in the arrays
-        if self._starts[-1] != len(index):
-            raise InputError(
-                f"{self.folders[0]}: {self._starts[-1]} images but {len(index)} index rows; remake this cohort"
-            )
+        rows = len(index) if chosen is None else sum(_index_rows(folder) for folder in self.folders)
+        if self._starts[-1] != rows:
+            raise InputError(f"{self.folders[0]}: {self._starts[-1]} images but {rows} index rows; remake this cohort")
+        # Where each row of the index lies in the arrays.
+        places = [start + part for start, part in zip(self._starts, chosen or [])]
+        self._stored = np.arange(rows) if chosen is None else np.concatenate(places)
 
     @classmethod
-    def open(cls, folders: str | Path | Sequence[str | Path], columns: Sequence[str] | None = None) -> Cohort:
-        """Open one folder, or several as one cohort in the given order; `columns` limits what is read of the index."""
+    def open(
+        cls,
+        folders: str | Path | Sequence[str | Path],
+        columns: Sequence[str] | None = None,
+        choose: Callable[[Path], np.ndarray] | None = None,
+    ) -> Cohort:
+        """Open one folder, or several as one cohort in the given order.
+
+        The index is what grows in memory with a pool. `columns` limits which columns of it are held (those that the
+        folder lacks are left out); `choose` which rows: given a folder, it returns the row numbers wanted of it, ascending.
+        """
         paths = [Path(folders)] if isinstance(folders, (str, Path)) else [Path(folder) for folder in folders]
         if not paths:
             raise InputError("no cohort folder given: expected at least one")
@@ -72,9 +85,11 @@ class Cohort:
             for key in ("structures", "labels", "resolution"):
                 if meta[key] != metas[0][key]:
                     raise InputError(f"{path}: {key} {meta[key]} differ from {metas[0][key]} of {paths[0]}")
-        names = None if columns is None else list(columns)
-        index = pd.concat([pd.read_parquet(path / "index.parquet", columns=names) for path in paths], ignore_index=True)
-        return cls(paths, index, metas[0])
+        chosen = None if choose is None else [choose(path) for path in paths]
+        parts = [read_index(path, columns) for path in paths] if chosen is None else []
+        for path, rows in zip(paths, chosen or []):
+            parts.append(read_index(path, columns).iloc[rows].copy())  # a copy, so that the rest of the shard is let go
+        return cls(paths, pd.concat(parts, ignore_index=True), metas[0], chosen)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -214,6 +229,19 @@ class CohortWriter:
     def _final_meta(self) -> dict[str, Any]:
         fixed = {"resolution": self.resolution, "structures": self.structures, "labels": self.labels}
         return {**self.meta, **fixed, "n_images": len(self.rows), "has_masks": self.with_masks}
+
+
+def read_index(folder: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the index of one folder: all columns, or those of `columns` that it has."""
+    path = folder / "index.parquet"
+    if columns is None:
+        return pd.read_parquet(path)
+    there = set(pq.read_schema(path).names)
+    return pd.read_parquet(path, columns=[name for name in columns if name in there])
+
+
+def _index_rows(folder: Path) -> int:
+    return pq.read_metadata(folder / "index.parquet").num_rows
 
 
 def index_frame(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> pd.DataFrame:

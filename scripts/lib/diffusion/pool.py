@@ -26,6 +26,7 @@ from scripts.lib.prompts import null_text
 KINDS = ("text", "mask", "both")
 COPIED = ("condition_id", "sample", "trial", "position", "kind")
 READ_ROWS = 16384  # of a table of conditions at once
+BUFFER = 2**16  # bytes; without one, pyarrow holds a whole column of the table
 Item = TypeVar("Item")
 
 
@@ -33,12 +34,14 @@ def shard_rows(count: int, shard: int, shards: int) -> np.ndarray:
     """Return the row numbers of shard `shard` of `shards`: contiguous, sizes differing by one at most."""
     if not 0 <= shard < shards:
         raise InputError(f"--shard {shard} of --shards {shards}: expected 0 <= shard < shards")
-    return np.array_split(np.arange(count), shards)[shard]
+    least, more = divmod(count, shards)
+    start = shard * least + min(shard, more)
+    return np.arange(start, start + least + (shard < more))
 
 
 def open_conditions(path: Path, cohort: Cohort, shard: int, shards: int) -> tuple[Conditions, np.ndarray]:
     """Return the conditions of one shard and their row numbers, 0 to n - 1; other rows of the table are not kept."""
-    file = pq.ParquetFile(path)
+    file = pq.ParquetFile(path, memory_map=True, buffer_size=BUFFER)
     rows = shard_rows(file.metadata.num_rows, shard, shards)
     parts, first = [], 0
     for part in file.iter_batches(batch_size=READ_ROWS):
@@ -46,6 +49,8 @@ def open_conditions(path: Path, cohort: Cohort, shard: int, shards: int) -> tupl
         if len(own) or not parts:  # an empty shard has the columns all the same
             parts.append(part.slice(own[0] if len(own) else 0, len(own)))
         first += len(part)
+        if len(rows) and first > rows[-1]:
+            break
     table = pa.Table.from_batches(parts, file.schema_arrow).to_pandas()
     return Conditions(table, cohort), np.arange(len(rows))
 

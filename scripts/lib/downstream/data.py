@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from scripts.lib.cohort.store import Cohort
+from scripts.lib.cohort.store import Cohort, read_index
 from scripts.lib.errors import InputError
 from scripts.lib.proxy.view import open_kept
 from scripts.lib.seeds import content_hash, rng
+
+SHARED = -1  # the trial of pool films that serve every trial
+READ = ("trial", "position", "sha256", "mask_sha256")
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def films_of(cohort: Cohort, rows: np.ndarray, task: str, target: str | Sequence
         if not cohort.has_masks:
             raise InputError(f"{cohort.folders[0]}: no masks, but the task is segmentation of {target!r}")
         return Films(cohort, rows, None, str(target))
-    names = [target] if isinstance(target, str) else list(target)
+    names = label_names({"task": task, "target": target})
     for name in names:
         if name not in cohort.labels:
             raise InputError(f"{cohort.folders[0]}: no label {name!r}; this cohort has {cohort.labels}")
@@ -72,9 +76,26 @@ def films_of(cohort: Cohort, rows: np.ndarray, task: str, target: str | Sequence
     return Films(cohort, rows, values, None)
 
 
-def open_pool(folders: Sequence[Path], kept: Path | None) -> Cohort:
-    """Open a pool's shards as one cohort, or the part of it that a filter kept."""
-    return Cohort.open(folders) if kept is None else open_kept(folders, kept)
+def label_names(settings: Mapping[str, Any]) -> list[str]:
+    """Return the labels that a trial learns; none for segmentation."""
+    target = settings["target"]
+    if settings["task"] == "segmentation":
+        return []
+    return [target] if isinstance(target, str) else list(target)
+
+
+def open_pool(folders: Sequence[Path], kept: Path | None, trial: int, labels: Sequence[str]) -> Cohort:
+    """Open what a trial reads of a pool's shards as one cohort: its own films and those of all trials (trial -1).
+
+    With `kept`, the part of them that a filter kept. Of the index it holds what `pool_rows` and `Films` read, with these
+    label columns; about 200 bytes a film.
+    """
+    columns, trials = [*READ, *labels], (SHARED, trial)
+    if kept is not None:
+        return open_kept(folders, kept, columns, trials)
+    return Cohort.open(
+        folders, columns, lambda folder: np.flatnonzero(read_index(folder, ["trial"])["trial"].isin(trials))
+    )
 
 
 def pool_rows(index: pd.DataFrame, trial: int, count: int) -> np.ndarray:
@@ -83,7 +104,7 @@ def pool_rows(index: pd.DataFrame, trial: int, count: int) -> np.ndarray:
     Every multiplier reads a prefix of the same order, so 2x lies inside 5x. Raises InputError when the pool is short.
     """
     of_trial = index["trial"].to_numpy()
-    mine = np.flatnonzero((of_trial == trial) | (of_trial == -1))
+    mine = np.flatnonzero((of_trial == trial) | (of_trial == SHARED))
     ordered = mine[np.argsort(index["position"].to_numpy()[mine], kind="stable")]
     if len(ordered) < count:
         raise InputError(

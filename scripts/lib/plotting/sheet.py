@@ -20,6 +20,11 @@ GAP, EDGE, HEADING, CAPTION = 10, 24, 30, 16
 UNKNOWN = (255, 255, 255)
 
 
+def sheet_columns(labels: Sequence[str]) -> list[str]:
+    """Return the columns that a sheet reads of an index with these labels."""
+    return ["image_id", "trial", "position", "prompt", "report", "side", *labels]
+
+
 def pick_films(index: pd.DataFrame, most: int = MOST, columns: int = COLUMNS) -> list[tuple[str, np.ndarray]]:
     """Return the groups of a sheet: (heading, rows of `index`), at most `most` films, the same number a group.
 
@@ -35,14 +40,20 @@ def pick_films(index: pd.DataFrame, most: int = MOST, columns: int = COLUMNS) ->
 
 
 def group_names(index: pd.DataFrame) -> np.ndarray:
-    """Return each film's group, text (N,): its prompt, else its positive labels, else what it does not show."""
-    prompt = index["prompt"] if "prompt" in index else index["report"]
+    """Return each film's group, text (N,): its prompt, else its positive labels, else what it does not show.
+
+    Films of a group share one text: a pool has many films and few groups.
+    """
+    prompt = "prompt" if "prompt" in index else "report"
     labels = [name for name in index.columns if str(index[name].dtype) == "Int8"]
     spoken = [name.replace("_", " ") for name in labels]
     nothing = f"no {spoken[0]}" if len(spoken) == 1 else "no finding"
-    positive = index[labels].fillna(0).astype(bool).to_numpy()
+    alike = index.groupby([prompt, *labels], dropna=False, sort=False).ngroup().to_numpy()
+    _, first = np.unique(alike, return_index=True)
+    positive = index[labels].iloc[first].fillna(0).astype(bool).to_numpy()
     shown = [" + ".join(name for name, on in zip(spoken, row) if on) or nothing for row in positive]
-    return np.array([f"“{text}”" if isinstance(text, str) else found for text, found in zip(prompt, shown)])
+    texts = [f"“{text}”" if isinstance(text, str) else found for text, found in zip(index[prompt].iloc[first], shown)]
+    return np.array(texts, dtype=object)[alike]
 
 
 def captions(index: pd.DataFrame, rows: np.ndarray) -> list[str]:

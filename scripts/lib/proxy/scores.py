@@ -13,6 +13,8 @@ from scripts.lib.errors import InputError
 from scripts.lib.prompts import NORMAL, SIDES, label_prompts, with_side
 
 IDENTITY = ["condition_id", "sample"]
+# What scores, filters and their tables need of a pool's index; the rest of it need not be held.
+READ = ["image_id", *IDENTITY, "trial", "position", "view", "sex"]
 KEPT = ["image_id", *IDENTITY, "trial", "source_position", "position", "label", "score"]
 
 
@@ -73,7 +75,8 @@ def read_scores(paths: Sequence[Path], pool: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True)
     if table.duplicated(IDENTITY).any() or pool.duplicated(IDENTITY).any():
         raise InputError(f"{paths[0]}: a film (condition_id, sample) occurs twice; give each shard's scores once")
-    if set(map(tuple, table[IDENTITY].to_numpy())) != set(map(tuple, pool[IDENTITY].to_numpy())):
-        raise InputError(f"{paths[0]}: {len(table)} scores for a pool of {len(pool)} other films; score this pool anew")
     scores = table.drop(columns=["image_id", "trial", "position"])
-    return pool[["image_id", *IDENTITY, "trial", "position"]].merge(scores, on=IDENTITY, how="left")
+    found = pool[["image_id", *IDENTITY, "trial", "position"]].merge(scores, on=IDENTITY, how="left")
+    if len(table) != len(pool) or found["score"].isna().any():  # a score is never missing in the tables
+        raise InputError(f"{paths[0]}: {len(table)} scores for a pool of {len(pool)} other films; score this pool anew")
+    return found
