@@ -29,13 +29,18 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.diffusion.checkpoint import log
     from scripts.lib.feedback.log import read_ratings
-    from scripts.lib.feedback.preferences import build_pairs, split_pairs, write_pairs
+    from scripts.lib.feedback.preferences import build_pairs, count_partial, split_pairs, write_pairs
 
     settings = Section(args.config, "preferences")
     sets, assignments = pd.read_parquet(args.sets), pd.read_parquet(args.assignments)
     latest, _, warnings = read_ratings(args.ratings, set(sets["set_id"]), set(assignments["rater"]))
     for warning in warnings:
         log(f"warning: {warning}")
+    partial, readings = count_partial(latest, sets)
+    log(
+        f"{readings} readings of a set by a rater, {partial} of them without some score: there an image counts only against "
+        "those that the same reading has scored"
+    )
     pairs = build_pairs(latest, sets, settings)
     parts = split_pairs(pairs, settings["heldout"], args.seed)
     for path, part in zip((args.out_train, args.out_heldout), parts):
@@ -43,7 +48,10 @@ def main(argv: list[str] | None = None) -> None:
             write_pairs(temporary, part)
         log(f"{path}: {len(part)} pairs of {len({pair['set_id'] for pair in part})} sets")
     if not pairs:
-        log("no pairs: every score of a set ties with the others, or nothing is rated; the files are empty")
+        log(
+            "no pairs: every score of a set ties with the others, or nothing is rated; the files are empty, and train_dpo "
+            "will say so"
+        )
 
 
 if __name__ == "__main__":

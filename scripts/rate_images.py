@@ -14,6 +14,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from scripts.lib.cli import make_parser, run, set_threads
+from scripts.lib.errors import InputError
 
 NEEDED = ("sets", "assignments", "pool", "ratings")
 
@@ -26,6 +27,10 @@ def fill_from_study(args: Namespace) -> None:
     args.pool = args.pool or sorted((feedback / "pool").glob("shard-*"), key=lambda path: int(path.name[6:]))
     args.cohort = args.cohort or sorted(path.parent for path in args.study.glob("*/cohort/cohort.json"))
     args.ratings = args.ratings or feedback / "ratings.jsonl"
+    if not args.pool:
+        raise InputError(
+            f"{feedback}/pool: no shards of images to rate; make them with snakemake rated_sets (make rate)"
+        )
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -49,8 +54,6 @@ def main(argv: list[str] | None = None) -> None:
         parser.error(f"--study, or {', '.join(f'--{name}' for name in missing)} is needed")
     set_threads(args.threads)
 
-    import pandas as pd
-
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.feedback.app.desk import Desk
     from scripts.lib.feedback.app.pictures import Pictures
@@ -58,13 +61,16 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.feedback.app.server import listen, make_app, serve
     from scripts.lib.feedback.app.tokens import load_tokens
     from scripts.lib.feedback.log import RatingLog
+    from scripts.lib.feedback.tables import ASSIGNMENTS, SETS, read_table
 
     cohorts = [Cohort.open(folder) for folder in args.cohort]
-    pictures = Pictures(pd.read_parquet(args.sets), Cohort.open(args.pool), cohorts, str(args.sets))
-    places = read_places(pd.read_parquet(args.assignments), pictures.sets, str(args.assignments))
+    pictures = Pictures(read_table(args.sets, SETS), Cohort.open(args.pool), cohorts, str(args.sets))
+    places = read_places(read_table(args.assignments, ASSIGNMENTS), pictures.sets, str(args.assignments))
     desk = Desk(places, pictures, RatingLog(args.ratings))
     for warning in desk.warnings:
         print(f"warning: {warning}", flush=True)
+    if args.rater and args.rater not in places:
+        raise InputError(f"--rater {args.rater}: no such rater; this study has {', '.join(places)}")
     tokens = load_tokens(args.tokens or args.ratings.with_suffix(".tokens.json"), places)
     sock = listen(args.host, args.port)
     app = make_app(desk, tokens)
@@ -72,8 +78,6 @@ def main(argv: list[str] | None = None) -> None:
     if args.host not in ("127.0.0.1", "::1", "localhost"):
         print(f"warning: {args.host} is open to the network and the page is not encrypted; prefer an ssh tunnel")
     host = f"[{args.host}]" if ":" in args.host else args.host
-    if args.rater and args.rater not in tokens:
-        parser.error(f"--rater {args.rater}: no such rater; this study has {', '.join(tokens)}")
     for rater, token in tokens.items():
         if args.rater in (None, rater):
             print(f"{rater}\thttp://{host}:{port}/?token={token}", flush=True)

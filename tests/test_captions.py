@@ -250,6 +250,33 @@ def test_the_command_refuses_a_long_answer_and_keeps_the_good_ones(endpoint, tmp
     assert len(server.bodies) == 4  # two, then the two that were not kept
 
 
+def test_dropped_answers_are_kept_as_well_so_that_a_second_run_asks_nothing(endpoint, tmp_path, cohort, capsys):
+    server = endpoint((200, "Left effusion"), (200, "This answer has far too many words"))
+    cache, settings = tmp_path / "cache", settings_for(server.url, refused="drop")
+    line = ["--cohorts", str(cohort.folders[0]), "--splits", '{"mimic": ["validate"]}', "--cache-dir", str(cache)]
+    tables = []
+    for name in ("one", "two"):
+        command.main([*line, "--config", json.dumps(settings), "--out", str(tmp_path / name)])
+        tables.append((tmp_path / name).read_bytes())
+        assert "'whose answer was refused': 2" in capsys.readouterr().out
+    assert len(server.bodies) == 3 and tables[0] == tables[1]  # three different reports, each sent once
+    assert len(list(cache.iterdir())) == 3
+    assert not any("too many" in path.read_text() or "See above" in path.read_text() for path in cache.iterdir())
+    server.answers = [(200, "Normal")]
+    command.main([*line, "--config", json.dumps(settings | {"refused": "stop"}), "--out", str(tmp_path / "three")])
+    assert len(server.bodies) == 5 and len(pd.read_parquet(tmp_path / "three")) == 4  # the refused ones, once more
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"caption": 5}', '{"model": "m"}'])
+def test_a_broken_file_of_an_answer_is_named(endpoint, tmp_path, text):
+    server = endpoint((200, "Normal"))
+    RemoteWriter(settings_for(server.url), [], tmp_path)("A report.")
+    (path,) = tmp_path.iterdir()
+    path.write_text(text)
+    with pytest.raises(InputError, match="not a kept caption .*remove this file"):
+        RemoteWriter(settings_for(server.url), [], tmp_path)("A report.")
+
+
 def test_without_the_package_the_rules_still_work(monkeypatch, tmp_path, cohort, capsys):
     import sys
 

@@ -131,4 +131,30 @@ def _feedback_faults(config: Mapping[str, Any]) -> list[str]:
             faults.append(
                 f"config: feedback.splits.{name}: the foundation model learns from split {learned}; hold out another"
             )
-    return faults
+    return faults + _leaks(config)
+
+
+def _leaks(config: Mapping[str, Any]) -> list[str]:
+    """Return one fault for each dataset whose trials would be tested on films that taught their generator.
+
+    Tuning to preferences learns from images that were made from masks and reports of feedback.splits.
+    """
+    splits, arms, source = config["feedback"]["splits"], config["arms"], config["finetune"]["source"]
+    taught = {"dpo"}
+    if arms.get(source["arm"], {}).get("generator") in taught:
+        taught.add("proxy-tuned")
+    study, figures = config["study"], config["figures"]
+    wanted = [(arm, name, "study.arms") for name in study["datasets"] for arm in study["arms"]]
+    for key in ("figure3", "figure4"):
+        wanted += [(arm, figures[key]["dataset"], f"figures.{key}.arms") for arm in figures[key]["arms"]]
+    faults = {}
+    for arm, name, where in wanted:
+        own = arms.get(arm, {})
+        here = name in own.get("cells", {}).get("datasets", [name])
+        if here and own.get("generator") in taught and "test" in splits.get(name, []):
+            faults[name] = (
+                f"config: feedback.splits.{name} = {splits[name]}: arm {arm} ({where}) is tested on the test films of "
+                f"{name}, whose masks and reports teach its generator; take test out, or leave {name} out of "
+                f"arms.{arm}.cells.datasets"
+            )
+    return list(faults.values())

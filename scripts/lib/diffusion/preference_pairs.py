@@ -32,7 +32,8 @@ def find_pairs(records: Sequence[dict[str, Any]], pool: Cohort, what: str) -> Pa
     """Return the pairs of a preferences file; raises InputError for an empty one, or an image that the pool lacks."""
     if not records:
         raise InputError(
-            f"{what}: no pairs, so there is nothing to learn from; all scores tie, or too few sets are rated"
+            f"{what}: no pairs, so there is nothing to learn from: all scores tie, or fewer than two sets are rated; rate "
+            f"more sets (make rate), or choose other pairs in feedback.preferences"
         )
     places = {key: row for row, key in enumerate(zip(pool.index["condition_id"], pool.index["sample"]))}
     rows, scores = [], []

@@ -54,7 +54,7 @@ class Trainer:
         rates: Mapping[str, float] | None = None,
     ) -> None:
         self.settings, self.seed, self.stage, self.placement = settings, seed, stage, placement
-        self.done, self.losses = 0, list[float]()
+        self.modules, self.done, self.losses = modules, 0, list[float]()
         self.asked = threading.Event()
         self.parameters = {
             f"{name}.{key}": parameter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def alpha_interval(table: pd.DataFrame, bootstrap: int, seed: int) -> dict[str, 
         draws.append(alpha(table.iloc[chosen]))
     usable = np.array(draws)[np.isfinite(draws)] if draws else np.array([])
     low, high = np.quantile(usable, [0.025, 0.975]) if usable.size else (np.nan, np.nan)
-    note = "" if usable.size else "no interval: one set only"
+    note = "" if usable.size else f"no interval: {'one set only' if len(places) < 2 else 'scores hardly vary'}"
     return {"value": alpha(table), "ci_low": low, "ci_high": high, "note": note}
 
 
@@ -90,12 +91,18 @@ def icc_interval(table: pd.DataFrame) -> dict[str, Any]:
     import pingouin
 
     long = whole.reset_index(drop=True).rename_axis("unit").reset_index().melt("unit", var_name="rater")
-    found = pingouin.intraclass_corr(long, targets="unit", raters="rater", ratings="value").set_index("Type")
+    # Raters who agree perfectly, or but for a shift, leave no residual to divide by: there is a value, but no interval.
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found = pingouin.intraclass_corr(long, targets="unit", raters="rater", ratings="value").set_index("Type")
     row = found.loc["ICC(A,k)"]
     low, high = row["CI95"]
     if not np.isfinite(row["ICC"]):
         return _nothing("not measurable: no residual variance")
-    return {"value": float(row["ICC"]), "ci_low": float(low), "ci_high": float(high), "note": ""}
+    note, value = "", round(float(row["ICC"]), 9) + 0.0
+    if not np.isfinite([low, high]).all():
+        note = "no interval: the raters " + ("agree perfectly" if value == 1 else "differ by the same in every image")
+    return {"value": value, "ci_low": float(low), "ci_high": float(high), "note": note}
 
 
 def _nothing(note: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Captions by a language model behind an endpoint of OpenAI's form, and the guard of where reports may be sent.
 
-Answers are kept by a hash of report, model and instruction, so a report is sent once. What is kept holds no report.
+Answers are kept by a hash of report, model and instruction, so a report is sent once; of an answer that is dropped is
+kept that it was refused. What is kept holds no report.
 """
 
 from __future__ import annotations
@@ -64,30 +65,43 @@ def check_destination(settings: Mapping[str, Any], cohorts: Sequence[Mapping[str
 
 
 class RemoteWriter:
-    """Ask a model for captions; `settings`: base_url, model, instruction, api_key_env, timeout, retries, allow_..."""
+    """Ask a model for captions; `settings`: base_url, model, instruction, api_key_env, timeout, retries, refused, allow_..."""
 
     def __init__(self, settings: Mapping[str, Any], cohorts: Sequence[Mapping[str, Any]], cache: Path | None) -> None:
         check_destination(settings, cohorts)
         self.model: str = settings["model"]
         self.instruction: str = settings["instruction"] or INSTRUCTION
         self.cache = cache
+        self.drops: bool = settings["refused"] == "drop"
         self.asked = 0
         self._base_url: str = settings["base_url"]
         self._client = _open_client(settings)
 
     def __call__(self, report: str) -> str:
-        """Return the caption of a report; raises InputError for an answer that is none, or an endpoint that fails."""
+        """Return the caption of a report; raises NoCaption for an answer that is none, InputError when the endpoint fails.
+
+        Where refused answers stop the command instead of being dropped, the report is sent again.
+        """
         path = None if self.cache is None else self.cache / f"{content_hash(report, self.model, self.instruction)}.json"
         if path is not None and path.is_file():
-            return check_caption(_cached(path))
+            kept = _cached(path)
+            if kept is not None:
+                return check_caption(kept)
+            if self.drops:
+                raise NoCaption(f"captions.model {self.model}: its answer was refused before ({path})")
         try:
             caption = check_caption(self._ask(report))
         except NoCaption as error:
+            if self.drops:
+                self._keep(path, None)
             raise NoCaption(f"captions.model {self.model}: {error}") from None
+        self._keep(path, caption)
+        return caption
+
+    def _keep(self, path: Path | None, caption: str | None) -> None:
         if path is not None:
             with atomic_file(path) as part:
                 part.write_text(json.dumps({"caption": caption, "model": self.model}) + "\n")
-        return caption
 
     def _ask(self, report: str) -> str | None:
         import openai
@@ -129,8 +143,12 @@ def _open_client(settings: Mapping[str, Any]) -> Any:
     )
 
 
-def _cached(path: Path) -> str:
+def _cached(path: Path) -> str | None:
+    """Return a kept caption, None for an answer that was refused."""
     try:
-        return str(json.loads(path.read_text())["caption"])
+        caption = json.loads(path.read_text())["caption"]
+        if caption is not None and not isinstance(caption, str):
+            raise TypeError(f"{caption!r} is no text")
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a kept caption ({error}); remove this file") from None
+    return caption

@@ -2,11 +2,13 @@
 
 One line a score, in this order of keys:
     time      when, ISO 8601 in UTC             session   which process wrote it
-    rater     who                               sequence  0, 1, 2... within the session
+    rater     who                               sequence  rising within the session, from 0
     set_id    which set of four images          place     the set's place in this rater's order, from 0
     role      shared | own | repeat | control   image     sample number 0..3 (not where it stood on the screen)
     aspect    text | mask                       score     0..5
-Nothing is ever changed or removed: the latest line of (rater, place, image, aspect) counts, the others are its history.
+Nothing is ever changed or removed: the latest of (rater, place, image, aspect) counts, the others are its history.
+Latest is what `time` says, not the order of the lines, so that logs can be merged: within a session `sequence` decides,
+even if the clock was set back meanwhile; between two sessions at one time the one whose name is later in the alphabet.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import os
 import uuid
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +35,7 @@ ASPECTS = ("text", "mask")
 IMAGES = 4
 MAX_SCORE = 5
 MAX_NAME = 100
+TICK = timedelta(milliseconds=1)  # times are written no finer
 KEYS = ("time", "rater", "set_id", "role", "place", "image", "aspect", "score", "session", "sequence")
 WHAT = ["rater", "place", "image", "aspect"]
 
@@ -76,6 +79,11 @@ class RatingLog:
         self.session = session or uuid.uuid4().hex[:12]
         self._clock = clock or (lambda: datetime.now(UTC))
         self._sequence = 0
+        self._earliest = datetime.min.replace(tzinfo=UTC)
+
+    def follow(self, moment: datetime) -> None:
+        """Let every rating to come be later than `moment`, even if the clock has been set back behind it."""
+        self._earliest = max(self._earliest, moment + TICK)
 
     def append(self, rating: Rating) -> None:
         """Write one rating; it is on the disk when this returns. Raises OSError when it cannot be written."""
@@ -85,9 +93,10 @@ class RatingLog:
         """Write several ratings at once, with one sync of the disk."""
         lines = []
         for rating in ratings:
-            time = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
-            origin = {"session": self.session, "sequence": self._sequence + len(lines)}
+            time = max(self._clock(), self._earliest).astimezone(UTC).isoformat(timespec="milliseconds")
+            origin = {"session": self.session, "sequence": self._sequence}
             lines.append(json.dumps({"time": time} | asdict(rating) | origin) + "\n")
+            self._sequence += 1  # also when writing fails: part of it may be on the disk, and a number is used once
         self.path.parent.mkdir(parents=True, exist_ok=True)
         new = not self.path.exists()
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
@@ -99,7 +108,6 @@ class RatingLog:
             os.close(descriptor)
         if new:
             sync(self.path.parent)
-        self._sequence += len(lines)
 
 
 def read_ratings(
@@ -107,12 +115,15 @@ def read_ratings(
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Return (latest, history, warnings) of the log at `path`.
 
-    history  one row a line, in the order of the file: KEYS and `line`, its number from 1
-    latest   the rows that count, one for each (rater, place, image, aspect), sorted by these
+    history  one row a rating, in the order in which they were given: KEYS and `line`, its number from 1
+    latest   the rows that count, one for each (rater, place, image, aspect), sorted by these: the last that was given
     warnings one text for each line that a crash has torn; such a line was never confirmed to its rater and is dropped
 
+    The order is the one above, so merged logs, shuffled lines and lines that are there twice end in the same result.
+
     Any other line that is not a rating raises InputError with file and line: unknown or missing key, a score that is
-    not 0..5, one place of a rater with two sets, and, where `sets` or `raters` are given, a name that is not in them.
+    not 0..5, a time without offset, one place of a rater with two sets, two ratings of one session and sequence, and,
+    where `sets` or `raters` are given, a name that is not in them.
     """
     import pandas as pd
 
@@ -139,8 +150,41 @@ def read_ratings(
         records.append(record | {"line": number})
     history = pd.DataFrame(records, columns=[*KEYS, "line"])
     history = history.astype(dict.fromkeys(("place", "image", "score", "sequence", "line"), "int64"))
+    history = _in_order(history, path)
     latest = history.drop_duplicates(WHAT, keep="last").sort_values(WHAT, kind="stable", ignore_index=True)
     return latest, history, warnings
+
+
+def _in_order(history: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return the ratings in the order in which they were given, each once."""
+    if history.empty:
+        return history
+    known = history.sort_values(["session", "sequence", "line"], kind="stable").drop_duplicates(list(KEYS))
+    same = known[known.duplicated(["session", "sequence"])]
+    if len(same):
+        raise InputError(
+            f"{path}:{same['line'].iloc[0]}: session {same['session'].iloc[0]} has another rating with sequence "
+            f"{same['sequence'].iloc[0]}; remove one of the lines"
+        )
+    given = known["time"].map(_moment)
+    own = given.groupby(known["session"]).cummax()
+    return (
+        known.assign(given=own).sort_values(["given", "session", "sequence"], ignore_index=True).drop(columns="given")
+    )
+
+
+def latest_moment(history: pd.DataFrame) -> datetime | None:
+    """Return the latest time in a log's history, None without ratings."""
+    return max(map(datetime.fromisoformat, history["time"]), default=None)
+
+
+def _moment(text: str) -> float | None:
+    """Return a time as seconds since 1970, or None where the text is none, or does not say in which zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment.timestamp()
 
 
 def _check_name(name: str, value: object) -> None:
@@ -176,6 +220,10 @@ def _parse(line: bytes, sets: Collection[str] | None, raters: Collection[str] | 
             raise InputError(f"{name} {record[name]!r} is not of this study")
     for name in ("time", "session"):
         _check_name(name, record[name])
+    if _moment(record["time"]) is None:
+        raise InputError(
+            f"time {record['time']!r}: expected ISO 8601 with its offset, as 2026-01-31T12:00:00.000+00:00"
+        )
     return record | asdict(rating) | {"sequence": _whole("sequence", record["sequence"], None)}
 
 

@@ -7,72 +7,125 @@ weight, raters. Nothing in it depends on the order of the log's lines.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scripts.lib.errors import InputError
-from scripts.lib.feedback.log import ASPECTS
+from scripts.lib.feedback.app.places import KIND_ASPECTS
+from scripts.lib.feedback.log import ASPECTS, IMAGES
 from scripts.lib.seeds import content_hash
 
-RULES = {"pairs": ("all", "best_worst", "margin"), "raters": ("combined", "each"), "combine": ("mean", "median")}
+COMBINE = {"mean": np.mean, "median": np.median}
+RULES = {"pairs": ("all", "best_worst", "margin"), "raters": ("combined", "each"), "combine": tuple(COMBINE)}
+READING = ["set_id", "rater", "place"]
 DIGITS = 9  # means closer than this are equal: their difference is a rounding error
 Scores = dict[str, float | None]
+Comparison = tuple[Scores, Scores, list[str]]  # of the earlier image, of the later one, and who scored both
 
 
 def build_pairs(latest: pd.DataFrame, sets: pd.DataFrame, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return all pairs, in canonical order; ties in every aspect are dropped, controls left out.
 
-    `latest` as of log.read_ratings; `settings`: pairs, margin (points), raters, combine. A rater's repeats of a set are
-    averaged first. With `raters: each` a pair weighs 1 / raters of its set, so that a shared set counts once.
+    `latest` as of log.read_ratings; `settings`: pairs, margin (points), raters, combine.
+
+    A reading is what one rater gave one set at one place. Two images are compared within readings that scored both, so
+    that in a set that someone left half rated neither a rater's severity nor a change of mind decides. A rater's
+    readings (a set and its repeat) are averaged first, then raters are combined; a pair names the raters behind it. With
+    `raters: each` a pair weighs 1 / raters of its set, so that a shared set counts once.
     """
     _check(settings)
     known = sets.drop_duplicates("set_id").set_index("set_id")
+    heads, scores = _readings(latest, known)
+    pairs = []
+    for set_id, rows in sorted(heads.groupby("set_id").indices.items()):
+        names = heads["rater"].to_numpy()[rows]
+        groups = [None] if settings["raters"] == "combined" else sorted(set(names))
+        found = []
+        for group in groups:
+            own = rows if group is None else rows[names == group]
+            compared = _compared(scores[own], heads["rater"].to_numpy()[own], settings["combine"])
+            if compared:
+                found.append((compared, _chosen(compared, settings)))
+        row = {key: _text(known.loc[set_id, key]) for key in ("kind", "prompt", "mask_source", "condition_id")}
+        for compared, chosen in found:
+            for winner, loser in chosen:
+                pair = (min(winner, loser), max(winner, loser))
+                first, second, raters = compared[pair]
+                by_image = dict(zip(pair, (first, second)))
+                sides = {name: {"sample": k} | by_image[k] for name, k in (("winner", winner), ("loser", loser))}
+                weight = round(1 / len(found), DIGITS)
+                pairs.append({"set_id": str(set_id), **row, **sides, "weight": weight, "raters": raters})
+    return pairs
+
+
+def count_partial(latest: pd.DataFrame, sets: pd.DataFrame) -> tuple[int, int]:
+    """Return how many readings lack a score of an image in an aspect that their set has, and how many there are."""
+    known = sets.drop_duplicates("set_id").set_index("set_id")
+    heads, scores = _readings(latest, known)
+    if not len(heads):
+        return 0, 0
+    asked = np.array(
+        [[aspect in KIND_ASPECTS[kind] for aspect in ASPECTS] for kind in heads["set_id"].map(known["kind"])]
+    )
+    shown = range(int(latest["image"].max()) + 1)
+    lacks = np.isnan(scores[:, shown]) & asked[:, None]
+    return int(lacks.any(axis=(1, 2)).sum()), len(heads)
+
+
+def _readings(latest: pd.DataFrame, known: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return (set_id, rater, place; a row a reading, in this order) and the scores (readings, images, aspects), NaN = none."""
     unknown = sorted(set(latest["set_id"]) - set(known.index))
     if unknown:
         raise InputError(f"ratings: set {unknown[0]} is not in the table of sets; give the sets that were rated")
     rated = latest[(latest["role"] != "control") & (latest["set_id"].map(known["kind"]) != "control")]
-    own = rated.groupby(["set_id", "rater", "image", "aspect"])["score"].mean().reset_index()
-    pairs = []
-    for set_id, scores in own.groupby("set_id", sort=True):
-        names = sorted(scores["rater"].unique())
-        groups = [names] if settings["raters"] == "combined" else [[name] for name in names]
-        row = {key: _text(known.loc[set_id, key]) for key in ("kind", "prompt", "mask_source", "condition_id")}
-        for group in groups:
-            images = _combine(scores[scores["rater"].isin(group)], settings["combine"])
-            for winner, loser in _chosen(images, settings):
-                sides = {"winner": {"sample": winner} | images[winner], "loser": {"sample": loser} | images[loser]}
-                weight = round(1 / len(groups), DIGITS)
-                pairs.append({"set_id": str(set_id), **row, **sides, "weight": weight, "raters": group})
-    return pairs
+    heads = rated[READING].drop_duplicates().sort_values(READING, ignore_index=True)
+    scores = np.full((len(heads), IMAGES, len(ASPECTS)), np.nan)
+    row = rated.groupby(READING, sort=True).ngroup().to_numpy()
+    scores[row, rated["image"].to_numpy(), rated["aspect"].map(ASPECTS.index).to_numpy(int)] = rated["score"]
+    return heads, scores
 
 
 def split_pairs(
     pairs: Sequence[dict[str, Any]], share: float, seed: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return (train, held-out): whole sets, about `share` of them and one at least where there are two or more."""
+    """Return (train, held-out): whole sets, about `share` of them and one at least where there are two or more.
+
+    Each kind of set (text, mask, both) gives its share, rounded so that the total is right.
+    """
     if not 0 < share < 1:
         raise InputError(f"preferences.heldout = {share}: expected a share between 0 and 1")
-    names = sorted({pair["set_id"] for pair in pairs}, key=lambda name: content_hash(seed, "heldout", name))
-    count = min(max(1, round(share * len(names))), len(names) - 1) if names else 0
-    chosen = set(names[:count])
+    kinds = {pair["set_id"]: pair["kind"] for pair in pairs}
+    count = min(max(1, round(share * len(kinds))), len(kinds) - 1) if kinds else 0
+    sizes = Counter(kinds.values())
+    taken = {kind: int(share * size) for kind, size in sizes.items()}
+    # The largest remainders get what rounding down has left, a kind that would have no set left to teach last.
+    behind = sorted(sizes, key=lambda k: (taken[k] + 1 == sizes[k], round(taken[k] - share * sizes[k], DIGITS), k))
+    for kind in behind[: count - sum(taken.values())] if count > sum(taken.values()) else ():
+        taken[kind] += 1
+    chosen: set[str] = set()
+    for kind, own in taken.items():
+        names = (name for name in kinds if kinds[name] == kind)
+        chosen |= set(sorted(names, key=lambda name: content_hash(seed, "heldout", name))[:own])
     return [p for p in pairs if p["set_id"] not in chosen], [p for p in pairs if p["set_id"] in chosen]
 
 
 def write_pairs(path: Path, pairs: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object a line."""
-    path.write_text("".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs))
+    path.write_text("".join(json.dumps(pair, ensure_ascii=False) + "\n" for pair in pairs), encoding="utf-8")
 
 
 def read_pairs(path: Path) -> list[dict[str, Any]]:
     """Return the pairs of a file; raises InputError naming the line that is not one."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; make it with build_preferences")
-    pairs = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    pairs, lines = [], path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines if lines[-1] else lines[:-1], start=1):
         try:
             pair = json.loads(line)
             for side in ("winner", "loser"):
@@ -81,7 +134,10 @@ def read_pairs(path: Path) -> list[dict[str, Any]]:
                 for value in (pair[side][aspect] for aspect in ASPECTS):
                     if value is not None and not 0 <= value <= 5:
                         raise ValueError(f"{side} has a score of {value}, expected 0..5 or null")
-            if not pair["weight"] > 0 or not isinstance(pair["condition_id"], str):
+            samples = [pair[side]["sample"] for side in ("winner", "loser")]
+            if any(type(sample) is not int or sample < 0 for sample in samples) or samples[0] == samples[1]:
+                raise ValueError(f"winner and loser have samples {samples}, expected two numbers of images")
+            if not 0 < pair["weight"] < float("inf") or not isinstance(pair["condition_id"], str):
                 raise ValueError("weight must be above 0 and condition_id a text")
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}:{number}: not a pair ({error!r}); remake it with build_preferences") from None
@@ -89,24 +145,39 @@ def read_pairs(path: Path) -> list[dict[str, Any]]:
     return pairs
 
 
-def _combine(scores: pd.DataFrame, how: str) -> dict[int, Scores]:
-    """Return {image: {text, mask}}: the raters' mean or median, None where nobody has rated that aspect."""
-    merged = scores.groupby(["image", "aspect"])["score"].agg(how).round(DIGITS)
-    images = sorted({int(image) for image, _ in merged.index})
-    return {
-        image: {a: float(merged[image, a]) if (image, a) in merged.index else None for a in ASPECTS} for image in images
-    }
+def _compared(scores: np.ndarray, raters: np.ndarray, how: str) -> dict[tuple[int, int], Comparison]:
+    """Return {(image, later image): scores of both, who compared them} of readings (n, images, aspects) by `raters` (n,).
+
+    A score is None in an aspect in which no reading has both images; pairs without any aspect are left out.
+    """
+    found = {}
+    for pair in combinations(range(scores.shape[1]), 2):
+        both = ~np.isnan(scores[:, pair]).any(axis=1)
+        if not both.any():
+            continue
+        sides: tuple[Scores, Scores] = ({}, {})
+        for number, aspect in enumerate(ASPECTS):
+            chosen = both[:, number]
+            # One mean a rater, (raters, 2), in the order of their names.
+            means = [
+                scores[chosen & (raters == name)][:, pair, number].mean(axis=0) for name in np.unique(raters[chosen])
+            ]
+            combined = COMBINE[how](means, axis=0) if means else (None, None)
+            for side, value in zip(sides, combined):
+                side[aspect] = None if value is None else round(float(value), DIGITS)
+        found[pair] = (*sides, [str(name) for name in np.unique(raters[both.any(axis=1)])])
+    return found
 
 
 def _differences(first: Scores, second: Scores) -> list[float]:
     return [round(first[a] - second[a], DIGITS) for a in ASPECTS if first[a] is not None and second[a] is not None]
 
 
-def _chosen(images: Mapping[int, Scores], settings: Mapping[str, Any]) -> list[tuple[int, int]]:
+def _chosen(compared: Mapping[tuple[int, int], Comparison], settings: Mapping[str, Any]) -> list[tuple[int, int]]:
     """Return (winner, loser) samples. Where the aspects disagree, their sum names the winner, then the text."""
     pairs = []
-    for first, second in combinations(sorted(images), 2):
-        gaps = _differences(images[first], images[second])
+    for (first, second), (*sides, _) in compared.items():
+        gaps = _differences(*sides)
         if not any(gaps):
             continue
         if settings["pairs"] == "margin" and max(map(abs, gaps)) < settings["margin"]:

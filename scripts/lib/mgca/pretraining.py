@@ -65,14 +65,24 @@ def train_mgca(
         images = crop(pairs.images(rows), side, settings["image"]["pad"], noise).to(placement.device)
         return model(images, captions.rows(rows).to(placement.device), learn_prototypes)
 
-    trainer = Trainer({"mgca": model}, settings, seed, STAGE, placement)
-    # After each step rather than before the next: what a checkpoint holds is then what the next step begins with.
-    trainer.optimizer.register_step_post_hook(lambda *_: model.normalise_prototypes())
+    trainer = PrototypeTrainer({"mgca": model}, settings, seed, STAGE, placement)
+    model.normalise_prototypes()
     trainer.train(_training_loss(losses, model, trainer, settings, len(pairs)), len(pairs), checkpoints)
     model.normalise_prototypes()
     with placement.autocast():
         settle_statistics(model, settings, seed, len(pairs), losses)
     return model.eval(), tokenizer
+
+
+class PrototypeTrainer(Trainer):
+    """A Trainer of one MGCA that brings its prototypes back to length 1 after each step.
+
+    A checkpoint then holds what the next step begins with. The running mean follows the step itself.
+    """
+
+    def _follow(self, step: int) -> None:
+        super()._follow(step)
+        self.modules["mgca"].normalise_prototypes()
 
 
 def _training_loss(

@@ -130,13 +130,14 @@ def _draw_monitor(axis: Axes, monitor: pd.DataFrame) -> None:
     axis.set_ylabel("pairs ordered as rated", color=BEST)
     axis.grid(axis="y", color=GRID, linewidth=0.6)
     best = monitor.loc[monitor["implicit_accuracy"].idxmax()]
+    share = best["step"] / max(monitor["step"].max(), 1)
     axis.annotate(
         f"published: step {int(best['step'])}, {best['implicit_accuracy']:.2f}",
         (best["step"], best["implicit_accuracy"]),
-        (0, 6),
+        (0, -11),
         textcoords="offset points",
-        ha="center",
-        va="bottom",
+        ha="left" if share < 0.25 else "right" if share > 0.75 else "center",
+        va="top",
         fontsize=6,
         color=INK,
     )

@@ -13,7 +13,7 @@ import pandas as pd
 from scripts.lib.errors import InputError
 from scripts.lib.feedback.app.pictures import Pictures
 from scripts.lib.feedback.app.places import Place, count_done, is_complete, next_open, on_screen
-from scripts.lib.feedback.log import Rating, RatingLog, read_ratings
+from scripts.lib.feedback.log import Rating, RatingLog, latest_moment, read_ratings
 
 
 class Desk:
@@ -33,6 +33,9 @@ class Desk:
             sets = {place.set_id for own in places.values() for place in own}
             _, history, self.warnings = read_ratings(log.path, sets, places)
             self._replay(history)
+            # What comes now counts more than all of it, here and for everyone who reads the log.
+            if (moment := latest_moment(history)) is not None:
+                log.follow(moment)
 
     def _replay(self, history: pd.DataFrame) -> None:
         for line in history.itertuples():

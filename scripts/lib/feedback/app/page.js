@@ -21,7 +21,7 @@ class Page {
     this.root = root;
     this.options = { smooth: true, outline: false, linked: false, ...JSON.parse(localStorage.getItem(OPTIONS) || "{}") };
     this.sets = new Sets();
-    this.outbox = new Outbox((...what) => this.say(...what), (answer) => this.confirmed(answer), () => this.refresh());
+    this.outbox = new Outbox((...what) => this.say(...what), (...answer) => this.confirmed(...answer), () => this.refresh());
     this.cells = []; // [position, aspect] in the order in which they are scored
     this.cursor = null; // the cell that the next key press scores
     this.place = null; // null at the end and before the beginning
@@ -177,10 +177,10 @@ class Page {
     this.notice.classList.toggle("bad", bad);
   }
 
-  // The server has every score: on to the next set, if this answer completes the one that is being filled.
-  confirmed({ state, then }) {
+  // The server has one score more; when it has every one, on to the next set, if that completes the one being filled.
+  confirmed({ state, then }, last) {
     if (state.place !== this.place) return;
-    const finished = this.filling && state.complete;
+    const finished = last && this.filling && state.complete;
     this.showState(state);
     if (finished) then ? this.go(then.place, then) : this.showEnd(state);
   }

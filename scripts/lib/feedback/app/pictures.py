@@ -47,7 +47,9 @@ class Pictures:
             try:
                 rows = _film_rows(line, films) if line["kind"] == "control" else generated[line["condition_id"]]
             except KeyError as error:
-                where = "cohorts given with --cohort" if line["kind"] == "control" else "pool"
+                where = "pool with samples 0, 1, 2... once each; give its shards, no others"
+                if line["kind"] == "control":
+                    where = "cohorts given with --cohort"
                 raise InputError(f"{source}: set {line['set_id']!r}: {error} is not in the {where}") from None
             if not 2 <= len(rows) <= IMAGES:
                 raise InputError(f"{source}: set {line['set_id']!r} has {len(rows)} images, expected 2 to {IMAGES}")

@@ -60,7 +60,7 @@ class Sets {
   }
 }
 
-// Scores on their way, sent one after the other. `confirmed(answer)` is called when none is left.
+// Scores on their way, sent one after the other. `confirmed(answer, last)` is called for each; last: none is left.
 class Outbox {
   constructor(say, confirmed, refused) {
     Object.assign(this, { say, confirmed, refused, waiting: [], busy: false });
@@ -84,8 +84,8 @@ class Outbox {
         this.say(error.message, true);
       }
       this.waiting.shift();
-      if (!answer) this.refused();
-      else if (!this.waiting.length) this.confirmed(answer);
+      if (answer) this.confirmed(answer, !this.waiting.length);
+      else this.refused();
     }
     this.busy = false;
   }
