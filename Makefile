@@ -32,7 +32,7 @@ figures: $(VENV)/.ready  ## Figures 1 to 4 and Table 1
 	$(BIN)/snakemake --cores $(CORES) figures
 
 rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1
-	$(BIN)/snakemake --cores $(CORES) rated_sets
+	$(BIN)/snakemake --cores $(CORES) rated_sets $(if $(STUDY),--configfile $(STUDY))
 	$(BIN)/python -m scripts.rate_images --study results $(RATE)
 
 plan: $(VENV)/.ready  ## what a study will cost: make plan STUDY=studies/paper.yaml MACHINE=h200

@@ -13,7 +13,7 @@ from scripts.lib.cli import add_config, make_parser, run, set_threads
 from scripts.lib.config import to_json
 from scripts.lib.fingerprint import fingerprint
 from scripts.lib.seeds import content_hash
-from scripts.lib.training_options import add_training
+from scripts.lib.training_options import add_training, refuse_same
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     add_training(parser, "the new generator")
     args = parser.parse_args(argv)
     set_threads(args.threads)
+    refuse_same(args.generator, args.out)
 
     import pandas as pd
 

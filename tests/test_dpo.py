@@ -112,6 +112,13 @@ def test_without_pairs_it_says_so(tree):
         tune(tree, "none", held="empty")
 
 
+def test_it_does_not_take_the_place_of_its_start(tree):
+    before = (tree / "generators" / "controlnet" / "model_index.json").stat().st_mtime_ns
+    with pytest.raises(InputError, match="is the generator to start from"):
+        tune(tree, "controlnet")
+    assert (tree / "generators" / "controlnet" / "model_index.json").stat().st_mtime_ns == before
+
+
 def test_it_learns_its_own_pairs(tree):
     import pandas as pd
 
