@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -117,6 +117,8 @@ def test_round_trip(mask: np.ndarray, base: int) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(alphabet="0123456789 -+.e\tx", max_size=30))
+@example("0 --0")
+@example("0 99999999999999999999")
 def test_any_text_gives_a_mask_or_a_rejection(text: str) -> None:
     for decode in (rle.decode_relative, rle.decode_absolute):
         try:

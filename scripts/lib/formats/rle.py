@@ -6,6 +6,7 @@ CheXmask: pairs (start, length), starts absolute and from 1, pixels row by row.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from scripts.lib.formats.record import Rejected
 from scripts.lib.formats.tables import is_missing
 
 Mask = NDArray[np.bool_]
+WHOLE = re.compile(r"[+-]?[0-9]{1,18}")  # any of these fits into 64 bits
 
 
 def is_empty(text: str) -> bool:
@@ -38,7 +40,7 @@ def _pairs(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     try:
         numbers = np.array([int(word) for word in words], dtype=np.int64)
     except (ValueError, OverflowError):
-        word = next(word for word in words if not word.lstrip("+-").isdigit() or len(word) > 18)
+        word = next(word for word in words if not WHOLE.fullmatch(word))
         raise Rejected(f"run lengths: {word[:20]!r} is not a whole number of pixels") from None
     starts, lengths = numbers[::2], numbers[1::2]
     if len(numbers) and numbers.min() < 0:
