@@ -1,4 +1,7 @@
-"""Write the rates of a machine class for `make plan`, from the benchmark files and logs of a run that it has finished.
+"""Write the rates of a machine class for `make plan`, from what a run that it has finished left behind.
+
+Taken by the clock: the machine should do nothing else meanwhile. Benchmark files and logs, and for jobs without them
+Snakemake's own records in .snakemake, so run it where the study was made.
 
 python -m benchmarks.rates --machine cpu-2core --from results
 python -m benchmarks.rates --machine my-cluster --from results --configfile studies/tiny.yaml
@@ -15,12 +18,10 @@ from benchmarks.rating import processor
 from scripts.lib.cli import make_parser, run, set_threads
 from scripts.lib.config import load_study
 from scripts.lib.errors import InputError
-from scripts.lib.planning.jobs import ROOT, list_jobs
+from scripts.lib.planning.jobs import EVERYTHING, ROOT, list_jobs
 from scripts.lib.planning.measuring import rates_of_run
 from scripts.lib.planning.rates import FOLDER, write_rates
 from scripts.lib.planning.sizes import read_sizes
-
-TARGETS = ["all", "figures", "figure3", "results/figure4.pdf"]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -28,6 +29,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--machine", required=True, help="name of the class; its file is benchmarks/rates/NAME.yaml")
     parser.add_argument("--from", dest="results", type=Path, default=Path("results"), help="results of a finished run")
     parser.add_argument("--configfile", type=Path, nargs="+", default=[], help="overlays that the run had")
+    parser.add_argument("--stages", nargs="+", help="stages (rules) whose rates are written; left out = all of the run")
+    parser.add_argument("--note", help="added to where the rates come from, e.g. 'beside other work'")
     parser.add_argument("--gpu", help="name of the GPU that the run used; left out = the CPU")
     parser.add_argument(
         "--folder", type=Path, default=FOLDER, help="where the file is written (default benchmarks/rates)"
@@ -37,11 +40,18 @@ def main(argv: list[str] | None = None) -> None:
     overlays = [path.resolve() for path in options.configfile]
     config = load_study([ROOT / "config.yaml", *overlays])
     sizes = read_sizes(config, options.results)
-    jobs = list_jobs(config, overlays, TARGETS, os.cpu_count() or 1)
-    source = f"benchmark files of the study {config['study']['name']}"
+    jobs = list_jobs(config, overlays, EVERYTHING, os.cpu_count() or 1)
+    source = f"a run of the study {config['study']['name']}, {datetime.date.today().isoformat()}"
+    source += f", {options.note}" if options.note else ""
     rates = rates_of_run(jobs, config, sizes, options.results.absolute().parent, bool(options.gpu), source)
     if not rates:
         raise InputError(f"{options.results}/benchmarks: no benchmark file of this study; run it first")
+    unknown = sorted(set(options.stages or ()) - rates.keys())
+    if unknown:
+        raise InputError(
+            f"--stages {' '.join(unknown)}: this run did not measure them; it has {', '.join(sorted(rates))}"
+        )
+    rates = {stage: own for stage, own in rates.items() if not options.stages or stage in options.stages}
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     machine = {"name": options.machine, "processor": processor(), "cores": os.cpu_count(), "memory_gb": round(memory)}
     machine |= {"gpu": options.gpu, "date": datetime.date.today().isoformat(), "python": platform.python_version()}

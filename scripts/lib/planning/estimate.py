@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.lib.planning.jobs import Job
-from scripts.lib.planning.operations import operations_of
-from scripts.lib.planning.rates import rate_of, rates_elsewhere
-from scripts.lib.planning.shapes import shape_of
+from scripts.lib.planning.pricing import MEASURED, Price, least_known, price_of
 from scripts.lib.planning.sizes import Size
 from scripts.lib.planning.weights import disk_of, gpu_bytes
 from scripts.lib.planning.work import Work, conditions_of, stage_of, work_of
 
-MEASURED, SCALED, FLOOR, NONE = "measured", "scaled", "floor", "n/a"
-ORDER = (MEASURED, SCALED, FLOOR, NONE)
-
-# The text encoder's own steps are a small part of the base's training; a floor does without them.
-UNCOUNTED = ("train_base", "text step")
-
-
-@dataclass(frozen=True)
-class Price:
-    """Seconds of a job on one device, and how they are known; None where nothing is known. Memory in MB, resident."""
-
-    seconds: float | None
-    source: str
-    rss_mb: float | None
-
 
 @dataclass
 class Line:
-    """The jobs of one stage and arm, added up. `source` is that of its least known job, `hours` what is known of them."""
+    """The jobs of one stage and arm, added up. `source` is that of its least known job, `hours` what is known of them.
+
+    `peak_hours` are those of `hours` that are operations over a GPU's peak, and so too few.
+    """
 
     stage: str
     arm: str
@@ -42,11 +27,16 @@ class Line:
     steps: int = 0
     hours: float = 0.0
     gpu_hours: float = 0.0
+    peak_hours: float = 0.0
     source: str = MEASURED
     disk_gb: float = 0.0
     rss_mb: float | None = None
     gpu_gb: float | None = None
     unknown_sizes: bool = False
+
+    def hours_at(self, share: float) -> float:
+        """Return the hours if GPUs reach this share of their peak wherever nothing was measured."""
+        return self.hours + self.peak_hours * (1 / share - 1)
 
 
 @dataclass
@@ -58,58 +48,6 @@ class Plan:
     work: list[Work]
     prices: list[Price]
     warnings: list[str] = field(default_factory=list)
-
-
-def price_of(job: Job, work: Work, config: Mapping[str, Any], rates: Mapping[str, Any]) -> Price:
-    """Return what a job costs: measured rates of its own shapes, else scaled ones, else a floor, else nothing."""
-    rule = stage_of(job.rule)
-    gpu = bool(rates["machine"].get("gpu")) and job.gpus > 0
-    shape = shape_of(config, rule, job.wildcards.get("dataset"), gpu)
-    own = rates["rates"].get(rule, {})
-    if work.unknown:
-        return Price(None, NONE, None)
-    if not work.units:
-        known = own.get("job_seconds")
-        return Price(known, NONE if known is None else MEASURED, own.get("rss_mb"))
-    seconds, source = own.get("job_seconds") or 0.0, MEASURED
-    for unit, amount in work.units.items():
-        if not amount:
-            continue
-        each, how = seconds_of(rule, unit, shape, rates, gpu)
-        if each is None and gpu and (rule, unit) == UNCOUNTED and rates["machine"].get("peak_tflops"):
-            source = max(source, FLOOR, key=ORDER.index)
-            continue
-        if each is None:
-            return Price(None, NONE, None)
-        seconds, source = seconds + amount * each, max(source, how, key=ORDER.index)
-    return Price(seconds, source, own.get("rss_mb") if source == MEASURED else None)
-
-
-def seconds_of(
-    rule: str, unit: str, shape: Mapping[str, Any], rates: Mapping[str, Any], gpu: bool
-) -> tuple[float | None, str]:
-    """Return the seconds of one unit and how they are known.
-
-    `scaled`: measured at another shape in the same precision, times the ratio of the operations; of several such shapes the
-    one with the nearest operations. `floor`: operations over the published peak of a GPU.
-    """
-    rate = rate_of(rates, rule, unit, shape)
-    if rate is not None:
-        return 1 / rate, MEASURED
-    elsewhere = [
-        (other, operations_of(rule, unit, measured_shape))
-        for other, measured_shape in rates_elsewhere(rates, rule, unit)
-        if measured_shape.get("precision") == shape.get("precision") and measured_shape.get("task") == shape.get("task")
-    ]
-    peak = rates["machine"].get("peak_tflops") if gpu else None
-    if not elsewhere and not peak:
-        return None, NONE
-    here = operations_of(rule, unit, shape)
-    known = [(abs(math.log(there / here)), there, other) for other, there in elsewhere if here and there]
-    if here and known:
-        _, there, other = min(known)
-        return here / there / other, SCALED
-    return (here / (peak * 1e12), FLOOR) if here and peak else (None, NONE)
 
 
 def make_plan(
@@ -132,8 +70,9 @@ def make_plan(
         line.disk_gb += (own.bytes + disk_of(config, job.rule)) / 1e9
         line.unknown_sizes |= own.unknown
         line.hours += (price.seconds or 0.0) / 3600
-        line.gpu_hours += (price.seconds or 0.0) / 3600 if job.gpus else 0.0
-        line.source = max(line.source, price.source, key=ORDER.index)
+        line.gpu_hours += (price.seconds or 0.0) / 3600 if job.gpus and has_gpu else 0.0
+        line.peak_hours += price.at_peak / 3600
+        line.source = least_known([line.source, price.source])
         if price.rss_mb:
             line.rss_mb = max(line.rss_mb or 0.0, price.rss_mb)
         held = gpu_bytes(config, stage_of(job.rule), job.wildcards.get("dataset")) if job.gpus and has_gpu else None
@@ -144,12 +83,15 @@ def make_plan(
     return plan
 
 
-def wall_hours(plan: Plan, cores: int, gpus: int) -> float:
+def wall_hours(plan: Plan, cores: int, gpus: int, share: float = 1.0) -> float:
     """Return the least wall time: the longest chain of jobs, or all processors or GPUs busy all the time, in hours.
 
-    A job on several GPUs is taken to be as many times faster as it has GPUs.
+    A job on several GPUs is taken to be as many times faster as it has GPUs. `share`: of a GPU's peak, as in Line.hours_at.
     """
-    seconds = [(price.seconds or 0.0) / max(1, job.gpus) for job, price in zip(plan.jobs, plan.prices)]
+    seconds = [
+        ((price.seconds or 0.0) + price.at_peak * (1 / share - 1)) / max(1, job.gpus)
+        for job, price in zip(plan.jobs, plan.prices)
+    ]
     ends: dict[int, float] = {}
 
     def end(place: int) -> float:

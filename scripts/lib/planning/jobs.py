@@ -25,11 +25,16 @@ from scripts.lib.raw_trees import PHANTOM
 
 ROOT = Path(__file__).resolve().parents[3]
 NO_DATA = "data"
+# Targets that together hold every stage that a study may run.
+EVERYTHING = ("all", "figures", "figure3")
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job: its rule and wildcards, the jobs that it waits for (places in the list), and what it asks for."""
+    """One job: its rule and wildcards, the jobs that it waits for (places in the list), what it asks for and leaves.
+
+    `outputs` are its files; a target alone has none.
+    """
 
     rule: str
     wildcards: Mapping[str, str]
@@ -37,7 +42,7 @@ class Job:
     threads: int
     gpus: int
     benchmark: str | None
-    outputs: int = 1
+    outputs: tuple[str, ...] = ("",)
 
 
 def list_jobs(config: Mapping[str, Any], overlays: Sequence[Path], targets: Sequence[str], cores: int) -> list[Job]:
@@ -123,7 +128,7 @@ def with_needs(records: Sequence[Mapping[str, Any]]) -> list[Job]:
                 record["threads"],
                 int(record["resources"].get("gpu", 0)),
                 record["benchmark"],
-                len(record["output"]),
+                tuple(record["output"]),
             )
         )
     return jobs

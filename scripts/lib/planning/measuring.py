@@ -1,139 +1,169 @@
-"""Rates from a finished run: its `benchmark:` files say how long jobs took, the bars in its logs how long their loops did."""
+"""Rates from a finished run: what its jobs took (records.py), divided between what a job costs by itself and its units."""
 
 from __future__ import annotations
 
-import csv
-import re
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from scripts.lib.planning.jobs import Job
+from scripts.lib.planning.operations import operations_of
+from scripts.lib.planning.records import Bar, bars, log_of, measured_of
 from scripts.lib.planning.shapes import shape_of
 from scripts.lib.planning.sizes import Size
-from scripts.lib.planning.work import stage_of, work_of
+from scripts.lib.planning.work import early_checks, stage_of, work_of
 
-BAR = re.compile(r"([\w ]*?):? ?100%\|[^|]*\| (\d+)/\2 \[(?:(\d+):)?(\d+):(\d+)<")
-
-
-def read_benchmark(path: Path) -> dict[str, float] | None:
-    """Return s, cpu_time (seconds) and max_rss (MB) of a benchmark file, None where there is none."""
-    if not path.is_file():
-        return None
-    with path.open(newline="") as stream:
-        row = next(csv.DictReader(stream, delimiter="\t"), None)
-    if row is None:
-        return None
-    return {key: _number(row.get(key)) for key in ("s", "cpu_time", "max_rss")}
+DPO, STEP, CHECK = "train_dpo", "step", "check"
+PUBLISHING = "Writing"  # how the bars of transformers begin when it writes weights
 
 
-def _number(text: str | None) -> float:
-    try:
-        return float(text or "nan")
-    except ValueError:  # Snakemake writes NA for jobs too short to look at
-        return float("nan")
+@dataclass(frozen=True)
+class Sample:
+    """One job: its units, their shape, its seconds by the clock and memory (MB), the bars in its log.
 
+    `early` is the share of DPO's checks that comes before its bar.
+    """
 
-def bars(log: Path) -> list[tuple[str, int, float]]:
-    """Return (title, rounds, seconds) of every finished progress bar in a log, in order."""
-    if not log.is_file():
-        return []
-    found: dict[tuple[int, str], tuple[str, int, float]] = {}
-    for place, line in enumerate(re.split(r"[\r\n]", log.read_text(errors="replace"))):
-        for match in BAR.finditer(line):
-            title, rounds, hours, minutes, seconds = match.groups()
-            elapsed = int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
-            # tqdm may print the last state of one bar twice, one line after the other.
-            previous = found.pop((place - 1, title.strip()), None)
-            found[place, title.strip()] = (title.strip(), int(rounds), max(elapsed, previous[2] if previous else 0))
-    return list(found.values())
+    units: Mapping[str, float]
+    shape: Mapping[str, Any]
+    seconds: float
+    rss_mb: float
+    bars: Sequence[Bar]
+    early: float = 0.0
 
 
 def rates_of_run(
     jobs: Sequence[Job], config: Mapping[str, Any], sizes: Mapping[str, Size], root: Path, gpu: bool, source: str
 ) -> dict[str, Any]:
-    """Return rates by stage from the benchmark files below `root` (the folder that holds `results`).
+    """Return rates by stage from what a run left below `root`, its working directory.
 
     The seconds of a stage's jobs are taken to be a + sum of b * units, with no term below zero: least squares over all jobs
-    of equal shape. A training that the run has once is split by the bars of its log instead.
+    of equal shape. Trainings are split by the bars of their logs instead. A job that went on from a checkpoint says nothing.
     """
-    samples: dict[str, list[tuple[dict[str, float], dict[str, Any], float, float, Path]]] = defaultdict(list)
+    samples: dict[str, list[Sample]] = defaultdict(list)
     for job in jobs:
-        measured = read_benchmark(root / job.benchmark) if job.benchmark else None
-        work = work_of(job, config, sizes)
-        if measured is None or work.unknown or not work.units:
+        measured, work = measured_of(job, root), work_of(job, config, sizes)
+        if measured is None or work.unknown:
             continue
         rule = stage_of(job.rule)
-        log = root / job.benchmark.replace("results/benchmarks/", "results/logs/").replace(".tsv", ".log")
+        units = {unit: amount for unit, amount in work.units.items() if amount}
         shape = shape_of(config, rule, job.wildcards.get("dataset"), gpu)
-        samples[rule].append((dict(work.units), shape, measured["s"], measured["max_rss"], log))
-    return {rule: _stage(own, source) for rule, own in samples.items()}
+        own = [bar for bar in bars(root / log_of(job)) if not bar.title.startswith(PUBLISHING)]
+        if job.benchmark and not all(bar.whole for bar in own):
+            continue
+        early = early_checks(config) if rule == DPO else 0.0
+        samples[rule].append(
+            Sample(units, shape, measured.seconds, measured.rss_mb, own if job.benchmark else (), early)
+        )
+    return {rule: _stage(rule, own, source) for rule, own in samples.items()}
 
 
-def _stage(own: Sequence[tuple[dict[str, float], dict[str, Any], float, float, Path]], source: str) -> dict[str, Any]:
-    rss = [sample[3] for sample in own if sample[3] == sample[3]]
-    result: dict[str, Any] = {"rss_mb": round(max(rss)) if rss else None}
-    if len(own) == 1 and any("step" in unit for unit in own[0][0]):
-        return result | _from_bars(own[0], source)
-    stepping = [(sample, *_stepped(sample)) for sample in own if "step" in sample[0]]
-    if not stepping:
-        return result | _fitted(own, source)
-    # Steps and test films grow together from job to job, so the steps' share is read from the bars.
-    entries = []
-    for shape in _unique([sample[1] for sample, *_ in stepping]):
-        steps, looped = (sum(each[k] for each in stepping if each[0][1] == shape) for k in (1, 2))
-        if looped > 0:
-            entries.append({"unit": "step", "per_second": _round(steps / looped), "shape": shape, "source": source})
-    rest = [
-        ({unit: n for unit, n in units.items() if unit != "step"}, shape, max(0.0, seconds - looped), rss_mb, log)
-        for (units, shape, seconds, rss_mb, log), steps, looped in stepping
-        if steps
+def _stage(rule: str, own: Sequence[Sample], source: str) -> dict[str, Any]:
+    rss = [sample.rss_mb for sample in own if not math.isnan(sample.rss_mb)]
+    result = {"jobs": len(own), "rss_mb": round(max(rss)) if rss else None, "source": source}
+    if all(_steps(sample) and sample.bars for sample in own):
+        parts = [_by_bars(rule, sample, source) for sample in own]
+        rests = [rest for _, rest in parts if rest.units and rest.units.keys() - {"film"}]
+        entries = _mean([entry for found, _ in parts for entry in found])
+        if rests:  # beside its steps a trial has test films
+            fitted = _fitted(rests, source)
+            return result | fitted | {"units": entries + fitted["units"]}
+        seconds = sum(rest.seconds for _, rest in parts) / len(parts)
+        return result | {"job_seconds": round(seconds, 2), "units": entries}
+    columns = _columns(own)
+    if len(own) <= len(columns) and all(len(sample.units) == 1 and sample.bars for sample in own):
+        return result | _looped(own, source)
+    return result | _fitted(own, source)
+
+
+def _looped(own: Sequence[Sample], source: str) -> dict[str, Any]:
+    """Return rates of jobs too few to fit: what their bars took is their units', the rest their own."""
+    looped = [sum(bar.seconds for bar in sample.bars) for sample in own]
+    entries = [
+        {"unit": unit, "amount": amount, "seconds": seconds, "shape": sample.shape, "source": source}
+        for sample, seconds in zip(own, looped)
+        for unit, amount in sample.units.items()
+        if seconds
     ]
-    if not rest:
-        return result | {"units": []}
-    fitted = _fitted(rest, source)
-    return result | {**fitted, "units": entries + fitted["units"]}
+    rest = sum(max(0.0, sample.seconds - seconds) for sample, seconds in zip(own, looped)) / len(own)
+    return {"job_seconds": round(rest, 2), "units": _mean(entries)}
 
 
-def _stepped(sample: tuple[dict[str, float], dict[str, Any], float, float, Path]) -> tuple[float, float]:
-    """Return the steps and seconds of all bars of a job's log."""
-    found = bars(sample[4])
-    return sum(bar[1] for bar in found), sum(bar[2] for bar in found)
+def _columns(own: Sequence[Sample]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return every unit and shape that occurs, once."""
+    columns: list[tuple[str, Mapping[str, Any]]] = []
+    for sample in own:
+        columns += [(unit, sample.shape) for unit in sample.units if (unit, sample.shape) not in columns]
+    return columns
 
 
-def _unique(shapes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [shape for place, shape in enumerate(shapes) if shape not in shapes[:place]]
+def _steps(sample: Sample) -> list[str]:
+    """Return the units whose seconds a bar shows."""
+    return [unit for unit in sample.units if unit.endswith(STEP)]
 
 
-def _from_bars(sample: tuple[dict[str, float], dict[str, Any], float, float, Path], source: str) -> dict[str, Any]:
-    units, shape, seconds, _, log = sample
-    found, entries, looped = bars(log), [], 0.0
-    for unit, amount in units.items():
-        part = unit.removesuffix("step").strip()
-        own = [bar for bar in found if bar[1] == amount and bar[0].endswith(part)]
-        elapsed = own[0][2] if own and own[0][2] else seconds / len(units)
-        looped += elapsed
-        entries.append({"unit": unit, "per_second": _round(amount / elapsed), "shape": shape, "source": source})
-    return {"job_seconds": round(max(0.0, seconds - looped), 2), "units": entries}
+def _by_bars(rule: str, sample: Sample, source: str) -> tuple[list[dict[str, Any]], Sample]:
+    """Return (unit, amount, seconds, shape) of the units that bars show, and the sample without them."""
+    found, entries, looped = list(sample.bars), [], 0.0
+    for unit in _steps(sample):
+        part = unit.removesuffix(STEP).strip()
+        own = [bar for bar in found if bar.title.endswith(part)]
+        rounds, seconds = sum(bar.rounds for bar in own), sum(bar.seconds for bar in own)
+        looped += seconds
+        if rounds and seconds:
+            entries.append({"unit": unit, "amount": rounds, "seconds": seconds})
+    left = {unit: n for unit, n in sample.units.items() if not unit.endswith(STEP)}
+    if rule == DPO and entries and left.pop(CHECK, 0):
+        entries, before = _with_checks(sample, entries[0])
+        looped += before
+    entries = [{**entry, "shape": sample.shape, "source": source} for entry in entries]
+    return entries, replace(sample, units=left, seconds=max(0.0, sample.seconds - looped))
 
 
-def _fitted(own: Sequence[tuple[dict[str, float], dict[str, Any], float, float, Path]], source: str) -> dict[str, Any]:
+def _with_checks(sample: Sample, steps: dict[str, Any]) -> tuple[list[dict[str, Any]], float]:
+    """Divide the seconds of DPO's bar, which holds all checks on held-out pairs but the first, as their operations stand.
+
+    Also returns the seconds of the first check, which comes before the bar.
+    """
+    each = {unit: operations_of(DPO, unit, sample.shape) or 0.0 for unit in (STEP, CHECK)}
+    done = steps["amount"] / sample.units[STEP]  # it may have stopped early
+    inside = sample.units[CHECK] * (1 - sample.early) * done
+    whole = each[STEP] * steps["amount"] + each[CHECK] * inside
+    second = steps["seconds"] / whole  # of one operation
+    parts = {STEP: steps["amount"], CHECK: inside}
+    entries = [{"unit": unit, "amount": n, "seconds": n * each[unit] * second} for unit, n in parts.items() if n]
+    return entries, sample.units[CHECK] * sample.early * each[CHECK] * second
+
+
+def _mean(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return a rate for each unit and shape: all amounts over all seconds."""
+    result = []
+    for entry in entries:
+        same = [own for own in entries if (own["unit"], own["shape"]) == (entry["unit"], entry["shape"])]
+        if same[0] is entry:
+            rate = _round(sum(own["amount"] for own in same) / sum(own["seconds"] for own in same))
+            kept = {key: entry[key] for key in ("unit", "shape", "source")}
+            result.append({**kept, "per_second": rate})
+    return result
+
+
+def _fitted(own: Sequence[Sample], source: str) -> dict[str, Any]:
     import numpy as np
     from scipy.optimize import nnls
 
-    columns: list[tuple[str, dict[str, Any]]] = []
-    for units, shape, *_ in own:
-        columns += [(unit, shape) for unit in units if (unit, shape) not in columns]
+    columns = _columns(own)
     matrix = np.zeros((len(own), 1 + len(columns)))
     matrix[:, 0] = 1
-    for row, (units, shape, *_) in enumerate(own):
-        for unit, amount in units.items():
-            matrix[row, 1 + columns.index((unit, shape))] += amount
+    for row, sample in enumerate(own):
+        for unit, amount in sample.units.items():
+            matrix[row, 1 + columns.index((unit, sample.shape))] += amount
             # Text and mask together take what the text alone takes and more, so only the rest is fitted apart.
-            if unit == "both image" and ("text image", shape) in columns:
-                matrix[row, 1 + columns.index(("text image", shape))] += amount
-    seconds = np.array([sample[2] for sample in own])
+            if unit == "both image" and ("text image", sample.shape) in columns:
+                matrix[row, 1 + columns.index(("text image", sample.shape))] += amount
+    seconds = np.array([sample.seconds for sample in own])
     weight = 1 / np.maximum(seconds, 1)  # relative errors: short jobs decide the fixed cost
     solution, _ = nnls(matrix * weight[:, None], seconds * weight)
     costs, sources = list(solution[1:]), [source] * len(columns)

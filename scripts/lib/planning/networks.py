@@ -127,9 +127,21 @@ def autoencoding(key: str, side: int, learns: bool = False) -> float:
     vae = generator_networks(key)["vae"].requires_grad_(learns)
     latent = side // 2 ** (len(vae.config.block_out_channels) - 1)
     if learns:
-        film = torch.empty(1, vae.config.in_channels, side, side, device="meta")
-        return count(lambda: vae.decode(vae.encode(film).latent_dist.mean).sample, learns=True)
+        return count(lambda: vae.decode(vae.encode(_film(vae, side)).latent_dist.mean).sample, learns=True)
     return count(lambda: vae.decode(torch.empty(1, vae.config.latent_channels, latent, latent, device="meta")).sample)
+
+
+@cache
+def film_encoding(key: str, side: int) -> float:
+    """Return the operations of one film into its latents."""
+    vae = generator_networks(key)["vae"].requires_grad_(False)
+    return count(lambda: vae.encode(_film(vae, side)).latent_dist.mean)
+
+
+def _film(vae: Any, side: int) -> Any:
+    import torch
+
+    return torch.empty(1, vae.config.in_channels, side, side, device="meta")
 
 
 @cache

@@ -1,7 +1,8 @@
 """Floating point operations of one unit of a stage at a shape (shapes.py), counted on torch's meta device.
 
-All that is left out (texts, films into latents, DPO's checks on held-out pairs) makes the count smaller, so that operations
-over a peak are a floor.
+All that is left out (the generator's texts, augmentation, the optimiser's step) makes the count smaller, so that operations
+over a peak are a floor. Unit `film` of a training is a film that is turned into latents once, `check` a held-out pair that
+DPO's monitor judges once.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scripts.lib.planning.networks import autoencoding, denoising, embedding, film, key_of
+from scripts.lib.planning.encoders import mgca_pair, proxy_film
+from scripts.lib.planning.networks import autoencoding, denoising, embedding, film, film_encoding, key_of
 
 TRAININGS = ("train_controlnet", "finetune_proxy", "train_dpo")
 
@@ -18,8 +20,8 @@ def operations_of(rule: str, unit: str, shape: Mapping[str, Any]) -> float | Non
     """Return the operations of one unit of a stage, None where they are not counted. Two a multiply-add, as torch counts."""
     if rule == "sample_pool":
         return _image(unit.split()[0], shape)
-    if rule in TRAININGS and unit == "step":
-        return _tuning(rule, shape)
+    if rule in TRAININGS:
+        return _tuning(rule, unit, shape)
     if rule == "train_base":
         return _base(unit, shape)
     if rule == "train_trials":
@@ -27,6 +29,13 @@ def operations_of(rule: str, unit: str, shape: Mapping[str, Any]) -> float | Non
         if unit == "test film":
             return film(key)
         return shape["batch_size"] * film(key, learns=not shape["model"]["frozen"])
+    if rule == "score_pool":
+        return proxy_film(shape["model"], shape["resolution"])
+    if rule in ("train_proxy", "pretrain_mgca") and unit == "step":
+        side, films = shape["resolution"], shape["batch_size"] * shape["gradient_accumulation"]
+        return films * (
+            mgca_pair(shape, side) if rule == "pretrain_mgca" else proxy_film(shape, side, learns=True) or 0.0
+        )
     return None
 
 
@@ -41,12 +50,17 @@ def _image(kind: str, shape: Mapping[str, Any]) -> float:
     return shape["steps"] * passes * denoising(key, side, hinted=kind != "text") + hint + autoencoding(key, side)
 
 
-def _tuning(rule: str, shape: Mapping[str, Any]) -> float:
+def _tuning(rule: str, unit: str, shape: Mapping[str, Any]) -> float | None:
     key, side = _generator(shape), shape["resolution"]
+    if unit == "film":
+        return film_encoding(key, side)
+    passed = denoising(key, side) + embedding(key, side)
+    if unit == "check":
+        return 2 * passed
     one = denoising(key, side, tuple(sorted(shape.get("trains", ["controlnet"]))))
     images = shape["batch_size"] * shape["gradient_accumulation"]
     if rule == "train_dpo":  # both images of a pair, and both once more through the reference
-        return 2 * images * (one + denoising(key, side) + embedding(key, side))
+        return 2 * images * (one + passed)
     return images * one
 
 
@@ -64,6 +78,8 @@ def _base(unit: str, shape: Mapping[str, Any]) -> float | None:
     own = {key: unet[key] for key in ("channels", "layers", "attention", "heads")} | {"text": shape["text"]["hidden"]}
     hints = [8] * len(vae["channels"])  # no part of this training, but of every set of networks
     key = key_of({"unet": own | {"pooled": True}, "vae": vae, "hint_channels": hints})
+    if part == "film":
+        return film_encoding(key, side)
     section = shape[part]
     images = section["batch_size"] * section["gradient_accumulation"]
     if part == "vae":

@@ -1,9 +1,12 @@
 """What a class of machines does per second, as measured: benchmarks/rates/{class}.yaml.
 
-    machine: {name, processor, cores, memory_gb, gpu, gpu_memory_gb, peak_tflops, peak_source, date, software}
-    rates:
+    machine: {name, processor, cores, memory_gb, gpu, gpu_memory_gb, date, software,
+      peak_tflops: {bf16: 989, fp32: 494}, peak_source: ...     published, dense; or one number for all precisions
+      efficiency: [0.1, 0.3], efficiency_source: ...            assumed shares of that peak, for a range beside the floor
+      processor_rates: cpu-2core}                               class whose rates stand in for jobs without a GPU
+    rates:                         seconds are of the clock, on a machine that does nothing else
       train_controlnet:            a rule (sample_rated_pool counts as sample_pool)
-        job_seconds: 9.1           of a job beside its units: imports, opening, writing
+        job_seconds: 9.1           of a job beside its units: imports, opening, writing; of jobs without units all of it
         rss_mb: 1213               largest resident memory seen
         units:
         - {unit: step, per_second: 4.1, shape: {...}, source: where this was measured}
@@ -13,6 +16,7 @@ A rate holds for its shape alone (shapes.py).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +31,10 @@ MACHINE = ("name", "cores", "memory_gb", "date")
 
 
 def read_rates(name: str, folder: Path = FOLDER) -> dict[str, Any]:
-    """Return the machine and rates of a class; raises InputError naming the known classes, or the faulty key."""
+    """Return the machine and rates of a class; raises InputError naming the known classes, or the faulty key.
+
+    A class whose processor was not measured may name another in `machine.processor_rates`; `borrowed` then holds its rates.
+    """
     path = folder / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
@@ -35,22 +42,80 @@ def read_rates(name: str, folder: Path = FOLDER) -> dict[str, Any]:
             f"machine class {name!r}: no {path}; known classes: {known}. Measure it there: "
             f"python -m benchmarks.rates --machine {name} --from results"
         )
-    content = yaml.safe_load(path.read_text())
+    content = _read(path)
+    other = content["machine"].get("processor_rates")
+    if other is not None:
+        if not (folder / f"{other}.yaml").is_file():
+            raise InputError(f"{path}: machine.processor_rates = {other!r}: no such class in {folder}")
+        content["borrowed"] = _read(folder / f"{other}.yaml")
+    return content
+
+
+def borrowed(rates: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the rates of the class whose processor stands for this one's, None where there is none."""
+    return rates.get("borrowed")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        raise InputError(f"{path}: not YAML{f' (line {where.line + 1})' if where else ''}; measure it again") from None
     check_rates(content, path)
     return content
 
 
 def check_rates(content: Any, path: Path) -> None:
     """Raise InputError with the first key that is missing or makes no sense."""
-    if not isinstance(content, dict) or not {"machine", "rates"} <= content.keys():
-        raise InputError(f"{path}: expected the keys machine and rates")
+    if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in ("machine", "rates")):
+        raise InputError(f"{path}: expected the keys machine and rates, each with keys of its own")
+    machine = content["machine"]
     for key in MACHINE:
-        if key not in content["machine"]:
+        if machine.get(key) is None:
             raise InputError(f"{path}: machine.{key} is missing")
+    for key in ("cores", "memory_gb"):
+        if not _above_zero(machine[key]):
+            raise InputError(f"{path}: machine.{key} = {machine[key]!r}: expected a number above 0")
+    peak = machine.get("peak_tflops")
+    if peak is not None and not all(map(_above_zero, peak.values() if isinstance(peak, dict) else [peak])):
+        raise InputError(f"{path}: machine.peak_tflops = {peak!r}: expected TFLOP/s above 0, or one for each precision")
+    if machine.get("efficiency") is not None:
+        check_efficiency(machine["efficiency"], f"{path}: machine.efficiency")
     for stage, own in content["rates"].items():
-        for entry in own.get("units", []):
-            if not {"unit", "per_second", "shape"} <= entry.keys() or not entry["per_second"] > 0:
-                raise InputError(f"{path}: rates.{stage}: expected unit, per_second above 0 and shape, got {entry}")
+        _check_stage(own, f"{path}: rates.{stage}")
+
+
+def _check_stage(own: Any, where: str) -> None:
+    if not isinstance(own, dict) or not {"job_seconds", "units"} & own.keys():
+        raise InputError(f"{where}: expected job_seconds, units or both, got {own!r}")
+    seconds = own.get("job_seconds", 0)
+    if not _is_number(seconds) or seconds < 0:
+        raise InputError(f"{where}.job_seconds = {seconds!r}: expected seconds, 0 or more")
+    for entry in own.get("units") or []:
+        missing = {"unit", "per_second", "shape"} - (entry.keys() if isinstance(entry, dict) else set())
+        if missing:
+            raise InputError(f"{where}.units: an entry lacks {', '.join(sorted(missing))}: {str(entry)[:120]}")
+        if not _above_zero(entry["per_second"]):
+            raise InputError(
+                f"{where}: per_second of unit {entry['unit']!r} is {entry['per_second']!r}; expected a number above 0"
+            )
+
+
+def check_efficiency(shares: Any, where: str) -> tuple[float, float]:
+    """Return (low, high) of one or two shares of a peak; raises InputError naming `where` for anything else."""
+    given = list(shares) if isinstance(shares, (list, tuple)) else [shares]
+    if not 1 <= len(given) <= 2 or not all(_is_number(share) and 0 < share <= 1 for share in given):
+        raise InputError(f"{where} = {shares!r}: expected one or two shares of the peak, above 0 and at most 1")
+    return min(given), max(given)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _above_zero(value: Any) -> bool:
+    return _is_number(value) and value > 0
 
 
 def write_rates(path: Path, machine: Mapping[str, Any], rates: Mapping[str, Any]) -> None:

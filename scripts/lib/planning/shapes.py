@@ -9,11 +9,12 @@ from typing import Any
 
 from scripts.lib.config import stage
 from scripts.lib.errors import InputError
+from scripts.lib.raw_trees import PHANTOM
 
 # Stable Diffusion 1.x, the shape of RoentGen; assumed when base.path names a model that is not on this machine.
 SD15 = {
     "unet": {"channels": [320, 640, 1280, 1280], "layers": 2, "attention": [True, True, True, False], "heads": 8, "text": 768},
-    "vae": {"channels": [128, 256, 512, 512], "layers": 2, "latents": 4},
+    "vae": {"channels": [128, 256, 512, 512], "layers": 2, "latents": 4, "attention": True},
 }  # fmt: skip
 TRAINED = (
     "steps",
@@ -38,7 +39,12 @@ def base_shape(config: Mapping[str, Any]) -> dict[str, Any]:
         }
         return {
             "unet": own,
-            "vae": {"channels": vae["channels"], "layers": vae["layers"], "latents": vae["latent_channels"]},
+            "vae": {
+                "channels": vae["channels"],
+                "layers": vae["layers"],
+                "latents": vae["latent_channels"],
+                "attention": vae.get("attention", True),  # diffusers' own default, as in Stable Diffusion
+            },
         }
     path = Path(base["path"])
     if not (path / "unet" / "config.json").is_file():
@@ -57,6 +63,7 @@ def base_shape(config: Mapping[str, Any]) -> dict[str, Any]:
                 "channels": vae["block_out_channels"],
                 "layers": vae["layers_per_block"],
                 "latents": vae["latent_channels"],
+                "attention": vae.get("mid_block_add_attention", True),
             },
         }
     except (KeyError, ValueError) as error:
@@ -69,7 +76,8 @@ def shape_of(config: Mapping[str, Any], rule: str, dataset: str | None, gpu: boo
     pixels = {"resolution": side}
     if rule in ("write_phantom", "prepare_cohort"):
         section = config["datasets"][str(dataset)]
-        size = (section.get("phantom") or {}).get("size")
+        drawn = section["root"] == PHANTOM
+        size = (section.get("phantom") or {}).get("size") if drawn else "real"
         return {"format": section["format"], **({"film": size} if size else {})} | (pixels if rule[0] == "p" else {})
     if rule == "sample_pool":
         own = config["sampling"]

@@ -10,42 +10,108 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.atomic import atomic_file
-from scripts.lib.planning.estimate import FLOOR, NONE, Line, Plan
+from scripts.lib.planning.estimate import Line, Plan, wall_hours
+from scripts.lib.planning.pricing import FLOOR, MEANING, MEASURED, NONE, ORDER
 from scripts.lib.planning.sizes import Size
 
-HEAD = ("stage", "arm", "jobs", "images", "steps", "hours", "source", "disk GB", "memory MB", "GPU GB")
-LEFT = (0, 1, 6)  # columns of words
+HEAD = ("stage", "arm", "jobs", "images", "steps", "hours", "at a share", "source", "disk GB", "memory MB", "GPU GB")
+LEFT = (0, 1, 7)  # columns of words
 NOTES = (
-    "disk: films, pools, weights of generators and their largest checkpoint; not figures, logs, nor proxy, MGCA and trials",
+    "hours: by the clock, added up over jobs; trainings at full length, which early stopping may end sooner",
+    "disk: films, pools, weights and their largest checkpoint; not figures and logs, nor checkpoints of trials",
     "memory: largest measured, of the processor; GPU: at least, weights, gradients and optimiser without activations",
 )
-PARTIAL = "hours with >= leave out what has no rate (source n/a); floor: operations over the published peak"
+COST_HEAD = ("stage", "jobs", "planned s", "measured s", "ratio", "planned by")
 
 
-def table(plan: Plan) -> str:
-    """Return the lines as columns of text, with a line of totals, and what the columns hold."""
+def table(plan: Plan, shares: tuple[float, float] | None = None) -> str:
+    """Return the lines as columns of text, with a line of totals, and what the columns hold.
+
+    `shares` (low, high) of a GPU's peak: hours that come from the peak are shown for them as well.
+    """
     lines = plan.lines
     total = Line("total", "", sum(line.jobs for line in lines), sum(line.images for line in lines))
     total.steps, total.disk_gb = sum(line.steps for line in lines), sum(line.disk_gb for line in lines)
-    total.hours, total.source = sum(line.hours for line in lines), ""
+    total.hours, total.peak_hours = sum(line.hours for line in lines), sum(line.peak_hours for line in lines)
+    total.source = ""
     total.rss_mb = max((line.rss_mb for line in lines if line.rss_mb), default=None)
     total.gpu_gb = max((line.gpu_gb for line in lines if line.gpu_gb), default=None)
-    rows = [HEAD, *map(_cells, lines), _cells(total, is_least(plan))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    shown = [_row(row, widths) for row in rows]
+    rows = [HEAD, *(_cells(line, shares) for line in lines), _cells(total, shares, is_least(plan))]
+    return _laid_out(rows, LEFT) + "\n\n" + "\n".join(NOTES)
+
+
+def cost_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return plan against run as columns of text; the last row is that of totals."""
+    shown = []
+    for row in rows:
+        sides = [row[f"{side}_wall_seconds"] for side in ("planned", "measured")]
+        ratio = row["measured_over_planned"]
+        jobs = f"{row['jobs_compared']} of {row['jobs_planned']}"
+        cells = [number(side) if side is not None else "n/a" for side in sides]
+        shown.append((row["stage"], jobs, *cells, "n/a" if ratio is None else f"{ratio:.2f}", row["planned_by"] or ""))
+    return _laid_out([COST_HEAD, *shown], (0, 5))
+
+
+def _laid_out(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
+    """Return rows as text, columns `left` flush left, with rules below the first and above the last."""
+    used = [place for place in range(len(rows[0])) if any(row[place] for row in rows[1:])]
+    widths = {place: max(len(row[place]) for row in rows) for place in used}
+    shown = []
+    for row in rows:
+        cells = (row[p].ljust(widths[p]) if p in left else row[p].rjust(widths[p]) for p in used)
+        shown.append("  ".join(cells).rstrip())
     rule = "-" * max(map(len, shown))
-    notes = [*NOTES, PARTIAL] if is_least(plan) else NOTES
-    return "\n".join([shown[0], rule, *shown[1:-1], rule, shown[-1], "", *notes])
+    return "\n".join([shown[0], rule, *shown[1:-1], rule, shown[-1]])
+
+
+def known_lines(plan: Plan, machine: Mapping[str, Any]) -> list[str]:
+    """Return one line for each way in which hours are known: its meaning, hours and stages."""
+    shown = ["how the hours are known:"]
+    for source in ORDER:
+        lines = [line for line in plan.lines if line.source == source]
+        if lines:
+            names = list(dict.fromkeys(line.stage for line in lines))
+            stages = f"{len(names)} stages" if source == MEASURED else ", ".join(names)
+            meaning = MEANING[source].format(borrowed=machine.get("processor_rates"))
+            hours = "" if source == NONE else f", {number(sum(line.hours for line in lines))} hours"
+            shown.append(f"  {source}{hours}: {meaning}: {stages}")
+    return shown
+
+
+def peak_lines(plan: Plan, machine: Mapping[str, Any], shares: tuple[float, float] | None, source: str) -> list[str]:
+    """Return what a plan whose GPU hours come from the published peak says in words; [] where none do."""
+    least = sum(line.peak_hours for line in plan.lines)
+    if not least:
+        return []
+    gpu = sum(line.gpu_hours for line in plan.lines)
+    shown = [
+        f"GPU hours: at least {number(gpu)}, of which {number(least)} are operations over the published peak "
+        f"({machine.get('peak_source', 'no source given')}): a floor that no run reaches"
+    ]
+    if shares:
+        low, high = (gpu + least * (1 / share - 1) for share in (shares[1], shares[0]))
+        percent = " to ".join(f"{share:.0%}" for share in dict.fromkeys(shares))
+        span = number(low) if low == high else f"{number(low)} to {number(high)}"
+        shown.append(
+            f"GPU hours if the GPU reaches {percent} of that peak: {span}. Assumed, not measured here: {source}"
+        )
+    return shown
+
+
+def wall_line(plan: Plan, cores: int, gpus: int, shares: tuple[float, float] | None) -> str:
+    """Return the wall time in words, with the range of `shares` where hours come from a GPU's peak."""
+    devices = f" and {gpus} GPU{'s' if gpus > 1 else ''}" if gpus else ""
+    least = "at least " if is_least(plan) else ""
+    text = f"wall time with {cores} cores{devices}: {least}{number(wall_hours(plan, cores, gpus))} hours"
+    if shares and any(line.peak_hours for line in plan.lines):
+        spans = [number(wall_hours(plan, cores, gpus, share)) for share in dict.fromkeys(reversed(shares))]
+        text += f"; {' to '.join(spans)} hours at the assumed share{'s' if len(spans) > 1 else ''}"
+    return text
 
 
 def is_least(plan: Plan) -> bool:
     """Return whether hours are missing from the plan, or floors, so that its sums are the least."""
     return any(line.source in (FLOOR, NONE) for line in plan.lines)
-
-
-def _row(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = (cell.ljust(w) if c in LEFT else cell.rjust(w) for c, (cell, w) in enumerate(zip(row, widths)))
-    return "  ".join(cells).rstrip()
 
 
 def number(value: float) -> str:
@@ -55,12 +121,15 @@ def number(value: float) -> str:
     return f"{value:.2f}" if value >= 1 else f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
-def _cells(line: Line, least: bool | None = None) -> tuple[str, ...]:
+def _cells(line: Line, shares: tuple[float, float] | None, least: bool | None = None) -> tuple[str, ...]:
     least = line.source in (FLOOR, NONE) if least is None else least
     hours = f"{'>= ' if least else ''}{number(line.hours)}" if line.hours > 0 or line.source != NONE else "n/a"
+    span = ""
+    if shares and line.peak_hours:
+        span = "..".join(number(line.hours_at(share)) for share in dict.fromkeys(reversed(shares)))
     return (
         line.stage, line.arm, f"{line.jobs:,}", "n/a" if line.unknown_sizes else f"{line.images:,}", f"{line.steps:,}", hours,
-        line.source, number(line.disk_gb), f"{line.rss_mb:,.0f}" if line.rss_mb else "n/a",
+        span, line.source, number(line.disk_gb), f"{line.rss_mb:,.0f}" if line.rss_mb else "n/a",
         f">= {number(line.gpu_gb)}" if line.gpu_gb else "n/a",
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Bytes of weights: what a training leaves on the disk, and what a job holds at least in a GPU's memory.
 
-Activations are not counted, nor are the proxy model and MGCA: their sizes follow from files that a plan does not open.
+Activations are not counted, nor a proxy model whose shape is not known (encoders.py).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from scripts.lib.planning.encoders import mgca_parameters, proxy_parameters
 from scripts.lib.planning.networks import downstream, key_of, parameters, size
 from scripts.lib.planning.shapes import base_shape, shape_of
 
@@ -19,13 +20,16 @@ STORED = {
     "train_dpo": 5
 }  # tensors a parameter in a checkpoint: itself, running mean, two moments; DPO also its best state
 SECTIONS = {"train_controlnet": "controlnet", "finetune_proxy": "finetune", "train_dpo": "dpo"}
+PROXY = ("score_pool", "validate_proxy", "train_proxy")
+# Their GPU holds weights in fp32 whatever the precision: autocast casts them as they are used.
+WHOLE = ("train_trials", "pretrain_mgca", *PROXY)
 
 
 def generator_parameters(config: Mapping[str, Any]) -> dict[str, int]:
     """Return the parameters of unet, controlnet, vae and text of the configured generator."""
     own, base = base_shape(config), config["base"]
     small = base["path"] is None
-    vae = own["vae"] | {"attention": base["vae"]["attention"] if small else True, "colours": 1 if small else 3}
+    vae = own["vae"] | {"colours": 1 if small else 3}
     shape = {
         "unet": own["unet"] | {"pooled": small},
         "vae": vae,
@@ -54,6 +58,12 @@ def trained_and_held(config: Mapping[str, Any], rule: str, dataset: str | None) 
         if shape["model"]["frozen"]:
             return 0, size(downstream(key_of(shape)))
         return size(downstream(key_of(shape))), 0
+    side = config["study"]["resolution"]
+    if rule in PROXY:
+        known = proxy_parameters(config["proxy"]["model"] or config["proxy"]["train"], side)
+        return None if known is None else (known, 0) if rule == "train_proxy" else (0, known)
+    if rule == "pretrain_mgca":
+        return mgca_parameters(config["mgca"], side)
     if rule not in (*SECTIONS, "sample_pool", "train_base"):
         return None
     own = generator_parameters(config)
@@ -67,13 +77,18 @@ def trained_and_held(config: Mapping[str, Any], rule: str, dataset: str | None) 
 
 
 def disk_of(config: Mapping[str, Any], rule: str) -> int:
-    """Return the bytes of a generator's own weights and of its largest checkpoint; 0 for stages without, or not counted."""
-    known = trained_and_held(config, rule, None) if rule in (*SECTIONS, "train_base") else None
+    """Return the bytes of a model's own weights and of its largest checkpoint; 0 for stages without, or not counted."""
+    stored = (*SECTIONS, "train_base", "train_proxy", "pretrain_mgca")
+    known = trained_and_held(config, rule, None) if rule in stored else None
     if known is None:
         return 0
-    own = generator_parameters(config)
-    kept = own["vae"] + own["text"] + own["unet"] if rule == "train_base" else known[0]
-    return FLOAT * (kept + STORED.get(rule, 4) * known[0])
+    trained, held = known
+    if rule == "train_base":
+        own = generator_parameters(config)
+        kept = own["vae"] + own["text"] + own["unet"]
+    else:  # MGCA's file holds its frozen part as well; a generator refers to its base
+        kept = trained + (held if rule == "pretrain_mgca" else 0)
+    return FLOAT * (kept + STORED.get(rule, 4) * trained)
 
 
 def gpu_bytes(config: Mapping[str, Any], rule: str, dataset: str | None) -> int | None:
@@ -83,7 +98,7 @@ def gpu_bytes(config: Mapping[str, Any], rule: str, dataset: str | None) -> int 
         return None
     trained, held = known
     section = config["base"] if rule == "train_base" else config[SECTIONS.get(rule, "sampling")]
-    half = rule != "train_trials" and section["precision"] == "bf16"
+    half = rule not in WHOLE and section["precision"] == "bf16"
     each = LEARNING + (0 if rule == "train_trials" else MEAN)
     if rule == "train_dpo":
         held += trained  # the reference

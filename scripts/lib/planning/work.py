@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,14 @@ from scripts.lib.config import stage
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.sizes import Size
 
-ALIASES = {"sample_rated_pool": "sample_pool", "test_dataset_significance": "test_significance"}
+ALIASES = {
+    "sample_rated_pool": "sample_pool",
+    "validate_proxy": "score_pool",
+    "test_dataset_significance": "test_significance",
+    "test_arms_significance": "test_significance",
+}
 KINDS = ("text", "mask", "both")
+FIRST_CHECK = 2  # checks that DPO's first one counts as
 ROW_BYTES = 150  # of a row of an index or a table of conditions, measured on the phantom
 
 
@@ -103,12 +109,30 @@ def _sampling(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) ->
         return Work(unknown=True)
     shard = int(job.wildcards["shard"])
     mine = {kind: count // shards + (shard < count % shards) for kind, count in rows.items()}
-    images = sum(mine.values())
-    units = {f"{kind} image": count for kind, count in mine.items()}
+    images, own = sum(mine.values()), config["sampling"]
+    units = {f"{kind} image": n for kind, n in computed_images(mine, own["batch_size"], own["micro_batch"]).items()}
     return Work(units, images, bytes=images * (_pixels(config) * (1 + masked) + ROW_BYTES))
 
 
+def computed_images(rows: Mapping[str, int], batch: int, micro: int) -> dict[str, int]:
+    """Return the images that a shard computes, by kind: each batch of rows is made kind by kind in micro-batches of one size.
+
+    The last micro-batch of a kind is filled up. The kinds of a mixed shard are taken to be spread evenly.
+    """
+    images = sum(rows.values())
+    parts = [batch] * (images // batch) + ([images % batch] if images % batch else [])
+    return {
+        kind: sum(micro * math.ceil(round(count * part / images, 6) / micro) for part in parts)
+        for kind, count in rows.items()
+        if count
+    }
+
+
 def _scoring(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
+    if job.rule == "validate_proxy":
+        held = config["proxy"]["validation"]
+        films = sizes[held["dataset"]].splits.get(held["split"])
+        return Work(unknown=True) if films is None else Work({"image": films})
     rows = conditions_of(config, *_cell(job), sizes[job.wildcards["dataset"]])
     if rows is None:
         return Work(unknown=True)
@@ -119,7 +143,8 @@ def _scoring(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> 
 
 def _base(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
     steps = {f"{part} step": config["base"][part]["steps"] for part in ("vae", "text", "unet")}
-    return Work(steps, steps=sum(steps.values()))
+    films = sum(sizes[name].splits.get("train", 0) for name in config["study"]["foundation"])
+    return Work({**steps, "film": films}, steps=sum(steps.values()))
 
 
 def _training(*keys: str) -> Any:
@@ -130,6 +155,53 @@ def _training(*keys: str) -> Any:
         return Work({"step": section["steps"]}, steps=section["steps"])
 
     return count
+
+
+def _tuning(section: str, films: Callable[[Mapping[str, Any], Mapping[str, Size]], int]) -> Any:
+    """Return a counter of a training's steps and of the films that it turns into latents first."""
+
+    def count(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
+        steps = config[section]["steps"]
+        units = {"step": steps, "film": films(config, sizes)}
+        if section == "dpo":
+            units["check"] = heldout_checks(config)
+        return Work(units, steps=steps)
+
+    return count
+
+
+def _masked_films(config: Mapping[str, Any], sizes: Mapping[str, Size]) -> int:
+    splits = sizes[config["study"]["generator_dataset"]].splits
+    return splits.get("generator", splits.get("train", 0))
+
+
+def _kept_films(config: Mapping[str, Any], sizes: Mapping[str, Size]) -> int:
+    source = config["finetune"]["source"]
+    rows = conditions_of(config, source["dataset"], source["arm"], f"{source['fraction']:g}", sizes[source["dataset"]])
+    return round(sum((rows or {}).values()) * (100 - config["proxy"]["percentile"]) / 100)
+
+
+def _rated_films(config: Mapping[str, Any], sizes: Mapping[str, Size]) -> int:
+    return sum(rated_images(config).values())
+
+
+def heldout_checks(config: Mapping[str, Any]) -> int:
+    """Return how often DPO's monitor judges a held-out pair, as if no two films of a set had the same score.
+
+    Every check judges each pair at every draw; the first, before the first step, also asks the reference, which counts as
+    another check.
+    """
+    dpo, own, sets = config["dpo"], config["feedback"]["preferences"], config["feedback"]["sets"]
+    pairs = 1 if own["pairs"] == "best_worst" else math.comb(sets["images"], 2)
+    raters = len(config["feedback"]["raters"]) if own["raters"] == "each" else 1
+    judged = round(sets["sets"] * own["heldout"]) * pairs * raters * dpo["monitor_draws"]
+    return round(judged * FIRST_CHECK / early_checks(config))
+
+
+def early_checks(config: Mapping[str, Any]) -> float:
+    """Return the share of these checks that is the first one."""
+    dpo = config["dpo"]
+    return FIRST_CHECK / (FIRST_CHECK + math.ceil(dpo["steps"] / dpo["monitor_steps"]))
 
 
 def _trials(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
@@ -155,9 +227,9 @@ COUNTERS: dict[str, Any] = {
     "sample_pool": _sampling,
     "score_pool": _scoring,
     "train_base": _base,
-    "train_controlnet": _training("controlnet"),
-    "finetune_proxy": _training("finetune"),
-    "train_dpo": _training("dpo"),
+    "train_controlnet": _tuning("controlnet", _masked_films),
+    "finetune_proxy": _tuning("finetune", _kept_films),
+    "train_dpo": _tuning("dpo", _rated_films),
     "train_proxy": _training("proxy", "train"),
     "pretrain_mgca": _training("mgca"),
     "train_trials": _trials,
