@@ -9,6 +9,7 @@ from typing import Any
 STRUCTURES = ["lungs", "heart", "pneumothorax"]
 LABELS = ["pneumonia"]
 WORDS = ["pneumonia", "left pneumothorax", "cardiomegaly", "edema", "pleural effusion"]
+VOCABULARY, TOKENS = 49408, 77  # of CLIP's text encoder
 SPEED = {"attention": "fused", "channels_last": False, "compile": "none", "vae": "same", "write_behind": False}
 
 
@@ -32,6 +33,11 @@ class Shape:
     matrix: int  # side of the product that measures the peak
     copied: int  # bytes of the copy that measures the bandwidth
     solver: str = "dpmsolver++"
+
+    @property
+    def factor(self) -> int:
+        """Pixels per latent along a side."""
+        return 2 ** (len(self.vae["block_out_channels"]) - 1)
 
 
 # The configurations of Stable Diffusion 1.5: unet/, vae/ and text_encoder/config.json.
@@ -82,51 +88,65 @@ TINY = Shape(
 )
 
 
-def write_generator_folder(folder: Path, shape: Shape) -> Path:
-    """Write a base of Stable Diffusion's shape with a ControlNet on top, in diffusers' format; return its folder."""
-    from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
+def build_networks(shape: Shape) -> dict[str, Any]:
+    """Return unet, vae and text_encoder of Stable Diffusion's form with random weights."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    from scripts.lib.diffusion.control import build_controlnet
-    from scripts.lib.diffusion.control_training import write_generator
-    from scripts.lib.diffusion.generator import open_generator
-    from scripts.lib.diffusion.layout import BASE_PARTS, CLASSES, write_model_index
-    from scripts.lib.diffusion.text import save_tokenizer, train_tokenizer
-
-    base, levels = folder / "base", len(shape.vae["block_out_channels"])
-    tokenizer = train_tokenizer(WORDS, 600, 77)
-    config = CLIPTextConfig(vocab_size=49408, max_position_embeddings=77, **shape.text)
-    parts = {
-        "unet": UNet2DConditionModel(sample_size=shape.resolution // 8, **shape.unet),
+    levels = len(shape.vae["block_out_channels"])
+    return {
+        "unet": UNet2DConditionModel(sample_size=shape.resolution // shape.factor, **shape.unet),
         "vae": AutoencoderKL(
             down_block_types=("DownEncoderBlock2D",) * levels,
             up_block_types=("UpDecoderBlock2D",) * levels,
             sample_size=shape.resolution,
             **shape.vae,
         ),
-        "text_encoder": CLIPTextModel(config),
-        "scheduler": DPMSolverMultistepScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"),
+        "text_encoder": CLIPTextModel(
+            CLIPTextConfig(vocab_size=VOCABULARY, max_position_embeddings=TOKENS, **shape.text)
+        ),
     }
-    for name, part in parts.items():
-        part.save_pretrained(base / name)
-    save_tokenizer(tokenizer, base / "tokenizer")
-    write_model_index(base, "StableDiffusionPipeline", {part: CLASSES[part] for part in BASE_PARTS})
-    del parts
+
+
+def write_generator_folder(folder: Path, shape: Shape) -> Path:
+    """Write a base of Stable Diffusion's shape with a ControlNet on top, in diffusers' format; return its folder.
+
+    What an earlier run has written there in full is taken as it is.
+    """
+    from diffusers import DPMSolverMultistepScheduler
+
+    from scripts.lib.atomic import atomic_dir
+    from scripts.lib.diffusion.control import build_controlnet
+    from scripts.lib.diffusion.control_training import write_generator
+    from scripts.lib.diffusion.generator import open_generator
+    from scripts.lib.diffusion.layout import BASE_PARTS, CLASSES, write_model_index
+    from scripts.lib.diffusion.text import save_tokenizer, train_tokenizer
+
+    base, target = folder / "base", folder / "generator"
+    if target.is_dir():
+        return target
+    schedule = DPMSolverMultistepScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+    with atomic_dir(base) as made:
+        for name, part in {**build_networks(shape), "scheduler": schedule}.items():
+            part.save_pretrained(made / name)
+        save_tokenizer(train_tokenizer(WORDS, 600, TOKENS), made / "tokenizer")
+        write_model_index(made, "StableDiffusionPipeline", {part: CLASSES[part] for part in BASE_PARTS})
     opened = open_generator(base)
-    target = folder / "generator"
-    target.mkdir()
     controlnet = build_controlnet(opened.unet, shape.hint_channels, opened.factor)
     notes = {"structures": STRUCTURES, "palette": "colour", "absent_mask": "zero_residual"}
-    write_generator(target, target, base, opened, {"controlnet": controlnet}, kind="controlnet", **notes)
+    with atomic_dir(target) as made:
+        write_generator(made, target, base, opened, {"controlnet": controlnet}, kind="controlnet", **notes)
     return target
 
 
 def write_films(folder: Path, side: int, count: int) -> Path:
-    """Write a cohort of random films with masks and labels, at the side of the study."""
+    """Write a cohort of random films with masks and labels, at the side of the study, unless it is there."""
     import numpy as np
 
     from scripts.lib.cohort.store import CohortWriter
 
+    if (folder / "cohort.json").is_file():
+        return folder
     stream = np.random.default_rng(0)
     with CohortWriter(folder, side, STRUCTURES, LABELS, {"dataset": "benchmark"}) as writer:
         for number in range(count):

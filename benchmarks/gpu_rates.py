@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.gpu_ledger import good
 from benchmarks.gpu_model import Shape
 from scripts.lib.config import load_study
 from scripts.lib.planning.rates import write_rates
@@ -43,6 +44,11 @@ def study_like(shape: Shape, precision: str) -> dict[str, Any]:
     return config
 
 
+def measured(found: Mapping[str, Any], part: str) -> list[Mapping[str, Any]]:
+    """Return the measurements of a part that did not fail."""
+    return [one for one in found.get(part, []) if good(one)]
+
+
 def diffusion_rates(found: Mapping[str, Any], shape: Shape, precision: str) -> dict[str, Any]:
     """Return the rates of sample_pool (images a second, by kind and micro-batch) and train_controlnet (steps a second)."""
     config, rates = study_like(shape, precision), {}
@@ -52,7 +58,7 @@ def diffusion_rates(found: Mapping[str, Any], shape: Shape, precision: str) -> d
             entry = {"unit": f"{one['kind']} image", "per_second": rate, "source": f"{SOURCE}, {found['switches']}"}
             entry["shape"] = shape_of(config, "sample_pool", None, True)
             rates.setdefault("sample_pool", []).append(entry)
-    for one in found.get("controlnet", []):
+    for one in measured(found, "controlnet"):
         config["controlnet"]["batch_size"] = one["batch"]
         entry = {"unit": "step", "per_second": one["rate"] / one["batch"], "source": SOURCE}
         entry["shape"] = shape_of(config, "train_controlnet", None, True)
@@ -63,7 +69,7 @@ def diffusion_rates(found: Mapping[str, Any], shape: Shape, precision: str) -> d
 def trial_rates(found: Mapping[str, Any], shape: Shape, precision: str, gpu: bool) -> dict[str, Any]:
     """Return the rates of train_trials: steps a second of each model and batch."""
     config, rates = study_like(shape, precision), {}
-    for one in found.get("trials", []):
+    for one in measured(found, "trials"):
         settings = one["settings"]
         dataset = next(
             name for name in config["study"]["datasets"] if config["datasets"][name]["task"] == settings["task"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,91 +12,87 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks.gpu_clock import Limits, Timing, operations_of, timed
+from benchmarks.gpu_clock import Limits, timed
+from benchmarks.gpu_ledger import Ledger, good
+from benchmarks.gpu_levers import LEVERS, Lever
 from benchmarks.gpu_model import SPEED, STRUCTURES, WORDS, Shape, write_films
+from benchmarks.gpu_operations import sampling_operations
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.diffusion.devices import place
 from scripts.lib.diffusion.generator import open_generator
 from scripts.lib.diffusion.hints import HintPainter
-from scripts.lib.diffusion.pool import KINDS, Conditions, Parts, write_shard
+from scripts.lib.diffusion.pool import Conditions, Parts, write_shard
 from scripts.lib.diffusion.sampling import Request, Sampler, make_solver
 from scripts.lib.diffusion.settings import Section
 
 GUIDANCE = 7.5
-# Each switch alone, against none; then all of them.
-LEVERS: dict[str, dict[str, Any]] = {
-    "none": {},
-    "attention: plain": {"attention": "plain"},
-    "channels_last": {"channels_last": True},
-    "compile: blocks": {"compile": "blocks"},
-    "vae: fp32": {"vae": "fp32"},
-    "vae: bf16": {"vae": "bf16"},
-    "all": {"channels_last": True, "compile": "blocks", "vae": "bf16"},
-}
 
 
-def settings_of(shape: Shape, device: str, precision: str, micro_batch: int, **speed: Any) -> Section:
-    """Return the section `sampling` of a run."""
-    values = {"device": device, "precision": precision, "solver": shape.solver, "steps": shape.steps}
-    values |= {"guidance": GUIDANCE, "negative_text": "zero", "micro_batch": micro_batch, "speed": {**SPEED, **speed}}
-    return Section(values, "sampling")
+@dataclass(frozen=True)
+class Bench:
+    """What all measurements of one run share: the generator's folder, its shape, device, precision and repeats."""
+
+    generator: Path
+    shape: Shape
+    device: str
+    precision: str
+    repeats: int
+    warm: int
+
+    def settings(self, micro_batch: int, **speed: Any) -> Section:
+        """Return the section `sampling` of a run."""
+        values = {"device": self.device, "precision": self.precision, "solver": self.shape.solver}
+        values |= {"steps": self.shape.steps, "guidance": GUIDANCE, "negative_text": "zero"}
+        return Section({**values, "micro_batch": micro_batch, "speed": {**SPEED, **speed}}, "sampling")
+
+    def sampler(self, micro_batch: int, **speed: Any) -> Sampler:
+        """Open the generator anew: a sampler changes the networks that it is given."""
+        settings = self.settings(micro_batch, **speed)
+        return Sampler(open_generator(self.generator), STRUCTURES, settings, 1, place(settings))
+
+    def requests(self, kind: str, count: int) -> list[Request]:
+        """Return requests of one kind; their prompts take turns, as in a pool."""
+        side = self.shape.resolution
+        bits = np.zeros((side, side), np.uint8)
+        bits[side // 4 : side // 2, side // 8 : side // 2] = 5
+        mask = None if kind == "text" else bits
+        prompts = [None if kind == "mask" else WORDS[number % len(WORDS)] for number in range(count)]
+        return [Request("benchmark", number, prompt, mask) for number, prompt in enumerate(prompts)]
 
 
-def requests_of(kind: str, count: int, resolution: int) -> list[Request]:
-    """Return requests of one kind; their prompts take turns, as in a pool."""
-    bits = np.zeros((resolution, resolution), np.uint8)
-    bits[resolution // 4 : resolution // 2, resolution // 8 : resolution // 2] = 5
-    return [
-        Request(
-            "benchmark",
-            number,
-            None if kind == "mask" else WORDS[number % len(WORDS)],
-            None if kind == "text" else bits,
-        )
-        for number in range(count)
-    ]
+def measure_ours(bench: Bench, sampler: Sampler, kind: str, count: int) -> dict[str, Any]:
+    """Time one micro-batch of our sampler; it raises unless the images are finite and of the right shape."""
+    sampler.micro_batch, side = count, bench.shape.resolution
+    requests = bench.requests(kind, count)
+
+    def make() -> None:
+        images = sampler._batch(requests, kind)
+        if images.shape != (count, side, side) or images.dtype != np.uint8:
+            raise ValueError(f"images of form {images.shape} {images.dtype}")
+
+    return asdict(timed(make, sampler.placement.device, bench.repeats, bench.warm))
 
 
-def open_sampler(folder: Path, settings: Section) -> Sampler:
-    """Open the generator anew: a sampler changes the networks that it is given."""
-    return Sampler(open_generator(folder), STRUCTURES, settings, 1, place(settings))
-
-
-def or_none(work: Callable[[], Timing]) -> Timing | None:
-    """Return what `work` returns, None where the GPU's memory is too small."""
-    try:
-        return work()
-    except torch.OutOfMemoryError:
-        torch.cuda.empty_cache()
-        return None
-
-
-def measure_ours(folder: Path, shape: Shape, settings: Section, kind: str, repeats: int) -> Timing:
-    """Time one micro-batch of our sampler."""
-    sampler, count = open_sampler(folder, settings), settings["micro_batch"]
-    requests = requests_of(kind, count, shape.resolution)
-    return timed(lambda: sampler._batch(requests, kind), sampler.placement.device, repeats, warm=2)
-
-
-def stock_pipeline(folder: Path, shape: Shape, settings: Section) -> Any:
+def stock_pipeline(bench: Bench) -> Any:
     """Open diffusers' own pipeline on the same folder."""
     from diffusers import StableDiffusionControlNetPipeline
 
+    settings = bench.settings(1)
     placement = place(settings)
     pipe = StableDiffusionControlNetPipeline.from_pretrained(
-        folder, safety_checker=None, torch_dtype=placement.dtype
+        bench.generator, safety_checker=None, torch_dtype=placement.dtype
     ).to(placement.device)
     pipe.set_progress_bar_config(disable=True)
     pipe.scheduler = make_solver(dict(pipe.scheduler.config), settings)
     return pipe
 
 
-def stock_call(pipe: Any, shape: Shape, settings: Section, kind: str, count: int) -> Callable[[], Any]:
+def stock_call(bench: Bench, pipe: Any, kind: str, count: int) -> Callable[[], Any]:
     """Return a call that makes `count` images; what a kind lacks is zeroed in the only way that this pipeline has."""
-    requests = requests_of(kind, count, shape.resolution)
-    paint = HintPainter(STRUCTURES, "colour")
-    empty = np.zeros((shape.resolution,) * 2, np.uint8)
-    image = paint(np.stack([empty if one.bits is None else one.bits for one in requests]), shape.resolution)
+    requests, side = bench.requests(kind, count), bench.shape.resolution
+    empty = np.zeros((side, side), np.uint8)
+    bits = np.stack([empty if one.bits is None else one.bits for one in requests])
+    image = HintPainter(STRUCTURES, "colour")(bits, side)
     nothing = torch.zeros(count, pipe.tokenizer.model_max_length, pipe.text_encoder.config.hidden_size)
     nothing = nothing.to(pipe.device, pipe.dtype)
     text = {"prompt_embeds": nothing} if kind == "mask" else {"prompt": [one.prompt for one in requests]}
@@ -104,7 +101,7 @@ def stock_call(pipe: Any, shape: Shape, settings: Section, kind: str, count: int
         **text,
         negative_prompt_embeds=nothing,
         image=image,
-        num_inference_steps=shape.steps,
+        num_inference_steps=bench.shape.steps,
         guidance_scale=1.0 if kind == "mask" else GUIDANCE,
         controlnet_conditioning_scale=0.0 if kind == "text" else 1.0,
         generator=noise,
@@ -112,82 +109,128 @@ def stock_call(pipe: Any, shape: Shape, settings: Section, kind: str, count: int
     )
 
 
-def weight_bytes(sampler: Sampler, kind: str) -> int:
+class Once:
+    """Make something when it is first asked for, so that a run whose measurements are all there opens no model."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make, self.made = make, None
+
+    def __call__(self) -> Any:
+        if self.made is None:
+            self.made = self.make()
+        return self.made
+
+
+def weight_bytes(bench: Bench, kind: str) -> int:
     """Return the bytes of weights that a micro-batch reads at least: networks of a step by steps, the decoder once."""
-    generator, steps = sampler.generator, sampler.settings["steps"]
-    each = [generator.unet] if kind == "text" else [generator.unet, generator.controlnet]
-    sizes = [sum(one.nbytes for one in network.parameters()) for network in (*each, generator.vae.decoder)]
-    return sum(sizes[:-1]) * steps + sizes[-1]
+    from benchmarks.gpu_operations import networks_of
 
-
-def measure_levers(folder: Path, shape: Shape, device: str, precision: str, repeats: int, micro: int) -> list[list]:
-    """Return rows (switch, images/s, against none, peak GB) at one micro-batch, with mask and text."""
-    rows, first = [], 0.0
-    for name, speed in LEVERS.items():
-        torch.compiler.reset()
-        settings = settings_of(shape, device, precision, micro, **speed)
-        found = or_none(lambda settings=settings: measure_ours(folder, shape, settings, "both", repeats))
-        rate = micro / found.median if found else 0.0
-        first = first or rate
-        rows.append([name, rate, rate / first if first else 0.0, found.peak / 2**30 if found else "out of memory"])
-    return rows
-
-
-def measure_writing(
-    folder: Path, work: Path, shape: Shape, device: str, precision: str, micro: int
-) -> list[tuple[str, float]]:
-    """Return images/s of whole shards of four parts, made and written: in turn, and with `write_behind`."""
-    cohort = Cohort.open(write_films(work / "writing", shape.resolution, micro))
-    count, found = 4 * micro, []
-    table = pd.DataFrame({"condition_id": [f"{number:016x}" for number in range(count)], "position": range(count)})
-    table = table.assign(trial=0, sample=0, kind="both", prompt=WORDS[0], transform=None, pneumonia=1)
-    table["mask_source"] = [str(number % micro) for number in range(count)]
-    for name, behind in (("in turn", False), ("behind", True)):
-        sampler = open_sampler(folder, settings_of(shape, device, precision, micro, write_behind=behind))
-        sampler.images(requests_of("both", micro, shape.resolution), "both")
-        start = time.perf_counter()
-        parts, out = Parts(work / f"parts {name}", "benchmark"), work / f"shard {name}"
-        write_shard(out, sampler, Conditions(table, cohort), np.arange(count), micro, parts, {})
-        found.append((name, count / (time.perf_counter() - start)))
-    return found
+    networks, width = networks_of(bench.shape), 2 if bench.precision == "bf16" else 4
+    each = [networks["unet"], *([networks["controlnet"]] if kind != "text" else [])]
+    sizes = [sum(one.numel() for one in network.parameters()) for network in (*each, networks["vae"].decoder)]
+    return width * (sum(sizes[:-1]) * bench.shape.steps + sizes[-1])
 
 
 def measure_kinds(
-    folder: Path, shape: Shape, device: str, precision: str, repeats: int, limits: Limits, speed: dict[str, Any]
+    ledger: Ledger, bench: Bench, kinds: Iterable[str], limits: Limits, speed: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return, for each kind, our rate by micro-batch, the stock rate by batch, and the floor of our best micro-batch."""
-    found = []
-    pipe_settings = settings_of(shape, device, precision, 1)
-    for kind in KINDS:
-        ours = {
-            count: or_none(
-                lambda count=count, kind=kind: measure_ours(
-                    folder, shape, settings_of(shape, device, precision, count, **speed), kind, repeats
-                )
+    """Return, for each kind, our rate by micro-batch, the stock rate by batch, and the floor of our best micro-batch.
+
+    `failed`: what could not be measured, by name, with the reason. Larger stock batches than one that failed are skipped.
+    """
+    switches = "all switches" if speed else "no switches"
+    sampler, pipe = Once(lambda: bench.sampler(1, **speed)), Once(lambda: stock_pipeline(bench))
+    counted, ours, stock = sampling_operations(bench.shape), {}, {}
+    for kind in kinds:
+        for count in bench.shape.ours:
+            name = f"sampling {kind} ours {count} {switches}"
+            ours[kind, count] = ledger.measure(
+                name, lambda kind=kind, count=count: measure_ours(bench, sampler(), kind, count)
             )
-            for count in shape.ours
-        }
-        pipe = stock_pipeline(folder, shape, pipe_settings)
-        stock = {}
-        for count in shape.stock:
-            call = stock_call(pipe, shape, pipe_settings, kind, count)
-            stock[count] = or_none(lambda call=call, where=pipe.device: timed(call, where, repeats))
-            if stock[count] is None:
+    sampler.made = None  # its memory is needed below
+    for kind in kinds:
+        for count in bench.shape.stock:
+            one = ledger.measure(
+                f"sampling {kind} stock {count}",
+                lambda kind=kind, count=count: asdict(
+                    timed(stock_call(bench, pipe(), kind, count), pipe().device, bench.repeats, bench.warm)
+                ),
+            )
+            stock[kind, count] = one
+            if one and not good(one):
                 break
-        pipe = call = None  # its memory is needed below
-        best = min((count for count in ours if ours[count]), key=lambda count: ours[count].median / count)
-        sampler = open_sampler(folder, settings_of(shape, device, precision, best))
-        requests = requests_of(kind, best, shape.resolution)
-        operations = operations_of(lambda sampler=sampler, requests=requests, kind=kind: sampler._batch(requests, kind))
-        found.append(
-            {
-                "kind": kind,
-                "ours": {count: count / time.median for count, time in ours.items() if time},
-                "stock": {count: count / time.median for count, time in stock.items() if time},
-                "operations": operations / best,
-                "share_of_peak": operations / ours[best].median / limits.operations,
-                "floor": limits.floor(operations, weight_bytes(sampler, kind)) / best,
-                "peak_gb": ours[best].peak / 2**30,
-            }
-        )
+    return [_kind(bench, kind, ours, stock, counted[kind]["image"], limits) for kind in kinds]
+
+
+def _kind(bench: Bench, kind: str, ours: dict, stock: dict, operations: int, limits: Limits) -> dict[str, Any]:
+    def rates(table: dict) -> dict[int, float]:
+        return {count: count / one["median"] for (own, count), one in table.items() if own == kind and good(one)}
+
+    found: dict[str, Any] = {"kind": kind, "ours": rates(ours), "stock": rates(stock), "operations": operations}
+    failed = {
+        f"{name} {count}": one["failed"]
+        for name, table in (("ours", ours), ("stock", stock))
+        for (own, count), one in table.items()
+        if own == kind and one and not good(one)
+    }
+    if failed:
+        found["failed"] = failed
+    if found["ours"]:
+        best = max(found["ours"], key=found["ours"].get)
+        found["share_of_peak"] = operations * found["ours"][best] / limits.operations
+        found["floor"] = limits.floor(operations * best, weight_bytes(bench, kind)) / best
+        found["peak_gb"] = ours[kind, best]["peak"] / 2**30
     return found
+
+
+def measure_lever(bench: Bench, lever: Lever, micro: int) -> dict[str, Any]:
+    """Time one lever at a micro-batch with mask and text."""
+    torch.compiler.reset()
+    sampler = bench.sampler(micro, **lever.speed)
+    with lever.change(sampler):
+        return measure_ours(bench, sampler, "both", micro)
+
+
+def measure_levers(ledger: Ledger, bench: Bench, micro: int, names: Sequence[str] | None) -> list[list[Any]]:
+    """Return rows (lever, images/s, against none, peak GB, or why it failed) at one micro-batch, with mask and text."""
+    rows, first = [], 0.0
+    for lever in LEVERS:
+        if names and lever.name not in ("none", *names):
+            continue
+        one = ledger.measure(f"lever {lever.name} {micro}", lambda lever=lever: measure_lever(bench, lever, micro))
+        if one is None:
+            continue
+        if not good(one):
+            rows.append([lever.name, 0.0, 0.0, f"failed: {one['failed']}"])
+            continue
+        rate = micro / one["median"]
+        first = rate if lever.name == "none" else first
+        rows.append([lever.name, rate, rate / first if first else 0.0, one["peak"] / 2**30])
+    return rows
+
+
+def measure_writing(ledger: Ledger, bench: Bench, work: Path, micro: int) -> list[list[Any]]:
+    """Return images/s of whole shards of four parts, made and written: in turn, and with `write_behind`."""
+    found = []
+    for name, behind in (("in turn", False), ("behind", True)):
+        one = ledger.measure(f"writing {name} {micro}", lambda behind=behind: write_once(bench, work, micro, behind))
+        if one:
+            found.append([name, one.get("rate", 0.0), one.get("failed", "")])
+    return found
+
+
+def write_once(bench: Bench, work: Path, micro: int, behind: bool) -> dict[str, Any]:
+    """Make and write one shard of four parts; return its images a second."""
+    side, count = bench.shape.resolution, 4 * micro
+    cohort = Cohort.open(write_films(work / f"masks-{side}-{micro}", side, micro))
+    table = pd.DataFrame({"condition_id": [f"{number:016x}" for number in range(count)], "position": range(count)})
+    table = table.assign(trial=0, sample=0, kind="both", prompt=WORDS[0], transform=None, pneumonia=1)
+    table["mask_source"] = [str(number % micro) for number in range(count)]
+    sampler = bench.sampler(micro, write_behind=behind)
+    sampler.images(bench.requests("both", micro), "both")
+    start = time.perf_counter()
+    parts = Parts(work / f"parts {behind}", "benchmark")
+    write_shard(work / f"shard {behind}", sampler, Conditions(table, cohort), np.arange(count), micro, parts, {})
+    seconds = time.perf_counter() - start
+    parts.clear()
+    return {"rate": count / seconds}

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from benchmarks.gpu_clock import Limits, operations_of, synchronize
+from benchmarks.gpu_ledger import Ledger, good
 from benchmarks.gpu_model import Shape, write_films
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.diffusion.checkpoint import Checkpoints
@@ -127,14 +128,34 @@ def measure_trial(
     }
 
 
-def measure_trials(folder: Path, shape: Shape, device: str, limits: Limits) -> list[dict[str, Any]]:
+def measure_controls(
+    ledger: Ledger, generator: Path, work: Path, shape: Shape, device: str, precision: str
+) -> list[dict[str, Any]]:
+    """Measure the ControlNet's training at each of its batches; what failed has `failed` instead of a rate."""
+    found = []
+    for batch in shape.control:
+
+        def work_of(batch: int = batch) -> dict[str, Any]:
+            count = max(shape.control)
+            films = Cohort.open(write_films(work / f"films-{shape.resolution}-{count}", shape.resolution, count))
+            return measure_control(generator, films, shape, control_settings(shape, device, precision, batch))
+
+        if one := ledger.measure(f"controlnet {batch}", work_of):
+            found.append(one if good(one) else {"batch": batch, **one})
+    return found
+
+
+def measure_trials(ledger: Ledger, work: Path, shape: Shape, device: str, limits: Limits) -> list[dict[str, Any]]:
     """Measure the classifier and the segmentation model at each of their batches."""
     found = []
     for name, kind in (("classifier", shape.classifier), ("segmenter", shape.segmenter)):
-        films = Cohort.open(write_films(folder / name, kind["side"], 2 * max(kind["batches"])))
-        found += [
-            measure_trial(films, kind, device, batch, shape.trial_steps, limits)
-            for batch in kind["batches"]
-            if batch <= len(films)
-        ]
+        for batch in kind["batches"]:
+
+            def work_of(kind: dict[str, Any] = kind, batch: int = batch) -> dict[str, Any]:
+                side, count = kind["side"], 2 * max(kind["batches"])
+                films = Cohort.open(write_films(work / f"films-{side}-{count}", side, count))
+                return measure_trial(films, kind, device, batch, shape.trial_steps, limits)
+
+            if one := ledger.measure(f"trials {name} {batch}", work_of):
+                found.append(one if good(one) else {"model": kind["encoder"], "batch": batch, **one})
     return found
