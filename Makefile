@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= all
+SUDO ?= $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figure2 figure3 figures rate plan test lint bench clean help
+.PHONY: figure2 figure3 figures rate plan test test-cluster lint bench clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -39,7 +40,13 @@ plan: $(VENV)/.ready  ## what a study will cost: make plan STUDY=studies/paper.y
 	$(BIN)/python -m scripts.plan_study $(if $(STUDY),--configfile $(STUDY)) --machine $(or $(MACHINE),cpu-2core) $(PLAN)
 
 test: $(VENV)/.ready  ## the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test-cluster: $(VENV)/.ready  ## the tests on a real SLURM of this machine (Debian or Ubuntu: installs slurm-wlm and munge)
+	@command -v slurmctld > /dev/null || PATH="$$PATH:/usr/sbin" command -v slurmctld > /dev/null \
+	  || { $(SUDO) apt-get update --quiet && $(SUDO) apt-get install --quiet --yes --no-install-recommends slurm-wlm munge; } \
+	  || { echo "make test-cluster needs slurmctld, slurmd and munged: install your system's packages of SLURM and munge"; exit 1; }
+	$(BIN)/python -m pytest -m cluster tests/cluster
 
 lint: $(VENV)/.ready  ## style checks
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """How the workflow grows: the dry run with the jobs, collecting with the trials, a pool's identities, memory with a pool.
 
 python -m benchmarks.scale dag --sizes 1000 3000 10000 --shards 1
+python -m benchmarks.scale dag --sizes 1000 3000 10000 --plain
 python -m benchmarks.scale collect --sizes 100 1000 10000
 python -m benchmarks.scale identities --sizes 10000 100000 1000000
 python -m benchmarks.scale memory --sizes 1000 10000 100000
@@ -20,6 +21,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.scale_plain import write_plain
 from scripts.lib.cli import make_parser, run, set_threads
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,14 +43,22 @@ def study_of(jobs: int, shards: int) -> dict[str, Any]:
     }
 
 
-def dry_run(jobs: int, shards: int) -> dict[str, Any]:
-    """Return jobs, processor seconds and peak MB of a dry run of the project's own Snakefile on such a study."""
+def dry_run(jobs: int, shards: int, plain: bool) -> dict[str, Any]:
+    """Return jobs, processor seconds and peak MB of a dry run of the project's own Snakefile on such a study.
+
+    `plain`: of a workflow with as many jobs and files instead, and nothing else: what Snakemake itself takes.
+    """
+    study = study_of(jobs, shards)
     with tempfile.TemporaryDirectory() as name:
-        overlay = Path(name) / "study.yaml"
-        overlay.write_text(yaml.safe_dump(study_of(jobs, shards)))
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", name]
-        command += ["--configfile", str(overlay), "--dry-run", "--quiet", "rules", "--cores", "2"]
-        found = watched(command, name)
+        if plain:
+            options = ["--snakefile", str(write_plain(Path(name), study)), "--workflow-profile", "none"]
+            options += ["--scheduler", "greedy"]
+        else:
+            overlay = Path(name) / "study.yaml"
+            overlay.write_text(yaml.safe_dump(study))
+            options = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(overlay)]
+        command = [sys.executable, "-m", "snakemake", *options, "--directory", name]
+        found = watched([*command, "--dry-run", "--quiet", "rules", "--cores", "2"], name)
     found["jobs"] = int(re.search(r"^total\s+(\d+)", found.pop("output"), re.MULTILINE)[1])
     return {"jobs": found["jobs"], **found, "ms_per_job": 1000 * found["cpu_seconds"] / found["jobs"]}
 
@@ -140,6 +150,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("what", choices=("dag", "collect", "identities", "memory", "inside"))
     parser.add_argument("--sizes", type=int, nargs="+", required=True, help="jobs, tables or images")
     parser.add_argument("--shards", type=int, default=1, help="dag: shards of each pool (default 1)")
+    parser.add_argument("--plain", action="store_true", help="dag: Snakemake alone, on as many jobs and files")
     parser.add_argument("--step", help="inside: the step that this process measures")
     parser.add_argument("--folder", type=Path, help="inside: where the pool lies")
     args = parser.parse_args(argv)
@@ -149,7 +160,7 @@ def main(argv: list[str] | None = None) -> None:
         return
     for size in args.sizes:
         if args.what == "dag":
-            show(dry_run(size, args.shards))
+            show(dry_run(size, args.shards, args.plain))
         elif args.what == "collect":
             show(collect_trials(size))
         elif args.what == "identities":

@@ -11,7 +11,7 @@ rule write_phantom:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=lasting(30),
     params:
         code=code("write_phantom"),
         config=stage("write_phantom"),
@@ -42,7 +42,7 @@ rule prepare_cohort:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=growing(720),
+        runtime=lasting(720),
     params:
         code=code("prepare_cohort"),
         config=stage("prepare_cohort"),
@@ -69,7 +69,7 @@ rule draw_subsets:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=growing(10),
+        runtime=lasting(10),
     params:
         code=code("draw_subsets"),
         config=stage("subsets"),

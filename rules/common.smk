@@ -1,21 +1,21 @@
-import gc
-import inspect
 import shlex
 from functools import cache
+from pathlib import Path
 
 from scripts.lib import config as study_config
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
-from scripts.lib.launching import launch_prefix
+from scripts.lib.launching import check_gpu_limit
 from scripts.lib.raw_trees import check_sources, root_of, tracked_files
 from scripts.lib.stale_locks import clear_stale_locks
+from scripts.lib.starting import begin_jobs, check_profile, one_line
 from scripts.lib.versions import versions
 
-# A study of 10,000 jobs is a few million objects that live until the end: fewer searches for cycles among them save a
-# seventh of the time of a dry run.
-gc.set_threshold(200_000, 20, 50)
-
-ALIVE = clear_stale_locks()
+# The Snakemake that somebody has started speaks for the folder, not those that it starts for single jobs.
+ALIVE = None
+if workflow.is_main_process:
+    one_line(check_profile, sys.argv[1:], Path(workflow.basedir))
+    ALIVE = one_line(clear_stale_locks)
 
 
 def checked_config():
@@ -31,10 +31,9 @@ def checked_config():
 
 
 CONFIG = checked_config()
+if workflow.is_main_process:
+    one_line(check_gpu_limit, CONFIG["compute"]["gpus"], getattr(workflow.global_resources.get("gpu"), "value", None))
 STUDY = CONFIG["study"]
-if not CONFIG["compute"]["gpus"]:
-    # Without leases jobs would crowd on the first GPU that they see.
-    os.environ.update(CUDA_VISIBLE_DEVICES="")
 FRACTIONS = [f"{fraction:g}" for fraction in STUDY["fractions"]]
 
 
@@ -51,49 +50,6 @@ wildcard_constraints:
 def code(script):
     """What a job computes with: its own code, and for a job that uses torch the versions of what does the arithmetic."""
     return fingerprint(f"scripts.{script}") + versions(script)
-
-
-def signed(function):
-    """The same function with its signature at hand: Snakemake asks for that a dozen times a job, and Python works it out anew
-    each time."""
-    function.__signature__ = inspect.signature(function)
-    return function
-
-
-def growing(amount):
-    """A resources function: as much again at each attempt, so that a retry outlives a limit that ended the job."""
-
-    @signed
-    def resource(wildcards, attempt):
-        return amount * attempt
-
-    return resource
-
-
-def launch(wildcards, resources):
-    """A params function: how the command of a job begins that takes one GPU, or none.
-
-    A function of `resources`, so Snakemake does not redo a job because of the number of GPUs.
-    """
-    return launched(resources)
-
-
-def launch_several(wildcards, resources, threads):
-    """A params function: the same for a training that divides its work among all GPUs of the job."""
-    return launched(resources, threads=threads, several=True)
-
-
-@signed
-def launch_trials(wildcards, resources):
-    """A params function: the same for trials, which may share a GPU."""
-    return launched(resources, share=CONFIG["compute"]["trials_per_gpu"])
-
-
-def launched(resources, **options):
-    try:
-        return launch_prefix(CONFIG["compute"]["gpus"], resources.get("gpu", 0), **options)
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
 
 
 def stage(name):

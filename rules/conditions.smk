@@ -13,7 +13,7 @@ rule build_conditions:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=growing(30),
+        runtime=lasting(30),
     params:
         code=code("build_conditions"),
         config=stage("conditions"),

@@ -10,7 +10,7 @@ rule caption_reports:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=growing(240),
+        runtime=lasting(240),
     params:
         code=code("caption_reports"),
         config=feedback_stage("captions"),
@@ -38,7 +38,7 @@ rule sample_rating_sets:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=growing(30),
+        runtime=lasting(30),
     params:
         code=code("sample_rating_sets"),
         config=feedback_stage("sets"),
@@ -96,7 +96,7 @@ rule simulate_ratings:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=growing(60),
+        runtime=lasting(60),
     params:
         code=code("simulate_ratings"),
         config=feedback_stage("simulation"),
@@ -127,7 +127,7 @@ rule measure_agreement:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=growing(30),
+        runtime=lasting(30),
     params:
         code=code("measure_agreement"),
         config=feedback_stage("agreement"),
@@ -155,7 +155,7 @@ rule build_preferences:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=lasting(30),
     params:
         code=code("build_preferences"),
         config=feedback_stage("preferences"),
@@ -185,9 +185,10 @@ rule train_dpo:
         "../envs/main.yaml"
     threads: 2
     resources:
-        gpu=CONFIG["compute"]["gpus"],
+        gpu=GPUS,
+        cpus_per_task=cpus_of_several,
         mem_mb=growing(4000),
-        runtime=2880,
+        runtime=lasting(2880),
     params:
         launch=launch_several,
         code=code("train_dpo"),

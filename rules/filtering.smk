@@ -14,9 +14,9 @@ rule train_proxy:
         "../envs/main.yaml"
     threads: 2
     resources:
-        gpu=CONFIG["compute"]["gpus"],
+        gpu=ONE_GPU,
         mem_mb=growing(4000),
-        runtime=1440,
+        runtime=lasting(1440),
     params:
         launch=launch,
         code=code("train_proxy"),
@@ -45,9 +45,9 @@ rule validate_proxy:
         "../envs/main.yaml"
     threads: 1
     resources:
-        gpu=CONFIG["compute"]["gpus"],
+        gpu=ONE_GPU,
         mem_mb=growing(4000),
-        runtime=growing(120),
+        runtime=lasting(120),
     params:
         launch=launch,
         code=code("validate_proxy"),
@@ -80,9 +80,9 @@ rule score_pool:
         "../envs/main.yaml"
     threads: 1
     resources:
-        gpu=CONFIG["compute"]["gpus"],
+        gpu=ONE_GPU,
         mem_mb=growing(4000),
-        runtime=growing(720),
+        runtime=lasting(720),
     params:
         launch=launch,
         code=code("score_pool"),
@@ -111,7 +111,7 @@ rule filter_pool:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=growing(60),
+        runtime=lasting(60),
     params:
         code=code("filter_pool"),
         config=stage("filter_pool"),
@@ -139,7 +139,7 @@ rule draw_kept:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=growing(10),
+        runtime=lasting(10),
     params:
         code=code("draw_kept"),
         pool=pool_shards,
@@ -166,9 +166,10 @@ rule finetune_proxy:
         "../envs/main.yaml"
     threads: 2
     resources:
-        gpu=CONFIG["compute"]["gpus"],
+        gpu=GPUS,
+        cpus_per_task=cpus_of_several,
         mem_mb=growing(4000),
-        runtime=2880,
+        runtime=lasting(2880),
     params:
         launch=launch_several,
         code=code("finetune_proxy"),

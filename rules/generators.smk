@@ -14,9 +14,10 @@ rule train_base:
         "../envs/main.yaml"
     threads: 2
     resources:
-        gpu=CONFIG["compute"]["gpus"],
+        gpu=GPUS,
+        cpus_per_task=cpus_of_several,
         mem_mb=growing(4000),
-        runtime=2880,
+        runtime=lasting(2880),
     params:
         launch=launch_several,
         code=code("train_base"),
@@ -49,9 +50,10 @@ rule train_controlnet:
         "../envs/main.yaml"
     threads: 2
     resources:
-        gpu=CONFIG["compute"]["gpus"],
+        gpu=GPUS,
+        cpus_per_task=cpus_of_several,
         mem_mb=growing(4000),
-        runtime=2880,
+        runtime=lasting(2880),
     params:
         launch=launch_several,
         code=code("train_controlnet"),

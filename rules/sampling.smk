@@ -19,9 +19,9 @@ rule sample_pool:
         "../envs/main.yaml"
     threads: 1
     resources:
-        gpu=CONFIG["compute"]["gpus"],
+        gpu=ONE_GPU,
         mem_mb=growing(4000),
-        runtime=growing(720),
+        runtime=lasting(720),
     params:
         launch=launch,
         code=code("sample_pool"),
@@ -50,7 +50,7 @@ rule draw_sheet:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=growing(10),
+        runtime=lasting(10),
     params:
         code=code("draw_sheet"),
         pool=pool_shards,

@@ -18,9 +18,9 @@ rule train_trials:
         "../envs/main.yaml"
     threads: 1
     resources:
-        gpu=CONFIG["compute"]["gpus"],
+        gpu=ONE_GPU,
         mem_mb=growing(4000),
-        runtime=2880,
+        runtime=lasting(2880),
     params:
         launch=launch_trials,
         code=code("train_trials"),
@@ -50,7 +50,7 @@ rule score_baselines:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=lasting(30),
     params:
         code=code("score_baselines"),
         config=stage("trials"),
@@ -78,9 +78,9 @@ rule pretrain_mgca:
         "../envs/main.yaml"
     threads: 1
     resources:
-        gpu=CONFIG["compute"]["gpus"],
+        gpu=ONE_GPU,
         mem_mb=growing(4000),
-        runtime=2880,
+        runtime=lasting(2880),
     params:
         launch=launch,
         code=code("pretrain_mgca"),

@@ -24,9 +24,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.torch_compiler import without_compiler
+    from scripts.lib.lean_imports import lean_imports
 
-    with without_compiler():
+    with lean_imports():
         from scripts.lib.diffusion.checkpoint import Checkpoints, publish
         from scripts.lib.diffusion.devices import place
         from scripts.lib.diffusion.settings import Section

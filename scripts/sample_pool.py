@@ -35,19 +35,20 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.torch_compiler import without_compiler
+    from scripts.lib.lean_imports import lean_imports
 
-    with without_compiler():
+    with lean_imports():
         from scripts.lib.diffusion.devices import place
         from scripts.lib.diffusion.generator import open_generator
         from scripts.lib.diffusion.pool import Parts, open_conditions, write_shard
         from scripts.lib.diffusion.sampling import Sampler
+
+        generator = open_generator(args.generator)
     from scripts.lib.diffusion.settings import Section
     from scripts.lib.versions import versions
 
     settings = Section(args.config, "sampling")
     conditions, rows = open_conditions(args.conditions, Cohort.open(args.cohort), args.shard, args.shards)
-    generator = open_generator(args.generator)
     sampler = Sampler(generator, conditions.cohort.structures, settings, args.seed, place(settings))
     chosen = conditions.table
     identity = content_hash(

@@ -24,27 +24,30 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.diffusion.checkpoint import Checkpoints, publish
-    from scripts.lib.diffusion.cohorts import foundation_films
-    from scripts.lib.diffusion.devices import place
-    from scripts.lib.diffusion.foundation import train_foundation, write_foundation
-    from scripts.lib.diffusion.settings import Section
-    from scripts.lib.versions import versions
+    from scripts.lib.lean_imports import lean_imports
 
-    settings = Section(args.config, "base")
-    placement = place(settings, shared=True)
-    films = foundation_films(args.cohorts, args.resolution)
-    identity = content_hash(
-        fingerprint("scripts.train_base") + versions("train_base"),
-        to_json(args.config),
-        films.content,
-        args.seed,
-    )
-    checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
-    model = train_foundation(films, settings, args.resolution, args.seed, placement, checkpoints)
-    with publish(args.out, placement, checkpoints) as folder:
-        if folder:
-            write_foundation(folder, model, args.resolution)
+    with lean_imports():
+        from scripts.lib.diffusion.checkpoint import Checkpoints, publish
+        from scripts.lib.diffusion.cohorts import foundation_films
+        from scripts.lib.diffusion.devices import place
+        from scripts.lib.diffusion.foundation import train_foundation, write_foundation
+        from scripts.lib.diffusion.settings import Section
+        from scripts.lib.versions import versions
+
+        settings = Section(args.config, "base")
+        placement = place(settings, shared=True)
+        films = foundation_films(args.cohorts, args.resolution)
+        identity = content_hash(
+            fingerprint("scripts.train_base") + versions("train_base"),
+            to_json(args.config),
+            films.content,
+            args.seed,
+        )
+        checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
+        model = train_foundation(films, settings, args.resolution, args.seed, placement, checkpoints)
+        with publish(args.out, placement, checkpoints) as folder:
+            if folder:
+                write_foundation(folder, model, args.resolution)
 
 
 if __name__ == "__main__":

@@ -28,42 +28,45 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.cohort.store import Cohort
-    from scripts.lib.diffusion.checkpoint import Checkpoints, publish
-    from scripts.lib.diffusion.cohorts import masked_rows
-    from scripts.lib.diffusion.control_training import train_control, write_generator
-    from scripts.lib.diffusion.devices import place
-    from scripts.lib.diffusion.generator import open_generator
-    from scripts.lib.diffusion.settings import Section
-    from scripts.lib.versions import versions
+    from scripts.lib.lean_imports import lean_imports
 
-    settings = Section(args.config, "controlnet")
-    placement = place(settings, shared=True)
-    cohort = Cohort.open(args.cohort)
-    rows, content = masked_rows(cohort)
-    base = open_generator(args.base)
-    identity = content_hash(
-        fingerprint("scripts.train_controlnet") + versions("train_controlnet"),
-        to_json(args.config),
-        base.fingerprint,
-        content,
-        args.seed,
-    )
-    checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
-    controlnet = train_control(base, cohort, rows, settings, args.seed, placement, checkpoints)
-    with publish(args.out, placement, checkpoints) as folder:
-        if folder:
-            write_generator(
-                folder,
-                args.out,
-                args.base,
-                base,
-                {"controlnet": controlnet},
-                kind="controlnet",
-                structures=list(cohort.structures),
-                palette=settings["palette"],
-                absent_mask=settings["absent_mask"],
-            )
+    with lean_imports():
+        from scripts.lib.cohort.store import Cohort
+        from scripts.lib.diffusion.checkpoint import Checkpoints, publish
+        from scripts.lib.diffusion.cohorts import masked_rows
+        from scripts.lib.diffusion.control_training import train_control, write_generator
+        from scripts.lib.diffusion.devices import place
+        from scripts.lib.diffusion.generator import open_generator
+        from scripts.lib.diffusion.settings import Section
+        from scripts.lib.versions import versions
+
+        settings = Section(args.config, "controlnet")
+        placement = place(settings, shared=True)
+        cohort = Cohort.open(args.cohort)
+        rows, content = masked_rows(cohort)
+        base = open_generator(args.base)
+        identity = content_hash(
+            fingerprint("scripts.train_controlnet") + versions("train_controlnet"),
+            to_json(args.config),
+            base.fingerprint,
+            content,
+            args.seed,
+        )
+        checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
+        controlnet = train_control(base, cohort, rows, settings, args.seed, placement, checkpoints)
+        with publish(args.out, placement, checkpoints) as folder:
+            if folder:
+                write_generator(
+                    folder,
+                    args.out,
+                    args.base,
+                    base,
+                    {"controlnet": controlnet},
+                    kind="controlnet",
+                    structures=list(cohort.structures),
+                    palette=settings["palette"],
+                    absent_mask=settings["absent_mask"],
+                )
 
 
 if __name__ == "__main__":

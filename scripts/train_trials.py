@@ -35,11 +35,11 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
 
     from scripts.lib.downstream.settings import check_multipliers, check_settings
-    from scripts.lib.torch_compiler import without_compiler
+    from scripts.lib.lean_imports import lean_imports
 
     check_settings(args.config)
     check_multipliers(args.arm, args.multipliers, bool(args.pool))
-    with without_compiler():
+    with lean_imports():
         train(args)
     shutil.rmtree(args.checkpoint_dir, ignore_errors=True)
 

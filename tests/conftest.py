@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Two processes whose threads wait for each other by spinning would be many times slower than one.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("Snakefile", "rules", "scripts", "envs", "profiles", "studies", "config.yaml")
 
@@ -51,6 +55,11 @@ class Workflow:
         summary = text.split("Reasons:\n", 1)[1]
         found = re.findall(r"^    ([^\n(]+):\n        ([^\n]+)$", summary, re.M)
         return {reason: rules.split(", ") for reason, rules in found}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests of the whole workflow: they take longest, and other processes run the other files beside them."""
+    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
 
 
 def copy_repository(target: Path) -> Workflow:

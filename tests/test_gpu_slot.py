@@ -23,13 +23,13 @@ def test_fifty_jobs_on_two_devices_with_random_kills(machine: Machine) -> None:
     stream = random.Random(5)
     jobs = [
         machine.start(
-            "--gpus", 1 + (number % 7 == 3), command=machine.holder(stream.uniform(0.02, 0.2), 0.1 * (number % 2))
+            "--gpus", 1 + (number % 7 == 3), command=machine.holder(stream.uniform(0.1, 0.3), 0.1 * (number % 2))
         )
         for number in range(50)
     ]
     killed: set[int] = set()
     while any(job.poll() is None for job in jobs):
-        time.sleep(stream.uniform(0.02, 0.15))
+        time.sleep(stream.uniform(0.02, 0.1))
         running = {int(child): int(launcher) for _, _, child, launcher, _ in machine.told("begin")}
         ended = {int(child) for kind in ("end", "stopped") for _, _, child, _, _ in machine.told(kind)}
         alive = [child for child in running if child not in ended | killed]

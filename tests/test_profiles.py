@@ -2,41 +2,101 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from conftest import ROOT, copy_repository
+from held_workflow import wait_until
 
+from scripts.lib.errors import InputError
+from scripts.lib.launching import check_gpu_limit
+from scripts.lib.stale_locks import clear_stale_locks
+from scripts.lib.starting import begin_jobs, check_profile
+from tests.conftest import ROOT, copy_repository
+
+SCRIPTS = ROOT / "profiles" / "generic"
 GENERIC = ("--workflow-profile", "profiles/generic", "--seconds-between-status-checks", "1", "--latency-wait", "5")
 
 
 @pytest.mark.workflow
 def test_a_shell_as_the_scheduler_gives_the_local_bytes(tmp_path: Path) -> None:
-    """One copy runs here, the other through submit.sh and status.sh: the same manifest of the same films."""
-    manifests = []
-    for name, options in (("local", ()), ("generic", GENERIC)):
-        workflow = copy_repository(tmp_path / name)
-        done = workflow.run(*options, "results/phantom/siim.json")
-        assert done.returncode == 0, done.stdout + done.stderr
-        manifests.append((workflow.root / "results" / "phantom" / "siim.json").read_bytes())
-    assert manifests[0] == manifests[1]
-    assert [path.read_text() for path in (tmp_path / "generic" / ".snakemake" / "generic").glob("*.done")] == ["0\n"]
+    """One run computes here, the other in another folder through the profile's scripts: the same manifest of the same films."""
+    workflow = copy_repository(tmp_path / "a copy")
+    target, other = "results/phantom/siim.json", tmp_path / "another folder"
+    other.mkdir()
+    done = workflow.run(target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = workflow.run(*GENERIC, "--directory", str(other), target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (other / target).read_bytes() == (workflow.root / target).read_bytes()
+    assert [path.read_text() for path in (other / ".snakemake" / "generic").glob("*.done")] == ["0\n"]
+
+
+def submit(folder: Path, script: str) -> str:
+    """Submit a job in `folder`; return its id."""
+    (folder / "job.sh").write_text(script)
+    command = [SCRIPTS / "checked_submit.sh", "rule", "1", "10", "1", "0", folder / "job.sh"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def status(folder: Path, job: str) -> str:
+    done = subprocess.run([SCRIPTS / "status.sh", job], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def test_a_job_that_is_killed_counts_as_failed(tmp_path: Path) -> None:
     """kill -9 of the job leaves no exit status: status.sh must not wait for one for ever."""
-    script = tmp_path / "job.sh"
-    script.write_text("kill -9 $PPID; sleep 60\n")
-    scripts = ROOT / "profiles" / "generic"
-    command = [scripts / "submit.sh", "rule", "1", "10", "1", "0", script]
-    job = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
-    for _ in range(100):
-        state = subprocess.run([scripts / "status.sh", job], cwd=tmp_path, capture_output=True, text=True, check=True)
-        if state.stdout != "running\n":
-            break
-    subprocess.run([scripts / "cancel.sh", job], cwd=tmp_path, check=True)
-    assert state.stdout == "failed\n"
+    job = submit(tmp_path, "kill -9 $PPID; sleep 60\n")
+    wait_until(lambda: status(tmp_path, job) != "running")
+    assert status(tmp_path, job) == "failed"
+    subprocess.run([SCRIPTS / "cancel.sh", job], cwd=tmp_path, check=True)
+
+
+def test_a_job_that_is_cancelled_ends(tmp_path: Path) -> None:
+    job = submit(tmp_path, "touch begun\nsleep 60\ntouch ended\n")
+    wait_until((tmp_path / "begun").exists)
+    assert status(tmp_path, job) == "running"
+    subprocess.run([SCRIPTS / "cancel.sh", job], cwd=tmp_path, check=True)
+    wait_until(lambda: status(tmp_path, job) == "failed")
+
+
+def test_the_state_of_a_job_says_how_it_ended(tmp_path: Path) -> None:
+    good, bad = submit(tmp_path, "exit 0\n"), submit(tmp_path, "exit 3\n")
+    wait_until(lambda: "running" not in (status(tmp_path, good), status(tmp_path, bad)))
+    assert [status(tmp_path, good), status(tmp_path, bad)] == ["success", "failed"]
+
+
+def test_a_job_of_another_host_lives_while_it_touches_its_file(tmp_path: Path) -> None:
+    """Its process number means nothing here, even where a process has it."""
+    job = tmp_path / "rule.x"
+    pid = job.with_suffix(".x.pid")
+    pid.write_text(f"elsewhere {os.getpid()}\n")
+    assert status(tmp_path, str(job)) == "running"
+    os.utime(pid, (pid.stat().st_atime, pid.stat().st_mtime - 6 * 60))
+    assert status(tmp_path, str(job)) == "failed"
+    job.with_suffix(".x.done").write_text("0\n")
+    assert status(tmp_path, str(job)) == "success"
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo 'bsub: no such queue' >&2\nexit 3\n", "(status 3): bsub: no such queue"),
+        ("exit 0\n", "(status 0): it printed no id of a job"),
+        ("echo 'no host' >&2\n", "(status 0): it printed no id of a job, but: no host"),
+    ],
+)
+def test_a_submission_that_fails_says_so_in_one_line(tmp_path: Path, script: str, said: str) -> None:
+    shutil.copy(SCRIPTS / "checked_submit.sh", tmp_path)
+    (tmp_path / "submit.sh").write_text(f"#!/bin/sh\n{script}")
+    (tmp_path / "submit.sh").chmod(0o755)
+    command = [tmp_path / "checked_submit.sh", "train_base", "1", "10", "1", "0", "job.sh"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == f"Error: {tmp_path}/submit.sh has not submitted a job of train_base {said}\n"
 
 
 def test_an_unknown_profile_key_is_named(tmp_path: Path) -> None:
@@ -46,3 +106,42 @@ def test_an_unknown_profile_key_is_named(tmp_path: Path) -> None:
     done = workflow.run("--workflow-profile", "profiles/generic", "--dry-run", "results/phantom/siim.json")
     assert done.returncode != 0
     assert "no-such-key" in done.stdout + done.stderr
+
+
+def test_a_profile_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snakemake passes over it in silence, and would run a cluster's study on the login node."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PWD", str(tmp_path))
+    for given in (["--workflow-profile", "profiles/slrum"], ["--workflow-profile=profiles/slrum"]):
+        with pytest.raises(
+            InputError, match=r"profiles/slrum: there is no such folder; the workflow has profiles/default, "
+        ):
+            check_profile(["-n", *given], ROOT)
+    for given in ("none", "generic", "profiles/generic", str(ROOT / "profiles" / "slurm")):
+        check_profile(["--workflow-profile", given], ROOT)
+    check_profile(["results/figure2.pdf"], ROOT)
+    check_profile(["--workflow-profile", "mine", "--directory", "elsewhere"], ROOT)
+    (tmp_path / "mine").mkdir()
+    check_profile(["--workflow-profile", "mine"], ROOT)
+
+
+def test_missing_commands_of_a_profile_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = SimpleNamespace(submit_cmd="/nowhere/submit.sh {rule}", status_cmd=None, cancel_cmd=None)
+    workflow = SimpleNamespace(executor_plugin=SimpleNamespace(name="cluster-generic"), executor_settings=settings)
+    with clear_stale_locks(tmp_path, unlock=False) as run:
+        with pytest.raises(
+            InputError, match="cluster-generic-submit-cmd: /nowhere/submit.sh is not an executable file"
+        ):
+            begin_jobs(run, workflow)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        workflow.executor_plugin.name = "slurm"
+        with pytest.raises(InputError, match="sbatch, squeue, scancel: not found on PATH, but the profile sends jobs"):
+            begin_jobs(run, workflow)
+
+
+def test_no_gpu_for_a_study_on_gpus_is_one_line() -> None:
+    with pytest.raises(InputError, match=r"--resources gpu=0 leaves no GPU to a job, but compute.gpus is 2; raise it"):
+        check_gpu_limit(2, 0)
+    check_gpu_limit(0, 0)
+    check_gpu_limit(2, None)
+    check_gpu_limit(2, 1)

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scripts.lib.full_disk import FullDiskError, full_disk, full_disk_error
+
 
 def _temporary_sibling(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
     return path.parent / f".{path.name}.{os.getpid()}.part"
 
 
@@ -25,26 +26,38 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder; rename it to `path` when the block ends without an error."""
+    """Yield a temporary path in the same folder; rename it to `path` when the block ends without an error.
+
+    Raises FullDiskError, one line, when there is no room for it.
+    """
     path = Path(path)
     temporary = _temporary_sibling(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         sync(temporary)
         os.replace(temporary, path)
         sync(path.parent)
+    except Exception as error:
+        if told := _remove_when_full(error, path, temporary):
+            raise told from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_dir(path: str | Path) -> Iterator[Path]:
-    """Yield a new empty temporary folder beside `path`; it replaces `path` when the block ends without an error."""
+    """Yield a new empty temporary folder beside `path`; it replaces `path` when the block ends without an error.
+
+    Raises FullDiskError, one line, when there is no room for it.
+    """
     path = Path(path)
     temporary = _temporary_sibling(path)
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file() and not file.is_symlink():
@@ -55,5 +68,22 @@ def atomic_dir(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(path)
         os.replace(temporary, path)
         sync(path.parent)
+    except Exception as error:
+        if told := _remove_when_full(error, path, temporary):
+            raise told from error
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_when_full(error: Exception, path: Path, temporary: Path) -> FullDiskError | None:
+    """Return the line about a full disk once the half-written output has made room again; None for any other error."""
+    if full_disk(error) is None or isinstance(error, FullDiskError):
+        return None
+    if temporary.is_dir():
+        written = sum(file.lstat().st_size for file in temporary.rglob("*"))
+        shutil.rmtree(temporary, ignore_errors=True)
+    else:
+        written = temporary.stat().st_size if temporary.exists() else 0
+        temporary.unlink(missing_ok=True)
+    return full_disk_error(error, path, written)

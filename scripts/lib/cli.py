@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scripts.lib.errors import InputError
+from scripts.lib.full_disk import full_disk_line
 from scripts.lib.preemption import end_on_request
 
 T = TypeVar("T")
@@ -68,14 +69,16 @@ def progress(items: Iterable[T], total: int | None = None, desc: str = "") -> It
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call a command's `main`; an `InputError` becomes one line on stderr and exit status 1.
+    """Call a command's `main`; an `InputError`, or a full disk, becomes one line on stderr and exit status 1.
 
     SIGTERM and SIGUSR1 end it with status 143, and nothing is left half-written.
     """
     end_on_request()
     try:
         main()
-    except InputError as error:
-        command = Path(sys.argv[0]).stem
-        print(f"{command}: error: {error}", file=sys.stderr)
+    except Exception as error:
+        line = str(error) if isinstance(error, InputError) else full_disk_line(error)
+        if line is None:
+            raise
+        print(f"{Path(sys.argv[0]).stem}: error: {line}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -16,7 +16,7 @@ import pandas as pd
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.errors import InputError
 from scripts.lib.mask_sources import MaskSources, needs_structures, pick_sources
-from scripts.lib.masks import OTHER_SIDE, transform_text, transforms_from_uniforms
+from scripts.lib.masks import OTHER_SIDE, different_transforms, transform_text
 from scripts.lib.prompts import NORMAL, SIDES, balancing_labels, label_prompts, spread, with_side
 from scripts.lib.seeds import content_hash, rng
 from scripts.lib.subsets import check_classes, subset_rows
@@ -163,15 +163,15 @@ def _mask_rows(
     resized = [name for name in plan.targets if name in sources.structures]
     # Row k of the uniforms depends on k alone, so a longer table begins with the shorter one.
     uniforms = rng(*stream, "transforms").random((len(position), 4))
-    transforms = transforms_from_uniforms(uniforms, settings["transforms"], sources.size, resized)
-    flipped = np.array([transform.get("flip", False) for transform in transforms], dtype=bool)
+    transforms, which = different_transforms(uniforms, settings["transforms"], sources.size, resized)
+    flipped = np.array([transform.get("flip", False) for transform in transforms], dtype=bool)[which]
     side = sources.side[chosen, np.maximum(needs - 1, 0)]
     side = np.where(flipped, np.array([OTHER_SIDE.get(name) for name in side], dtype=object), side)
     side = np.where(needs > 0, side, _alternate(plan, position))
     rows = _frame(plan, position, trial, side)
     rows["mask_source"] = sources.image_id[chosen]
     rows["mask_sha256"] = sources.sha256[chosen]
-    rows["transform"] = [transform_text(transform) for transform in transforms]
+    rows["transform"] = np.array([transform_text(transform) for transform in transforms], dtype=object)[which]
     rows["present"] = sources.present[chosen]
     return rows
 
@@ -202,9 +202,11 @@ def _frame(plan: Plan, position: np.ndarray, trial: int, side: np.ndarray) -> pd
 
 def _identify(table: pd.DataFrame) -> pd.DataFrame:
     """Add condition_id: the hash of what an image is made from, never of where it stands."""
-    parts = [table[column].fillna("").astype(object) for column in ("prompt", "mask_sha256", "transform")]
-    code, unique = pd.MultiIndex.from_arrays(parts).factorize()
-    names = np.array([condition_id(*key) for key in unique], dtype=object)
+    parts = [pd.factorize(table[column].fillna("").astype(object)) for column in ("prompt", "mask_sha256", "transform")]
+    together = np.ravel_multi_index([code for code, _ in parts], [len(texts) for _, texts in parts])
+    _, first, code = np.unique(together, return_index=True, return_inverse=True)
+    keys = zip(*(texts[numbers[first]] for numbers, texts in parts))
+    names = np.array([condition_id(*key) for key in keys], dtype=object)
     return table.assign(condition_id=names[code])
 
 

@@ -5,6 +5,19 @@ from __future__ import annotations
 from scripts.lib.errors import InputError
 
 
+def check_gpu_limit(wanted: int, limit: int | None) -> None:
+    """Refuse a run whose jobs would be left without a GPU; raises InputError.
+
+    wanted  compute.gpus of the configuration; 0 = the CPU
+    limit   GPUs that Snakemake may give to jobs at one time (`--resources gpu=N`); None = no limit
+    """
+    if wanted and limit is not None and limit < 1:
+        raise InputError(
+            f"--resources gpu={limit} leaves no GPU to a job, but compute.gpus is {wanted}; raise it, or set compute.gpus: 0 "
+            f"to compute on the CPU"
+        )
+
+
 def launch_prefix(wanted: int, given: int, threads: int = 1, share: int = 1, several: bool = False) -> str:
     """Return the command up to `-m scripts.x`.
 
@@ -19,11 +32,7 @@ def launch_prefix(wanted: int, given: int, threads: int = 1, share: int = 1, sev
     """
     if wanted == 0:
         return "python"
-    if given < 1:
-        raise InputError(
-            f"--resources gpu={given} leaves no GPU to a job, but compute.gpus is {wanted}; raise it, or set compute.gpus: 0 "
-            f"to compute on the CPU"
-        )
+    check_gpu_limit(wanted, given)
     count = given if several else 1
     words = ["python -m scripts.lib.gpu_slot --gpus", str(count)]
     if share > 1:

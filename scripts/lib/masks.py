@@ -62,18 +62,29 @@ def draw_transform(
 def transforms_from_uniforms(
     uniforms: np.ndarray, settings: Mapping[str, Any], size: int, targets: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """Turn uniform numbers in [0, 1), (n, 4), into n transforms for masks of `size` pixels.
+    """Turn uniform numbers in [0, 1), (n, 4), into n transforms; see `different_transforms`."""
+    different, which = different_transforms(uniforms, settings, size, targets)
+    return [different[number] for number in which.tolist()]
 
+
+def different_transforms(
+    uniforms: np.ndarray, settings: Mapping[str, Any], size: int, targets: Sequence[str] = ()
+) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Turn uniform numbers in [0, 1), (n, 4), into transforms for masks of `size` pixels.
+
+    Returns the different transforms and, (n,), which of them each row has: a million rows draw from a few thousand.
     `settings`: flip = probability; translate, dilate, erode = the largest magnitudes as fractions of the size; margin;
     keep. Magnitudes are whole pixels, each equally likely, from full erosion over nothing to full dilation.
     """
     reach = round(settings["translate"] * size)
     shrink, grow = round(settings["erode"] * size), round(settings["dilate"] * size)
-    flips = (uniforms[:, 0] < settings["flip"]).tolist()
-    shifts = (np.floor(uniforms[:, 1:3] * (2 * reach + 1)).astype(int) - reach).tolist()
-    radii = (np.floor(uniforms[:, 3] * (shrink + grow + 1)).astype(int) - shrink).tolist()
-    drawn = []
-    for flip, (dx, dy), radius in zip(flips, shifts, radii):
+    shape = (2, 2 * reach + 1, 2 * reach + 1, shrink + grow + 1)
+    steps = np.floor(uniforms * shape).astype(int)
+    steps[:, 0] = uniforms[:, 0] < settings["flip"]
+    codes, which = np.unique(np.ravel_multi_index(steps.T, shape), return_inverse=True)
+    different = []
+    for flip, across, down, step in zip(*(part.tolist() for part in np.unravel_index(codes, shape))):
+        dx, dy, radius = across - reach, down - reach, step - shrink
         transform: dict[str, Any] = {"flip": True} if flip else {}
         if dx or dy:
             transform |= {"dx": round(dx / size, 6), "dy": round(dy / size, 6)}
@@ -83,8 +94,8 @@ def transforms_from_uniforms(
             transform["keep"] = settings["keep"]
         if dx or dy or (radius > 0 and targets):
             transform["margin"] = settings["margin"]
-        drawn.append(transform)
-    return drawn
+        different.append(transform)
+    return different, which
 
 
 def transform_text(transform: Mapping[str, Any]) -> str:

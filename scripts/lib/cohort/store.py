@@ -209,22 +209,31 @@ class CohortWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        count = len(self.rows)
-        for stream, rows in ((self._images, count), (self._masks, count if self.with_masks else 0)):
-            if kind is None:
-                stream.seek(0)
-                stream.write(_npy_header((rows, self.resolution, self.resolution)))
-            stream.close()
+        failure = error
         try:
-            if kind is None:
-                index_frame(self.rows, self.labels).to_parquet(self._paths["index.parquet"], index=False)
-                self._paths["cohort.json"].write_text(json.dumps(self._final_meta(), indent=1, sort_keys=True) + "\n")
-        except BaseException as failure:
-            kind, error, trace = type(failure), failure, failure.__traceback__
-            raise
-        finally:
-            for part in self._parts.values():
-                _leave(part, kind, error, trace)
+            self._finish(whole=kind is None)
+        except BaseException as raised:
+            failure = error or raised
+        shown = failure
+        for part in self._parts.values():
+            told = _leave(part, failure)
+            if told is not None and shown is failure:
+                shown = told
+            failure = failure or told
+        if shown is not None and shown is not error:
+            raise shown
+
+    def _finish(self, whole: bool) -> None:
+        """Close the arrays, which may want to write a last time; of a whole cohort write what else belongs to it."""
+        count = len(self.rows)
+        with self._masks, self._images:
+            if whole:
+                for stream, rows in ((self._images, count), (self._masks, count if self.with_masks else 0)):
+                    stream.seek(0)
+                    stream.write(_npy_header((rows, self.resolution, self.resolution)))
+        if whole:
+            index_frame(self.rows, self.labels).to_parquet(self._paths["index.parquet"], index=False)
+            self._paths["cohort.json"].write_text(json.dumps(self._final_meta(), indent=1, sort_keys=True) + "\n")
 
     def _final_meta(self) -> dict[str, Any]:
         fixed = {"resolution": self.resolution, "structures": self.structures, "labels": self.labels}
@@ -267,13 +276,13 @@ def pixels_sha256(image: np.ndarray) -> str:
     return hashlib.sha256(f"{image.dtype}{image.shape}".encode() + np.ascontiguousarray(image).tobytes()).hexdigest()
 
 
-def _leave(part: Any, kind: Any, error: Any, trace: Any) -> None:
-    """Close one atomic file; the exception that discards it is raised once, by the writer, not once a file."""
+def _leave(part: Any, error: BaseException | None) -> BaseException | None:
+    """Close one atomic file, which `error` discards; return what it raises itself, e.g. the line about a full disk."""
     try:
-        part.__exit__(kind, error, trace)
-    except BaseException as again:
-        if again is not error:
-            raise
+        part.__exit__(None if error is None else type(error), error, None if error is None else error.__traceback__)
+    except BaseException as told:
+        return told
+    return None
 
 
 def _npy_header(shape: tuple[int, int, int]) -> bytes:

@@ -16,7 +16,9 @@ def augment(
 
     images (B, 1, H, W) float in [0, 1]; masks (B, 1, H, W) float 0/1 or None. Settings:
     `shift` largest shift as share of the side, `scale` largest change of size, `rotation` degrees, `hflip` probability,
-    `brightness`, `contrast`, `gamma` largest change (gamma is exp(u)), `noise` largest standard deviation.
+    `brightness`, `contrast`, `gamma` largest change (gamma is exp(u)), `noise` largest standard deviation. Grain comes from
+    the device's own generator, so it differs between CPU and GPU; drawn on the CPU it would be the slowest part of a step.
+    All other draws are made on the CPU and are equal everywhere.
     """
     draws = torch.rand(9, len(images), generator=torch.Generator().manual_seed(seed)) * 2 - 1
     if any(settings[key] for key in ("shift", "scale", "rotation", "hflip")):
