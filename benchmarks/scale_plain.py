@@ -17,7 +17,7 @@ rule cohort:
     shell: "touch {output}"
 
 rule subsets:
-    input: "results/{dataset}/cohort/index.parquet"
+    input: "results/{dataset}/cohort/index.parquet", "results/{dataset}/cohort/cohort.json"
     output: "results/{dataset}/subsets.parquet"
     shell: "touch {output}"
 
@@ -27,7 +27,7 @@ rule pool:
     shell: "touch {output}"
 
 rule real:
-    input: "results/{dataset}/cohort/index.parquet", "results/{dataset}/cohort/cohort.json", "results/{dataset}/subsets.parquet"
+    input: "results/{dataset}/subsets.parquet"
     output: "results/{dataset}/trials/real/fraction-{fraction}/trial-{trial}.csv"
     log: "results/logs/real/{dataset}_{fraction}_{trial}.log"
     benchmark: "results/benchmarks/real/{dataset}_{fraction}_{trial}.tsv"
@@ -36,7 +36,7 @@ rule real:
 rule synthetic:
     input:
         [f"results/{{dataset}}/pools/original/fraction-{{fraction}}/shard-{shard}/index.parquet" for shard in range(SHARDS)],
-        "results/{dataset}/cohort/index.parquet", "results/{dataset}/cohort/cohort.json", "results/{dataset}/subsets.parquet"
+        "results/{dataset}/subsets.parquet"
     output: "results/{dataset}/trials/original/fraction-{fraction}/trial-{trial}.csv"
     log: "results/logs/synthetic/{dataset}_{fraction}_{trial}.log"
     benchmark: "results/benchmarks/synthetic/{dataset}_{fraction}_{trial}.tsv"

@@ -132,7 +132,17 @@ def write_pool(folder: Path, count: int, shard: int = SHARD) -> list[Path]:
         meta = {"dataset": "scale", "resolution": SIDE, "structures": STRUCTURES, "labels": LABELS}
         (made / "cohort.json").write_text(json.dumps({**meta, "n_images": len(rows), "has_masks": True}))
         shards.append(made)
+        write_scores(folder / f"scores-{number}.parquet", index_frame(rows, LABELS))
     return shards
+
+
+def write_scores(path: Path, index: Any) -> None:
+    """Write the scores of a shard, as score_pool does, drawn by chance."""
+    from scripts.lib.proxy.scores import IDENTITY
+
+    table = index[["image_id", *IDENTITY, "trial", "position"]].assign(label="edema")
+    table["score"] = np.random.default_rng(0).random(len(table)).astype(np.float32)
+    table.assign(score_edema=table["score"], score_normal=-table["score"]).to_parquet(path, index=False)
 
 
 class StubProxy:
@@ -166,18 +176,13 @@ def score_shard(folder: Path) -> None:
 
 def filter_pool(folder: Path) -> None:
     """filter_pool: what is kept of all shards, and the table about it."""
-    import pandas as pd
-
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.proxy.keeping import keep_best
     from scripts.lib.proxy.kept_table import kept_table
-    from scripts.lib.proxy.scores import IDENTITY, READ
+    from scripts.lib.proxy.scores import READ, read_scores
 
     pool = Cohort.open(shards_of(folder), READ)
-    scores = pool.index[["image_id", *IDENTITY, "trial", "position"]].copy()
-    scores["label"] = pd.array(["edema"] * len(scores), dtype="string")
-    scores["score"] = np.random.default_rng(0).random(len(scores))
-    scores["score_edema"] = scores["score"]
+    scores = read_scores([folder / f"scores-{number}.parquet" for number in range(len(pool.folders))], pool.index)
     kept = keep_best(scores, 90, "cosine")
     settings = {"prefixes": [0.1, 1.0], "diversity": {"images": 50, "pairs": 50}}
     kept_table(pool, scores, kept, settings, 1)

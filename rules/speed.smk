@@ -3,6 +3,7 @@ import gc
 import inspect
 
 import snakemake.common
+import snakemake.iocontainers
 from snakemake.resources import Resource
 
 # A study of 10,000 jobs is a few million objects that live until the end. Searches for cycles among them find nothing:
@@ -24,3 +25,16 @@ def signed(function, parameters=None):
 # Snakemake's own method that works out a resource: of each job it asks for the parameters of this one 16 times. They are
 # those of the method bound to its object, without `self`.
 signed(Resource.evaluate, inspect.signature(Resource("any", 0).evaluate).parameters)
+
+
+class OneGuard(snakemake.iocontainers.AttributeGuard):
+    """What Snakemake puts in place of index() and sort() of a job's input, output, parameters, ...: it makes 22 of them for
+    each job, all alike. One of each name is enough."""
+
+    made = {}
+
+    def __new__(cls, name):
+        return cls.made.get(name) or cls.made.setdefault(name, super().__new__(cls))
+
+
+snakemake.iocontainers.AttributeGuard = OneGuard

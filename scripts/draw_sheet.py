@@ -23,17 +23,18 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.errors import InputError
-    from scripts.lib.plotting.sheet import captions, draw_sheet, pick_films, sheet_columns, sheet_title
+    from scripts.lib.plotting.sheet import captions, draw_sheet, leading_films, pick_films, sheet_columns, sheet_title
 
     labels = Cohort.open(args.pool[0], ["image_id"]).labels
-    pool = Cohort.open(args.pool, sheet_columns(labels))
+    leading = dict(zip(args.pool, leading_films(args.pool, labels)))
+    pool = Cohort.open(args.pool, sheet_columns(labels), leading.__getitem__)
     if not len(pool):
         raise InputError(f"{args.pool[0]}: the pool holds no film, so there is nothing to draw")
     groups = pick_films(pool.index)
     rows = np.concatenate([rows for _, rows in groups])
     masks = pool.masks(rows) if pool.has_masks and pool.structures else None
     named = [(heading, captions(pool.index, rows)) for heading, rows in groups]
-    sheet = draw_sheet(pool.images(rows), masks, named, pool.structures, sheet_title(pool.meta, len(rows), len(pool)))
+    sheet = draw_sheet(pool.images(rows), masks, named, pool.structures, sheet_title(pool.meta, len(rows), pool.stored))
     with atomic_file(args.out) as path:
         sheet.save(path, format="PNG", optimize=True)
 

@@ -3,7 +3,8 @@
     python -m scripts.draw_subsets --cohort results/rsna/cohort --config '{"per_trial": true}' --trials 2 --seed 17 \\
         --out results/rsna/subsets.parquet
 
-The subset of trial t at fraction f is the rows of trial t with rank < f.
+The subset of trial t at fraction f is the rows of trial t with rank < f. The file's metadata hold the SHA-256 of the
+cohort's tables, so it changes with every film, also where the ranks stay: a trial that reads it need not name the cohort.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.subsets import draw_ranks
+    from scripts.lib.subsets import cohort_digest, draw_ranks
 
     cohort = Cohort.open(args.cohort)
     table = draw_ranks(
         cohort.index, cohort.labels, args.trials, args.config["per_trial"], args.seed, cohort.meta["dataset"]
     )
+    table.attrs["cohort_sha256"] = cohort_digest(args.cohort)
     with atomic_file(args.out) as path:
         table.to_parquet(path, index=False)
 

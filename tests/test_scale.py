@@ -20,7 +20,7 @@ from scripts.collect_tables import numbered
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.diffusion.pool import Conditions, open_conditions, shard_rows
 from scripts.lib.downstream.data import films_of, open_pool, pool_rows
-from scripts.lib.plotting.sheet import group_names, sheet_columns
+from scripts.lib.plotting.sheet import group_names, leading_films, pick_films
 from scripts.lib.proxy.scores import KEPT, READ
 
 
@@ -88,9 +88,8 @@ def test_what_a_trial_holds_of_a_filtered_pool_grows_with_what_was_kept(pools):
     small, large = (held_by(kept_films, root) for root in pools.values())
     assert large - small < 3500  # less than a byte a film
     whole = [held_by(lambda root: open_pool(scale_steps.shards_of(root), None, 0, []), root) for root in pools.values()]
-    assert (
-        100 * 3500 < whole[1] - whole[0] < 250 * 3500
-    )  # two hashes, the trial, the position and the place of each film
+    # Two short hashes, the trial, the position and the place of each film are 8 bytes each.
+    assert 30 * 3500 < whole[1] - whole[0] < 50 * 3500
 
 
 def test_a_trial_reads_no_row_of_another_trial(pools, tmp_path):
@@ -112,14 +111,36 @@ def test_a_trial_reads_no_row_of_another_trial(pools, tmp_path):
         assert digests[0] == digests[1]
 
 
-def test_a_sheet_and_a_filter_hold_a_few_columns(pools):
-    root = pools[4000]
-    labels = Cohort.open(scale_steps.shards_of(root)[0]).labels
-    whole = Cohort.open(scale_steps.shards_of(root)).index.memory_usage(deep=True).sum()
-    for columns in (sheet_columns(labels), READ):
-        part = Cohort.open(scale_steps.shards_of(root), columns).index
-        assert part.memory_usage(deep=True).sum() < 0.4 * whole
-        assert "sha256" not in part and "mask_sha256" not in part
+def test_a_filter_holds_a_few_columns(pools):
+    shards = scale_steps.shards_of(pools[4000])
+    whole, part = Cohort.open(shards).index, Cohort.open(shards, READ).index
+    assert part.memory_usage(deep=True).sum() < 0.4 * whole.memory_usage(deep=True).sum()
+    assert "sha256" not in part and "mask_sha256" not in part
+
+
+@pytest.mark.parametrize("most", [1, 5, 64])
+def test_a_sheet_chooses_from_few_films_what_it_would_choose_from_all(pools, tmp_path, most):
+    """Of 500 films in two shards, 82 or 84 of each of six groups, mixed in the order of trials and positions."""
+    shards = [tmp_path / f"shard-{number}" for number in range(2)]
+    for number, shard in enumerate(shards):
+        shutil.copytree(pools[500] / f"shard-{number}", shard)
+        index = pd.read_parquet(shard / "index.parquet")
+        index["report"] = pd.array(np.resize([f"word {group}" for group in range(6)], len(index)), dtype="string")
+        index["trial"] = np.resize([1, 0, 2, 0], len(index))
+        index["position"] = index["position"].to_numpy()[::-1]
+        index.to_parquet(shard / "index.parquet", index=False)
+    whole = Cohort.open(shards)
+    leading = leading_films(shards, whole.labels, most)
+    few = Cohort.open(shards, choose=dict(zip(shards, leading)).__getitem__)
+    assert few.stored == len(whole) == 500 and len(few) == 6 * most
+    chosen = [
+        [
+            (heading, pool.index["image_id"].iloc[rows].tolist())
+            for heading, rows in pick_films(pool.index, 6 * most, most)
+        ]
+        for pool in (whole, few)
+    ]
+    assert chosen[0] == chosen[1] and len(chosen[0]) == 6
 
 
 def test_films_of_a_group_share_its_name(pools):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts import draw_subsets
-from scripts.lib.cohort.store import CohortWriter
+from scripts.lib.cohort.store import CohortWriter, pixels_sha256
 from scripts.lib.errors import InputError
 from scripts.lib.subsets import check_classes, draw_ranks, smallest_fraction, subset_rows
 
@@ -146,16 +146,27 @@ def test_a_table_of_another_cohort_or_too_few_trials_is_refused():
         draw_ranks(index.assign(split="test"), ["edema"], 1, True, 1, "x")
 
 
-def test_command_writes_the_same_bytes_twice(tmp_path):
-    with CohortWriter(tmp_path / "cohort", 8, [], ["edema"], {"dataset": "tiny"}) as writer:
+def drawn(folder, brightest):
+    """The table that the command draws for 12 films; `brightest` is the grey value of the last one."""
+    with CohortWriter(folder / "cohort", 8, [], ["edema"], {"dataset": "tiny"}) as writer:
         for number in range(12):
+            image = np.full((8, 8), number if number < 11 else brightest, np.uint8)
             row = {"image_id": f"i{number}", "patient_id": f"p{number // 2}", "split": "train", "edema": number % 2}
-            writer.add(np.full((8, 8), number, np.uint8), None, row)
-    for name in ("a", "b"):
-        draw_subsets.main(
-            ["--cohort", str(tmp_path / "cohort"), "--config", '{"per_trial": true}', "--trials", "2", "--seed", "9"]
-            + ["--out", str(tmp_path / f"{name}.parquet")]
-        )
-    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
-    table = pd.read_parquet(tmp_path / "a.parquet")
+            writer.add(image, None, {**row, "sha256": pixels_sha256(image)})
+    options = ["--cohort", str(folder / "cohort"), "--config", '{"per_trial": true}', "--trials", "2", "--seed", "9"]
+    draw_subsets.main([*options, "--out", str(folder / "subsets.parquet")])
+    return folder / "subsets.parquet"
+
+
+def test_command_writes_the_same_bytes_for_the_same_films(tmp_path):
+    first, again = drawn(tmp_path / "a", 11), drawn(tmp_path / "b", 11)
+    assert first.read_bytes() == again.read_bytes()
+    table = pd.read_parquet(first)
     assert list(table.columns) == ["image_id", "patient_id", "trial", "rank"] and len(table) == 24
+
+
+def test_the_table_changes_with_the_pixels_of_a_film(tmp_path):
+    """Trials name this file alone of what belongs to a cohort, and Snakemake compares it by its bytes."""
+    first, other = drawn(tmp_path / "a", 11), drawn(tmp_path / "b", 12)
+    assert first.read_bytes() != other.read_bytes()
+    pd.testing.assert_frame_equal(pd.read_parquet(first), pd.read_parquet(other))

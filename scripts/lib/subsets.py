@@ -6,8 +6,10 @@ inside 10 % inside 100 %, and all films of a patient, which share one rank, are 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -54,6 +56,14 @@ def draw_ranks(
             )
         )
     return pd.concat(tables, ignore_index=True)
+
+
+def cohort_digest(folder: Path) -> str:
+    """Return the SHA-256 of a cohort's index, which holds that of every image and mask, and of its description."""
+    digest = hashlib.sha256()
+    for name in ("index.parquet", "cohort.json"):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
 
 
 def _interleave(films: np.ndarray, counts: np.ndarray, generator: np.random.Generator) -> np.ndarray:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,9 +19,8 @@ from tests.test_workflow import digests
 
 pytestmark = pytest.mark.cluster
 BASE = "results/generators/base"
-# The training lasts longer than the minute that its first attempt gets, and only a signal makes it store its state.
-SLOW = "compute: {gpus: 1}\nbase: {checkpoint_seconds: 3600, unet: {steps: 1200}}\n"
-LOG = "results/logs/train_base/base.log"
+# Long enough to be met while it runs; only a signal makes it store its state.
+SLOW = "compute: {gpus: 1}\nbase: {checkpoint_seconds: 3600, unet: {steps: 600}}\n"
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +45,47 @@ def test_a_job_over_its_memory_comes_through_with_more(slurm: Slurm, tmp_path: P
     assert "Trying to restart job" in done.stderr
 
 
+def said(workflow: ClusterWorkflow) -> str:
+    """What the training has logged; Snakemake removes the log before another attempt."""
+    log = workflow.root / "results" / "logs" / "train_base" / "base.log"
+    try:
+        return log.read_text()
+    except FileNotFoundError:
+        return ""
+
+
+@contextmanager
+def training(slurm: Slurm, workflow: ClusterWorkflow, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """Yield a run whose training has made its first steps; end it with the block, as Ctrl-C does."""
+    shutil.rmtree(workflow.root / "results" / "checkpoints", ignore_errors=True)
+    run = workflow.start(BASE, "--forcerun", "train_base", *options)
+    try:
+        wait_for("the training", lambda: any(processes_of(slurm, "train_base")), 240)
+        wait_for("its first steps", lambda: "unet: step 50 " in said(workflow), 240)
+        yield run
+    finally:
+        try:
+            run.send_signal(signal.SIGINT)
+            run.wait(120)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            slurm.query("scancel", "--full", str(job_of(slurm, "train_base")))
+
+
 def test_a_training_over_its_time_goes_on_where_the_signal_found_it(
     slurm: Slurm, cohorts: ClusterWorkflow, tmp_path: Path
 ) -> None:
-    """A minute, then two: the second attempt resumes, and the weights are those of a run without limits."""
-    before = set(slurm.jobs())
-    done = cohorts.run(BASE, "--set-resources", "train_base:runtime=attempt")
-    assert done.returncode == 0, done.stderr[-4000:]
-    states = [state for name, (state, _) in slurm.jobs().items() if name not in before]
-    assert "TIMEOUT" in states and "COMPLETED" in states
-    assert "resuming after step" in (cohorts.root / LOG).read_text()
+    """Half a minute's work, held up until its minute is over: the second attempt resumes, and the weights are those of a
+    run without limits."""
+    with training(slurm, cohorts, "--set-resources", "train_base:runtime=attempt") as run:
+        name = job_of(slurm, "train_base")
+        process, _ = next(processes_of(slurm, "train_base"))
+        process.suspend()
+        wait_for("its time limit", lambda: slurm.jobs()[name][0] != "RUNNING", 180)
+        process.resume()
+        wait_for("its second attempt", lambda: "resuming after step" in said(cohorts), 120)
+        assert run.wait(300) == 0, cohorts.log[-4000:]
+    assert slurm.jobs()[name][0] == "TIMEOUT"
     local = copy_repository(tmp_path / "local")
     (local.root / "slow.yaml").write_text(SLOW.replace("gpus: 1", "gpus: 0"))
     alone = local.run(BASE, "--configfile", "studies/tiny.yaml", "slow.yaml", study=None)
@@ -64,16 +97,9 @@ def test_a_training_over_its_time_goes_on_where_the_signal_found_it(
 def test_a_preempted_training_goes_on_where_the_signal_found_it(
     slurm: Slurm, cohorts: ClusterWorkflow, option: tuple[str, ...]
 ) -> None:
-    shutil.rmtree(cohorts.root / "results" / "checkpoints", ignore_errors=True)
-    run = cohorts.start(BASE, "--forcerun", "train_base")
-    try:
-        wait_for("the training", lambda: any(processes_of(slurm, "train_base")), 120)
-        wait_for("its first steps", lambda: "unet: step 50 " in (cohorts.root / LOG).read_text(), 120)
+    with training(slurm, cohorts):
         slurm.query("scancel", *option, str(job_of(slurm, "train_base")))
-        wait_for("its second attempt", lambda: "resuming after step" in (cohorts.root / LOG).read_text(), 120)
-    finally:
-        run.send_signal(signal.SIGINT)
-        run.wait(60)
+        wait_for("its second attempt", lambda: "resuming after step" in said(cohorts), 120)
     assert "Trying to restart job" in cohorts.log
 
 
@@ -101,14 +127,13 @@ def test_a_request_that_the_cluster_refuses_is_one_line_before_any_job(
 
 
 def test_a_second_start_beside_the_jobs_of_a_killed_one_is_refused(slurm: Slurm, cohorts: ClusterWorkflow) -> None:
-    run = cohorts.start(BASE, "--forcerun", "train_base")
-    wait_for("the training", lambda: any(processes_of(slurm, "train_base")), 120)
-    run.kill()
-    run.wait()
-    name = job_of(slurm, "train_base")
-    again = cohorts.run(BASE, "--forcerun", "train_base")
-    assert again.returncode != 0
-    lines = [line for line in again.stderr.splitlines() if str(name) in line and "scancel" in line]
-    assert len(lines) == 1, again.stderr[-4000:]
-    slurm.query("scancel", str(name))
-    wait_for("its end", lambda: job_of(slurm, "train_base") is None)
+    with training(slurm, cohorts) as run:
+        run.kill()
+        run.wait()
+        name = job_of(slurm, "train_base")
+        again = cohorts.run(BASE, "--forcerun", "train_base")
+        assert again.returncode != 0
+        lines = [line for line in again.stderr.splitlines() if str(name) in line and "scancel" in line]
+        assert len(lines) == 1, again.stderr[-4000:]
+        slurm.query("scancel", str(name))
+        wait_for("its end", lambda: job_of(slurm, "train_base") is None)

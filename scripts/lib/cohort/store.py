@@ -71,11 +71,13 @@ class Cohort:
         folders: str | Path | Sequence[str | Path],
         columns: Sequence[str] | None = None,
         choose: Callable[[Path], np.ndarray] | None = None,
+        shorten: Callable[[pd.DataFrame], pd.DataFrame] = pd.DataFrame.copy,
     ) -> Cohort:
         """Open one folder, or several as one cohort in the given order.
 
         The index is what grows in memory with a pool. `columns` limits which columns of it are held (those that the
         folder lacks are left out); `choose` which rows: given a folder, it returns the row numbers wanted of it, ascending.
+        `shorten` makes of these rows of a folder what is held of them.
         """
         paths = [Path(folders)] if isinstance(folders, (str, Path)) else [Path(folder) for folder in folders]
         if not paths:
@@ -88,16 +90,22 @@ class Cohort:
         chosen = None if choose is None else [choose(path) for path in paths]
         parts = [read_index(path, columns) for path in paths] if chosen is None else []
         for path, rows in zip(paths, chosen or []):
-            parts.append(read_index(path, columns).iloc[rows].copy())  # a copy, so that the rest of the shard is let go
+            # Not a view of the shard's table, so that the rest of it is let go.
+            parts.append(shorten(read_index(path, columns).iloc[rows]))
         return cls(paths, pd.concat(parts, ignore_index=True), metas[0], chosen)
 
     def __len__(self) -> int:
         return len(self.index)
 
     @property
+    def stored(self) -> int:
+        """How many images the folders hold, whichever of them were chosen."""
+        return int(self._starts[-1])
+
+    @property
     def has_masks(self) -> bool:
         """Whether every image has a row of masks."""
-        return sum(len(part) for part in self._masks) == int(self._starts[-1])
+        return sum(len(part) for part in self._masks) == self.stored
 
     def images(self, rows: Sequence[int] | np.ndarray | slice) -> np.ndarray:
         """Return the images of these rows, uint8 (n, H, W), in the given order (a copy)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from scripts.lib.proxy.view import open_kept
 from scripts.lib.seeds import content_hash, rng
 
 SHARED = -1  # the trial of pool films that serve every trial
-READ = ("trial", "position", "sha256", "mask_sha256")
+HASHES = ("sha256", "mask_sha256")
+READ = ("trial", "position", *HASHES)
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,10 @@ class Films:
     def digest(self) -> str:
         """Return a hash of the pixels and targets, from the hashes that the index holds."""
         index = self.cohort.index
-        columns = [index[name].iloc[self.rows] for name in ("sha256", "mask_sha256") if name in index]
-        labels = b"" if self.labels is None else np.nan_to_num(self.labels, nan=2).astype(np.int8).tobytes()
-        return content_hash(*("".join(column.fillna("-")) for column in columns), labels.hex(), self.structure)
+        parts = [_short_hash(index[name].iloc[self.rows]) for name in HASHES if name in index]
+        if self.labels is not None:
+            parts.append(np.nan_to_num(self.labels, nan=2).astype(np.int8))
+        return content_hash(*(hashlib.sha256(part.tobytes()).hexdigest() for part in parts), self.structure)
 
 
 def films_of(cohort: Cohort, rows: np.ndarray, task: str, target: str | Sequence[str]) -> Films:
@@ -84,18 +87,32 @@ def label_names(settings: Mapping[str, Any]) -> list[str]:
     return [target] if isinstance(target, str) else list(target)
 
 
+def short_hashes(index: pd.DataFrame) -> pd.DataFrame:
+    """Return the index with each SHA-256 cut to its first 8 bytes, uint64: enough to see that a film has changed."""
+    return index.assign(**{name: _short_hash(index[name]) for name in HASHES if name in index})
+
+
+def _short_hash(column: pd.Series) -> np.ndarray:
+    """Return the first 16 hex digits as numbers, uint64 (n,); 0 where there is no hash."""
+    if column.dtype == np.uint64:
+        return column.to_numpy()
+    return np.fromiter((int(text[:16], 16) for text in column.fillna("0")), np.uint64, len(column))
+
+
 def open_pool(folders: Sequence[Path], kept: Path | None, trial: int, labels: Sequence[str]) -> Cohort:
     """Open what a trial reads of a pool's shards as one cohort: its own films and those of all trials (trial -1).
 
     With `kept`, the part of them that a filter kept. Of the index it holds what `pool_rows` and `Films` read, with these
-    label columns; about 200 bytes a film.
+    label columns; some 40 bytes a film.
     """
     columns, trials = [*READ, *labels], (SHARED, trial)
     if kept is not None:
-        return open_kept(folders, kept, columns, trials)
-    return Cohort.open(
-        folders, columns, lambda folder: np.flatnonzero(read_index(folder, ["trial"])["trial"].isin(trials))
-    )
+        return open_kept(folders, kept, columns, trials, short_hashes)
+
+    def choose(folder: Path) -> np.ndarray:
+        return np.flatnonzero(read_index(folder, ["trial"])["trial"].isin(trials))
+
+    return Cohort.open(folders, columns, choose, short_hashes)
 
 
 def pool_rows(index: pd.DataFrame, trial: int, count: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
+from scripts.lib.cohort.store import read_index
 from scripts.lib.masks import PALETTE, painted
 
 PAPER, INK, SOFT = (255, 255, 255), (27, 36, 48), (102, 112, 124)
@@ -37,6 +38,20 @@ def pick_films(index: pd.DataFrame, most: int = MOST, columns: int = COLUMNS) ->
     shown = list(groups.items())[: max(1, most // columns)]
     each = max(columns, most // len(shown) // columns * columns)
     return [(name, rows[:each]) for name, rows in shown]
+
+
+def leading_films(folders: Sequence[Path], labels: Sequence[str], most: int = MOST) -> list[np.ndarray]:
+    """Return which rows of each shard a sheet has to choose from, ascending: of each group the first films of the pool.
+
+    One shard is read at a time, and no more than `most` films of a group are remembered.
+    """
+    best = pd.DataFrame()
+    for number, folder in enumerate(folders):
+        index = read_index(folder, sheet_columns(labels))
+        part = pd.DataFrame({"group": group_names(index), "shard": number, "row": np.arange(len(index))})
+        part = part.assign(**{name: index.get(name, 0) for name in ("trial", "position")})
+        best = pd.concat([best, part]).sort_values(["trial", "position"], kind="stable").groupby("group").head(most)
+    return [np.sort(best["row"][best["shard"] == number].to_numpy()) for number in range(len(folders))]
 
 
 def group_names(index: pd.DataFrame) -> np.ndarray:

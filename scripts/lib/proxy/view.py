@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,13 @@ def open_kept(
     kept: Path,
     columns: Sequence[str] | None = None,
     trials: Sequence[int] | None = None,
+    shorten: Callable[[pd.DataFrame], pd.DataFrame] = pd.DataFrame.copy,
 ) -> Cohort:
     """Return the kept films of a pool's shards, in the order of the table `kept`; no pixel is copied.
 
     The index has the pool's columns with the new `position` of each film, and `source_position`, `score` beside it;
-    `columns` limits the pool's, `trials` the films to those of these trials. What is held grows with what was kept.
+    `columns` and `shorten` limit the pool's (see Cohort.open), `trials` the films to those of these trials. What is held
+    grows with what was kept.
     Raises InputError when the table names films that these shards do not hold.
     """
     try:
@@ -40,7 +42,7 @@ def open_kept(
         order.append(places[rows])
         return rows
 
-    pool = Cohort.open(folders, columns, choose)
+    pool = Cohort.open(folders, columns, choose, shorten)
     found = np.concatenate(order)
     if len(np.unique(found)) < len(found):
         raise InputError(f"{pool.folders[0]}: a film (condition_id, sample) occurs twice; give each shard once")
