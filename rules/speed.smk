@@ -1,9 +1,9 @@
 # What lets Snakemake plan a large study faster. Nothing here changes what a job does; benchmarks/README.md has the numbers.
 import gc
 import inspect
+import sys
 
 import snakemake.common
-import snakemake.iocontainers
 from snakemake.resources import Resource
 
 # A study of 10,000 jobs is a few million objects that live until the end. Searches for cycles among them find nothing:
@@ -27,14 +27,20 @@ def signed(function, parameters=None):
 signed(Resource.evaluate, inspect.signature(Resource("any", 0).evaluate).parameters)
 
 
-class OneGuard(snakemake.iocontainers.AttributeGuard):
-    """What Snakemake puts in place of index() and sort() of a job's input, output, parameters, ...: it makes 22 of them for
-    each job, all alike. One of each name is enough."""
+def share_guards(containers):
+    """One object in place of index() and one of sort() of all jobs' inputs, outputs, parameters, ...: Snakemake puts 22 of
+    them in each job, all alike, so that a workflow that calls them is told not to."""
+    guard = getattr(containers, "AttributeGuard", None)
+    if guard is None:
+        return
 
-    made = {}
+    class OneGuard(guard):
+        made = {}
 
-    def __new__(cls, name):
-        return cls.made.get(name) or cls.made.setdefault(name, super().__new__(cls))
+        def __new__(cls, name):
+            return cls.made.get(name) or cls.made.setdefault(name, super().__new__(cls))
+
+    containers.AttributeGuard = OneGuard
 
 
-snakemake.iocontainers.AttributeGuard = OneGuard
+share_guards(sys.modules.get("snakemake.iocontainers"))

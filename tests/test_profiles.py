@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,6 +34,38 @@ def test_a_shell_as_the_scheduler_gives_the_local_bytes(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert (other / target).read_bytes() == (workflow.root / target).read_bytes()
     assert [path.read_text() for path in (other / ".snakemake" / "generic").glob("*.done")] == ["0\n"]
+
+
+ASKING = """
+rule all:
+    input: "few.txt", "many.txt"
+    localrule: True
+
+rule few:
+    output: "few.txt"
+    threads: 3
+    resources: mem_mb=10, runtime=1
+    shell: "touch {output}"
+
+rule many:
+    output: "many.txt"
+    threads: 2
+    resources: mem_mb=20, runtime=2, gpu=4, cpus_per_task=lambda wildcards, threads: 4 * threads
+    shell: "touch {output}"
+"""
+
+
+def test_a_scheduler_is_asked_for_the_cpus_of_all_processes(tmp_path: Path) -> None:
+    """A training on 4 GPUs with 2 threads for each needs 8 CPUs; any other job as many as it has threads."""
+    shutil.copytree(SCRIPTS, tmp_path / "profiles" / "generic")
+    script = tmp_path / "profiles" / "generic" / "submit.sh"
+    script.write_text(script.read_text().replace("set -eu\n", 'set -eu\necho "$1 $2 $3 $4 $5" >> asked.txt\n'))
+    (tmp_path / "Snakefile").write_text(ASKING)
+    command = [sys.executable, "-m", "snakemake", *GENERIC]
+    environment = {**os.environ, "SYNTHORAX_ROOT": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted((tmp_path / "asked.txt").read_text().splitlines()) == ["few 3 10 1 0", "many 8 20 2 4"]
 
 
 def submit(folder: Path, script: str) -> str:

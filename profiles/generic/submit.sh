@@ -1,5 +1,5 @@
 #!/bin/sh
-# Submit one job and print its id. Arguments: rule, threads, MB, minutes, GPUs, script.
+# Submit one job and print its id. Arguments: rule, CPUs, MB, minutes, GPUs, script.
 # Here the scheduler is the shell. For LSF, say:
 #   bsub -J "$1" -n "$2" -M "$3" -W "$4" -gpu "num=$5" < "$6" | sed 's/[^<]*<\([0-9]*\)>.*/\1/'
 set -eu
