@@ -93,12 +93,12 @@ def test_a_second_start_while_submitted_jobs_of_a_killed_run_go_on(held: Held) -
 
 def test_ctrl_c_cancels_submitted_jobs(held: Held) -> None:
     """The cancel command is found though its path, which has the repository's in it, goes to no shell."""
-    first = held.hold(*GENERIC, "--seconds-between-status-checks", "20", "a.txt", name="a")
+    first = held.hold(*GENERIC, "--seconds-between-status-checks", "8", "a.txt", name="a")
     # Snakemake does not cancel a job whose id it has not read yet, or whose state it is just asking for.
     wait_until(lambda: "with external jobid" in held.output(0).read_text())
     time.sleep(2)
     first.send_signal(signal.SIGINT)
-    assert first.wait(30) == 1
+    assert first.wait(90) == 1
     wait_until(lambda: held.jobs() == [])
 
 

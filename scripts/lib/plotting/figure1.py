@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from scripts.lib.plotting.style import ALERT, INK, MM, SOFT, SYNTHETIC, journal_
 COLUMNS = 4
 BOX_HEIGHT, GAP = 42.0, 7.0  # mm
 MARGIN = 2.0  # mm
+LETTER, LINE = 0.95, 2.2  # mm of a caption
 TONES = {"data": "#f3f6f9", "model": "#e4eef7", "judge": "#fdf1e7"}
 
 
@@ -79,7 +81,7 @@ def _draw_stage(
     page.text(x + 2, y + 3.8, stage.title, fontsize=7.5, fontweight="bold", va="center")
     room = BOX_HEIGHT - 7 - 3.2 * len(stage.text) - 2
     if stage.bars:
-        _draw_bars(figure, stage.bars, (x + 5, y + 7.5, box_mm - 7, room - 4), size)
+        _draw_bars(figure, stage.bars, (x + 6, y + 7.5, box_mm - 8, room - 4), size)
     elif stage.pictures:
         _draw_pictures(figure, stage.pictures, (x + 2, y + 7, box_mm - 4, room), size)
     for line, text in enumerate(reversed(stage.text)):
@@ -96,10 +98,12 @@ def _draw_pictures(
     figure: Figure, pictures: Sequence[Picture], room: tuple[float, float, float, float], size: tuple[float, float]
 ) -> None:
     x, y, width, height = room
-    captioned = any(picture.caption for picture in pictures)
-    side = min((width - 1.5 * (len(pictures) - 1)) / len(pictures), height - (3.2 if captioned else 0))
+    widest = (width - 1.5 * (len(pictures) - 1)) / len(pictures)
+    captions = [textwrap.fill(picture.caption, int(widest / LETTER)) for picture in pictures]
+    below = max(LINE * (caption.count("\n") + 1) + 1 if caption else 0 for caption in captions)
+    side = min(widest, height - below)
     left = x + (width - side * len(pictures) - 1.5 * (len(pictures) - 1)) / 2
-    y += (height - side - (3.2 if captioned else 0)) / 2
+    y += (height - side - below) / 2
     for place, picture in enumerate(pictures):
         axis = _axes(figure, (left + place * (side + 1.5), y, side, side), size)
         axis.imshow(picture.image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
@@ -107,8 +111,8 @@ def _draw_pictures(
             axis.contour(picture.outline, levels=[0.5], colors=[ALERT], linewidths=0.6)
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set(visible=picture.framed, color=SYNTHETIC[3], linewidth=1.5)
-        if picture.caption:
-            axis.set_xlabel(picture.caption, fontsize=5, labelpad=1.5, color=INK)
+        if captions[place]:
+            axis.set_xlabel(captions[place], fontsize=5, labelpad=1.5, color=INK)
 
 
 def _draw_bars(
