@@ -182,7 +182,7 @@ def filter_pool(folder: Path) -> None:
     from scripts.lib.proxy.scores import READ, read_scores
 
     pool = Cohort.open(shards_of(folder), READ)
-    scores = read_scores([folder / f"scores-{number}.parquet" for number in range(len(pool.folders))], pool.index)
+    scores = read_scores([folder / f"scores-{number}.parquet" for number in range(len(pool.folders))], pool.folders)
     kept = keep_best(scores, 90, "cosine")
     settings = {"prefixes": [0.1, 1.0], "diversity": {"images": 50, "pairs": 50}}
     kept_table(pool, scores, kept, settings, 1)

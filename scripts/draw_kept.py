@@ -30,12 +30,12 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.plotting.sheet import draw_sheet, sheet_title
     from scripts.lib.proxy.extremes import is_kept, pick_extremes
-    from scripts.lib.proxy.scores import READ, read_scores
+    from scripts.lib.proxy.scores import IDENTITY, READ, read_scores
     from scripts.lib.proxy.view import open_kept
 
     pool = Cohort.open(args.pool, READ)
-    scores = read_scores(args.scores, pool.index)
-    chosen = open_kept(args.pool, args.kept, READ).index
+    scores = read_scores(args.scores, args.pool)
+    chosen = open_kept(args.pool, args.kept, IDENTITY).index
     kept = set(zip(chosen["condition_id"].astype(str), chosen["sample"].astype(int)))
     rows, groups = pick_extremes(scores, kept, EACH)
     # A frame is the outline of a mask that leaves a film's border free.

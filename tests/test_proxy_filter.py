@@ -184,17 +184,27 @@ def test_a_selection_of_a_selection(tmp_path: Path) -> None:
 
 
 def test_scores_that_do_not_fit_the_pool_are_refused(tmp_path: Path) -> None:
-    scores, pool = write_inputs(tmp_path)
-    index = Cohort.open(pool).index
-    with pytest.raises(InputError, match="other films"):
-        read_scores([Path(scores[0])], index)
+    scores, pool = ([Path(path) for path in paths] for paths in write_inputs(tmp_path))
+    with pytest.raises(InputError, match="1 tables of scores for 2 shards"):
+        read_scores(scores[:1], pool)
+    with pytest.raises(InputError, match="30 scores of other films than the 30 of"):
+        read_scores(scores[::-1], pool)
     with pytest.raises(InputError, match="occurs twice"):
-        read_scores([Path(scores[0])] * 2, index)
+        read_scores(scores[:1] * 2, pool[:1] * 2)
     table = pd.read_parquet(scores[0])
     table.loc[3, "score_normal"] = np.nan
     table.to_parquet(scores[0])
     with pytest.raises(InputError, match="edema-3 is missing"):
-        read_scores([Path(path) for path in scores], index)
+        read_scores(scores, pool)
+
+
+def test_ties_at_the_border_go_by_identity() -> None:
+    """Twenty films with three scores: of the 10 at 0.5 five are kept beside the 5 at 0.9, those that sort first."""
+    table = score_frame([0.5] * 10 + [0.9] * 5 + [0.1] * 5).assign(
+        condition_id=[f"{19 - row:02d}" for row in range(20)]
+    )
+    kept = keep_best(table, 50, "cosine")
+    assert kept["source_position"].tolist() == [*range(5, 10), *range(10, 15)]
 
 
 def test_subgroups_are_counted_where_the_pool_has_them(tmp_path: Path) -> None:

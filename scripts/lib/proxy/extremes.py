@@ -18,7 +18,7 @@ def pick_extremes(scores: pd.DataFrame, kept: set[tuple[str, int]], each: int) -
     rows: list[int] = []
     groups: list[Group] = []
     table = scores.reset_index(drop=True)
-    for label in sorted(set(table["label"])):
+    for label in sorted(table["label"].unique()):
         own = table[table["label"] == label].sort_values(["score", *IDENTITY], ascending=[False, True, True])
         best = own.index[:each].tolist()
         worst = own.index[len(best) :].tolist()[-each:]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.errors import InputError
-from scripts.lib.proxy.scores import IDENTITY, KEPT, ranks_by
+from scripts.lib.proxy.scores import IDENTITY, KEPT, own_ranks
 
 
 def kept_count(films: int, percentile: float) -> int:
@@ -35,18 +35,20 @@ def keep_best(scores: pd.DataFrame, percentile: float, rank_by: str) -> pd.DataF
     a large one.
     """
     parts = []
-    for (trial, label), group in scores.groupby(["trial", "label"], sort=True):
+    for (trial, label), group in scores.groupby(["trial", "label"], sort=True, observed=True):
         count = kept_count(len(group), percentile)
         if not count:
             raise InputError(
                 f"{label}, trial {trial}: {len(group)} films are too few to keep one at percentile {percentile:g}; "
                 f"sample more (arms.*.candidates), or lower proxy.percentile"
             )
-        ranked = group.assign(_rank=-ranks_by(group, label, rank_by)).sort_values(["_rank", *IDENTITY], kind="stable")
+        ranks = own_ranks(group, label, rank_by)
+        near = ranks >= np.partition(ranks, -count)[-count]  # the best, and those that equal the last of them
+        ranked = group[near].assign(_rank=-ranks[near]).sort_values(["_rank", *IDENTITY], kind="stable")
         best = ranked.head(count).sort_values(["position", *IDENTITY], kind="stable")
         parts.append(best.assign(_slot=np.sort(group["position"].to_numpy())[:count]))
     if not parts:
         raise InputError("the pool holds no film, so there is nothing to keep; sample it first")
-    kept = pd.concat(parts).rename(columns={"position": "source_position"})
+    kept = pd.concat(parts).rename(columns={"position": "source_position"}).astype({"label": "string"})
     kept = kept.sort_values(["trial", "_slot", "label"], kind="stable", ignore_index=True)
     return kept.assign(position=kept.groupby("trial").cumcount().astype(np.int64))[KEPT]

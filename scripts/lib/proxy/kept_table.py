@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.conditions import SHARED, trial_rows
 from scripts.lib.proxy.diversity import distances, draw_pairs, grey_features, pair_similarity, similarity_kernel, vendi
+from scripts.lib.proxy.scores import IDENTITY
 from scripts.lib.seeds import rng
 
 MEASURES = ("ms_ssim", "distance", "vendi")
@@ -33,11 +36,11 @@ def kept_table(
     ms_ssim, distance, vendi   diversity (see diversity.py), on the rows of prefix 1 and subgroup all, before and after
               filtering. Vendi grows with the number of films, so both are measured on equally many: `compared`
 
-    `settings`: prefixes, diversity.images and diversity.pairs (most films and pairs that are compared).
+    `scores` stand in the order of the pool's films. `settings`: prefixes, diversity.images and diversity.pairs (most films
+    and pairs that are compared).
     """
-    places = pd.Series(np.arange(len(pool)), index=pool.index["image_id"].astype(str))
-    scores = scores.assign(_row=places.loc[scores["image_id"].astype(str)].to_numpy())
-    kept = kept.assign(_row=places.loc[kept["image_id"].astype(str)].to_numpy())
+    kept = kept.assign(_row=_rows_of(kept, scores))
+    scores = scores[[*IDENTITY, "trial", "position", "label", "score"]].assign(_row=np.arange(len(scores)))
     rows = []
     for trial in _trials(scores["trial"]):
         before, after = scores.iloc[trial_rows(scores, trial)], kept.iloc[trial_rows(kept, trial)]
@@ -49,13 +52,21 @@ def kept_table(
     return _joined(table)
 
 
+def _rows_of(kept: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
+    """Return the place in `scores` of each kept film, int64 (n,), without a Python object for every film of the pool."""
+    found = pc.index_in(pa.array(scores["image_id"]), value_set=pa.array(kept["image_id"])).fill_null(-1).to_numpy()
+    rows = np.empty(len(kept), np.int64)
+    rows[found[found >= 0]] = np.flatnonzero(found >= 0)
+    return rows
+
+
 def _trials(trials: pd.Series) -> list[int]:
-    own = sorted(set(trials.tolist()) - {SHARED})
+    own = sorted(set(trials.unique().tolist()) - {SHARED})
     return own or [SHARED]
 
 
 def _counts(pool: Cohort, before: pd.DataFrame, after: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    for label in sorted(set(before["label"]) | set(after["label"])):
+    for label in sorted({*before["label"].unique(), *after["label"].unique()}):
         old, new = before[before["label"] == label], after[after["label"] == label]
         for name, column, value in [(ALL, None, None), *_subgroups(pool, old["_row"])]:
             parts = [part if column is None else part[_of(pool, part, column, value)] for part in (old, new)]
@@ -85,7 +96,7 @@ def _of(pool: Cohort, part: pd.DataFrame, column: str, value: str) -> np.ndarray
 def _diversities(
     pool: Cohort, before: pd.DataFrame, after: pd.DataFrame, trial: int, settings: Mapping[str, int], seed: int
 ) -> Iterator[dict[str, Any]]:
-    for label in sorted(set(after["label"])):
+    for label in sorted(after["label"].unique()):
         old, new = (part[part["label"] == label] for part in (before, after))
         count = min(len(new), settings["images"])
         samples = [_sample(part, count, seed) for part in (old, new)]
@@ -98,8 +109,10 @@ def _diversities(
 
 def _sample(part: pd.DataFrame, count: int, seed: int) -> np.ndarray:
     """Return the rows of `count` films drawn by chance, the same for the same films in any order."""
-    part = part.sort_values(["condition_id", "sample"], kind="stable")
-    return np.sort(rng(seed, "diversity", "films").permutation(part["_row"].to_numpy())[:count])
+    identity = pa.table({name: pa.array(part[name]) for name in IDENTITY})
+    order = pc.sort_indices(identity, sort_keys=[(name, "ascending") for name in IDENTITY]).to_numpy()
+    chosen = order[rng(seed, "diversity", "films").permutation(len(order))[:count]]
+    return np.sort(part["_row"].to_numpy()[chosen])
 
 
 def diversity_of(pool: Cohort, samples: Sequence[np.ndarray], most: int, stream: tuple[Any, ...]) -> dict[str, float]:

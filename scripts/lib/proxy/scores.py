@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scripts.lib.cohort.store import Cohort
+from scripts.lib.cohort.store import Cohort, read_index
 from scripts.lib.errors import InputError
 from scripts.lib.prompts import NORMAL, SIDES, label_prompts, with_side
 
 IDENTITY = ["condition_id", "sample"]
-# What scores, filters and their tables need of a pool's index; the rest of it need not be held.
-READ = ["image_id", *IDENTITY, "trial", "position", "view", "sex"]
+# What tables about a filter need of a pool's index beside the scores; the rest of it need not be held.
+READ = ["trial", "view", "sex"]
+HELD = ["image_id", *IDENTITY, "trial", "position", "label", "score"]
 KEPT = ["image_id", *IDENTITY, "trial", "source_position", "position", "label", "score"]
 
 
@@ -46,7 +47,7 @@ def own_labels(cohort: Cohort, prompts: Mapping[str, object]) -> list[str]:
     return found
 
 
-def ranks_by(scores: pd.DataFrame, label: str, rank_by: str) -> np.ndarray:
+def ranks_by(scores: Mapping[str, pd.Series] | pd.DataFrame, label: str, rank_by: str) -> np.ndarray:
     """Return what films are ranked by for a label, (n,): the cosine with its text, or its margin over `normal`'s.
 
     `normal` has no margin, so it is ranked by its cosine in either case.
@@ -59,24 +60,48 @@ def ranks_by(scores: pd.DataFrame, label: str, rank_by: str) -> np.ndarray:
     return values - scores[f"score_{NORMAL}"].to_numpy()
 
 
-def read_scores(paths: Sequence[Path], pool: pd.DataFrame) -> pd.DataFrame:
-    """Return the scores of all shards in the order of the pool's index; raises InputError unless they match."""
-    parts = []
-    for path in paths:
-        try:
-            part = pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not a table of scores ({' '.join(str(error).split())}); score it anew") from None
-        wrong = part[[name for name in part if name.startswith("score")]].isna().any(axis=1)
-        if wrong.any():
-            name = part["image_id"][wrong.to_numpy().argmax()]
-            raise InputError(f"{path}: the score of {name} is missing ({wrong.sum()} films); score this shard anew")
+def own_ranks(scores: pd.DataFrame, label: str, rank_by: str) -> np.ndarray:
+    """Return what films that were made for this label are ranked by, (n,); `score` is their cosine with its text."""
+    columns = {f"score_{NORMAL}": scores[f"score_{NORMAL}"]} if f"score_{NORMAL}" in scores else {}
+    return ranks_by({**columns, f"score_{label}": scores["score"]}, label, rank_by)
+
+
+def read_scores(paths: Sequence[Path], folders: Sequence[Path]) -> pd.DataFrame:
+    """Return the scores of a pool's shards, in the order of its films: HELD, and score_normal where there is one.
+
+    One shard is read at a time, and of its films about 100 bytes are held each. Raises InputError unless each table holds
+    the scores of its shard, without gaps, and no film occurs twice.
+    """
+    if len(paths) != len(folders):
+        raise InputError(f"{paths[0]}: {len(paths)} tables of scores for {len(folders)} shards; give one for each")
+    parts, keys = [], []
+    for path, folder in zip(paths, folders):
+        part = _scores_of(path, folder)
+        keys.append(pd.util.hash_pandas_object(part[IDENTITY], index=False, categorize=False).to_numpy())
+        part["label"] = part["label"].astype("category")
         parts.append(part)
-    table = pd.concat(parts, ignore_index=True)
-    if table.duplicated(IDENTITY).any() or pool.duplicated(IDENTITY).any():
-        raise InputError(f"{paths[0]}: a film (condition_id, sample) occurs twice; give each shard's scores once")
-    scores = table.drop(columns=["image_id", "trial", "position"])
-    found = pool[["image_id", *IDENTITY, "trial", "position"]].merge(scores, on=IDENTITY, how="left")
-    if len(table) != len(pool) or found["score"].isna().any():  # a score is never missing in the tables
-        raise InputError(f"{paths[0]}: {len(table)} scores for a pool of {len(pool)} other films; score this pool anew")
-    return found
+    labels = pd.api.types.union_categoricals([part["label"] for part in parts], sort_categories=True).categories
+    for part in parts:
+        part["label"] = part["label"].cat.set_categories(labels)
+    if len(np.unique(np.concatenate(keys))) < sum(map(len, keys)):
+        table = pd.concat([part[IDENTITY] for part in parts])
+        if table.duplicated().any():
+            raise InputError(f"{paths[0]}: a film (condition_id, sample) occurs twice; give each shard's scores once")
+    return pd.concat(parts, ignore_index=True)
+
+
+def _scores_of(path: Path, folder: Path) -> pd.DataFrame:
+    """Return what is held of one shard's scores, checked against its films."""
+    try:
+        part = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a table of scores ({' '.join(str(error).split())}); score it anew") from None
+    wrong = part[[name for name in part if name.startswith("score")]].isna().any(axis=1)
+    if wrong.any():
+        name = part["image_id"][wrong.to_numpy().argmax()]
+        raise InputError(f"{path}: the score of {name} is missing ({wrong.sum()} films); score this shard anew")
+    films = read_index(folder, ["image_id", *IDENTITY, "trial", "position"])
+    if len(part) != len(films) or not all((part[name].array == films[name].array).all() for name in IDENTITY):
+        raise InputError(f"{path}: {len(part)} scores of other films than the {len(films)} of {folder}; score it anew")
+    normal = f"score_{NORMAL}"
+    return films.assign(**{name: part[name] for name in ("label", "score", normal) if name in part})
