@@ -16,7 +16,7 @@ HOLDER = [sys.executable, "-I", "-S", str(ROOT / "tests" / "gpu_holder.py")]
 SCHEDULED = ("SLURM_", "LSB_", "PBS_", "FLUX_", "CUDA_", "SYNTHORAX_")
 
 
-def _hear_interrupts() -> None:
+def hear_interrupts() -> None:
     """A shell starts its background jobs deaf to SIGINT, and what they start inherits that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -45,7 +45,7 @@ class Machine:
         argv = [sys.executable, "-m", "scripts.lib.gpu_slot", *map(str, options), "--", *(command or self.holder())]
         own = {**self.environment, **variables}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(argv, cwd=ROOT, env=own, text=True, preexec_fn=_hear_interrupts, **pipes)
+        return subprocess.Popen(argv, cwd=ROOT, env=own, text=True, preexec_fn=hear_interrupts, **pipes)
 
     def run(self, *options: object, command: list[str] | None = None, **variables: str) -> tuple[int, str, str]:
         """Return (status, stdout, stderr)."""

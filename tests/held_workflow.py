@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tests.gpu_machine import hear_interrupts
+
 ROOT = Path(__file__).resolve().parents[1]
 SNAKEFILE = f"""
 import os
@@ -56,6 +58,7 @@ class Held:
                 cwd=self.root,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
+                preexec_fn=hear_interrupts,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )

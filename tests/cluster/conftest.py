@@ -12,6 +12,7 @@ import pytest
 
 from tests.cluster.slurm import Slurm, missing, running
 from tests.conftest import Workflow, copy_repository
+from tests.gpu_machine import hear_interrupts
 
 # Two GPUs, one a job; the rest as on a real cluster, but with less patience.
 STUDY = "compute: {gpus: 1}\n"
@@ -33,7 +34,13 @@ class ClusterWorkflow(Workflow):
         """Start the run and leave it alone; its output goes to run.log."""
         with (self.root / "run.log").open("w") as log:
             return subprocess.Popen(
-                self.command(*arguments), cwd=self.root, env=self.slurm.environment, stdout=log, stderr=log, text=True
+                self.command(*arguments),
+                cwd=self.root,
+                env=self.slurm.environment,
+                stdout=log,
+                stderr=log,
+                text=True,
+                preexec_fn=hear_interrupts,
             )
 
     def run(self, *arguments: str, study: str | None = "studies/tiny.yaml") -> subprocess.CompletedProcess[str]:
