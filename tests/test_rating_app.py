@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -193,6 +195,23 @@ def test_a_broken_file_of_tokens(tmp_path: Path, text: str) -> None:
         load_tokens(path, ["bob"])
 
 
+@pytest.fixture
+def closed_loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """gradio leaves event loops open; the collector would complain of them in whatever test comes next."""
+    made, new_event_loop = list[asyncio.AbstractEventLoop](), asyncio.new_event_loop
+
+    def remembered() -> asyncio.AbstractEventLoop:
+        made.append(new_event_loop())
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", remembered)
+    yield
+    asyncio.set_event_loop(None)
+    for loop in made:
+        loop.close()
+
+
+@pytest.mark.usefixtures("closed_loops")
 def test_what_the_server_lets_through(desk: Desk, study: Study) -> None:
     pytest.importorskip("gradio", reason="the rating app needs gradio")
     from starlette.testclient import TestClient
