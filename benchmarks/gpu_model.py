@@ -143,7 +143,7 @@ def write_films(folder: Path, side: int, count: int) -> Path:
     """Write a cohort of random films with masks and labels, at the side of the study, unless it is there."""
     import numpy as np
 
-    from scripts.lib.cohort.store import CohortWriter
+    from scripts.lib.cohort.writer import CohortWriter
 
     if (folder / "cohort.json").is_file():
         return folder

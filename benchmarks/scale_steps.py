@@ -46,7 +46,7 @@ class Watch:
 
 def write_cohort(folder: Path) -> Path:
     """Write the small real cohort that conditions take their masks from."""
-    from scripts.lib.cohort.store import CohortWriter
+    from scripts.lib.cohort.writer import CohortWriter
 
     with CohortWriter(folder, SIDE, STRUCTURES, LABELS, {"dataset": "scale"}) as writer:
         for number in range(REAL):
@@ -58,7 +58,8 @@ def write_cohort(folder: Path) -> Path:
 
 def generated_cohort(number: int) -> Any:
     """Return a cohort of so many films that are not on the disk: every mask shows lungs and a pneumothorax."""
-    from scripts.lib.cohort.store import Cohort, index_frame
+    from scripts.lib.cohort.store import Cohort
+    from scripts.lib.cohort.writer import index_frame
 
     class Generated(Cohort):
         has_masks = True
@@ -112,7 +113,8 @@ def conditions(count: int) -> Any:
 
 def write_pool(folder: Path, count: int, shard: int = SHARD) -> list[Path]:
     """Write a pool in shards of `shard` images: true indices, and arrays of zeros that take no room on the disk."""
-    from scripts.lib.cohort.store import HEADER_BYTES, _npy_header, index_frame
+    from scripts.lib.cohort.store import HEADER_BYTES
+    from scripts.lib.cohort.writer import index_frame, npy_header
 
     table, shards = conditions(count), []
     for number, start in enumerate(range(0, count, shard)):
@@ -127,7 +129,7 @@ def write_pool(folder: Path, count: int, shard: int = SHARD) -> list[Path]:
         index_frame(rows, LABELS).to_parquet(made / "index.parquet", index=False)
         for name in ("images.npy", "masks.npy"):
             with (made / name).open("wb") as stream:
-                stream.write(_npy_header((len(rows), SIDE, SIDE)))
+                stream.write(npy_header((len(rows), SIDE, SIDE)))
                 stream.truncate(HEADER_BYTES + len(rows) * SIDE * SIDE)
         meta = {"dataset": "scale", "resolution": SIDE, "structures": STRUCTURES, "labels": LABELS}
         (made / "cohort.json").write_text(json.dumps({**meta, "n_images": len(rows), "has_masks": True}))

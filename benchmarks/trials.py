@@ -36,7 +36,7 @@ def settings_of(paths: list[str], task: str) -> dict[str, Any]:
 
 
 def write_films(folder: Path, resolution: int, count: int) -> None:
-    from scripts.lib.cohort.store import CohortWriter
+    from scripts.lib.cohort.writer import CohortWriter
 
     stream = np.random.default_rng(0)
     with CohortWriter(folder, resolution, ["lungs"], TARGETS["multilabel"], {}) as writer:

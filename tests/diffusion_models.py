@@ -12,7 +12,8 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from scripts.lib.cohort.store import CohortWriter, pixels_sha256
+from scripts.lib.cohort.store import pixels_sha256
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.diffusion.control import build_controlnet
 from scripts.lib.diffusion.generator import Generator, open_generator
 from scripts.lib.diffusion.layout import BASE_PARTS, CLASSES, write_model_index

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scripts.lib.cohort.store import Cohort, CohortWriter, pixels_sha256
+from scripts.lib.cohort.store import Cohort, pixels_sha256
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.config import merge
 from scripts.lib.seeds import rng
 from scripts.lib.subsets import draw_ranks

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from scripts.lib.cohort.store import Cohort, CohortWriter, pixels_sha256
+from scripts.lib.cohort.store import Cohort, pixels_sha256
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.diffusion.devices import Placement
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.diffusion.text import train_tokenizer

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scripts.lib.cohort.store import CohortWriter
+from scripts.lib.cohort.writer import CohortWriter
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT_PROMPT = "Edema <script>window.stolen = 1</script><img src=x onerror='window.stolen = 1'>"

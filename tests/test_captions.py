@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from scripts import caption_reports as command
-from scripts.lib.cohort.store import Cohort, CohortWriter
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.errors import InputError
 from scripts.lib.feedback.caption_remote import RemoteWriter, check_destination, is_remote
 from scripts.lib.feedback.captions import caption_table, check_caption, held_out_rows

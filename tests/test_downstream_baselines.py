@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.lib.cohort.store import Cohort, CohortWriter
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.downstream.baselines import baseline_rows, baseline_scores
 from scripts.lib.downstream.metrics import label_scores
 from scripts.lib.errors import InputError

@@ -206,7 +206,7 @@ def test_a_missing_setting_is_named(tmp_path: Path, inputs: tuple) -> None:
 
 
 def test_a_pool_of_another_size_is_refused(tmp_path: Path, inputs: tuple) -> None:
-    from scripts.lib.cohort.store import CohortWriter
+    from scripts.lib.cohort.writer import CohortWriter
 
     with CohortWriter(tmp_path / "pool", 8, ["lungs"], ["edema", "pneumonia"], {}) as writer:
         writer.add(np.zeros((8, 8), np.uint8), None, {"image_id": "a", "patient_id": "a", "trial": -1, "position": 0})

@@ -12,7 +12,8 @@ import torch
 
 from scripts import build_preferences, train_controlnet, train_dpo
 from scripts.lib.cli import run
-from scripts.lib.cohort.store import Cohort, CohortWriter, pixels_sha256
+from scripts.lib.cohort.store import Cohort, pixels_sha256
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.diffusion import preference_training
 from scripts.lib.diffusion.batches import batch_noise
 from scripts.lib.diffusion.devices import place

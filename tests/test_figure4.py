@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.lib.cohort.store import Cohort, CohortWriter
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.errors import InputError
 from scripts.lib.plotting.figure4 import RatedSet, choose_sets, draw_figure4, rated_sets
 from scripts.lib.tables import FIGURE2

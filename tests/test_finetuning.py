@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from scripts import finetune_proxy, train_controlnet
-from scripts.lib.cohort.store import CohortWriter, pixels_sha256
+from scripts.lib.cohort.store import pixels_sha256
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.diffusion import finetuning
 from scripts.lib.diffusion.generator import open_generator
 from scripts.lib.diffusion.layout import read_notes

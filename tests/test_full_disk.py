@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from scripts.lib.atomic import atomic_dir, atomic_file
-from scripts.lib.cohort.store import FILES, Cohort, CohortWriter
+from scripts.lib.cohort.store import FILES, Cohort
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.errors import InputError
 from scripts.lib.full_disk import FullDiskError, full_disk, full_disk_line, size
 from scripts.lib.stale_locks import clear_stale_locks

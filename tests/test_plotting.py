@@ -10,7 +10,7 @@ from PIL import Image
 
 from scripts import draw_sheet as sheet_command
 from scripts import plot_figure2 as figure_command
-from scripts.lib.cohort.store import CohortWriter
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.errors import InputError
 from scripts.lib.masks import PALETTE
 from scripts.lib.plotting.figure2 import draw_figure2

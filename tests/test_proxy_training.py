@@ -11,7 +11,8 @@ import torch
 from open_clip.loss import ClipLoss
 from torch.nn import functional
 
-from scripts.lib.cohort.store import CohortWriter, pixels_sha256
+from scripts.lib.cohort.store import pixels_sha256
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.errors import InputError
 from scripts.lib.proxy import small
 from scripts.train_proxy import main

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts import sample_rating_sets as command
-from scripts.lib.cohort.store import Cohort, CohortWriter, pixels_sha256
+from scripts.lib.cohort.store import Cohort, pixels_sha256
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.errors import InputError
 from scripts.lib.feedback.assignments import deal_sets
 from scripts.lib.feedback.caption_rules import NORMAL, mentions

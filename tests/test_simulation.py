@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts import simulate_ratings as command
-from scripts.lib.cohort.store import Cohort, CohortWriter
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.errors import InputError
 from scripts.lib.feedback.log import read_ratings
 from scripts.lib.feedback.simulation import judge_sets, simulate, text_fit, write_log

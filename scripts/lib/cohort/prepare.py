@@ -17,8 +17,9 @@ from scripts.lib.cohort.decode import Decoded, Decoder
 from scripts.lib.cohort.geometry import COVER, FITS
 from scripts.lib.cohort.quarantine import check_share, write_quarantine
 from scripts.lib.cohort.splits import draw_splits, given_splits, linked_groups
-from scripts.lib.cohort.store import CohortWriter, pixels_sha256
+from scripts.lib.cohort.store import pixels_sha256
 from scripts.lib.cohort.workers import in_order
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.errors import InputError
 from scripts.lib.formats.paths import files_below
 from scripts.lib.formats.record import Listing, Record, Rejection

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from scripts.lib.atomic import atomic_file
 from scripts.lib.cli import progress
-from scripts.lib.cohort.store import Cohort, CohortWriter, pixels_sha256
+from scripts.lib.cohort.store import Cohort, pixels_sha256
+from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.diffusion.resolution import fit_images
 from scripts.lib.diffusion.sampling import Request, Sampler
 from scripts.lib.errors import InputError
