@@ -34,7 +34,8 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what is measured (default all)")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="of sampling (default all)")
     parser.add_argument("--ours", nargs="*", type=int, help="micro-batches of our sampler (default 1 to 32)")
-    parser.add_argument("--stock", nargs="*", type=int, help="batches of the stock pipeline (default 1 to 64)")
+    parser.add_argument("--stock", nargs="*", type=int, help="batches of the stock pipeline (default 1 to 32)")
+    parser.add_argument("--compiled", nargs="*", type=int, help="batches of both with compiled networks (default 16)")
     parser.add_argument("--levers", nargs="+", help="names of levers, beside none (default all)")
     parser.add_argument("--micro-batch", type=int, help="micro-batch of the levers (default the largest but one)")
     parser.add_argument("--all-switches", action="store_true", help="part sampling with every switch on")
@@ -64,7 +65,8 @@ def main(argv: list[str] | None = None) -> None:
 
     shape, device = (TINY if args.tiny else SD15), torch.device(args.device)
     shape = replace(shape, solver=args.solver or shape.solver, steps=args.steps or shape.steps)
-    shape = replace(shape, **{key: own for key in ("ours", "stock") if (own := getattr(args, key)) is not None})
+    given = {key: getattr(args, key) for key in ("ours", "stock", "compiled")}
+    shape = replace(shape, **{key: batches for key, batches in given.items() if batches is not None})
     if device.type == "cpu":  # for a check that true shapes fit and run: the GPU's sizes would take minutes
         shape = replace(shape, matrix=min(shape.matrix, 1024), copied=min(shape.copied, 2**26))
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[args.precision]

@@ -111,6 +111,13 @@ def _graphs(sampler: Sampler) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _whole_step(_sampler: Sampler) -> Iterator[None]:
+    """The networks of a step compiled as one piece instead of block by block."""
+    with patch.object(sampling, "predict_noise", torch.compile(predict_noise, dynamic=False)):
+        yield
+
+
 ALL = {"channels_last": True, "compile": "blocks", "vae": "bf16"}
 LEVERS = (
     Lever("none"),
@@ -125,4 +132,6 @@ LEVERS = (
     Lever("bytes made on the CPU", {}, _floats_home),
     Lever("channels_last, CUDA graph", {"channels_last": True, "vae": "bf16"}, _graphs),
     Lever("all", ALL),
+    Lever("all, CUDA graph", ALL, _graphs),
+    Lever("channels_last, step compiled whole", {"channels_last": True, "vae": "bf16"}, _whole_step),
 )

@@ -25,6 +25,7 @@ class Shape:
     steps: int
     ours: list[int]  # micro-batches of our sampler
     stock: list[int]  # batches of the stock pipeline
+    compiled: list[int]  # batches at which both are measured once more, with compiled networks
     control: list[int]  # batches of the ControlNet's training
     control_steps: int
     classifier: dict[str, Any]
@@ -54,7 +55,8 @@ SD15 = Shape(
     hint_channels=[16, 32, 96, 256],
     steps=20,
     ours=[1, 4, 8, 16, 32],
-    stock=[1, 2, 4, 8, 16, 32, 64],
+    stock=[1, 4, 8, 16, 32],
+    compiled=[16],
     control=[8, 16, 32, 64],
     control_steps=12,
     classifier={"encoder": "resnet50", "side": 224, "batches": [64, 256]},
@@ -78,6 +80,7 @@ TINY = Shape(
     steps=2,
     ours=[1, 2],
     stock=[1, 2],
+    compiled=[],
     control=[2],
     control_steps=4,
     classifier={"encoder": "resnet18", "side": 32, "batches": [4]},

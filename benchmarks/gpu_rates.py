@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import datetime
 import os
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ import torch
 
 from benchmarks.gpu_ledger import good
 from benchmarks.gpu_model import Shape
-from scripts.lib.config import load_study
+from scripts.lib.config import merge, read_yaml
 from scripts.lib.planning.rates import write_rates
 from scripts.lib.planning.shapes import shape_of
 
@@ -22,8 +21,11 @@ SOURCE = "python -m benchmarks.gpu, random weights"
 
 
 def study_like(shape: Shape, precision: str) -> dict[str, Any]:
-    """Return the paper's configuration with the networks, sizes and sampling that the benchmark measures."""
-    config = copy.deepcopy(load_study([ROOT / "config.yaml", ROOT / "studies" / "paper.yaml"]))
+    """Return the paper's configuration with the networks, sizes and sampling that the benchmark measures.
+
+    The configuration is not checked against its schema: a GPU's machine may have no jsonschema.
+    """
+    config = merge(read_yaml(ROOT / "config.yaml"), read_yaml(ROOT / "studies" / "paper.yaml"))
     unet, vae = shape.unet, shape.vae
     levels = len(unet["block_out_channels"])
     config["study"]["resolution"] = shape.resolution

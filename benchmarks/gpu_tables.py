@@ -36,6 +36,12 @@ def _sampling(found: Mapping[str, Any]) -> str:
         for one in found["sampling"]
         for who in ("ours", "stock")
     ]
+    shapes += [
+        [one["kind"], f"{who}, compiled", *(f"{count}: {rate:.3g}" for count, rate in rates.items())]
+        for one in found["sampling"]
+        for who, rates in one["compiled"].items()
+        if rates
+    ]
     widest = max(len(row) for row in shapes)
     shapes = [row + [NONE] * (widest - len(row)) for row in shapes]
     text = table("Sampling", head, rows)
