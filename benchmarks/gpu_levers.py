@@ -111,14 +111,7 @@ def _graphs(sampler: Sampler) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _whole_step(_sampler: Sampler) -> Iterator[None]:
-    """The networks of a step compiled as one piece instead of block by block."""
-    with patch.object(sampling, "predict_noise", torch.compile(predict_noise, dynamic=False)):
-        yield
-
-
-ALL = {"channels_last": True, "compile": "blocks", "vae": "bf16"}
+ALL = {"channels_last": True, "compile": "step", "vae": "bf16"}
 LEVERS = (
     Lever("none"),
     Lever("attention: plain", {"attention": "plain"}),
@@ -131,7 +124,8 @@ LEVERS = (
     Lever("texts encoded anew", {}, _texts_anew),
     Lever("bytes made on the CPU", {}, _floats_home),
     Lever("channels_last, CUDA graph", {"channels_last": True, "vae": "bf16"}, _graphs),
+    Lever("channels_last, blocks", {"channels_last": True, "compile": "blocks", "vae": "bf16"}),
+    Lever("channels_last, blocks, CUDA graph", {"channels_last": True, "compile": "blocks", "vae": "bf16"}, _graphs),
+    Lever("compile: step", {"compile": "step"}),
     Lever("all", ALL),
-    Lever("all, CUDA graph", ALL, _graphs),
-    Lever("channels_last, step compiled whole", {"channels_last": True, "vae": "bf16"}, _whole_step),
 )

@@ -8,7 +8,7 @@ import pytest
 
 from scripts.lib.planning.estimate import Line, Plan, make_plan
 from scripts.lib.planning.jobs import Job
-from scripts.lib.planning.pricing import Price, price_of
+from scripts.lib.planning.pricing import Price, price_of, seconds_of
 from scripts.lib.planning.shapes import shape_of
 from scripts.lib.planning.sizes import read_sizes
 from scripts.lib.planning.table import known_lines, peak_lines, table, wall_line
@@ -100,6 +100,24 @@ def test_a_twentieth_of_a_job_does_not_decide_how_the_whole_is_known(monkeypatch
         price = price_of(job, Work({"step": 100, "film": films}), config, rates)
         assert price.seconds == pytest.approx(100 + films / 1000) and price.source == source
         assert price.at_peak == pytest.approx(films / 1000)
+
+
+def test_of_equal_operations_the_nearest_batch_is_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.lib.planning.pricing.operations_of", lambda rule, unit, own: 10.0 * own["steps"])
+    config = study(TINY)
+    shape = shape_of(config, "sample_pool", None, True)
+    units = [
+        {
+            "unit": "text image",
+            "per_second": rate,
+            "shape": {**shape, "micro_batch": batch, "steps": 2 * shape["steps"]},
+        }
+        for batch, rate in ((1, 1.0), (8, 4.0), (64, 5.0))
+    ]
+    rates = {"machine": {**MACHINE, "gpu": "toy"}, "rates": {"sample_pool": {"units": units}}}
+    # The study's micro-batch is 4: 8 is nearer than 1. Half the steps take half of 1 / 4 s.
+    assert shape["micro_batch"] == 4
+    assert seconds_of("sample_pool", "text image", shape, rates, gpu=True) == (0.125, "scaled")
 
 
 def test_a_kind_of_image_that_was_not_timed_is_scaled_from_another(monkeypatch: pytest.MonkeyPatch) -> None:

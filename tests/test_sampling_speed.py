@@ -11,12 +11,12 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 
 from scripts.lib.cohort.store import FILES, Cohort
-from scripts.lib.diffusion import speed
+from scripts.lib.diffusion import sampling, speed
 from scripts.lib.diffusion.devices import place
 from scripts.lib.diffusion.pool import Conditions, Parts, make_batch, one_ahead, write_shard
 from scripts.lib.diffusion.sampling import KEPT_PROMPTS, Request, Sampler
 from scripts.lib.diffusion.settings import Section
-from scripts.lib.diffusion.speed import compile_repeated, decode_finite
+from scripts.lib.diffusion.speed import compile_repeated, compile_step, decode_finite
 from scripts.lib.errors import InputError
 from tests.diffusion_models import (
     SAMPLING,
@@ -104,6 +104,20 @@ def test_compiled_blocks_are_whole_graphs_with_the_same_result(base, plain_image
     monkeypatch.setattr(speed, "compile_repeated", lambda network: compile_repeated(network, backend=count))
     images = make_batch(sampler_of(base, compile="blocks"), requests(), KINDS)
     assert len(graphs) >= 4  # both kinds of blocks at two widths at least
+    assert np.abs(images.astype(int) - plain_images).max() <= 1
+
+
+@pytest.mark.usefixtures("compiler")
+def test_a_step_compiled_as_one_piece_makes_the_same_images(base, plain_images, monkeypatch):
+    graphs = []
+
+    def count(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(sampling, "compile_step", lambda predict: compile_step(predict, backend=count))
+    images = make_batch(sampler_of(base, compile="step"), requests(), KINDS)
+    assert graphs
     assert np.abs(images.astype(int) - plain_images).max() <= 1
 
 

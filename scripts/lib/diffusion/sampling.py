@@ -23,7 +23,7 @@ from scripts.lib.diffusion.encoding import encode_text, tokenize
 from scripts.lib.diffusion.generator import Generator
 from scripts.lib.diffusion.hints import HintPainter
 from scripts.lib.diffusion.settings import Section
-from scripts.lib.diffusion.speed import decode_finite, tune
+from scripts.lib.diffusion.speed import compile_step, decode_finite, tune
 from scripts.lib.errors import InputError
 from scripts.lib.seeds import derive_seed
 
@@ -88,6 +88,7 @@ class Sampler:
             networks.append(_move(generator.controlnet, placement))
             self.branch = HintBranch(generator.controlnet)
         tune(generator.vae, networks, settings["speed"])
+        self._compiled = compile_step(predict_noise) if settings["speed"]["compile"] == "step" else None
         if generator.controlnet is not None and structures:
             unknown = sorted(set(structures) - set(notes.get("structures", structures)))
             if unknown:
@@ -143,12 +144,12 @@ class Sampler:
         branch = self.branch if embedded is not None else None
         if guided and embedded is not None:
             embedded = torch.cat([embedded, embedded])
-        solver = self._solver
+        predict, solver = self._compiled or predict_noise, self._solver
         solver.set_timesteps(self.settings["steps"], device=device)
         latents = torch.stack(noise).to(device) * solver.init_noise_sigma
         for step in solver.timesteps:
             entered = solver.scale_model_input(torch.cat([latents, latents]) if guided else latents, step).to(dtype)
-            guess = predict_noise(self.generator.unet, entered, step, text, branch, embedded).float()
+            guess = predict(self.generator.unet, entered, step, text, branch, embedded).float()
             if guided:
                 without, within = guess.chunk(2)
                 guess = without + self.guidance * (within - without)

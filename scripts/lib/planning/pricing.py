@@ -106,7 +106,7 @@ def seconds_of(
     """Return the seconds of one unit and how they are known.
 
     `scaled`: measured at another shape in the same precision, or of another kind of image, times the ratio of the operations;
-    of several the one with the nearest operations. `floor`: operations over the published peak of a GPU; of decoding films
+    of several the one with the nearest operations, and of equals that with the nearest batch. `floor`: operations over the published peak of a GPU; of decoding films
     what smaller ones took.
     """
     rate = rate_of(rates, rule, unit, shape)
@@ -120,22 +120,30 @@ def seconds_of(
     peak = peak_of(rates, shape) if gpu else None
     here = operations_of(rule, unit, shape) if known or peak else None
     if here and known:
-        there, other = min(known, key=lambda pair: abs(math.log(pair[0] / here)))
+        there, other, _ = min(known, key=lambda one: (round(abs(math.log(one[0] / here)), 6), _apart(one[2], shape)))
         return here / there / other, SCALED
     return (here / (peak * 1e12), FLOOR) if here and peak else (None, NONE)
 
 
 def _counted(
     rule: str, units: Sequence[str], shape: Mapping[str, Any], rates: Mapping[str, Any]
-) -> list[tuple[float, float]]:
-    """Return (operations, units per second) of what was measured of these units in the shape's precision."""
+) -> list[tuple[float, float, Mapping[str, Any]]]:
+    """Return (operations, units per second, shape) of what was measured of these units in the shape's precision."""
     found = [
-        (operations_of(rule, unit, own), rate)
+        (operations_of(rule, unit, own), rate, own)
         for unit in units
         for rate, own in rates_elsewhere(rates, rule, unit)
         if own.get("precision") == shape.get("precision") and own.get("task") == shape.get("task")
     ]
-    return [(there, rate) for there, rate in found if there]
+    return [one for one in found if one[0]]
+
+
+def _apart(measured: Mapping[str, Any], shape: Mapping[str, Any]) -> float:
+    """Return how far two batches are apart, as the logarithm of their ratio: a GPU is slower with few images at once."""
+    for key in ("micro_batch", "batch_size"):
+        if measured.get(key) and shape.get(key):
+            return abs(math.log(measured[key] / shape[key]))
+    return 0.0
 
 
 def _smaller_films(rates: Mapping[str, Any], shape: Mapping[str, Any]) -> tuple[float | None, str]:
