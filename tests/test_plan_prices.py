@@ -27,9 +27,9 @@ def test_a_rate_of_another_shape_is_scaled_by_operations(tmp_path: Path, monkeyp
         "scripts.lib.planning.pricing.operations_of", lambda rule, unit, own: counted[own["resolution"]]
     )
     (price,) = make_plan([job], large, sizes, rates).prices
-    # 21,884 films * 25 / 64 shards = 8,548.4, one more in the first: 133 batches of 64 and 37 images, which take 5 micro-batches
-    # of 8, so 8,552 are computed; 5 s + 8,552 * (600 / 50) / 2 a second = 51,317 s.
-    assert (price.seconds, price.source) == (51_317.0, "scaled")
+    # 21,884 films * 25 / 64 shards = 8,548.4, one more in the first: 133 batches of 64 and 37 images, which take 3 micro-batches
+    # of 16, so 8,560 are computed; 5 s + 8,560 * (600 / 50) / 2 a second = 51,365 s.
+    assert (price.seconds, price.source) == (51_365.0, "scaled")
     monkeypatch.setattr("scripts.lib.planning.pricing.operations_of", lambda rule, unit, own: None)
     plan = make_plan([job], large, sizes, rates)
     assert plan.prices[0].seconds is None and plan.lines[0].source == "n/a"
