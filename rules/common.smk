@@ -6,6 +6,7 @@ from scripts.lib import config as study_config
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
 from scripts.lib.launching import check_gpu_limit
+from scripts.lib.processor import asks, precision_here, resolved
 from scripts.lib.raw_trees import check_sources, root_of, tracked_files
 from scripts.lib.stale_locks import clear_stale_locks
 from scripts.lib.starting import begin_jobs, check_profile, one_line
@@ -52,12 +53,24 @@ def code(script):
     return fingerprint(f"scripts.{script}") + versions(script)
 
 
+@cache
+def precision():
+    """What `precision: auto` means in this run; measured when the results folder is new."""
+    return one_line(precision_here, GPUS, workflow.dryrun or workflow.touch)
+
+
+def settings_of(name, dataset=None):
+    """The settings of one stage with the precision of this run."""
+    settings = study_config.stage(CONFIG, name, dataset)
+    return resolved(settings, precision()) if asks(settings) else settings
+
+
 def stage(name):
     """A params function: the settings of one stage, cut to the dataset of the job, as canonical JSON."""
 
     @cache
     def text(dataset):
-        return study_config.to_json(study_config.stage(CONFIG, name, dataset))
+        return study_config.to_json(settings_of(name, dataset))
 
     def settings(wildcards):
         return text(getattr(wildcards, "dataset", None) if name in study_config.PER_DATASET else None)
@@ -200,7 +213,7 @@ MGCA = "results/mgca"
 
 def trial_settings(wildcards):
     """A dataset's trial settings; the weights called `mgca` are those that the workflow trains."""
-    settings = study_config.stage(CONFIG, "trials", wildcards.dataset)
+    settings = settings_of("trials", wildcards.dataset)
     if settings["model"]["weights"] == "mgca":
         settings["model"] = {**settings["model"], "weights": MGCA}
     return settings

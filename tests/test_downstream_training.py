@@ -174,6 +174,6 @@ def test_predictions_are_those_of_the_model_at_rest(folder: Path) -> None:
 
 def test_a_gpu_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device("auto", "bf16") == Device(torch.device("cpu"), False)
+    assert choose_device("auto", "auto") == Device(torch.device("cpu"), False)
     with pytest.raises(InputError, match="device = 'cuda:1', but torch finds no GPU"):
         choose_device("cuda:1", "fp32")

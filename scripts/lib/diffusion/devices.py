@@ -127,12 +127,20 @@ def _join(device: str, dtype: torch.dtype) -> Placement:
     return Placement(accelerator.device, dtype, accelerator.process_index, found, accelerator)
 
 
-def place(settings: Section, shared: bool = False) -> Placement:
-    """Return the placement that `device` (auto | cpu | cuda | cuda:N) and `precision` (fp32 | bf16) ask for.
+def suiting(device: str) -> torch.dtype:
+    """Return the precision that `auto` means on a device."""
+    on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+    return torch.bfloat16 if on_gpu else torch.float32
 
+
+def place(settings: Section, shared: bool = False) -> Placement:
+    """Return the placement that `device` (auto | cpu | cuda | cuda:N) and `precision` (auto | fp32 | bf16) ask for.
+
+    A workflow hands over fp32 or bf16; `auto` of a command that somebody starts by hand is bf16 on a GPU and fp32 elsewhere.
     `shared` lets a launch under accelerate or torchrun divide the work; the device is then the process's own.
     """
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[settings.one_of("precision", "fp32", "bf16")]
+    asked = settings.one_of("precision", "auto", "fp32", "bf16")
+    dtype = {"auto": suiting(settings["device"]), "fp32": torch.float32, "bf16": torch.bfloat16}[asked]
     if shared and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return _join(settings["device"], dtype)
     name = settings["device"]

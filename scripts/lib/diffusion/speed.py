@@ -41,7 +41,7 @@ def tune(vae: nn.Module, networks: list[Any], speed: Section) -> None:
     if speed.one_of("attention", "fused", "plain") == "plain":
         for network in networks:
             network.set_attn_processor(AttnProcessor())
-    if speed["channels_last"]:
+    if speed["channels_last"] is True or (speed["channels_last"] == "auto" and vae.device.type == "cpu"):
         for network in (vae, *networks):
             nn.Module.to(network, memory_format=torch.channels_last)
     if speed.one_of("compile", "none", "blocks", "step") == "blocks":

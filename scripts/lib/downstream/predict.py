@@ -20,7 +20,7 @@ TEST_BATCH = 64
 
 @dataclass(frozen=True)
 class Device:
-    """The processor of a trial, and whether it computes in bfloat16 (a GPU only)."""
+    """The processor of a trial, and whether it computes in bfloat16."""
 
     name: torch.device
     bf16: bool
@@ -36,7 +36,7 @@ class Device:
 def choose_device(wanted: str, precision: str) -> Device:
     """Return the device: `auto` is the GPU where there is one; raises InputError for a GPU that is not there.
 
-    `precision` bf16 holds on a GPU; the CPU computes in fp32 always, so that its results do not depend on its make.
+    `precision` is fp32, bf16 or auto, which is bf16 on a GPU alone.
     """
     found = torch.cuda.is_available()
     name = torch.device(("cuda" if found else "cpu") if wanted == "auto" else wanted)
@@ -44,7 +44,7 @@ def choose_device(wanted: str, precision: str) -> Device:
         raise InputError(f"trials: device = {wanted!r}, but torch finds no GPU here; set it to auto or cpu")
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
-    return Device(name, precision == "bf16" and name.type == "cuda")
+    return Device(name, precision == "bf16" or (precision == "auto" and name.type == "cuda"))
 
 
 def to_images(images: np.ndarray, device: Device) -> Tensor:

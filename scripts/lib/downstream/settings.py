@@ -25,7 +25,7 @@ CHOICES = {
     "optimizer.name": ("adamw", "adam", "sgd"),
     "schedule.name": ("constant", "cosine"),
     "mixing.kind": ("concat", "balanced"),
-    "precision": ("fp32", "bf16"),
+    "precision": ("auto", "fp32", "bf16"),
     "empty_policy": ("exclude", "kaggle", "zero"),
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from scripts.lib.config import stage
 from scripts.lib.errors import InputError
+from scripts.lib.processor import BF16, FP32, resolved
 from scripts.lib.raw_trees import PHANTOM
 
 # Stable Diffusion 1.x, the shape of RoentGen; assumed when base.path names a model that is not on this machine.
@@ -71,7 +72,11 @@ def base_shape(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shape_of(config: Mapping[str, Any], rule: str, dataset: str | None, gpu: bool) -> dict[str, Any]:
-    """Return the shape of a stage's units; {} for stages whose cost depends on no model. `gpu`: of a class with GPUs."""
+    """Return the shape of a stage's units; {} for stages whose cost depends on no model. `gpu`: of a class with GPUs.
+
+    `precision: auto` is bf16 on a GPU and, in a plan, fp32 on a processor.
+    """
+    config = resolved(config, BF16 if gpu else FP32)
     side = config["study"]["resolution"]
     pixels = {"resolution": side}
     if rule in ("write_phantom", "prepare_cohort"):
@@ -103,7 +108,7 @@ def shape_of(config: Mapping[str, Any], rule: str, dataset: str | None, gpu: boo
         own = stage(config, "trials", str(dataset))
         model = {key: value for key, value in own["model"].items() if key != "weights"}
         wanted = {"task": own["task"], "image_size": own["image_size"], "batch_size": own["batch_size"]}
-        return {**pixels, **wanted, "model": model, "precision": own["precision"] if gpu else "fp32"}
+        return {**pixels, **wanted, "model": model, "precision": own["precision"]}
     return {}
 
 

@@ -98,7 +98,7 @@ def gpu_bytes(config: Mapping[str, Any], rule: str, dataset: str | None) -> int 
         return None
     trained, held = known
     section = config["base"] if rule == "train_base" else config[SECTIONS.get(rule, "sampling")]
-    half = rule not in WHOLE and section["precision"] == "bf16"
+    half = rule not in WHOLE and section["precision"] != "fp32"  # auto is bf16 on a GPU
     each = LEARNING + (0 if rule == "train_trials" else MEAN)
     if rule == "train_dpo":
         held += trained  # the reference
