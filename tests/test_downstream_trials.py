@@ -14,7 +14,7 @@ import pytest
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.downstream.rows import Setting, trial_seed
 from scripts.lib.downstream.training import Training
-from scripts.lib.downstream.trials import select_films, synthetic_films
+from scripts.lib.downstream.trials import _finished, select_films, synthetic_films
 from scripts.lib.errors import InputError
 from scripts.train_trials import main
 from tests.downstream_films import settings_for, write_trial_inputs
@@ -116,6 +116,19 @@ def test_work_of_other_settings_is_not_taken_over(tmp_path: Path, inputs: tuple)
     (command.checkpoints / "multiplier-1.json").write_text(json.dumps(stale))
     (command.checkpoints / "multiplier-1.safetensors").write_bytes(b"torn")
     assert command(multipliers=(1,)) == expected
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"key": ', b"\xff\xfe", b"[1]", b'{"key": "k"}', b'{"scores": {}}', b'{"key": "k", "scores": 1}']
+)
+def test_a_damaged_file_of_scores_is_named_and_not_taken(tmp_path: Path, capsys, content: bytes) -> None:
+    path = tmp_path / "multiplier-1.json"
+    assert _finished(path, "k") is None and capsys.readouterr().err == ""
+    path.write_bytes(content)
+    assert _finished(path, "k") is None
+    assert f"{path}: not the scores of a cell" in capsys.readouterr().err
+    path.write_text('{"key": "k", "scores": {"f1": 0.5}}')
+    assert _finished(path, "k") == {"f1": 0.5} and _finished(path, "other") is None
 
 
 def select(inputs: tuple, pool: Path | None = None, trial: int = 0, **changes: Any):
