@@ -9,7 +9,9 @@ import pytest
 
 from scripts import describe_arm
 from scripts.lib.errors import InputError
+from scripts.lib.proxy.kept_table import COLUMNS as KEPT
 from scripts.lib.proxy.report import arm_report, check_judge
+from scripts.lib.proxy.usable import COLUMNS as VALIDATION
 
 JUDGE = {"encoder": "small", "weights": "results/mgca", "frozen": True}
 ABOUT = {
@@ -63,8 +65,9 @@ def test_what_filters_must_not_judge(weights):
 
 def test_the_command_writes_it(tmp_path):
     (tmp_path / "cohort.json").write_text(json.dumps({"generator": "abc123"}))
-    validation().to_csv(tmp_path / "validation.csv", index=False)
-    kept().to_csv(tmp_path / "kept.csv", index=False)
+    about = {"dataset": "mimic", "split": "validate", "ranked_by": "cosine", "patients": 40}
+    validation().assign(**about)[VALIDATION].to_csv(tmp_path / "validation.csv", index=False)
+    kept().reindex(columns=KEPT).to_csv(tmp_path / "kept.csv", index=False)
     files = ["--validation", str(tmp_path / "validation.csv"), "--kept", str(tmp_path / "kept.csv")]
     out = tmp_path / "report.md"
     describe_arm.main(["--pool", str(tmp_path), *files, "--config", json.dumps(ABOUT), "--out", str(out)])

@@ -107,5 +107,5 @@ def test_another_table_is_no_validation(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="columns"):
         read_validation(tmp_path / "t.csv")
-    with pytest.raises(InputError, match="not a table"):
+    with pytest.raises(InputError, match="no such table"):
         read_validation(tmp_path / "nothing.csv")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scripts.lib.csv_text import MISSING, read_columns, read_text
 from scripts.lib.errors import InputError
 from scripts.lib.statistics import check_trials
 
@@ -18,12 +19,14 @@ TRIALS = [
 ]
 BASELINES = ["dataset", "task", "metric", "baseline", "value"]
 SIGNIFICANCE = ["dataset", "metric", "fraction", "arm", "multiplier", "p_bonferroni", "significant", "note"]
+TESTS = ["dataset", "fraction", "multiplier", "difference", "ci_low", "ci_high", "p_bonferroni"]
 NUMBERS = {"fraction", "multiplier", "trial", "seed", "n_real", "n_synthetic", "value", "difference", "p_bonferroni"}
+NUMBERS |= {"ci_low", "ci_high"}
+WHOLE = {"multiplier", "trial", "seed"}  # never rounded to be shown
 OPTIONAL = ("value", "p_bonferroni")  # numbers that may be "n/a"
 MEASURED = {"value", "seed", "n_real", "n_synthetic"}  # what a row reports, as against what it is about
 SETTING = ["dataset", "metric", "fraction"]
 CELL = [*SETTING, "arm", "multiplier"]
-MISSING = "n/a"
 FIGURE2 = [
     *["dataset", "title", "task", "metric", "kind", "fraction", "arm", "multiplier", "trial", "baseline"],
     *["n_real", "n_synthetic", "value", "difference", "p_bonferroni", "significant", "note"],
@@ -33,36 +36,9 @@ FIGURE2 = [
 def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = OPTIONAL) -> pd.DataFrame:
     """Read these columns of a CSV: NUMBERS as numbers (NaN where an `optional` one says n/a), the rest as text.
 
-    Raises InputError for a file that is no table, a missing column, or text where a number belongs.
+    Raises InputError for a file that is no table, a missing column, or text where a number or a truth belongs.
     """
-    text = _read_text(path)
-    if missing := [name for name in columns if name not in text]:
-        raise InputError(f"{path}: columns {missing} are missing; expected {list(columns)}")
-    table = text[list(columns)].copy()
-    for name in columns:
-        if name == "significant":
-            table[name] = text[name] == "True"
-        elif name in NUMBERS:
-            absent = text[name].str.strip().str.lower().isin(["", MISSING, "nan"])
-            table[name] = pd.to_numeric(text[name].mask(absent), errors="coerce")
-            wrong = np.flatnonzero(table[name].isna() & ~(absent & (name in optional)))
-            if len(wrong):
-                raise InputError(
-                    f"{path}: line {wrong[0] + 2}: {name} = {text[name].iloc[wrong[0]]!r}; expected a number"
-                )
-    return table
-
-
-def _read_text(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a CSV table ({' '.join(str(error).split())}); make it again") from None
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such table") from None
-    if table.empty:
-        raise InputError(f"{path}: the table has no rows; make it again")
-    return table
+    return read_columns(path, columns, NUMBERS - WHOLE, WHOLE, {"significant"}, optional)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -81,7 +57,7 @@ def collect(paths: Sequence[Path]) -> pd.DataFrame:
     """
     parts = []
     for path in paths:
-        part = _read_text(path)
+        part = read_text(path)
         if parts and list(part.columns) != list(parts[0].columns):
             raise InputError(f"{path}: columns {list(part.columns)} differ from {list(parts[0].columns)} of {paths[0]}")
         parts.append(part)

@@ -90,7 +90,7 @@ def _table(table: pd.DataFrame) -> str:
     """Return a Markdown table; numbers with three digits, what is missing as a dash."""
 
     def cell(value: object) -> str:
-        if pd.isna(value):
+        if pd.isna(value) or value == "":
             return "-"
         return f"{value:.3f}" if isinstance(value, float) else str(value)
 
