@@ -86,6 +86,15 @@ def test_a_line_that_is_no_rating_is_named(tmp_path: Path, text: str, message: s
         read_ratings(path)
 
 
+def test_a_log_from_before_the_outline_was_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.jsonl"
+    path.write_text(line() + "\n" + line(outline=False, image=1, sequence=1) + "\n")
+    assert read_ratings(path)[0].sort_values("image")["outline"].tolist() == [False, None]
+    path.write_text(line(outline="no") + "\n")
+    with pytest.raises(InputError, match="jsonl:1: outline 'no': expected true, false or null"):
+        read_ratings(path)
+
+
 def test_strangers_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "ratings.jsonl"
     path.write_text(line() + "\n")

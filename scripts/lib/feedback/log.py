@@ -6,6 +6,8 @@ One line a score, in this order of keys:
     set_id    which set of four images          place     the set's place in this rater's order, from 0
     role      shared | own | repeat | control   image     sample number 0..3 (not where it stood on the screen)
     aspect    text | mask                       score     0..5
+    outline   true | false: whether the mask's outline was on the screen when the score was given; null without a mask, and
+              where nothing says so, as in logs from before it was written
 Nothing is ever changed or removed: the latest of (rater, place, image, aspect) counts, the others are its history.
 The one exception is a line at the end of the file that a crash has torn: nobody was told that it is saved, and the next
 rating takes its place. A damaged line anywhere else is an error, since a hand, and no crash, has damaged it.
@@ -40,7 +42,7 @@ MAX_NAME = 100
 TAIL = 1 << 16  # bytes at the end of a log, many times more than the longest line
 TICK = timedelta(milliseconds=1)  # times are written no finer
 BLANK = b" \t\r\0"  # what a line without a rating may hold; a crash of the machine can leave zeros
-KEYS = ("time", "rater", "set_id", "role", "place", "image", "aspect", "score", "session", "sequence")
+KEYS = ("time", "rater", "set_id", "role", "place", "image", "aspect", "score", "outline", "session", "sequence")
 WHAT = ["rater", "place", "image", "aspect"]
 
 
@@ -48,7 +50,8 @@ WHAT = ["rater", "place", "image", "aspect"]
 class Rating:
     """One score of one image in one aspect; whole numbers only, else InputError.
 
-    place >= 0, image (sample number) 0..3, score 0..5; numpy's whole numbers become Python's.
+    place >= 0, image (sample number) 0..3, score 0..5; numpy's whole numbers become Python's. outline: whether the mask's
+    outline was on the screen, None where there is no mask.
     """
 
     rater: str
@@ -58,6 +61,7 @@ class Rating:
     image: int
     aspect: str
     score: int
+    outline: bool | None = None
 
     def __post_init__(self) -> None:
         for name in ("rater", "set_id"):
@@ -67,6 +71,8 @@ class Rating:
                 raise InputError(f"{name} {getattr(self, name)!r}: expected one of {', '.join(known)}")
         for name, limit in (("place", None), ("image", IMAGES - 1), ("score", MAX_SCORE)):
             object.__setattr__(self, name, _whole(name, getattr(self, name), limit))
+        if self.outline is not None and type(self.outline) is not bool:
+            raise InputError(f"outline {self.outline!r}: expected true, false or null")
 
 
 class RatingLog:
@@ -214,6 +220,8 @@ def _parse(line: bytes, sets: Collection[str] | None, raters: Collection[str] | 
         record = json.loads(line.rstrip(BLANK))
     except ValueError as error:
         raise InputError(f"not JSON ({error})") from None
+    if isinstance(record, dict):
+        record.setdefault("outline", None)
     if not isinstance(record, dict) or set(record) != set(KEYS):
         found = sorted(record) if isinstance(record, dict) else type(record).__name__
         raise InputError(f"keys {found}, expected {sorted(KEYS)}")
