@@ -42,7 +42,7 @@ def test_what_is_no_truth_is_refused(tmp_path: Path, word: str) -> None:
 
 
 def test_a_row_without_a_test_has_no_truth_where_that_may_be(tmp_path: Path) -> None:
-    row = "siim,SIIM,segmentation,dice,trial,0.1,real,0,1,n/a,40,0,0.5,n/a,n/a,{},\n"
+    row = "siim,SIIM,segmentation,dice,trial,0.1,real,0,1,n/a,40,0,n/a,0.5,n/a,n/a,{},\n"
     path = write(tmp_path / "f.csv", FIGURE2, row.format("n/a"), row.format("TRUE"))
     assert read_table(path, FIGURE2, optional=FIGURE2)["significant"].tolist() == [False, True]
     path = write(tmp_path / "f.csv", FIGURE2, row.format("WAHR"))

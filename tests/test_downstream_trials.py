@@ -60,7 +60,7 @@ def test_the_table_is_the_contract_and_the_same_every_time(tmp_path: Path, input
     command = Command(tmp_path, inputs, task)
     table = command()
     assert table.decode().splitlines()[0] == (
-        "dataset,task,metric,fraction,arm,multiplier,trial,seed,n_real,n_synthetic,value"
+        "dataset,task,metric,fraction,arm,multiplier,trial,seed,n_real,n_synthetic,value,n_labels,note"
     )
     rows = rows_of(table)
     names = METRICS[task]

@@ -17,19 +17,27 @@ TRIALS = [
     *["dataset", "task", "metric", "fraction", "arm", "multiplier"],
     *["trial", "seed", "n_real", "n_synthetic", "value"],
 ]
+LABELS = ["n_labels", "note"]  # over how many labels a value is the mean, and which ones are not in it
 BASELINES = ["dataset", "task", "metric", "baseline", "value"]
 SIGNIFICANCE = ["dataset", "metric", "fraction", "arm", "multiplier", "p_bonferroni", "significant", "note"]
 TESTS = ["dataset", "fraction", "multiplier", "difference", "ci_low", "ci_high", "p_bonferroni"]
 NUMBERS = {"fraction", "multiplier", "trial", "seed", "n_real", "n_synthetic", "value", "difference", "p_bonferroni"}
 NUMBERS |= {"ci_low", "ci_high"}
-WHOLE = {"multiplier", "trial", "seed"}  # never rounded to be shown
-OPTIONAL = ("value", "p_bonferroni")  # numbers that may be "n/a"
-MEASURED = {"value", "seed", "n_real", "n_synthetic"}  # what a row reports, as against what it is about
+WHOLE = {"multiplier", "trial", "seed", "n_labels"}  # never rounded to be shown
+OPTIONAL = ("value", "n_labels", "p_bonferroni")  # numbers that may be "n/a"
+MEASURED = {
+    "value",
+    "seed",
+    "n_real",
+    "n_synthetic",
+    "n_labels",
+    "note",
+}  # what a row reports, as against what it is about
 SETTING = ["dataset", "metric", "fraction"]
 CELL = [*SETTING, "arm", "multiplier"]
 FIGURE2 = [
     *["dataset", "title", "task", "metric", "kind", "fraction", "arm", "multiplier", "trial", "baseline"],
-    *["n_real", "n_synthetic", "value", "difference", "p_bonferroni", "significant", "note"],
+    *["n_real", "n_synthetic", "n_labels", "value", "difference", "p_bonferroni", "significant", "note"],
 ]
 
 
@@ -44,7 +52,7 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = OPT
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a CSV of stable bytes; what could not be had is written as n/a, never left to guess."""
     table = table.copy()
-    for name in ("trial", "multiplier", "n_real", "n_synthetic"):
+    for name in ("trial", "multiplier", "n_real", "n_synthetic", "n_labels"):
         if name in table and pd.api.types.is_float_dtype(table[name]) and (table[name].dropna() % 1 == 0).all():
             table[name] = table[name].astype("Int64")
     table.to_csv(path, index=False, lineterminator="\n", na_rep=MISSING)
@@ -80,9 +88,11 @@ def collect(paths: Sequence[Path]) -> pd.DataFrame:
 def summarize(trials: pd.DataFrame, baselines: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
     """Return one row a cell and metric: mean, spread and extremes of the trials, the trivial baselines, the test.
 
-    `difference` is to the real-only mean at the same fraction. Metrics that are not tested have no P value.
+    `difference` is to the real-only mean at the same fraction. Metrics that are not tested have no P value. `n_labels`: the
+    labels that each value is the mean of; a label that is left out is in the note.
     """
     check_trials(trials)
+    trials = trials.assign(**{name: trials.get(name, none) for name, none in (("n_labels", np.nan), ("note", ""))})
     grouped = trials.groupby(["dataset", "task", *CELL[1:]], sort=False)
     table = grouped.agg(
         trials=("value", "count"),
@@ -92,6 +102,8 @@ def summarize(trials: pd.DataFrame, baselines: pd.DataFrame, tests: pd.DataFrame
         max=("value", "max"),
         n_real=("n_real", "mean"),
         n_synthetic=("n_synthetic", "mean"),
+        n_labels=("n_labels", "min"),
+        about=("note", lambda notes: "; ".join(dict.fromkeys(filter(None, notes)))),
     ).reset_index()
     wide = baselines.pivot(index=["dataset", "metric"], columns="baseline", values="value").reset_index()
     table = table.merge(wide, on=["dataset", "metric"], how="left", validate="many_to_one")
@@ -99,7 +111,10 @@ def summarize(trials: pd.DataFrame, baselines: pd.DataFrame, tests: pd.DataFrame
     table = table.merge(real, on=SETTING, how="left", validate="many_to_one")
     table["difference"] = (table["mean"] - table["mean_real"]).where(table["arm"] != "real")
     table = table.drop(columns="mean_real").merge(tests[SIGNIFICANCE], on=CELL, how="left", validate="one_to_one")
-    return table.assign(note=table["note"].fillna(""))
+    notes = [
+        about + "; " * bool(about and note) + note for about, note in zip(table["about"], table["note"].fillna(""))
+    ]
+    return table.assign(note=notes).drop(columns="about")
 
 
 def figure2(
