@@ -47,7 +47,7 @@ class Command:
         argv += ["--pool", *([self.pool] if arm != "real" else []), "--dataset", "toy", "--arm", arm]
         argv += ["--fraction", more.get("fraction", 0.5), "--trial", more.get("trial", 0), "--seed", 1]
         argv += ["--multipliers", *multipliers, "--checkpoint-dir", self.checkpoints, "--out", self.folder / name]
-        main([str(word) for word in argv])
+        main([str(word) for word in [*argv, *more.get("options", ())]])
         return (self.folder / name).read_bytes()
 
 
@@ -75,6 +75,12 @@ def test_the_table_is_the_contract_and_the_same_every_time(tmp_path: Path, input
     assert not command.checkpoints.exists()
     assert command(name="again.csv") == table
     assert command(multipliers=(2,), name="one.csv").splitlines()[1:] == table.splitlines()[1 + len(names) :]
+
+
+def test_what_is_to_be_known_of_an_arm_stands_in_every_row(tmp_path: Path, inputs: tuple) -> None:
+    told = "not limited to 50 % of the training films: x"
+    rows = rows_of(Command(tmp_path, inputs, "classification")(options=("--note", told)))
+    assert rows and {row["note"] for row in rows} == {told}
 
 
 def test_real_only_needs_no_pool(tmp_path: Path, inputs: tuple) -> None:

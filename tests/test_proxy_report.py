@@ -22,6 +22,7 @@ ABOUT = {
     "proxy_trained_here": True,
     "judge_trained_here": True,
     "foundation": ["mimic"],
+    "exposure": "",
     "judge": JUDGE,
 }
 
@@ -47,6 +48,14 @@ def test_the_report_names_every_model_and_what_was_kept_of_the_whole_pool():
         text.count("| -1 | edema |") == 1
         and "| -1 | edema | 20 | 2 | 0.500 | 0.800 | 0.700 | - | 4.000 | 1.500 |" in text
     )
+
+
+def test_what_is_not_limited_to_the_fraction_is_said():
+    text = arm_report(
+        {**ABOUT, "exposure": "not limited to 1 % of the training films: x"}, {"generator": "a"}, validation(), kept()
+    )
+    assert "The arm is not limited to 1 % of the training films: x." in text.splitlines()
+    assert "not limited" not in arm_report(ABOUT, {"generator": "a"}, validation(), kept())
 
 
 def test_models_from_elsewhere_are_not_said_to_be_trained_here():
