@@ -97,3 +97,16 @@ def test_without_sets_there_is_no_figure():
     figure = draw_figure4(SETS, MONITOR, without, table(), {})
     texts = [text.get_text() for part in figure.subfigs for axis in part.axes for text in axis.texts]
     assert "published: step 50; 9 sets apart: 0.56, no interval" in texts
+
+
+def test_an_arm_that_learned_from_more_films_has_a_dagger():
+    texts = []
+    for note in ("", "without edema; not limited to 10 % of the training films: x"):
+        rows = table().astype({"note": object})
+        rows.loc[(rows["arm"] == "dpo") & (rows["kind"] == "mean"), "note"] = note
+        figure = draw_figure4(SETS, MONITOR, ACCURACY, rows, {"dpo": "preference tuned"})
+        (axis,) = [axis for part in figure.subfigs for axis in part.axes if axis.patches]
+        names = [label.get_text() for label in axis.get_xticklabels()]
+        texts.append((names, axis.get_legend().get_title().get_text()))
+    assert [name for name in texts[1][0] if "†" in name] == ["preference\ntuned†"] and "†" not in str(texts[0])
+    assert "† not limited to this share of the films, see the table's note" in texts[1][1]

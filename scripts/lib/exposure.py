@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+NOT_LIMITED = "not limited to"  # with this the note of an arm begins, by which figures find it
+
 
 def exposure(config: Mapping[str, Any], arm: str, dataset: str, fraction: float) -> str:
     """Return what an arm has learned from training films of `dataset` outside of `fraction`, "" where nothing."""
@@ -20,7 +22,7 @@ def exposure(config: Mapping[str, Any], arm: str, dataset: str, fraction: float)
     found = list(dict.fromkeys(_reasons(config, arm, dataset, fraction)))
     if not found:
         return ""
-    return f"not limited to {fraction * 100:g} % of the training films: {', '.join(found)}"
+    return f"{NOT_LIMITED} {fraction * 100:g} % of the training films: {', '.join(found)}"
 
 
 def exposures(config: Mapping[str, Any]) -> list[str]:

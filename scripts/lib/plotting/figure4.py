@@ -156,7 +156,7 @@ def _draw_monitor(axis: Axes, monitor: pd.DataFrame, reported: pd.Series) -> Non
         fontsize=6,
         color=INK,
     )
-    axis.legend(loc="upper left", fontsize=6, ncols=2)
+    axis.legend(loc="upper left", fontsize=5.8, labelspacing=0.25, borderaxespad=0.2)
     other = axis.twinx()
     other.plot(steps, monitor["distance"], color=ALERT, lw=0.9, ls="--")
     other.set_ylabel("distance from the start", color=ALERT)
