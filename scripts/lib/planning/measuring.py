@@ -124,9 +124,9 @@ def _by_bars(rule: str, sample: Sample, source: str) -> tuple[list[dict[str, Any
 
 
 def _with_checks(sample: Sample, steps: dict[str, Any]) -> tuple[list[dict[str, Any]], float]:
-    """Divide the seconds of DPO's bar, which holds all checks on held-out pairs but the first, as their operations stand.
+    """Divide the seconds of DPO's bar, which holds all checks on held-out pairs but the first and last, as operations stand.
 
-    Also returns the seconds of the first check, which comes before the bar.
+    Also returns the seconds of those, which come before and after the bar.
     """
     each = {unit: operations_of(DPO, unit, sample.shape) or 0.0 for unit in (STEP, CHECK)}
     done = steps["amount"] / sample.units[STEP]  # it may have stopped early
