@@ -31,7 +31,11 @@ class Ledger:
         self._end = None if seconds is None else time.monotonic() + seconds
         if path is None or not path.is_file():
             return
-        stored = json.loads(path.read_text())
+        try:
+            stored = json.loads(path.read_text())
+            stored["about"], stored["measured"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a file of measurements ({error!r}); name another file") from None
         if stored["about"] != json.loads(json.dumps(self.about)):
             raise InputError(
                 f"{path}: measured on {_short(stored['about'])}; this run is {_short(self.about)}; name another file"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from scripts.lib import config as study_config
 from scripts.lib.errors import InputError
+from scripts.lib.exposure import exposure, exposures, proxy_judged_on_training
 from scripts.lib.fingerprint import fingerprint
 from scripts.lib.launching import check_gpu_limit
 from scripts.lib.processor import asks, precision_here, resolved
@@ -35,6 +36,9 @@ CONFIG = checked_config()
 if workflow.is_main_process:
     one_line(check_gpu_limit, CONFIG["compute"]["gpus"], getattr(workflow.global_resources.get("gpu"), "value", None))
 STUDY = CONFIG["study"]
+if workflow.is_main_process:
+    for line in exposures(CONFIG):
+        print(f"Note: {line}", file=sys.stderr)
 FRACTIONS = [f"{fraction:g}" for fraction in STUDY["fractions"]]
 
 
@@ -243,6 +247,8 @@ def trial_options(wildcards):
     arm, fraction = wildcards.arm, wildcards.fraction
     pool, kept = pool_shards(wildcards), pool_kept(wildcards)
     options = ["--arm", arm, "--fraction", fraction, "--multipliers", *map(str, multipliers(arm, fraction))]
+    note = exposure(CONFIG, arm, wildcards.dataset, float(fraction))
+    options += ["--note", note] if note else []
     return shlex.join(options + (["--pool", *pool] if pool else []) + (["--kept", *kept] if kept else []))
 
 
@@ -257,6 +263,16 @@ def proxy_model(wildcards):
 def proxy_name(wildcards):
     """How open_clip calls the proxy model."""
     return CONFIG["proxy"]["model"] or "results/proxy/model"
+
+
+def validation_note(wildcards):
+    """What a reader of the proxy model's validation must know of its films, as an option of validate_proxy."""
+    name = CONFIG["proxy"]["validation"]["dataset"]
+    if name not in STUDY["datasets"] or not proxy_judged_on_training(CONFIG, name):
+        return ""
+    return shlex.join(
+        ["--note", f"training films of {name}, whose trials at smaller fractions may not use all of them"]
+    )
 
 
 def pool_scores(wildcards):
@@ -295,6 +311,7 @@ def figure3_cell():
 def arm_roles(wildcards):
     """Which model does what in a filtered arm, for its report."""
     roles = {"dataset": wildcards.dataset, "arm": wildcards.arm, "fraction": wildcards.fraction}
+    roles["exposure"] = exposure(CONFIG, wildcards.arm, wildcards.dataset, float(wildcards.fraction))
     roles |= {"proxy": proxy_name(wildcards), "proxy_trained_here": CONFIG["proxy"]["model"] is None}
     judge = trial_settings(wildcards)["model"]
     roles |= {"foundation": STUDY["foundation"], "judge": judge, "judge_trained_here": judge["weights"] == MGCA}

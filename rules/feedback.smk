@@ -148,6 +148,7 @@ rule build_preferences:
     output:
         train="results/feedback/preferences-train.jsonl",
         heldout="results/feedback/preferences-heldout.jsonl",
+        report="results/feedback/preferences-report.jsonl",
     log:
         "results/logs/build_preferences/feedback.log",
     conda:
@@ -165,7 +166,7 @@ rule build_preferences:
     shell:
         "python -m scripts.build_preferences --ratings {input.ratings:q} --sets {input.sets:q} "
         "--assignments {input.assignments:q} --config {params.config:q} {params.seed} --out-train {output.train:q} "
-        "--out-heldout {output.heldout:q} > {log:q} 2>&1"
+        "--out-heldout {output.heldout:q} --out-report {output.report:q} > {log:q} 2>&1"
 
 
 rule train_dpo:
@@ -173,6 +174,7 @@ rule train_dpo:
         generator="results/generators/controlnet",
         train="results/feedback/preferences-train.jsonl",
         heldout="results/feedback/preferences-heldout.jsonl",
+        report="results/feedback/preferences-report.jsonl",
         pool=rated_files,
     output:
         directory("results/generators/dpo"),
@@ -200,7 +202,7 @@ rule train_dpo:
         "Tune the generator to the raters' preferences (Diffusion-DPO)"
     shell:
         "{params.launch} -m scripts.train_dpo --generator {input.generator:q} --pool {params.pool:q} "
-        "--preferences {input.train:q} --heldout {input.heldout:q} --config {params.config:q} "
+        "--preferences {input.train:q} --heldout {input.heldout:q} --report {input.report:q} --config {params.config:q} "
         "{params.seed} --threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 
@@ -226,5 +228,5 @@ rule plot_figure4:
         "Plot Figure 4"
     shell:
         "python -m scripts.plot_figure4 --table {input.table:q} --ratings {input.ratings:q} --sets {input.sets:q} "
-        "--pool {params.pool:q} --monitor {input.generator:q}/monitor.csv --config {params.config:q} "
-        "--out {output:q} > {log:q} 2>&1"
+        "--pool {params.pool:q} --monitor {input.generator:q}/monitor.csv --accuracy {input.generator:q}/accuracy.csv "
+        "--config {params.config:q} --out {output:q} > {log:q} 2>&1"

@@ -55,12 +55,13 @@ rule validate_proxy:
         model=proxy_name,
         cohort=subpath(input.index, parent=True),
         split=CONFIG["proxy"]["validation"]["split"],
+        note=validation_note,
         seed=f"--seed {STUDY['seed']}",
     message:
         "Validate the proxy model on real films"
     shell:
         "{params.launch} -m scripts.validate_proxy --model {params.model:q} --cohort {params.cohort:q} "
-        "--split {params.split} --config {params.config:q} {params.seed} --threads {threads} "
+        "--split {params.split} --config {params.config:q} {params.seed} {params.note} --threads {threads} "
         "--out {output:q} > {log:q} 2>&1"
 
 

@@ -1,8 +1,9 @@
-"""Turn ratings into pairs of a preferred and another image of the same set, split into train and held-out by set.
+"""Turn ratings into pairs of a preferred and another image of the same set, split into three parts by set.
 
     python -m scripts.build_preferences --ratings results/feedback/ratings.jsonl --sets results/feedback/sets.parquet \\
         --assignments results/feedback/assignments.parquet --config preferences.json --seed 1 \\
-        --out-train results/feedback/preferences-train.jsonl --out-heldout results/feedback/preferences-heldout.jsonl
+        --out-train results/feedback/preferences-train.jsonl --out-heldout results/feedback/preferences-heldout.jsonl \\
+        --out-report results/feedback/preferences-report.jsonl
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ def main(argv: list[str] | None = None) -> None:
     add_config(parser, "the pairs (section feedback.preferences)")
     parser.add_argument("--seed", type=int, required=True, help="seed of the study")
     parser.add_argument("--out-train", type=Path, required=True, help="pairs to learn from (.jsonl)")
-    parser.add_argument("--out-heldout", type=Path, required=True, help="pairs of other sets (.jsonl)")
+    parser.add_argument("--out-heldout", type=Path, required=True, help="pairs that choose the step (.jsonl)")
+    parser.add_argument("--out-report", type=Path, required=True, help="pairs that are reported on (.jsonl)")
     args = parser.parse_args(argv)
 
     import pandas as pd
 
     from scripts.lib.diffusion.checkpoint import log
     from scripts.lib.feedback.log import read_ratings
-    from scripts.lib.feedback.preferences import build_pairs, count_partial, split_pairs, write_pairs
+    from scripts.lib.feedback.preferences import build_pairs, count_partial, split_parts, write_pairs
 
     settings = Section(args.config, "preferences")
     sets, assignments = pd.read_parquet(args.sets), pd.read_parquet(args.assignments)
@@ -42,8 +44,8 @@ def main(argv: list[str] | None = None) -> None:
         "those that the same reading has scored"
     )
     pairs = build_pairs(latest, sets, settings)
-    parts = split_pairs(pairs, settings["heldout"], args.seed)
-    for path, part in zip((args.out_train, args.out_heldout), parts):
+    parts = split_parts(pairs, settings["heldout"], settings["report"], args.seed)
+    for path, part in zip((args.out_train, args.out_heldout, args.out_report), parts):
         with atomic_file(path) as temporary:
             write_pairs(temporary, part)
         log(f"{path}: {len(part)} pairs of {len({pair['set_id'] for pair in part})} sets")

@@ -24,14 +24,13 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    import pandas as pd
-
+    from scripts.lib.proxy.kept_table import read_kept_table
     from scripts.lib.proxy.report import arm_report, check_judge
+    from scripts.lib.proxy.usable import read_validation
 
     check_judge(args.config["proxy"], args.config["judge"])
     pool = json.loads((args.pool / "cohort.json").read_text())
-    tables = [pd.read_csv(path, keep_default_na=True) for path in (args.validation, args.kept)]
-    text = arm_report(args.config, pool, *tables)
+    text = arm_report(args.config, pool, read_validation(args.validation), read_kept_table(args.kept))
     with atomic_file(args.out) as path:
         path.write_text(text)
 

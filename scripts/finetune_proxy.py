@@ -28,6 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
     refuse_same(args.generator, args.out)
 
+    from scripts.lib.diffusion.absence import tuned_absence
     from scripts.lib.diffusion.checkpoint import Checkpoints, publish
     from scripts.lib.diffusion.control_training import write_generator
     from scripts.lib.diffusion.devices import place
@@ -53,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     examples = examples_of(chosen, generator.resolution)
     own = finetune(generator, examples, chosen.structures, settings, args.seed, placement, checkpoints)
     notes = {key: generator.notes[key] for key in ("structures", "palette")}
-    notes |= {"absent_mask": settings["absent_mask"]}
+    notes |= {"absent_mask": tuned_absence(generator.notes, settings["trains"]), "lineage": generator.lineage}
     with publish(args.out, placement, checkpoints) as folder:
         if folder:
             write_generator(folder, args.out, args.generator, generator, own, kind="proxy-tuned", **notes)

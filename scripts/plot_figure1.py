@@ -37,13 +37,13 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.plotting.figure1 import draw_figure1
     from scripts.lib.plotting.stages import Material, study_stages
     from scripts.lib.plotting.style import save
-    from scripts.lib.tables import FIGURE2, read_table
+    from scripts.lib.tables import FIGURE2, TESTS, read_table
 
     pairs = [entry.split("=", 1) for entry in args.cohorts]
     material = Material(
         cohorts={name: Cohort.open(folder) for name, folder in pairs},
         figure2=read_table(args.table, FIGURE2, optional=FIGURE2),
-        significance=pd.read_csv(args.significance, na_values=["n/a"]),
+        significance=read_table(args.significance, TESTS, optional=TESTS),
         mask_pool=Cohort.open(args.mask_pool) if args.mask_pool else None,
         mask_cohort=Cohort.open(args.mask_cohort) if args.mask_cohort else None,
         mask_conditions=pd.read_parquet(args.mask_conditions) if args.mask_conditions else None,

@@ -2,7 +2,8 @@
 
     python -m scripts.plot_figure4 --table results/tables/figure4.csv --ratings results/feedback/ratings.jsonl \\
         --sets results/feedback/sets.parquet --pool results/feedback/pool/shard-0 \\
-        --monitor results/generators/dpo/monitor.csv --config figures.json --out results/figure4.pdf
+        --monitor results/generators/dpo/monitor.csv --accuracy results/generators/dpo/accuracy.csv \\
+        --config figures.json --out results/figure4.pdf
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--sets", type=Path, required=True, help="table of sets (.parquet)")
     parser.add_argument("--pool", type=Path, nargs="+", required=True, help="shards of the rated pool, in order")
     parser.add_argument("--monitor", type=Path, required=True, help="monitor of the preference tuning (.csv)")
+    parser.add_argument("--accuracy", type=Path, required=True, help="what the tuning is worth on sets apart (.csv)")
     add_config(parser, "the section figures")
     add_figure_files(parser)
     args = parser.parse_args(argv)
@@ -28,6 +30,8 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
+    from scripts.lib.csv_text import read_columns
+    from scripts.lib.diffusion.preference_report import COLUMNS, NUMBERS, WHOLE
     from scripts.lib.feedback.log import read_ratings
     from scripts.lib.plotting.figure4 import draw_figure4, rated_sets
     from scripts.lib.plotting.style import save
@@ -36,7 +40,10 @@ def main(argv: list[str] | None = None) -> None:
     chosen = args.config["figure4"]
     sets = rated_sets(read_ratings(args.ratings)[0], pd.read_parquet(args.sets), Cohort.open(args.pool), chosen["sets"])
     table = read_table(args.table, FIGURE2, optional=FIGURE2)
-    figure = draw_figure4(sets, pd.read_csv(args.monitor), table, chosen["names"], args.config["width_mm"])
+    checks = ("implicit_accuracy", "distance")
+    monitor = read_columns(args.monitor, ["step", *checks], checks, ["step"])
+    accuracy = read_columns(args.accuracy, COLUMNS, NUMBERS, WHOLE, optional=("ci_low", "ci_high"))
+    figure = draw_figure4(sets, monitor, accuracy, table, chosen["names"], args.config["width_mm"])
     save(figure, args.out, args.config["dpi"])
 
 

@@ -55,6 +55,7 @@ def main(argv: list[str] | None = None) -> None:
         fingerprint("scripts.sample_pool") + versions("sample_pool"),
         to_json(args.config),
         generator.fingerprint,
+        generator.lineage,
         args.seed,
         conditions.cohort.resolution,
         *(chosen["condition_id"] + "-" + chosen["sample"].astype(str)),

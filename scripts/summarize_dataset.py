@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib import tables
 
-    trials = tables.read_table(args.trials, tables.TRIALS)
+    trials = tables.read_table(args.trials, [*tables.TRIALS, *tables.LABELS])
     baselines = tables.read_table(args.baselines, tables.BASELINES)
     tests = tables.read_table(args.significance, tables.SIGNIFICANCE)
     summary = tables.summarize(trials, baselines, tests)

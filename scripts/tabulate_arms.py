@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib import tables
 
-    trials = tables.read_table(args.trials, tables.TRIALS)
+    trials = tables.read_table(args.trials, [*tables.TRIALS, *tables.LABELS])
     baselines = tables.read_table(args.baselines, tables.BASELINES)
     tests = tables.read_table(args.significance, tables.SIGNIFICANCE)
     table = tables.arms_of_cell(trials, baselines, tests, args.config, args.figure)

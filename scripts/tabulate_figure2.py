@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib import tables
 
-    trials = tables.read_table(args.trials, tables.TRIALS)
+    trials = tables.read_table(args.trials, [*tables.TRIALS, *tables.LABELS])
     baselines = tables.read_table(args.baselines, tables.BASELINES)
     tests = tables.read_table(args.significance, tables.SIGNIFICANCE)
     table = tables.figure2(trials, baselines, tests, args.config)

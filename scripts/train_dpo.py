@@ -1,8 +1,11 @@
-"""Tune a generator to raters' preferences by Diffusion-DPO; the result is a generator like any other, with monitor.csv.
+"""Tune a generator to raters' preferences by Diffusion-DPO; the result is a generator like any other, with two tables.
+
+monitor.csv   checks during the training on the pairs that choose the step
+accuracy.csv  how often the chosen step orders these pairs, and pairs that have neither taught nor chosen, as the raters did
 
     python -m scripts.train_dpo --generator results/generators/controlnet --pool results/feedback/pool/shard-0 \\
         --preferences results/feedback/preferences-train.jsonl --heldout results/feedback/preferences-heldout.jsonl \\
-        --config dpo.json --seed 1 --checkpoint-dir results/checkpoints/train_dpo --out results/generators/dpo
+        --report results/feedback/preferences-report.jsonl --config dpo.json --seed 1 --checkpoint-dir results/checkpoints/train_dpo --out results/generators/dpo
 """
 
 from __future__ import annotations
@@ -21,7 +24,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--generator", type=Path, required=True, help="generator in diffusers' layout")
     parser.add_argument("--pool", type=Path, nargs="+", required=True, help="shard folders of the rated pool, in order")
     parser.add_argument("--preferences", type=Path, required=True, help="pairs to learn from (.jsonl)")
-    parser.add_argument("--heldout", type=Path, required=True, help="pairs of other sets, for the monitor (.jsonl)")
+    parser.add_argument(
+        "--heldout", type=Path, required=True, help="pairs of other sets, which choose the step (.jsonl)"
+    )
+    parser.add_argument("--report", type=Path, required=True, help="pairs of yet other sets, to report on (.jsonl)")
     add_config(parser, "the preference tuning (section dpo)")
     add_training(parser, "the new generator")
     args = parser.parse_args(argv)
@@ -31,11 +37,14 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.diffusion.checkpoint import Checkpoints, publish
+    from scripts.lib.csv_text import MISSING
+    from scripts.lib.diffusion.absence import tuned_absence
+    from scripts.lib.diffusion.checkpoint import Checkpoints, log, publish
     from scripts.lib.diffusion.control_training import write_generator
     from scripts.lib.diffusion.devices import place
     from scripts.lib.diffusion.generator import open_generator
     from scripts.lib.diffusion.preference_pairs import find_pairs
+    from scripts.lib.diffusion.preference_report import COLUMNS, refuse_shared
     from scripts.lib.diffusion.preference_training import MONITOR, tune
     from scripts.lib.diffusion.settings import Section
     from scripts.lib.feedback.preferences import read_pairs
@@ -45,6 +54,8 @@ def main(argv: list[str] | None = None) -> None:
     pool = Cohort.open(args.pool)
     train = find_pairs(read_pairs(args.preferences), pool, str(args.preferences))
     heldout = find_pairs(read_pairs(args.heldout), pool, str(args.heldout))
+    report = find_pairs(read_pairs(args.report), pool, str(args.report))
+    refuse_shared(report.sets, [*train.sets, *heldout.sets], str(args.report))
     placement = place(settings, shared=True)
     generator = open_generator(args.generator)
     identity = content_hash(
@@ -55,17 +66,25 @@ def main(argv: list[str] | None = None) -> None:
         *pool.index["report"].fillna(""),
         args.preferences.read_text(),
         args.heldout.read_text(),
+        args.report.read_text(),
         args.seed,
     )
     checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
-    own, monitor = tune(generator, pool, train, heldout, settings, args.seed, placement, checkpoints)
+    own, monitor, accuracy = tune(generator, pool, train, heldout, report, settings, args.seed, placement, checkpoints)
     notes = {key: generator.notes[key] for key in ("structures", "palette")}
-    notes |= {"absent_mask": settings["absent_mask"]}
+    notes |= {"absent_mask": tuned_absence(generator.notes, settings["trains"]), "lineage": generator.lineage}
     with publish(args.out, placement, checkpoints) as folder:
         if folder:
             write_generator(folder, args.out, args.generator, generator, own, kind="dpo", **notes)
             table = pd.DataFrame(monitor, columns=list(MONITOR)).astype({"step": "int64"})
-            table.to_csv(folder / "monitor.csv", index=False, float_format="%.9g", lineterminator="\n")
+            form = {"index": False, "float_format": "%.9g", "lineterminator": "\n"}
+            table.to_csv(folder / "monitor.csv", **form)
+            pd.DataFrame(accuracy, columns=list(COLUMNS)).to_csv(folder / "accuracy.csv", na_rep=MISSING, **form)
+            found = accuracy[-1]
+            log(
+                f"step {found['step']} orders {found['accuracy']:.3f} of {found['pairs']} pairs of {found['sets']} sets that it "
+                f"has not seen as the raters did (95 % interval {found['ci_low']:.3f} to {found['ci_high']:.3f}; 0.5 is chance)"
+            )
 
 
 if __name__ == "__main__":

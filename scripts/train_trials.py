@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--trial", type=int, required=True, help="number of the trial, from 0")
     parser.add_argument("--multipliers", type=int, nargs="+", required=True, help="synthetic films per real one")
     parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--note", default="", help="what is to be known of this arm; stands in the note of each row")
     parser.add_argument("--checkpoint-dir", type=Path, required=True, help="folder for unfinished work")
     parser.add_argument("--out", type=Path, required=True, help="table of the trial (.csv)")
     args = parser.parse_args(argv)
@@ -63,7 +64,8 @@ def train(args: Namespace) -> None:
     device = choose_device(args.config["device"], args.config["precision"])
     code = f"{fingerprint('scripts.train_trials')} torch {torch.__version__}"
     rows = run_trial(films, args.multipliers, setting, args.config, device, args.checkpoint_dir, code)
-    write_table(args.out, rows, TRIAL_COLUMNS)
+    noted = [row | {"note": "; ".join(filter(None, [row["note"], args.note]))} for row in rows]
+    write_table(args.out, noted, TRIAL_COLUMNS)
 
 
 if __name__ == "__main__":

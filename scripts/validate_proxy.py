@@ -19,6 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--split", required=True, help="split of the cohort to score, one the model did not learn from")
     add_config(parser, "scoring (section proxy, with prompts)")
     parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--note", default="", help="what is to be known of these films; stands in each row's note")
     parser.add_argument("--out", type=Path, required=True, help="table (.csv)")
     args = parser.parse_args(argv)
     set_threads(args.threads)
@@ -32,6 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = Section(args.config, "proxy")
     proxy = open_proxy(args.model, place(settings), settings["batch_size"])
     table = validate(proxy, Cohort.open(args.cohort), args.split, settings, args.seed)
+    table["note"] = ["; ".join(filter(None, [note, args.note])) for note in table["note"]]
     with atomic_file(args.out) as path:
         table.to_csv(path, index=False, lineterminator="\n", float_format="%.6f")
 

@@ -71,10 +71,10 @@ def test_the_command_writes_one_row_a_metric(tmp_path: Path) -> None:
     out = tmp_path / "baselines.csv"
     main(["--cohort", str(tmp_path / "cohort"), "--config", settings, "--dataset", "toy", "--out", str(out)])
     lines = out.read_text().splitlines()
-    assert lines[0] == "dataset,task,metric,baseline,value"
+    assert lines[0] == "dataset,task,metric,baseline,value,n_labels,note"
     # p = 1/2 for both labels: F1 = 1 / 1.5 = 2/3
-    assert lines[1] == "toy,multilabel,f1,all_positive,0.6666666666666666"
-    assert "toy,multilabel,auprc:pneumonia,all_negative,0.5" in lines
+    assert lines[1] == "toy,multilabel,f1,all_positive,0.6666666666666666,2,"
+    assert "toy,multilabel,auprc:pneumonia,all_negative,0.5,1," in lines
     assert len(lines) == 1 + 2 * 4 * 3  # two baselines, four metrics, the mean and two labels
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.lib.downstream.metrics import auprc, auroc, best_threshold, f1, label_scores, overlap_scores
+from scripts.lib.downstream.rows import score_rows
 
 T, F = True, False
 
@@ -60,6 +61,41 @@ def test_macro_scores_leave_out_what_one_class_cannot_score() -> None:
     assert [found[name] for name in ("f1:1", "f1_tuned:1", "auroc:1", "auprc:1")] == [None] * 4
     assert set(label_scores(truth[:, 1:], scores[:, 1:], [None]).values()) == {None}
     assert ":" not in "".join(label_scores(truth[:, :1], scores[:, :1], [None]))
+
+
+def test_a_label_without_test_positives_leaves_the_mean_and_the_row_says_so() -> None:
+    from sklearn.metrics import f1_score
+
+    # F1 by label: TP 1, FN 1: 2/3; TP 1, FP 1: 2/3; no positive film, one called positive: scikit-learn counts 0.
+    truth = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0]])
+    scores = np.array([[0.9, 0.9, 0.1], [0.2, 0.8, 0.2], [0.1, 0.1, 0.9], [0.3, 0.2, 0.3]])
+    found = label_scores(truth, scores, [None] * 3)
+    assert found["f1"] == pytest.approx(2 / 3)
+    assert f1_score(truth, scores > 0.5, average="macro", zero_division=0) == pytest.approx(4 / 9)
+    settings = {"task": "multilabel", "target": ["edema", "pneumonia", "nodule"]}
+    rows = {row["metric"]: row for row in score_rows(found, settings, {"dataset": "toy"})}
+    told = "without nodule: its test films are all of one class"
+    for name in ("f1", "f1_tuned", "auroc", "auprc"):
+        assert rows[name]["n_labels"] == 2 and rows[name]["note"] == told + "; mean of 2 of 3 labels"
+        assert rows[f"{name}:edema"]["n_labels"] == 1 and rows[f"{name}:edema"]["note"] == ""
+        assert rows[f"{name}:nodule"] == {
+            "dataset": "toy",
+            "task": "multilabel",
+            "metric": f"{name}:nodule",
+            "value": None,
+            "n_labels": 0,
+            "note": told,
+        }
+
+
+def test_rows_of_one_label_and_of_masks() -> None:
+    about = {"task": "classification", "target": "edema"}
+    (row, *_) = score_rows({"f1": 0.5}, about, {})
+    assert (row["metric"], row["n_labels"], row["note"]) == ("f1", 1, "")
+    (row, *_) = score_rows({"f1": None}, about, {})
+    assert (row["n_labels"], row["note"]) == (0, "without edema: its test films are all of one class")
+    (row, *_) = score_rows({"dice": None}, {"task": "segmentation", "target": "lungs"}, {})
+    assert (row["n_labels"], row["note"]) == (None, "")
 
 
 @pytest.mark.parametrize(

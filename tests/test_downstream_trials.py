@@ -14,7 +14,7 @@ import pytest
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.downstream.rows import Setting, trial_seed
 from scripts.lib.downstream.training import Training
-from scripts.lib.downstream.trials import select_films, synthetic_films
+from scripts.lib.downstream.trials import _finished, select_films, synthetic_films
 from scripts.lib.errors import InputError
 from scripts.train_trials import main
 from tests.downstream_films import settings_for, write_trial_inputs
@@ -47,7 +47,7 @@ class Command:
         argv += ["--pool", *([self.pool] if arm != "real" else []), "--dataset", "toy", "--arm", arm]
         argv += ["--fraction", more.get("fraction", 0.5), "--trial", more.get("trial", 0), "--seed", 1]
         argv += ["--multipliers", *multipliers, "--checkpoint-dir", self.checkpoints, "--out", self.folder / name]
-        main([str(word) for word in argv])
+        main([str(word) for word in [*argv, *more.get("options", ())]])
         return (self.folder / name).read_bytes()
 
 
@@ -60,7 +60,7 @@ def test_the_table_is_the_contract_and_the_same_every_time(tmp_path: Path, input
     command = Command(tmp_path, inputs, task)
     table = command()
     assert table.decode().splitlines()[0] == (
-        "dataset,task,metric,fraction,arm,multiplier,trial,seed,n_real,n_synthetic,value"
+        "dataset,task,metric,fraction,arm,multiplier,trial,seed,n_real,n_synthetic,value,n_labels,note"
     )
     rows = rows_of(table)
     names = METRICS[task]
@@ -75,6 +75,12 @@ def test_the_table_is_the_contract_and_the_same_every_time(tmp_path: Path, input
     assert not command.checkpoints.exists()
     assert command(name="again.csv") == table
     assert command(multipliers=(2,), name="one.csv").splitlines()[1:] == table.splitlines()[1 + len(names) :]
+
+
+def test_what_is_to_be_known_of_an_arm_stands_in_every_row(tmp_path: Path, inputs: tuple) -> None:
+    told = "not limited to 50 % of the training films: x"
+    rows = rows_of(Command(tmp_path, inputs, "classification")(options=("--note", told)))
+    assert rows and {row["note"] for row in rows} == {told}
 
 
 def test_real_only_needs_no_pool(tmp_path: Path, inputs: tuple) -> None:
@@ -116,6 +122,19 @@ def test_work_of_other_settings_is_not_taken_over(tmp_path: Path, inputs: tuple)
     (command.checkpoints / "multiplier-1.json").write_text(json.dumps(stale))
     (command.checkpoints / "multiplier-1.safetensors").write_bytes(b"torn")
     assert command(multipliers=(1,)) == expected
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"key": ', b"\xff\xfe", b"[1]", b'{"key": "k"}', b'{"scores": {}}', b'{"key": "k", "scores": 1}']
+)
+def test_a_damaged_file_of_scores_is_named_and_not_taken(tmp_path: Path, capsys, content: bytes) -> None:
+    path = tmp_path / "multiplier-1.json"
+    assert _finished(path, "k") is None and capsys.readouterr().err == ""
+    path.write_bytes(content)
+    assert _finished(path, "k") is None
+    assert f"{path}: not the scores of a cell" in capsys.readouterr().err
+    path.write_text('{"key": "k", "scores": {"f1": 0.5}}')
+    assert _finished(path, "k") == {"f1": 0.5} and _finished(path, "other") is None
 
 
 def select(inputs: tuple, pool: Path | None = None, trial: int = 0, **changes: Any):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from scripts import train_controlnet, train_dpo
 from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
+from scripts.lib.csv_text import read_columns
 from scripts.lib.diffusion import preference_training
 from scripts.lib.diffusion.batches import batch_noise
 from scripts.lib.diffusion.checkpoint import Checkpoints
@@ -18,6 +20,7 @@ from scripts.lib.diffusion.devices import place
 from scripts.lib.diffusion.generator import open_generator
 from scripts.lib.diffusion.layout import read_notes
 from scripts.lib.diffusion.preference_pairs import find_pairs
+from scripts.lib.diffusion.preference_report import COLUMNS, NUMBERS, WHOLE
 from scripts.lib.diffusion.preference_training import PairErrors
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.errors import InputError
@@ -26,7 +29,7 @@ from tests.diffusion_models import CONTROL, PLACE, STRUCTURES, write_base, write
 from tests.diffusion_toy import TRAINING
 from tests.test_finetuning import changed
 
-DPO = {**PLACE, **TRAINING, "checkpoint_seconds": 0, "trains": ["controlnet"], "absent_mask": "black_image"}
+DPO = {**PLACE, **TRAINING, "checkpoint_seconds": 0, "trains": ["controlnet"]}
 DPO |= {"beta": 5000.0, "weighting": "none", "timesteps": [0.0, 1.0]}
 DPO |= {"monitor_steps": 2, "monitor_draws": 2, "patience": 10}
 
@@ -38,15 +41,15 @@ def pair(number, winner, loser, text=(5, 1)):
 
 
 def write_preferences(root):
-    """Write a rated pool of random images, and the pairs of its sets: train.jsonl, held.jsonl and empty.jsonl."""
+    """Write a rated pool of random images, and the pairs of its sets: train, held, report and empty .jsonl."""
     stream = np.random.default_rng(3)
     with CohortWriter(root / "pool", 32, STRUCTURES, [], {"dataset": "toy"}, with_masks=True) as writer:
-        for number in range(16):
+        for number in range(24):
             image = stream.integers(0, 256, (32, 32), dtype=np.uint8)
             own = {"condition_id": f"{number // 4:016x}", "sample": number % 4, "trial": -1, "position": number}
             row = {"image_id": f"i{number}", "patient_id": f"p{number}", "split": "train", "report": "edema"}
             writer.add(image, None, row | own | {"kind": "text", "synthetic": True, "sha256": pixels_sha256(image)})
-    for name, sets in (("train", (0, 1, 2)), ("held", (3,))):
+    for name, sets in (("train", (0, 1, 2)), ("held", (3,)), ("report", (4, 5))):
         lines = [json.dumps(pair(s, w, o)) + "\n" for s in sets for w, o in ((0, 1), (2, 1), (2, 3))]
         (root / f"{name}.jsonl").write_text("".join(lines))
     (root / "empty.jsonl").write_text("")
@@ -63,8 +66,9 @@ def tree(tmp_path_factory):
     return root
 
 
-def tune(tree, out, train="train", held="held", **changes):
+def tune(tree, out, train="train", held="held", report="report", **changes):
     files = ["--preferences", str(tree / f"{train}.jsonl"), "--heldout", str(tree / f"{held}.jsonl")]
+    files += ["--report", str(tree / f"{report}.jsonl")]
     config = ["--config", json.dumps({**DPO, **changes}), "--seed", "1", "--pool", str(tree / "pool")]
     places = ["--checkpoint-dir", str(tree / f"check-{out}"), "--out", str(tree / "generators" / out)]
     train_dpo.main(["--generator", str(tree / "generators" / "controlnet"), *files, *config, *places])
@@ -72,8 +76,6 @@ def tune(tree, out, train="train", held="held", **changes):
 
 
 def test_the_result_is_a_generator_with_a_monitor(tree):
-    import pandas as pd
-
     folder = tune(tree, "dpo")
     before, after = open_generator(tree / "generators" / "controlnet"), open_generator(folder)
     assert not changed(before.unet, after.unet) and read_notes(folder)["kind"] == "dpo"
@@ -103,7 +105,8 @@ def test_a_killed_run_ends_with_the_same_bytes(tree, monkeypatch, at):
             tune(tree, f"cut{at}")
     cut = tune(tree, f"cut{at}")
     assert read_notes(cut)["fingerprint"] == read_notes(whole)["fingerprint"]
-    assert (cut / "monitor.csv").read_bytes() == (whole / "monitor.csv").read_bytes()
+    for name in ("monitor.csv", "accuracy.csv"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes()
 
 
 def test_without_pairs_it_says_so(tree):
@@ -111,6 +114,25 @@ def test_without_pairs_it_says_so(tree):
         tune(tree, "none", train="empty")
     with pytest.raises(InputError, match="empty.jsonl: no pairs"):
         tune(tree, "none", held="empty")
+    with pytest.raises(InputError, match="empty.jsonl: no pairs"):
+        tune(tree, "none", report="empty")
+
+
+def test_what_is_reported_on_has_neither_taught_nor_chosen(tree):
+    for other in ("train", "held"):
+        with pytest.raises(
+            InputError, match=rf"{other}.jsonl: set set-. \(. in all\) has pairs in the other parts as well"
+        ):
+            tune(tree, "none", report=other)
+    table = read_columns(tune(tree, "three") / "accuracy.csv", COLUMNS, NUMBERS, WHOLE, optional=("ci_low", "ci_high"))
+    assert table["part"].tolist() == ["heldout", "report"] and table["sets"].tolist() == [1, 2]
+    monitor = pd.read_csv(tree / "generators" / "three" / "monitor.csv")
+    best = monitor.loc[monitor["implicit_accuracy"].idxmax()]
+    assert table["step"].tolist() == [best["step"]] * 2
+    # The same pairs, noises and weights as at the check that was best.
+    assert table.loc[0, "accuracy"] == pytest.approx(best["implicit_accuracy"], abs=1e-9)
+    assert table.loc[0, "margin"] == pytest.approx(best["margin"], rel=1e-6, abs=1e-9)
+    assert np.isnan(table.loc[0, "ci_low"]) and "one set only" in table.loc[0, "note"]
 
 
 def test_it_does_not_take_the_place_of_its_start(tree):
@@ -121,8 +143,6 @@ def test_it_does_not_take_the_place_of_its_start(tree):
 
 
 def test_it_learns_its_own_pairs(tree):
-    import pandas as pd
-
     longer = {"steps": 60, "schedule": "constant", "ema": 0.0, "monitor_steps": 20, "monitor_draws": 8}
     folder = tune(tree, "learnt", held="train", **longer)
     assert pd.read_csv(folder / "monitor.csv")["implicit_accuracy"].max() > 0.6

@@ -30,7 +30,14 @@ from tests.test_dpo import DPO
 from tests.test_finetuning import changed
 from tests.test_preferences import RULE, study
 
-KINDS = ("text", "mask", "both", "text")  # of the pool's sets; the last one is held out
+KINDS = (
+    "text",
+    "mask",
+    "both",
+    "text",
+    "text",
+    "both",
+)  # of the pool's sets: three teach, one chooses, two are reported on
 SHORT = {"steps": 2, "batch_size": 3, "monitor_steps": 1, "monitor_draws": 1}
 
 
@@ -44,13 +51,14 @@ def pair(number, winner=0, loser=1, weight=1.0, **scores):
 
 TRAIN = [pair(0, text=(5, 1)), pair(1, mask=(4, 0)), pair(2, 2, 1, text=(5, 2), mask=(1, 4))]
 HELD = [pair(3, text=(4, 3)), pair(3, 1, 2, text=(3, 0))]
+REPORT = [pair(4, text=(4, 3)), pair(5, 1, 2, text=(3, 0), mask=(2, 5))]
 
 
 def write_pool(folder):
-    """Sets 0..3 of KINDS, four random images each; a mask of its own for each set that has one."""
+    """Sets 0..5 of KINDS, four random images each; a mask of its own for each set that has one."""
     stream = np.random.default_rng(3)
     with CohortWriter(folder, 32, STRUCTURES, [], {"dataset": "toy"}, with_masks=True) as writer:
-        for number in range(16):
+        for number in range(24):
             kind, image = KINDS[number // 4], stream.integers(0, 256, (32, 32), dtype=np.uint8)
             mask = np.zeros((32, 32), np.uint8)
             if kind != "text":
@@ -69,17 +77,21 @@ def tree(tmp_path_factory):
     places = ["--checkpoint-dir", str(root / "check"), "--out", str(root / "generators" / "controlnet")]
     control = ["--base", str(root / "generators" / "base"), "--cohort", str(write_cohort(root / "cohort"))]
     train_controlnet.main([*control, "--config", json.dumps(CONTROL), "--seed", "1", *places])
+    black = ["--config", json.dumps({**CONTROL, "absent_mask": "black_image"}), "--seed", "1"]
+    train_controlnet.main([*control, *black, *places[:-1], str(root / "generators" / "black")])
     write_pool(root / "pool")
     write_pairs(root / "train.jsonl", TRAIN)
     write_pairs(root / "held.jsonl", HELD)
+    write_pairs(root / "report.jsonl", REPORT)
     return root
 
 
-def command(tree, out, train="train", held="held", **changes):
+def command(tree, out, train="train", held="held", start="controlnet", **changes):
     files = ["--preferences", str(tree / f"{train}.jsonl"), "--heldout", str(tree / f"{held}.jsonl")]
+    files += ["--report", str(tree / "report.jsonl")]
     config = ["--config", json.dumps({**DPO, **SHORT, **changes}), "--seed", "1", "--pool", str(tree / "pool")]
     places = ["--checkpoint-dir", str(tree / f"check-{out}"), "--out", str(tree / "generators" / out)]
-    return ["--generator", str(tree / "generators" / "controlnet"), *files, *config, *places]
+    return ["--generator", str(tree / "generators" / start), *files, *config, *places]
 
 
 def tune(tree, out, **changes):
@@ -88,42 +100,52 @@ def tune(tree, out, **changes):
     return folder, pd.read_csv(folder / "monitor.csv")
 
 
-def errors_of(tree, **changes):
+def errors_of(tree, start="controlnet", **changes):
     settings, pool = Section({**DPO, **changes}, "dpo"), Cohort.open([tree / "pool"])
     pairs = find_pairs(read_pairs(tree / "train.jsonl"), pool, "train")
-    return PairErrors(open_generator(tree / "generators" / "controlnet"), pool, settings, place(settings)), pairs
+    return PairErrors(open_generator(tree / "generators" / start), pool, settings, place(settings)), pairs
 
 
-def test_each_kind_of_pair_is_shown_its_own_conditions(tree, monkeypatch):
+@pytest.mark.parametrize("start", ["controlnet", "black"])
+def test_each_kind_of_pair_is_shown_its_own_conditions(tree, monkeypatch, start):
     """Rows: winners of text, mask, both; then their losers."""
-    errors, pairs = errors_of(tree)
+    errors, pairs = errors_of(tree, start)
     seen, guess = [], preference_training.predict_noise
     monkeypatch.setattr(preference_training, "predict_noise", lambda *a: seen.append(a) or guess(*a))
     errors(pairs, np.arange(3), batch_noise(1, "t", 0))
-    for _, noisy, steps, text, branch, embedded, present in seen:
-        assert present is None  # a black picture where there is no mask, not a silent ControlNet
+    for _, noisy, steps, text, branch, embedded, present, _ in seen:
+        # A black picture where there is no mask, or the silence that the start keeps there.
+        assert present is None if start == "black" else present.tolist() == [False, True, True] * 2
         assert [bool(row.any()) for row in text] == [True, False, True] * 2
         black = branch.embed(torch.zeros(1, 3, 32, 32))[0]
         assert [torch.allclose(row, black) for row in embedded] == [True, False, False] * 2
         assert not torch.allclose(embedded[1], embedded[2]) and torch.allclose(embedded[:3], embedded[3:])
         assert torch.equal(steps[:3], steps[3:]) and not torch.equal(noisy[:3], noisy[3:])
     assert len(seen) == 2 and seen[0][0] is errors.reference[0]
+    assert seen[0][-1] is None and (seen[1][-1] is None) == (start == "black")
+    winner, loser = errors(pairs, np.arange(3), batch_noise(1, "t", 0))
+    assert not winner.any() and not loser.any()  # the networks are their own reference, in every kind
 
 
 @pytest.mark.parametrize(
     ("trains", "absent", "moved"),
     [
-        (["controlnet"], "black_image", (True, False)),
+        (["controlnet"], "difference", (True, False)),
         (["unet"], "zero_residual", (False, True)),
-        (["controlnet", "unet"], "black_image", (True, True)),
+        (["controlnet", "unet"], "difference", (True, True)),
+        (["controlnet"], "black_image", (True, False)),
+        (["unet"], "black_image", (False, True)),
     ],
 )
 def test_pairs_of_every_kind_teach_the_networks_asked_for(tree, monkeypatch, trains, absent, moved):
     # An accuracy that rises publishes the last step, whatever two random steps are worth.
     rising = iter(range(10))
-    monkeypatch.setattr(preference_training, "accuracies", lambda *_: torch.tensor([float(next(rising))]))
-    folder, monitor = tune(tree, "of-" + "-".join(trains), trains=trains, absent_mask=absent)
-    before, after = open_generator(tree / "generators" / "controlnet"), open_generator(folder)
+    monkeypatch.setattr(
+        preference_training, "accuracies", lambda inside, _: torch.full((len(inside),), float(next(rising)))
+    )
+    start = "black" if absent == "black_image" else "controlnet"
+    folder, monitor = tune(tree, f"of-{start}-" + "-".join(trains), trains=trains, start=start)
+    before, after = open_generator(tree / "generators" / start), open_generator(folder)
     assert (changed(before.controlnet, after.controlnet), changed(before.unet, after.unet)) == moved
     assert not changed(before.vae, after.vae) and not changed(before.text_encoder, after.text_encoder)
     assert ((folder / "controlnet").is_symlink(), (folder / "unet").is_symlink()) == tuple(not one for one in moved)
@@ -175,7 +197,7 @@ def test_a_pairs_weight_is_its_share_of_the_loss(tree):
 
 
 def test_a_training_that_does_not_improve_stops_and_publishes_its_start(tree, monkeypatch, capsys):
-    monkeypatch.setattr(preference_training, "accuracies", lambda *_: torch.tensor([0.5]))
+    monkeypatch.setattr(preference_training, "accuracies", lambda inside, _: torch.full((len(inside),), 0.5))
     folder, monitor = tune(tree, "stopped", steps=9, patience=2)
     assert monitor["step"].tolist() == [0, 1, 2] and "2 checks without a better accuracy" in capsys.readouterr().err
     before, after = open_generator(tree / "generators" / "controlnet"), open_generator(folder)
@@ -223,23 +245,25 @@ def test_texts_of_all_languages_come_back(tmp_path):
     assert read_pairs(tmp_path / "pairs.jsonl") == [odd, TRAIN[1]]
 
 
-@pytest.mark.parametrize("score", [lambda *_: 3, lambda r, k, i: i if k == 0 else 3], ids=["all tied", "one set"])
-def test_without_pairs_one_line_says_what_to_do(tree, tmp_path, monkeypatch, capsys, score):
-    """All scores tie: nothing to learn from. One set alone: nothing is left to hold out."""
-    outs = {name: tree / f"{tmp_path.name}-{name}.jsonl" for name in ("train", "held")}
-    common = study(tmp_path, score)
-    files = ["--out-train", str(outs["train"]), "--out-heldout", str(outs["held"])]
+@pytest.mark.parametrize("rated", [0, 1, 2])
+def test_without_pairs_one_line_says_what_to_do(tree, tmp_path, monkeypatch, capsys, rated):
+    """All scores tie: nothing to learn from. One set alone: nothing is left to choose by; two: nothing to report on."""
+    outs = {name: tree / f"{tmp_path.name}-{name}.jsonl" for name in ("train", "heldout", "report")}
+    common = study(tmp_path, lambda r, k, i: i if k < rated else 3)
+    files = [word for name, path in outs.items() for word in (f"--out-{name}", str(path))]
     build_preferences.main([*common, "--config", json.dumps(RULE), *files])
-    pairs = len(read_pairs(outs["train"]))
-    assert pairs in (0, 6) and read_pairs(outs["held"]) == []
-    if pairs:  # sets of the toy study are not those of the pool
-        write_pairs(outs["train"], TRAIN)
-    arguments = command(tree, "empty", train=outs["train"].stem, held=outs["held"].stem)
+    empty = list(outs.values())[rated]
+    assert [len(read_pairs(path)) for path in outs.values()] == [6] * rated + [0] * (3 - rated)
+    for path, pairs in zip(
+        list(outs.values())[:rated], (TRAIN, HELD)
+    ):  # sets of the toy study are not those of the pool
+        write_pairs(path, pairs)
+    arguments = command(tree, "empty", train=outs["train"].stem, held=outs["heldout"].stem)
+    arguments[arguments.index("--report") + 1] = str(outs["report"])
     monkeypatch.setattr("sys.argv", ["train_dpo"])
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         run(lambda: train_dpo.main(arguments))
     said = capsys.readouterr().err
     assert ended.value.code == 1 and said.count("\n") == 1 and not (tree / "generators" / "empty").exists()
-    empty = outs["held"] if pairs else outs["train"]
     assert f"train_dpo: error: {empty}: no pairs" in said and "rate more sets (make rate)" in said

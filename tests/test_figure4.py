@@ -8,6 +8,7 @@ import pytest
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.writer import CohortWriter
+from scripts.lib.diffusion.preference_report import COLUMNS
 from scripts.lib.errors import InputError
 from scripts.lib.plotting.figure4 import RatedSet, choose_sets, draw_figure4, rated_sets
 from scripts.lib.tables import FIGURE2
@@ -23,6 +24,11 @@ def table():
     return pd.DataFrame(rows).reindex(columns=FIGURE2).assign(significant=False)
 
 
+SETS = [RatedSet("small left pneumothorax", np.zeros((4, 8, 8), np.uint8), np.array([1.0, 4.5, np.nan, 0.0]))]
+ACCURACY = pd.DataFrame(
+    [("heldout", "", 50, 8, 30, 0.7, 0.6, 0.8, 0.1, ""), ("report", "", 50, 9, 40, 0.56, 0.47, 0.65, 0.1, "")],
+    columns=COLUMNS,
+)
 MONITOR = pd.DataFrame({"step": [0, 50, 100], "implicit_accuracy": [0.5, 0.7, 0.6], "distance": [0.0, 0.1, 0.3]})
 
 
@@ -68,19 +74,39 @@ def test_a_set_whose_films_are_gone_is_named(pool):
 
 
 def test_the_best_film_is_framed_and_the_published_step_is_named():
-    images = np.zeros((4, 8, 8), np.uint8)
-    sets = [RatedSet("small left pneumothorax", images, np.array([1.0, 4.5, np.nan, 0.0]))]
-    figure = draw_figure4(sets, MONITOR, table(), {"dpo": "preference tuned"})
+    figure = draw_figure4(SETS, MONITOR, ACCURACY, table(), {"dpo": "preference tuned"})
     axes = [axis for part in figure.subfigs for axis in part.axes]
     films = [axis for axis in axes if axis.images]
     assert [axis.get_title() for axis in films] == ["1.0", "4.5", "not rated", "0.0"]
     assert [axis.spines["top"].get_visible() for axis in films] == [False, True, False, False]
     texts = [text.get_text() for axis in axes for text in axis.texts]
-    assert "published: step 50, 0.70" in texts
+    # What chose the step (0.70) is not what is reported.
+    assert "published: step 50; 9 sets apart: 0.56 (0.47 to 0.65)" in texts and not any(
+        "0.70" in text for text in texts
+    )
     bars = [bar.get_height() for axis in axes for bar in axis.patches]
     assert bars == pytest.approx([0.45, 0.55, 0.65])
 
 
 def test_without_sets_there_is_no_figure():
     with pytest.raises(InputError, match="a rated set"):
-        draw_figure4([], MONITOR, table(), {})
+        draw_figure4([], MONITOR, ACCURACY, table(), {})
+    with pytest.raises(InputError, match="one row of the report"):
+        draw_figure4(SETS, MONITOR, ACCURACY.head(1), table(), {})
+    without = ACCURACY.assign(ci_low=np.nan, ci_high=np.nan)
+    figure = draw_figure4(SETS, MONITOR, without, table(), {})
+    texts = [text.get_text() for part in figure.subfigs for axis in part.axes for text in axis.texts]
+    assert "published: step 50; 9 sets apart: 0.56, no interval" in texts
+
+
+def test_an_arm_that_learned_from_more_films_has_a_dagger():
+    texts = []
+    for note in ("", "without edema; not limited to 10 % of the training films: x"):
+        rows = table().astype({"note": object})
+        rows.loc[(rows["arm"] == "dpo") & (rows["kind"] == "mean"), "note"] = note
+        figure = draw_figure4(SETS, MONITOR, ACCURACY, rows, {"dpo": "preference tuned"})
+        (axis,) = [axis for part in figure.subfigs for axis in part.axes if axis.patches]
+        names = [label.get_text() for label in axis.get_xticklabels()]
+        texts.append((names, axis.get_legend().get_title().get_text()))
+    assert [name for name in texts[1][0] if "†" in name] == ["preference\ntuned†"] and "†" not in str(texts[0])
+    assert "† not limited to this share of the films, see the table's note" in texts[1][1]

@@ -24,7 +24,6 @@ FINETUNE = {
     **TRAINING,
     "checkpoint_seconds": 0,
     "trains": ["controlnet"],
-    "absent_mask": "black_image",
     "text_dropout": 0.2,
 }
 
@@ -80,12 +79,12 @@ def test_a_tuned_generator_is_an_ordinary_one_whose_controlnet_alone_has_moved(t
     assert not changed(before.unet, after.unet) and not changed(before.vae, after.vae)
     assert (folder / "unet").resolve() == (tree / "generators" / "base" / "unet").resolve()
     notes = read_notes(folder)
-    assert notes["absent_mask"] == "black_image" and notes["structures"] == before.notes["structures"]
+    assert notes["absent_mask"] == "difference" and notes["structures"] == before.notes["structures"]
     assert notes["base"]["fingerprint"] == before.fingerprint != notes["fingerprint"]
 
 
 def test_the_unet_can_be_trained_instead(tree):
-    folder = tune(tree, "unet", trains=["unet"], absent_mask="zero_residual")
+    folder = tune(tree, "unet", trains=["unet"])
     before, after = open_generator(tree / "generators" / "controlnet"), open_generator(folder)
     assert changed(before.unet, after.unet) and not changed(before.controlnet, after.controlnet)
     assert not (folder / "unet").is_symlink() and (folder / "controlnet").is_symlink()
@@ -97,9 +96,7 @@ def test_tuning_twice_gives_the_same_bytes(tree):
     assert read_notes(first)["fingerprint"] == read_notes(second)["fingerprint"]
 
 
-def test_a_silent_controlnet_cannot_be_tuned_on_text_alone():
-    with pytest.raises(InputError, match="silent without a mask.*black_image"):
-        finetuning.own_parts(Section({**FINETUNE, "absent_mask": "zero_residual"}, "finetune"))
+def test_networks_that_are_none_are_refused():
     with pytest.raises(InputError, match=r"trains = \['vae'\]"):
         finetuning.own_parts(Section({**FINETUNE, "trains": ["vae"]}, "finetune"))
 

@@ -49,6 +49,7 @@ def commands(tree: Path, out: Path, device: str = "cpu") -> list[tuple[str, list
 
     generator, pool = ["--generator", tree / "generators" / "controlnet"], tree / "rated" / "pool"
     pairs = ["--preferences", tree / "rated" / "train.jsonl", "--heldout", tree / "rated" / "held.jsonl"]
+    pairs += ["--report", tree / "rated" / "report.jsonl"]
     kept = ["--pool", tree / "pool" / "shard-0", "--kept", tree / "pool" / "kept.parquet"]
     base = ["--base", tree / "generators" / "base", "--cohort", tree / "cohort"]
     return [
@@ -136,6 +137,9 @@ def test_two_processes_give_the_losses_of_one_and_stop_together(
         assert list(both.values()) == pytest.approx(list(losses.values()), rel=1e-4), stage
     assert file_names(tmp_path / "two") == file_names(tmp_path / "one")
     monitors = [pd.read_csv(tmp_path / name / "train_dpo" / "monitor.csv") for name in ("one", "two")]
+    # The margin is beta / 2 = 250 times a difference of errors near 1, which are known to some 1e-6.
+    margins = [monitor.pop("margin") for monitor in monitors]
+    pd.testing.assert_series_equal(*margins, rtol=0, atol=250 * 2e-6)
     pd.testing.assert_frame_equal(*monitors, rtol=1e-3, atol=1e-5)
     assert len(monitors[0]) == 3 and not list((tmp_path / "two" / "checkpoints").rglob("*"))
     for told in (first["told"], second["told"]):

@@ -85,13 +85,14 @@ def test_what_dpo_and_its_checks_cost(tmp_path: Path) -> None:
     dpo = {"steps": 6, "monitor_steps": 2, "monitor_draws": 3, "batch_size": 2}
     config["dpo"] |= dpo
     config["feedback"]["sets"] |= {"sets": 10, "images": 4, "kinds": {"text": 1.0, "mask": 0.0, "both": 0.0}}
-    config["feedback"]["preferences"] |= {"heldout": 0.2, "pairs": "all", "raters": "combined"}
-    # 2 held-out sets of 6 pairs, 3 draws each: 36 at a check. One before the first step, asked of the reference too, and three.
+    config["feedback"]["preferences"] |= {"heldout": 0.2, "report": 0.1, "pairs": "all", "raters": "combined"}
+    # 2 held-out sets of 6 pairs, 3 draws each: 36 at a check. One before the first step, asked of the reference too, and three;
+    # one more at the end, and one of the report's single set, half as many pairs, asked of the reference too.
     job = Job("train_dpo", {}, (), 2, 0, "results/benchmarks/train_dpo/dpo.tsv")
     sizes = {"siim": Size("by hand", splits={"train": 10})}
-    assert work_of(job, config, sizes).units == {"step": 6, "film": 40, "check": 36 * 5}
+    assert work_of(job, config, sizes).units == {"step": 6, "film": 40, "check": 36 * (5 + 1 + 1)}
     for name, text in (
-        ("benchmarks/train_dpo/dpo.tsv", "s\tmax_rss\tcpu_time\n100.0\t100\t1\n"),
+        ("benchmarks/train_dpo/dpo.tsv", "s\tmax_rss\tcpu_time\n200.0\t100\t1\n"),
         ("logs/train_dpo/dpo.log", "train_dpo: 100%|####| 6/6 [01:00<00:00,  10.00s/it]\n"),
     ):
         path = tmp_path / "results" / name
@@ -99,9 +100,9 @@ def test_what_dpo_and_its_checks_cost(tmp_path: Path) -> None:
         path.write_text(text)
     own = rates_of_run([job], config, sizes, tmp_path, False, "by hand")["train_dpo"]
     each = {entry["unit"]: 1 / entry["per_second"] for entry in own["units"]}
-    # The bar holds 6 steps and 3 of the 5 checks, the rest of the job 2.
+    # The bar holds 6 steps and 3 of the 7 checks, the rest of the job 4.
     assert 6 * each["step"] + 3 * 36 * each["check"] == pytest.approx(60, rel=1e-3)
-    assert own["job_seconds"] == pytest.approx(40 - 2 * 36 * each["check"], abs=0.05)
+    assert own["job_seconds"] == pytest.approx(140 - 4 * 36 * each["check"], abs=0.05)
     # A step is 2 pairs through the tuned network (with gradients) and the reference, so much more than two checks.
     assert each["step"] > 4 * each["check"]
 

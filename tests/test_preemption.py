@@ -68,7 +68,8 @@ def control(tree: Path, folder: Path, seconds: int = NEVER) -> tuple[str, list[o
 def dpo(tree: Path, folder: Path, seconds: int = NEVER) -> tuple[str, list[object]]:
     rated = tree / "rated"
     own = ["--generator", tree / "made" / "out", "--pool", rated / "pool", "--preferences", rated / "train.jsonl"]
-    return "scripts.train_dpo", [*own, "--heldout", rated / "held.jsonl", *settings(DPO, seconds), *places(folder)]
+    own += ["--heldout", rated / "held.jsonl", "--report", rated / "report.jsonl"]
+    return "scripts.train_dpo", [*own, *settings(DPO, seconds), *places(folder)]
 
 
 def proxy(tree: Path, folder: Path, seconds: int = NEVER) -> tuple[str, list[object]]:

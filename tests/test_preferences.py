@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scripts import build_preferences
 from scripts.lib.errors import InputError
 from scripts.lib.feedback.log import Rating, RatingLog, read_ratings
-from scripts.lib.feedback.preferences import build_pairs, count_partial, read_pairs, split_pairs
+from scripts.lib.feedback.preferences import build_pairs, count_partial, read_pairs, split_pairs, split_parts
 
-RULE = {"pairs": "all", "margin": 2, "raters": "combined", "combine": "mean", "heldout": 0.25}
+RULE = {"pairs": "all", "margin": 2, "raters": "combined", "combine": "mean", "heldout": 0.25, "report": 0.25}
 
 
 def study(folder, scores, raters=("ann", "bob")):
@@ -35,17 +35,20 @@ def study(folder, scores, raters=("ann", "bob")):
     return ["--ratings", f"{folder}/log.jsonl", *tables, "--seed", "1"]
 
 
+PARTS = ("train", "heldout", "report")
+
+
 def pairs(folder, common, **changes):
-    outs = ["--out-train", f"{folder}/train.jsonl", "--out-heldout", f"{folder}/held.jsonl"]
+    outs = [word for part in PARTS for word in (f"--out-{part}", f"{folder}/{part}.jsonl")]
     build_preferences.main([*common, "--config", json.dumps({**RULE, **changes}), *outs])
-    return [[json.loads(x) for x in (folder / f"{n}.jsonl").read_text().splitlines()] for n in ("train", "held")]
+    return [[json.loads(x) for x in (folder / f"{n}.jsonl").read_text().splitlines()] for n in PARTS]
 
 
 def test_pairs_split_by_set_in_any_order_of_the_log(tmp_path):
     common = study(tmp_path, lambda r, k, i: (0, 1, 1, 4)[i])
-    train, held = pairs(tmp_path, common)
-    assert (len(train), len(held)) == (15, 5)  # 6 pairs a set less the tie of 1 and 1; 3 and 1 sets
-    assert not {p["set_id"] for p in train} & {p["set_id"] for p in held}
+    parts = pairs(tmp_path, common)
+    assert [len(part) for part in parts] == [10, 5, 5]  # 6 pairs a set less the tie of 1 and 1; 2, 1 and 1 sets
+    assert len({p["set_id"] for part in parts for p in part}) == 4
     before = (tmp_path / "train.jsonl").read_bytes()
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     (tmp_path / "log.jsonl").write_text("\n".join(lines[::-1]) + "\n")
@@ -58,7 +61,7 @@ def test_pairs_split_by_set_in_any_order_of_the_log(tmp_path):
 
 def test_all_tied_is_a_named_result(tmp_path, capsys):
     common = study(tmp_path, lambda r, k, i: 3)
-    assert pairs(tmp_path, common) == [[], []]
+    assert pairs(tmp_path, common) == [[], [], []]
     assert "no pairs" in capsys.readouterr().err
 
 
@@ -186,6 +189,22 @@ def test_every_kind_gives_its_share_of_held_out_sets():
     assert {p["set_id"] for p in split_pairs(found, 0.2, 2)[1]} != set(chosen)
     assert [len(part) for part in split_pairs(found[:3], 0.2, 1)] == [3, 0]  # one set teaches
     assert split_pairs([], 0.2, 1) == ([], [])
+
+
+def test_three_parts_share_no_set():
+    """30 sets, a fifth and a fifth: 18 teach, 6 choose, 6 are reported on; the second part is what it was without the third."""
+    kinds = ["text"] * 20 + ["mask"] * 6 + ["both"] * 4
+    found = [{"set_id": f"set-{k:02}", "kind": kind} for k, kind in enumerate(kinds) for _ in range(3)]
+    parts = split_parts(found, 0.2, 0.2, 1)
+    names = [{p["set_id"] for p in part} for part in parts]
+    assert [len(own) for own in names] == [18, 6, 6] and len(set.union(*names)) == 30
+    assert parts[1] == split_pairs(found, 0.2, 1)[1]
+    assert Counter(p["kind"] for p in parts[2])["text"] == 4 * 3
+    # Of three sets each part gets one; of two none is left to report on, of which train_dpo tells.
+    assert [len(part) for part in split_parts(found[:9], 0.2, 0.2, 1)] == [3, 3, 3]
+    assert [len(part) for part in split_parts(found[:6], 0.2, 0.2, 1)] == [3, 3, 0]
+    with pytest.raises(InputError, match="heldout = 0.5 and preferences.report = 0.5: nothing is left"):
+        split_parts(found, 0.5, 0.5, 1)
 
 
 def test_a_kind_is_not_held_out_whole():

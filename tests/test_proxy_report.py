@@ -9,7 +9,9 @@ import pytest
 
 from scripts import describe_arm
 from scripts.lib.errors import InputError
+from scripts.lib.proxy.kept_table import COLUMNS as KEPT
 from scripts.lib.proxy.report import arm_report, check_judge
+from scripts.lib.proxy.usable import COLUMNS as VALIDATION
 
 JUDGE = {"encoder": "small", "weights": "results/mgca", "frozen": True}
 ABOUT = {
@@ -20,6 +22,7 @@ ABOUT = {
     "proxy_trained_here": True,
     "judge_trained_here": True,
     "foundation": ["mimic"],
+    "exposure": "",
     "judge": JUDGE,
 }
 
@@ -47,6 +50,14 @@ def test_the_report_names_every_model_and_what_was_kept_of_the_whole_pool():
     )
 
 
+def test_what_is_not_limited_to_the_fraction_is_said():
+    text = arm_report(
+        {**ABOUT, "exposure": "not limited to 1 % of the training films: x"}, {"generator": "a"}, validation(), kept()
+    )
+    assert "The arm is not limited to 1 % of the training films: x." in text.splitlines()
+    assert "not limited" not in arm_report(ABOUT, {"generator": "a"}, validation(), kept())
+
+
 def test_models_from_elsewhere_are_not_said_to_be_trained_here():
     about = {**ABOUT, "proxy": "hf-hub:x/y", "proxy_trained_here": False, "judge_trained_here": False}
     text = arm_report(about, {"generator": "abc123"}, validation(), kept())
@@ -63,8 +74,9 @@ def test_what_filters_must_not_judge(weights):
 
 def test_the_command_writes_it(tmp_path):
     (tmp_path / "cohort.json").write_text(json.dumps({"generator": "abc123"}))
-    validation().to_csv(tmp_path / "validation.csv", index=False)
-    kept().to_csv(tmp_path / "kept.csv", index=False)
+    about = {"dataset": "mimic", "split": "validate", "ranked_by": "cosine", "patients": 40}
+    validation().assign(**about)[VALIDATION].to_csv(tmp_path / "validation.csv", index=False)
+    kept().reindex(columns=KEPT).to_csv(tmp_path / "kept.csv", index=False)
     files = ["--validation", str(tmp_path / "validation.csv"), "--kept", str(tmp_path / "kept.csv")]
     out = tmp_path / "report.md"
     describe_arm.main(["--pool", str(tmp_path), *files, "--config", json.dumps(ABOUT), "--out", str(out)])

@@ -70,6 +70,9 @@ def test_the_command(tmp_path: Path) -> None:
     assert not table.loc["effusion", "usable"]
     assert table.loc["edema", ["films", "positive", "patients"]].tolist() == [12, 4, 12]
     assert (table["ci_low"].dropna() <= table["auroc"].dropna()).all()
+    main([*arguments, str(tmp_path / "noted"), "--note", "seen by trials"])
+    notes = read_validation(tmp_path / "noted").set_index("label")["note"]
+    assert notes["edema"] == "seen by trials" and notes["effusion"] == "no such label here; seen by trials"
     with pytest.raises(InputError, match="no film of split other"):
         main([*arguments[:4], "--split", "other", *arguments[6:], str(tmp_path / "c")])
 
@@ -107,5 +110,5 @@ def test_another_table_is_no_validation(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="columns"):
         read_validation(tmp_path / "t.csv")
-    with pytest.raises(InputError, match="not a table"):
+    with pytest.raises(InputError, match="no such table"):
         read_validation(tmp_path / "nothing.csv")

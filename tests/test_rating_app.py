@@ -123,6 +123,14 @@ def test_positions_are_turned_into_samples(desk: Desk, study: Study) -> None:
     assert desk.view("bob", 0)["images"] == [desk.pictures.view("set-0")["images"][image] for image in order]
 
 
+def test_the_log_says_whether_the_outline_was_on_the_screen(desk: Desk, study: Study) -> None:
+    for given in ((0, 0, "text", 3, True), (1, 0, "mask", 3, True), (1, 0, "text", 3, False), (2, 0, "mask", 3)):
+        desk.score("ann", *given)
+    assert [line["outline"] for line in study.lines()] == [None, True, False, None]
+    with pytest.raises(InputError, match="outline 'yes': expected true, false or null"):
+        desk.score("ann", 1, 0, "mask", 3, "yes")
+
+
 @pytest.mark.parametrize("bad", [6, -1, 3.5, 3.0, "3", "", None, True])
 def test_what_is_no_score_is_refused_and_not_logged(desk: Desk, study: Study, bad: object) -> None:
     for given in ((0, 0, "text", bad), (0, bad if bad != 3 else 4, "text", 3), (bad if bad != 6 else 5, 0, "text", 3)):

@@ -107,6 +107,14 @@ def test_a_study_is_rated_by_keys_alone(server: Server, tab: Any) -> None:
     assert [line["aspect"] for line in lines[4:8]] == ["text", "mask", "text", "mask"]
     assert {line["aspect"] for line in lines[12:16]} == {"mask"} and lines[16]["role"] == "control"
     assert len(counted(server.study, "keys")) == len(lines) == 24
+    # Sets 1 and 2 have a mask: its outline is there without a key.
+    assert {(line["place"], line["outline"]) for line in lines} == {
+        (0, None),
+        (1, True),
+        (2, True),
+        (3, None),
+        (4, None),
+    }
     for word in ("control", "shared", "set-", "film-"):
         assert word not in ann.page.inner_html(".desk")
     ann.page.reload()
@@ -195,11 +203,12 @@ def test_window_zoom_and_outline(server: Server, tab: Any) -> None:
     ann.keys(["PageDown"])
     ann.wait(1)
     pixels = "document.querySelector('.desk canvas').toDataURL()"
-    plain = ann.page.evaluate(pixels)
-    ann.keys("m")
     outlined = ann.page.evaluate(pixels)
     ann.keys("m")
-    assert outlined != plain and ann.page.evaluate(pixels) == plain
+    plain = ann.page.evaluate(pixels)
+    ann.keys("m")
+    assert outlined != plain and ann.page.evaluate(pixels) == outlined
+    ann.keys("m")
     box = ann.page.locator(".desk canvas").first.bounding_box()
     ann.page.mouse.move(box["x"] + 100, box["y"] + 100)
     ann.page.mouse.down()
@@ -216,7 +225,18 @@ def test_window_zoom_and_outline(server: Server, tab: Any) -> None:
     assert ann.page.locator(".desk section:visible").count() == 1
     ann.keys(["ArrowRight", "z"])
     assert ann.page.locator(".desk section:visible").count() == 4
-    assert own(server.study, "look") == [] and ann.wrong == []
+    ann.keys("3")
+    ann.saved()
+    ann.keys("m4")
+    ann.saved()
+    assert [line["outline"] for line in own(server.study, "look")] == [False, True]
+    ann.keys("m")
+    ann.keys(["PageDown"])
+    ann.wait(2)
+    assert (
+        ann.page.get_attribute("button:has-text('Outline')", "aria-pressed") == "true"
+    )  # in every set with a mask anew
+    assert ann.wrong == []
 
 
 def test_a_wrong_link_shows_nothing(server: Server, chromium: Any) -> None:

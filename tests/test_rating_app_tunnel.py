@@ -94,10 +94,11 @@ def test_a_set_without_a_mask_has_no_outline_to_switch_on(page: Tab) -> None:
     page.keys(["PageDown"])
     page.wait(1)
     assert page.page.is_visible("text=Outline") and page.page.locator(".scores").count() == 8
-    page.page.click("text=Outline")
     assert page.page.get_attribute("button:has-text('Outline')", "aria-pressed") == "true"
     page.keys("m")
     assert page.page.get_attribute("button:has-text('Outline')", "aria-pressed") == "false"
+    page.page.click("text=Outline")
+    assert page.page.get_attribute("button:has-text('Outline')", "aria-pressed") == "true"
     page.page.click("text=Back")
     page.wait(0)
 

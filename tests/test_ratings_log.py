@@ -73,12 +73,25 @@ def test_a_score_that_is_none_is_refused_by_the_rating_and_by_the_reader(tmp_pat
         ("scores follow", "not JSON"),
         ("[1]", "keys list"),
         (line() + line(), "not JSON"),
+        (line() + ",", "not JSON"),
+        (line()[:-1], "not JSON"),
+        (line()[:30], "not JSON"),
+        (line()[1:], "not JSON"),
     ],
 )
 def test_a_line_that_is_no_rating_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "ratings.jsonl"
     path.write_text(f"{line()}\n{text}\n{line()}\n")
     with pytest.raises(InputError, match=rf"ratings.jsonl:2: .*{message}"):
+        read_ratings(path)
+
+
+def test_a_log_from_before_the_outline_was_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.jsonl"
+    path.write_text(line() + "\n" + line(outline=False, image=1, sequence=1) + "\n")
+    assert read_ratings(path)[0].sort_values("image")["outline"].tolist() == [False, None]
+    path.write_text(line(outline="no") + "\n")
+    with pytest.raises(InputError, match="jsonl:1: outline 'no': expected true, false or null"):
         read_ratings(path)
 
 
@@ -100,15 +113,49 @@ def test_no_file_and_an_empty_one(tmp_path: Path) -> None:
     assert len(latest) == len(history) == len(warnings) == 0 and list(latest.columns) == [*KEYS, "line"]
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\0\0\0", "\n\n"])
 @pytest.mark.parametrize("cut", [1, 20, len(line()) - 1])
-def test_a_torn_line_is_dropped_reported_and_repaired(tmp_path: Path, cut: int) -> None:
+def test_a_torn_end_is_dropped_reported_and_replaced(tmp_path: Path, cut: int, end: str) -> None:
     path = tmp_path / "ratings.jsonl"
-    path.write_text(line() + "\n" + line(image=1)[:cut])
+    path.write_text(line() + "\n" + line(image=1)[:cut] + end)
     latest, _, warnings = read_ratings(path)
-    assert len(latest) == 1 and len(warnings) == 1 and "ratings.jsonl:2: a line torn by a crash" in warnings[0]
+    assert len(latest) == 1 and len(warnings) == 1 and "ratings.jsonl:2: the last line, torn by a crash" in warnings[0]
     RatingLog(path).append(rating(image=3))
     latest, history, warnings = read_ratings(path)
-    assert latest["image"].tolist() == [2, 3] and history["line"].tolist() == [1, 3] and len(warnings) == 1
+    assert latest["image"].tolist() == [2, 3] and history["line"].tolist() == [1, 2] and warnings == []
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda text: text + ",", lambda text: text.replace(", ", ",, ", 1), lambda text: text[1:]]
+)
+def test_a_last_line_that_a_hand_has_damaged_is_an_error_and_stays(tmp_path: Path, damage) -> None:
+    path = tmp_path / "ratings.jsonl"
+    before = line() + "\n" + damage(line(image=1))
+    path.write_text(before)
+    with pytest.raises(InputError, match=r"ratings.jsonl:2: not JSON .*correct or remove this line"):
+        read_ratings(path)
+    RatingLog(path).append(rating(image=3))
+    assert path.read_text().startswith(before + "\n")
+
+
+def test_a_comma_behind_every_line_loses_no_score(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.jsonl"
+    lines = [
+        line(place=number // 4, image=number % 4, set_id=f"set-{number // 4}", sequence=number) for number in range(40)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    assert len(read_ratings(path)[0]) == 40
+    path.write_text(",\n".join(lines) + "\n")
+    with pytest.raises(InputError, match="ratings.jsonl:1: not JSON"):
+        read_ratings(path)
+
+
+def test_zeros_behind_a_whole_line_do_not_cost_its_score(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.jsonl"
+    path.write_text(line() + "\0\0")
+    RatingLog(path).append(rating(image=3))
+    latest, _, warnings = read_ratings(path)
+    assert latest["image"].tolist() == [2, 3] and warnings == []
 
 
 def test_a_line_that_only_lacks_its_newline_counts(tmp_path: Path) -> None:

@@ -174,9 +174,10 @@ def corrected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]
 
 def preferences(folder: Path, lines: list[str]) -> list[bytes]:
     (folder / "log.jsonl").write_text("\n".join(lines) + "\n")
-    outs = {name: folder / f"{name}.jsonl" for name in ("train", "heldout")}
+    outs = {name: folder / f"{name}.jsonl" for name in ("train", "heldout", "report")}
     tables = ["--sets", f"{folder}/sets.parquet", "--assignments", f"{folder}/assignments.parquet"]
     files = ["--ratings", f"{folder}/log.jsonl", *tables, "--out-train", str(outs["train"])]
+    files += ["--out-report", str(outs["report"])]
     build_preferences.main([*files, "--out-heldout", str(outs["heldout"]), "--config", json.dumps(RULE), "--seed", "1"])
     return [path.read_bytes() for path in outs.values()]
 

@@ -147,6 +147,16 @@ def test_parts_of_other_settings_are_not_used(tmp_path):
     assert parts.load(0, 3) is None and parts.load(0, 2).all()
 
 
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"no array", b"cut"])
+def test_a_damaged_part_is_named_and_made_anew(tmp_path, capsys, content):
+    parts = Parts(tmp_path, "same")
+    parts.save(0, np.ones((2, 4, 4), np.uint8))
+    (path,) = parts.folder.glob("*.npy")
+    path.write_bytes(path.read_bytes()[:-5] if content == b"cut" else content)
+    assert parts.load(0, 2) is None
+    assert f"{path}: not readable" in capsys.readouterr().err
+
+
 def test_noise_belongs_to_the_identity():
     one = Request("a", 0, None, None)
     noise = initial_noise(1, "g", one, (2, 3, 3))

@@ -139,6 +139,20 @@ def test_summary_counts_only_trials_that_have_a_value(trials, baselines):
     assert short["note"].str.contains("no value of trial 1").all()
 
 
+def test_a_label_that_a_mean_leaves_out_is_told_in_every_table(trials, baselines):
+    told = "without edema: its test films are all of one class; mean of 4 of 5 labels"
+    about = trials.assign(n_labels=np.where(trials["dataset"] == "rsna", 4, np.nan), note="")
+    about.loc[about["dataset"] == "rsna", "note"] = told
+    about.loc[(about["dataset"] == "rsna") & (about["trial"] == 1) & (about["multiplier"] == 2), "value"] = np.nan
+    cells = summarize(about, baselines, significance(about)).set_index(["dataset", "fraction", "multiplier"])
+    assert cells.loc[("rsna", 0.1, 10), ["n_labels", "note"]].tolist() == [4, told]
+    note = cells.loc[("rsna", 0.1, 2), "note"]
+    assert note.startswith(told + "; ") and "no value of trial 1" in note
+    assert cells.loc[("siim", 0.1, 10), "note"] == "" and np.isnan(cells.loc[("siim", 0.1, 10), "n_labels"])
+    rows = figure2(about, baselines, significance(about), FIGURES).query("dataset == 'rsna' and kind != 'baseline'")
+    assert rows["n_labels"].eq(4).all() and rows["note"].str.startswith(told).all()
+
+
 def test_figure2_has_every_trial_every_mean_and_the_baselines(trials, baselines):
     trials = pd.concat([trials, trials.assign(metric="iou"), trials[trials["multiplier"] == 2].assign(arm="dpo")])
     table = figure2(trials, baselines, significance(trials), FIGURES)
@@ -160,6 +174,7 @@ def test_figure2_names_a_panel_without_trials(trials, baselines):
 
 
 def test_commands_from_trials_to_figure_table(tmp_path, trials, baselines):
+    trials = trials.assign(n_labels=1, note="")
     halves = [write(trials.iloc[::2], tmp_path / "1.csv"), write(trials.iloc[1::2], tmp_path / "2.csv")]
     names = {name: str(tmp_path / f"{name}.csv") for name in ("trials", "base", "tests", "summary", "figure2", "trend")}
     write(baselines, names["base"])
@@ -176,6 +191,6 @@ def test_commands_from_trials_to_figure_table(tmp_path, trials, baselines):
 
     first = run_all()
     assert first == run_all()
-    assert b",2,0,n/a,40,80," in first["figure2"], "whole numbers stay whole"
+    assert b",2,0,n/a,40,80,1," in first["figure2"], "whole numbers stay whole"
     with pytest.raises(SystemExit):
         significance_command.main(["--trials", names["trials"], "--alpha", "5", "--out", names["tests"]])

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from scripts.lib.exposure import learned_split, validation_faults
+
 SCHEMA_FILE = Path(__file__).resolve().parents[2] / "rules" / "config.schema.yaml"
 NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
@@ -94,7 +96,7 @@ def sense_faults(config: Mapping[str, Any]) -> list[str]:
     for where, name in (("figures.figure3", figure["dataset"]), ("finetune.source", source["dataset"])):
         if name not in datasets:
             faults.append(_unknown_key(where, name, list(datasets)))
-    faults += _feedback_faults(config)
+    faults += _feedback_faults(config) + validation_faults(config)
     if config["arms"].get(source["arm"], {}).get("filter") is None:
         faults.append(
             f"config: finetune.source.arm = {source['arm']}: expected an arm with a filter, whose choice is learned"
@@ -125,8 +127,7 @@ def _feedback_faults(config: Mapping[str, Any]) -> list[str]:
             f"config: feedback.sets.mask_dataset = {masks}: expected study.generator_dataset ({study['generator_dataset']})"
         )
     for name in study["foundation"]:
-        split = config["datasets"].get(name, {}).get("split")
-        learned = "generator" if isinstance(split, Mapping) and split.get("generator") else "train"
+        learned = learned_split(config, name)
         if config["base"]["path"] is None and learned in feedback["splits"].get(name, []):
             faults.append(
                 f"config: feedback.splits.{name}: the foundation model learns from split {learned}; hold out another"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scripts.lib.csv_text import MISSING, read_columns, read_text
 from scripts.lib.errors import InputError
 from scripts.lib.statistics import check_trials
 
@@ -16,59 +17,42 @@ TRIALS = [
     *["dataset", "task", "metric", "fraction", "arm", "multiplier"],
     *["trial", "seed", "n_real", "n_synthetic", "value"],
 ]
+LABELS = ["n_labels", "note"]  # over how many labels a value is the mean, and which ones are not in it
 BASELINES = ["dataset", "task", "metric", "baseline", "value"]
 SIGNIFICANCE = ["dataset", "metric", "fraction", "arm", "multiplier", "p_bonferroni", "significant", "note"]
+TESTS = ["dataset", "fraction", "multiplier", "difference", "ci_low", "ci_high", "p_bonferroni"]
 NUMBERS = {"fraction", "multiplier", "trial", "seed", "n_real", "n_synthetic", "value", "difference", "p_bonferroni"}
-OPTIONAL = ("value", "p_bonferroni")  # numbers that may be "n/a"
-MEASURED = {"value", "seed", "n_real", "n_synthetic"}  # what a row reports, as against what it is about
+NUMBERS |= {"ci_low", "ci_high"}
+WHOLE = {"multiplier", "trial", "seed", "n_labels"}  # never rounded to be shown
+OPTIONAL = ("value", "n_labels", "p_bonferroni")  # numbers that may be "n/a"
+MEASURED = {
+    "value",
+    "seed",
+    "n_real",
+    "n_synthetic",
+    "n_labels",
+    "note",
+}  # what a row reports, as against what it is about
 SETTING = ["dataset", "metric", "fraction"]
 CELL = [*SETTING, "arm", "multiplier"]
-MISSING = "n/a"
 FIGURE2 = [
     *["dataset", "title", "task", "metric", "kind", "fraction", "arm", "multiplier", "trial", "baseline"],
-    *["n_real", "n_synthetic", "value", "difference", "p_bonferroni", "significant", "note"],
+    *["n_real", "n_synthetic", "n_labels", "value", "difference", "p_bonferroni", "significant", "note"],
 ]
 
 
 def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = OPTIONAL) -> pd.DataFrame:
     """Read these columns of a CSV: NUMBERS as numbers (NaN where an `optional` one says n/a), the rest as text.
 
-    Raises InputError for a file that is no table, a missing column, or text where a number belongs.
+    Raises InputError for a file that is no table, a missing column, or text where a number or a truth belongs.
     """
-    text = _read_text(path)
-    if missing := [name for name in columns if name not in text]:
-        raise InputError(f"{path}: columns {missing} are missing; expected {list(columns)}")
-    table = text[list(columns)].copy()
-    for name in columns:
-        if name == "significant":
-            table[name] = text[name] == "True"
-        elif name in NUMBERS:
-            absent = text[name].str.strip().str.lower().isin(["", MISSING, "nan"])
-            table[name] = pd.to_numeric(text[name].mask(absent), errors="coerce")
-            wrong = np.flatnonzero(table[name].isna() & ~(absent & (name in optional)))
-            if len(wrong):
-                raise InputError(
-                    f"{path}: line {wrong[0] + 2}: {name} = {text[name].iloc[wrong[0]]!r}; expected a number"
-                )
-    return table
-
-
-def _read_text(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a CSV table ({' '.join(str(error).split())}); make it again") from None
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such table") from None
-    if table.empty:
-        raise InputError(f"{path}: the table has no rows; make it again")
-    return table
+    return read_columns(path, columns, NUMBERS - WHOLE, WHOLE, {"significant"}, optional)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a CSV of stable bytes; what could not be had is written as n/a, never left to guess."""
     table = table.copy()
-    for name in ("trial", "multiplier", "n_real", "n_synthetic"):
+    for name in ("trial", "multiplier", "n_real", "n_synthetic", "n_labels"):
         if name in table and pd.api.types.is_float_dtype(table[name]) and (table[name].dropna() % 1 == 0).all():
             table[name] = table[name].astype("Int64")
     table.to_csv(path, index=False, lineterminator="\n", na_rep=MISSING)
@@ -81,7 +65,7 @@ def collect(paths: Sequence[Path]) -> pd.DataFrame:
     """
     parts = []
     for path in paths:
-        part = _read_text(path)
+        part = read_text(path)
         if parts and list(part.columns) != list(parts[0].columns):
             raise InputError(f"{path}: columns {list(part.columns)} differ from {list(parts[0].columns)} of {paths[0]}")
         parts.append(part)
@@ -104,9 +88,11 @@ def collect(paths: Sequence[Path]) -> pd.DataFrame:
 def summarize(trials: pd.DataFrame, baselines: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
     """Return one row a cell and metric: mean, spread and extremes of the trials, the trivial baselines, the test.
 
-    `difference` is to the real-only mean at the same fraction. Metrics that are not tested have no P value.
+    `difference` is to the real-only mean at the same fraction. Metrics that are not tested have no P value. `n_labels`: the
+    labels that each value is the mean of; a label that is left out is in the note.
     """
     check_trials(trials)
+    trials = trials.assign(**{name: trials.get(name, none) for name, none in (("n_labels", np.nan), ("note", ""))})
     grouped = trials.groupby(["dataset", "task", *CELL[1:]], sort=False)
     table = grouped.agg(
         trials=("value", "count"),
@@ -116,6 +102,8 @@ def summarize(trials: pd.DataFrame, baselines: pd.DataFrame, tests: pd.DataFrame
         max=("value", "max"),
         n_real=("n_real", "mean"),
         n_synthetic=("n_synthetic", "mean"),
+        n_labels=("n_labels", "min"),
+        about=("note", lambda notes: "; ".join(dict.fromkeys(filter(None, notes)))),
     ).reset_index()
     wide = baselines.pivot(index=["dataset", "metric"], columns="baseline", values="value").reset_index()
     table = table.merge(wide, on=["dataset", "metric"], how="left", validate="many_to_one")
@@ -123,7 +111,10 @@ def summarize(trials: pd.DataFrame, baselines: pd.DataFrame, tests: pd.DataFrame
     table = table.merge(real, on=SETTING, how="left", validate="many_to_one")
     table["difference"] = (table["mean"] - table["mean_real"]).where(table["arm"] != "real")
     table = table.drop(columns="mean_real").merge(tests[SIGNIFICANCE], on=CELL, how="left", validate="one_to_one")
-    return table.assign(note=table["note"].fillna(""))
+    notes = [
+        about + "; " * bool(about and note) + note for about, note in zip(table["about"], table["note"].fillna(""))
+    ]
+    return table.assign(note=notes).drop(columns="about")
 
 
 def figure2(

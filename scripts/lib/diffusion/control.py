@@ -71,17 +71,26 @@ def predict_noise(
     branch: HintBranch | None = None,
     embedded: torch.Tensor | None = None,
     present: torch.Tensor | None = None,
+    start: tuple[HintBranch, torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Return eps_theta(z_t, t, c_t, c_f), shape of `latents`; without `branch` there is no mask condition at all.
 
-    `present` bool (n,): where False the residuals are multiplied by zero, the paper's zeroed mask condition.
+    `present` bool (n,): where False the residuals are multiplied by zero, the paper's zeroed mask condition. With `start`, the
+    frozen ControlNet that a tuned one began as and its embedded hints, its residuals are taken off there instead, so that a
+    tuned ControlNet is silent until its weights move.
     """
     if branch is None:
         return unet(latents, steps, encoder_hidden_states=text, return_dict=False)[0]
     down, middle = branch(latents, steps, text, embedded)
     if present is not None:
         shares = present.to(latents.dtype).view(-1, 1, 1, 1)
-        down, middle = [part * shares for part in down], middle * shares
+        if start is None:
+            down, middle = [part * shares for part in down], middle * shares
+        else:
+            with torch.no_grad():
+                before, below = start[0](latents, steps, text, start[1])
+            down = [part - (1 - shares) * own for part, own in zip(down, before)]
+            middle = middle - (1 - shares) * below
     return unet(
         latents,
         steps,

@@ -11,6 +11,7 @@ import torch
 from diffusers import ControlNetModel
 
 from scripts.lib.cohort.store import Cohort
+from scripts.lib.diffusion.absence import DIFFERENCE, START, absence_of
 from scripts.lib.diffusion.autoencoder import encode_images, sample_latents
 from scripts.lib.diffusion.checkpoint import Checkpoints, log
 from scripts.lib.diffusion.control import HintBranch, build_controlnet, predict_noise
@@ -90,16 +91,26 @@ def write_generator(
 ) -> None:
     """Write a generator that will be published as `target`: the parts of its `own`, and links to the rest of its base.
 
-    `notes` are kind, structures, palette and absent_mask, which the sampler reads.
+    `notes` are kind, structures, palette, absent_mask and lineage, which the sampler reads. Where an absent mask means a
+    difference, the ControlNet that it is taken from is linked as well.
     """
     for part, network in own.items():
         network.to("cpu", memory_format=torch.contiguous_format).save_pretrained(folder / part, safe_serialization=True)
     given = read_model_index(base_folder)
     linked = [part for part in (*BASE_PARTS, "controlnet") if part not in own and part in given]
     link_parts(folder, target, base_folder, linked)
+    start = {}
+    if absence_of(notes) == DIFFERENCE:
+        start = {START: START if absence_of(base.notes) == DIFFERENCE else "controlnet"}
+        link_parts(folder, target, base_folder, start)
     classes = {part: given[part] for part in linked} | {part: CLASSES[part] for part in own}
     write_model_index(folder, "StableDiffusionControlNetPipeline", classes)
-    kept = {path: known for path, known in base.notes["files"].items() if path.split("/")[0] in linked}
+    names = {part: part for part in linked} | {source: name for name, source in start.items()}
+    kept = {
+        f"{names[part]}/{rest}": known
+        for (part, _, rest), known in ((path.partition("/"), known) for path, known in base.notes["files"].items())
+        if part in names
+    }
     fingerprint = write_notes(
         folder,
         {**kept, **describe_files(folder, list(own))},

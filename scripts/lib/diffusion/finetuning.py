@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from scripts.lib.cohort.store import Cohort
+from scripts.lib.diffusion.absence import BLACK, DIFFERENCE, tuned_absence
 from scripts.lib.diffusion.autoencoder import encode_images, sample_latents
 from scripts.lib.diffusion.checkpoint import Checkpoints
 from scripts.lib.diffusion.control import HintBranch, predict_noise
@@ -45,16 +47,20 @@ def examples_of(chosen: Cohort, resolution: int) -> Examples:
 
 
 def own_parts(settings: Section) -> list[str]:
-    """Return which networks `trains` names; raises InputError when none of them could learn from these settings."""
+    """Return which networks `trains` names; raises InputError for anything else."""
     wanted = list(settings["trains"])
     if not wanted or any(part not in TRAINABLE for part in wanted):
         raise InputError(f"settings: {settings.name}.trains = {wanted}: expected a list of {', '.join(TRAINABLE)}")
-    if wanted == ["controlnet"] and settings["absent_mask"] == "zero_residual":
-        raise InputError(
-            f"settings: {settings.name}: a ControlNet that is silent without a mask (absent_mask: zero_residual) learns "
-            f"nothing from images made from text alone; set absent_mask: black_image, or trains: [unet]"
-        )
     return wanted
+
+
+def start_branch(generator: Generator, branch: HintBranch, placement: Placement) -> HintBranch:
+    """Return the frozen ControlNet from which `difference` is taken: the generator's own start, else a copy of `branch`."""
+    if generator.start is None:
+        own = copy.deepcopy(branch)
+    else:
+        own = HintBranch(fast_layout(generator.start, placement))
+    return own.requires_grad_(False).eval()
 
 
 def finetune(
@@ -68,8 +74,8 @@ def finetune(
 ) -> dict[str, torch.nn.Module]:
     """Return the networks that were trained further, by part; the loss is equation 1 with both conditions.
 
-    A share `text_dropout` of the texts is left out, so that guidance keeps its other half. Without a mask the ControlNet
-    gets a black picture (absent_mask: black_image), or is silent (zero_residual).
+    A share `text_dropout` of the texts is left out, so that guidance keeps its other half. What an absent mask means is in
+    absence.py.
     """
     wanted = own_parts(settings)
     if generator.controlnet is None:
@@ -81,19 +87,21 @@ def finetune(
     unet = fast_layout(generator.unet, placement).requires_grad_("unet" in wanted)
     branch = HintBranch(fast_layout(generator.controlnet, placement).requires_grad_("controlnet" in wanted))
     scheduler, scaling = generator.training_scheduler(), generator.vae.config.scaling_factor
-    black = settings.one_of("absent_mask", "zero_residual", "black_image") == "black_image"
-    side = generator.resolution
+    absence, side = tuned_absence(generator.notes, wanted), generator.resolution
+    start = start_branch(generator, branch, placement) if absence == DIFFERENCE else None
 
     def loss(rows: np.ndarray, noise: torch.Generator) -> torch.Tensor:
         latents = sample_latents(moments[rows], noise, scaling).to(placement.device)
         kept = torch.rand(len(rows), generator=noise) >= settings["text_dropout"]
         text = encode_text(tokens.rows(rows, keep=kept), encoder)
         hints = paint(examples.bits[rows], side) if paint else torch.zeros(len(rows), 3, side, side)
-        embedded = branch.embed(hints.to(placement.device, memory_format=torch.channels_last))
+        hints = hints.to(placement.device, memory_format=torch.channels_last)
+        embedded = branch.embed(hints)
         masked = torch.from_numpy(examples.bits[rows].any(axis=(1, 2)))
-        present = None if black else masked.to(placement.device)
+        present = None if absence == BLACK else masked.to(placement.device)
+        before = None if start is None else (start, start.embed(hints))
         return denoising_loss(
-            lambda noisy, steps: predict_noise(unet, noisy, steps, text, branch, embedded, present),
+            lambda noisy, steps: predict_noise(unet, noisy, steps, text, branch, embedded, present, before),
             latents,
             noise,
             scheduler,

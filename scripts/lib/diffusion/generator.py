@@ -10,6 +10,7 @@ from typing import Any
 from diffusers import AutoencoderKL, ControlNetModel, DPMSolverMultistepScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from scripts.lib.diffusion.absence import DIFFERENCE, START, absence_of
 from scripts.lib.diffusion.layout import base_notes, read_model_index
 from scripts.lib.diffusion.weights import load_network
 from scripts.lib.errors import InputError
@@ -17,7 +18,10 @@ from scripts.lib.errors import InputError
 
 @dataclass
 class Generator:
-    """A foundation model, with a ControlNet when the folder has one; everything else is read from its configs."""
+    """A foundation model, with a ControlNet when the folder has one; everything else is read from its configs.
+
+    `start`: what a tuned ControlNet began as, where its answers to an absent mask are taken as differences from it.
+    """
 
     vae: AutoencoderKL
     unet: UNet2DConditionModel
@@ -26,6 +30,7 @@ class Generator:
     scheduler_config: dict[str, Any]
     notes: dict[str, Any]
     controlnet: ControlNetModel | None = None
+    start: ControlNetModel | None = None
 
     @property
     def factor(self) -> int:
@@ -41,6 +46,14 @@ class Generator:
     def fingerprint(self) -> str:
         """Hash of weights and configurations."""
         return self.notes["fingerprint"]
+
+    @property
+    def lineage(self) -> str:
+        """Fingerprint of the generator that tuning began with, where this one was tuned, else its own.
+
+        Both make the image of a condition from the same noise, so that they differ by the tuning alone.
+        """
+        return self.notes.get("lineage", self.fingerprint)
 
     def training_scheduler(self) -> DPMSolverMultistepScheduler:
         """Return the noise schedule that the U-Net was trained with."""
@@ -72,4 +85,5 @@ def open_generator(folder: Path) -> Generator:
         scheduler_config=json.loads((folder / "scheduler" / "scheduler_config.json").read_text()),
         notes=notes,
         controlnet=load_network(ControlNetModel, folder / "controlnet") if "controlnet" in index else None,
+        start=load_network(ControlNetModel, folder / START) if absence_of(notes) == DIFFERENCE else None,
     )

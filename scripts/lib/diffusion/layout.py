@@ -63,14 +63,16 @@ def read_model_index(folder: Path) -> dict[str, Any]:
     return index
 
 
-def link_parts(folder: Path, target: Path, base: Path, parts: Sequence[str] = BASE_PARTS) -> None:
+def link_parts(folder: Path, target: Path, base: Path, parts: Sequence[str] | Mapping[str, str] = BASE_PARTS) -> None:
     """Link the base's parts into `folder`, which will be published as `target`; links of the base are followed.
+
+    A mapping gives {name in `folder`: name in the base}.
 
     Links are relative when a part lies beside the target, so that a results tree can be moved, else absolute.
     """
     home = target.parent.resolve()
     for part in parts:
-        source = (base / part).resolve()
+        source = (base / (parts[part] if isinstance(parts, Mapping) else part)).resolve()
         near = home in source.parents
         (folder / part).symlink_to(os.path.relpath(source, home / target.name) if near else source)
 

@@ -18,6 +18,7 @@ from scripts.lib.atomic import atomic_file
 from scripts.lib.cli import progress
 from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
+from scripts.lib.diffusion.checkpoint import log
 from scripts.lib.diffusion.resolution import fit_images
 from scripts.lib.diffusion.sampling import Request, Sampler
 from scripts.lib.errors import InputError
@@ -128,12 +129,19 @@ class Parts:
             stale.unlink(missing_ok=True)
 
     def load(self, number: int, count: int) -> np.ndarray | None:
-        """Return the images of a part, uint8 (count, H, W), or None when it is not there in full."""
+        """Return the images of a part, uint8 (count, H, W), or None when it is not there in full; it is then made anew."""
         path = self.folder / f"{number:06d}.npy"
         if not path.is_file():
             return None
-        images = np.load(path, allow_pickle=False)
-        return images if len(images) == count else None
+        try:
+            images = np.load(path, allow_pickle=False)
+        except (OSError, EOFError, ValueError) as error:
+            log(f"{path}: not readable ({error}); these images are made anew")
+            return None
+        if images.dtype != np.uint8 or images.ndim != 3 or len(images) != count:
+            log(f"{path}: {images.dtype} {images.shape}, expected {count} images; they are made anew")
+            return None
+        return images
 
     def save(self, number: int, images: np.ndarray) -> None:
         """Keep the images of a part."""

@@ -16,13 +16,14 @@ from scripts.lib.errors import InputError
 
 @dataclass(frozen=True)
 class Pairs:
-    """Rows of the pool (n,) of winners and losers, their scores (n, 2) float32 with NaN = none, and weights (n,)."""
+    """Rows of the pool (n,) of winners and losers, their scores (n, 2) float32 with NaN = none, weights (n,), set_ids."""
 
     winners: np.ndarray
     losers: np.ndarray
     winner_scores: torch.Tensor
     loser_scores: torch.Tensor
     weights: torch.Tensor
+    sets: list[str]
 
     def __len__(self) -> int:
         return len(self.winners)
@@ -32,8 +33,8 @@ def find_pairs(records: Sequence[dict[str, Any]], pool: Cohort, what: str) -> Pa
     """Return the pairs of a preferences file; raises InputError for an empty one, or an image that the pool lacks."""
     if not records:
         raise InputError(
-            f"{what}: no pairs, so there is nothing to learn from: all scores tie, or fewer than two sets are rated; rate "
-            f"more sets (make rate), or choose other pairs in feedback.preferences"
+            f"{what}: no pairs, so there is nothing to learn from: all scores tie, or fewer than three sets are rated, "
+            f"one to teach, one to choose and one to report on; rate more sets (make rate), or choose other pairs in feedback.preferences"
         )
     places = {key: row for row, key in enumerate(zip(pool.index["condition_id"], pool.index["sample"]))}
     rows, scores = [], []
@@ -48,5 +49,6 @@ def find_pairs(records: Sequence[dict[str, Any]], pool: Cohort, what: str) -> Pa
     tied = (orders(values[:, 0], values[:, 1]) == 0).all(1)
     if tied.any():
         raise InputError(f"{what}:{int(tied.nonzero()[0]) + 1}: winner and loser tie in every aspect; make it anew")
+    sets = [str(record["set_id"]) for record in records]
     weights = torch.tensor([float(record["weight"]) for record in records])
-    return Pairs(found[:, 0], found[:, 1], values[:, 0], values[:, 1], weights)
+    return Pairs(found[:, 0], found[:, 1], values[:, 0], values[:, 1], weights, sets)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import asdict
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from scripts.lib.cohort.store import Cohort
+from scripts.lib.diffusion.absence import BLACK, DIFFERENCE, absence_of, tuned_absence
 from scripts.lib.diffusion.autoencoder import encode_images, sample_latents
 from scripts.lib.diffusion.batches import batch_noise
 from scripts.lib.diffusion.checkpoint import Checkpoints
@@ -16,19 +19,22 @@ from scripts.lib.diffusion.control import HintBranch, predict_noise
 from scripts.lib.diffusion.denoising import add_noise, draw_timesteps, target
 from scripts.lib.diffusion.devices import Placement
 from scripts.lib.diffusion.encoding import encode_text, tokenize
-from scripts.lib.diffusion.finetuning import examples_of, own_parts
+from scripts.lib.diffusion.finetuning import examples_of, own_parts, start_branch
 from scripts.lib.diffusion.foundation import fast_layout
 from scripts.lib.diffusion.generator import Generator
 from scripts.lib.diffusion.hints import HintPainter
 from scripts.lib.diffusion.preference_loss import ASPECTS, accuracies, insides, margins, orders, preference_loss
 from scripts.lib.diffusion.preference_pairs import Pairs
+from scripts.lib.diffusion.preference_report import CHOSE, REPORTED, set_accuracy
 from scripts.lib.diffusion.settings import Section
-from scripts.lib.diffusion.training import LossOfBatch, Trainer
+from scripts.lib.diffusion.training import AskedToEnd, LossOfBatch, Trainer
 from scripts.lib.errors import InputError
+from scripts.lib.preemption import TERMINATED, stop_requests
 
 STAGE = "train_dpo"
 MONITOR = ("step", "loss", "implicit_accuracy", "margin", "distance")
 Measure = Callable[[], tuple[float, float]]
+Result = TypeVar("Result")
 
 
 class MonitoredTrainer(Trainer):
@@ -46,8 +52,25 @@ class MonitoredTrainer(Trainer):
         self.best = dict(self.start)
         self.rows: list[list[float]] = []
         self._run(loss, count, checkpoints)
+        if self.placement.rank == 0 and self.done < self.settings["steps"]:
+            checkpoints.save(self.stage, self.done, self._state())  # stopped early: what follows may be interrupted
         self._put(self.best)
         return np.array(self.rows)
+
+    def conclude(self, work: Callable[[], Result]) -> Result:
+        """Return what `work` makes of the best weights; it may call `pause`. All steps are stored before."""
+        with stop_requests() as self.asked:
+            try:
+                return work()
+            except AskedToEnd:
+                self.placement.wait()
+                self._log(f"{self.stage}: asked to end; all steps are stored")
+                raise SystemExit(TERMINATED) from None
+
+    @property
+    def best_step(self) -> int:
+        """The step whose weights are the best."""
+        return int(self.rows[self._best_row()][0])
 
     def _begin(self) -> None:
         """Make the check that belongs to the steps done, unless it is there: an end may have been asked for during it."""
@@ -126,9 +149,12 @@ class PairErrors:
         self.branch = HintBranch(fast_layout(generator.controlnet, placement).requires_grad_("controlnet" in wanted))
         self.branch.eval()
         self.reference = tuple(copy.deepcopy(part).requires_grad_(False) for part in (self.unet, self.branch))
+        # What an absent mask means, now and in the reference: the same images as long as no weight has moved.
+        self.absence = tuned_absence(generator.notes, wanted)
+        self.start = start_branch(generator, self.branch, placement) if self.absence == DIFFERENCE else None
+        self.reference_start = self.start if absence_of(generator.notes) == DIFFERENCE else None
         self.trained = {part: {"controlnet": self.branch, "unet": self.unet}[part] for part in wanted}
         self.scheduler, self.scaling = generator.training_scheduler(), generator.vae.config.scaling_factor
-        self.black = settings.one_of("absent_mask", "zero_residual", "black_image") == "black_image"
         self.window = time_window(settings, self.scheduler.config.num_train_timesteps)
         self.known: dict[Hashable, torch.Tensor] = {}
 
@@ -152,19 +178,20 @@ class PairErrors:
         hints = self.paint(bits, self.side) if self.paint else torch.zeros(len(rows), 3, self.side, self.side)
         hints = hints.to(device, memory_format=torch.channels_last)
         text = encode_text(self.tokens.rows(rows), self.encoder)
-        present = None if self.black else torch.from_numpy(bits.any(axis=(1, 2))).to(device)
+        present = None if self.absence == BLACK else torch.from_numpy(bits.any(axis=(1, 2))).to(device)
 
-        def errors(unet: torch.nn.Module, branch: HintBranch) -> torch.Tensor:
-            guess = predict_noise(unet, noisy, steps, text, branch, branch.embed(hints), present)
+        def errors(unet: torch.nn.Module, branch: HintBranch, start: HintBranch | None) -> torch.Tensor:
+            before = None if start is None else (start, start.embed(hints))
+            guess = predict_noise(unet, noisy, steps, text, branch, branch.embed(hints), present, before)
             return (guess.float() - aim).pow(2).mean((1, 2, 3))
 
         before = self.known.get(again)
         if before is None:
             with torch.no_grad():
-                before = errors(*self.reference)
+                before = errors(*self.reference, self.reference_start)
             if again is not None:
                 self.known[again] = before
-        winner, loser = (errors(self.unet, self.branch) - before).chunk(2)
+        winner, loser = (errors(self.unet, self.branch, self.start) - before).chunk(2)
         return winner, loser
 
 
@@ -183,12 +210,15 @@ def tune(
     pool: Cohort,
     train: Pairs,
     heldout: Pairs,
+    report: Pairs,
     settings: Section,
     seed: int,
     placement: Placement,
     checkpoints: Checkpoints,
-) -> tuple[dict[str, torch.nn.Module], np.ndarray]:
-    """Return the tuned networks by part, at their best held-out accuracy, and the monitor (columns MONITOR)."""
+) -> tuple[dict[str, torch.nn.Module], np.ndarray, list[dict[str, Any]]]:
+    """Return the tuned networks by part, at their best accuracy on `heldout`, the monitor (columns MONITOR), and their
+    accuracy with its interval on `heldout`, which chose them, and on `report`, which did not (preference_report.COLUMNS).
+    """
     errors = PairErrors(generator, pool, settings, placement)
     device = placement.device
 
@@ -205,26 +235,41 @@ def tune(
     trainer = MonitoredTrainer(errors.trained, settings, seed, STAGE, placement)
 
     @torch.no_grad()
-    def measure() -> tuple[float, float]:
-        """Judge every held-out pair by its mean over all draws; processes divide the batches and add their results.
+    def judge(pairs: Pairs, name: str, again: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return each pair's accuracy and margin (n,), by its mean over all draws; processes divide the batches.
 
         The implicit reward is an expectation over noise and time: a single draw of a good model is little above chance.
         """
         size, draws = settings["batch_size"], settings["monitor_draws"]
-        starts = range(0, len(heldout), size)
-        found = torch.zeros(len(heldout), len(ASPECTS), dtype=torch.float64)
+        starts = range(0, len(pairs), size)
+        found = torch.zeros(len(pairs), len(ASPECTS), dtype=torch.float64)
         for number in placement.rounds(draws * len(starts)):
             trainer.pause()
             if number is None:
                 continue
             draw, start = number // len(starts), starts[number % len(starts)]
-            rows = np.arange(start, min(start + size, len(heldout)))
+            rows = np.arange(start, min(start + size, len(pairs)))
             with placement.autocast():
-                inside, _ = judged(heldout, rows, batch_noise(seed, f"{STAGE}/monitor/{draw}", start), again=number)
+                noise = batch_noise(seed, f"{STAGE}/{name}/{draw}", start)
+                inside, _ = judged(pairs, rows, noise, again=number if again else None)
             found[rows] += inside.double().cpu() / draws
-        inside, order = placement.total(found), orders(heldout.winner_scores, heldout.loser_scores)
-        return accuracies(inside, order).mean().item(), margins(inside, order).mean().item()
+        inside, order = placement.total(found), orders(pairs.winner_scores, pairs.loser_scores)
+        return accuracies(inside, order), margins(inside, order)
+
+    def measure() -> tuple[float, float]:
+        right, margin = judge(heldout, "monitor", again=True)
+        return right.mean().item(), margin.mean().item()
+
+    def report_on_best() -> list[dict[str, Any]]:
+        rows = []
+        for pairs, name, role in ((heldout, "monitor", CHOSE), (report, "report", REPORTED)):
+            right, margin = judge(pairs, name, again=pairs is heldout)
+            found = set_accuracy(right.tolist(), pairs.sets)
+            about = {"part": {"monitor": "heldout"}.get(name, name), "role": role, "step": trainer.best_step}
+            rows.append(about | asdict(found) | {"margin": margin.mean().item()})
+        return rows
 
     monitor = trainer.train_best(loss, len(train), checkpoints, measure)
+    accuracy = trainer.conclude(report_on_best)
     whole = {"controlnet": errors.branch.whole().eval(), "unet": errors.unet.eval()}
-    return {part: whole[part] for part in errors.trained}, monitor
+    return {part: whole[part] for part in errors.trained}, monitor, accuracy

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UniPCMultistepScheduler
 
+from scripts.lib.diffusion.absence import BLACK, DIFFERENCE, absence_of
 from scripts.lib.diffusion.autoencoder import to_pixels
 from scripts.lib.diffusion.checkpoint import log
 from scripts.lib.diffusion.control import HintBranch, predict_noise
@@ -79,14 +80,17 @@ class Sampler:
         self.micro_batch: int = settings["micro_batch"]
         self.guidance: float = settings["guidance"]
         notes = generator.notes
-        self.black_hint = notes.get("absent_mask") == "black_image"
+        self.black_hint = absence_of(notes) in (BLACK, DIFFERENCE)
         for network in (generator.vae, generator.unet, generator.text_encoder):
             _move(network, placement)
-        self.branch, self.paint = None, None
+        self.branch, self.start, self.paint = None, None, None
         networks = [generator.unet]
         if generator.controlnet is not None:
             networks.append(_move(generator.controlnet, placement))
             self.branch = HintBranch(generator.controlnet)
+        if generator.start is not None:
+            networks.append(_move(generator.start, placement))
+            self.start = HintBranch(generator.start)
         tune(generator.vae, networks, settings["speed"])
         self._compiled = compile_step(predict_noise) if settings["speed"]["compile"] == "step" else None
         if generator.controlnet is not None and structures:
@@ -135,7 +139,7 @@ class Sampler:
         device, dtype = self.placement.device, self.placement.dtype
         side = self.generator.resolution // self.generator.factor
         shape = (self.generator.unet.config.in_channels, side, side)
-        noise = [initial_noise(self.seed, self.generator.fingerprint, request, shape) for request in requests]
+        noise = [initial_noise(self.seed, self.generator.lineage, request, shape) for request in requests]
         text = torch.stack([self._text(request.prompt) for request in requests])
         guided = kind != "mask" and self.guidance > 1
         if guided:
@@ -144,12 +148,13 @@ class Sampler:
         branch = self.branch if embedded is not None else None
         if guided and embedded is not None:
             embedded = torch.cat([embedded, embedded])
+        silence = self._silence(len(text)) if kind == "text" else {}
         predict, solver = self._compiled or predict_noise, self._solver
         solver.set_timesteps(self.settings["steps"], device=device)
         latents = torch.stack(noise).to(device) * solver.init_noise_sigma
         for step in solver.timesteps:
             entered = solver.scale_model_input(torch.cat([latents, latents]) if guided else latents, step).to(dtype)
-            guess = predict(self.generator.unet, entered, step, text, branch, embedded).float()
+            guess = predict(self.generator.unet, entered, step, text, branch, embedded, **silence).float()
             if guided:
                 without, within = guess.chunk(2)
                 guess = without + self.guidance * (within - without)
@@ -162,14 +167,23 @@ class Sampler:
             return None
         if self.branch is None:
             raise InputError("these conditions have masks, but the generator has no ControlNet; choose one that has")
-        resolution = self.generator.resolution
         if kind == "text":
-            hints = torch.zeros(len(requests), 3, resolution, resolution)
-        elif self.paint is None:
+            return self._embed_black(self.branch, len(requests))
+        if self.paint is None:
             raise InputError("these conditions have masks, but their cohort has no structures")
-        else:
-            hints = self.paint(np.stack([request.bits for request in requests]), resolution)
+        hints = self.paint(np.stack([request.bits for request in requests]), self.generator.resolution)
         return self.branch.embed(hints.to(self.placement.device, self.placement.dtype))
+
+    def _embed_black(self, branch: HintBranch, count: int) -> torch.Tensor:
+        side = self.generator.resolution
+        return branch.embed(torch.zeros(count, 3, side, side).to(self.placement.device, self.placement.dtype))
+
+    def _silence(self, count: int) -> dict[str, Any]:
+        """Return what makes a tuned ControlNet's answer to an absent mask the difference from its start's."""
+        if self.start is None:
+            return {}
+        absent = torch.zeros(count, dtype=torch.bool, device=self.placement.device)
+        return {"present": absent, "start": (self.start, self._embed_black(self.start, count))}
 
     def _text(self, prompt: str | None) -> torch.Tensor:
         """Return the states (L, D) of one prompt, encoded on its own so that no neighbour can touch them."""

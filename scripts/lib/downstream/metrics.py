@@ -81,7 +81,8 @@ def label_scores(truth: np.ndarray, scores: np.ndarray, thresholds: list[float |
     """Return f1 (threshold 0.5), f1_tuned (given threshold), auroc, auprc, each the mean over labels and by label.
 
     truth (n, L) 1, 0 or NaN for missing (left out); scores (n, L) in [0, 1]; `thresholds` one a label, None for 0.5.
-    A label with one class only has no score: its values are None, and the mean is over the other labels.
+    A label with one class only has no score: its values are None, and the mean is over the other labels, unlike
+    scikit-learn's macro F1, which counts a label without a positive film as 0; rows.score_rows says which labels those are.
     Keys: "f1" for the mean, "f1:0" for label 0; one label has no keys of its own.
     """
     by_label = [_one_label(truth[:, k], scores[:, k], thresholds[k]) for k in range(truth.shape[1])]

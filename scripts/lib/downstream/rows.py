@@ -13,9 +13,9 @@ from scripts.lib.seeds import derive_seed
 
 TRIAL_COLUMNS = (
     *("dataset", "task", "metric", "fraction", "arm", "multiplier"),
-    *("trial", "seed", "n_real", "n_synthetic", "value"),
+    *("trial", "seed", "n_real", "n_synthetic", "value", "n_labels", "note"),
 )
-BASELINE_COLUMNS = ("dataset", "task", "metric", "baseline", "value")
+BASELINE_COLUMNS = ("dataset", "task", "metric", "baseline", "value", "n_labels", "note")
 Row = dict[str, Any]
 
 
@@ -36,13 +36,25 @@ def trial_seed(study_seed: int, dataset: str, trial: int) -> int:
 
 
 def score_rows(scores: Mapping[str, float | None], settings: Mapping[str, Any], common: Row) -> Iterator[Row]:
-    """Yield one row a metric; "f1:0" is named after the label; a score that does not exist is None, an empty field."""
+    """Yield one row a metric; "f1:0" is named after the label; a score that does not exist is None, an empty field.
+
+    n_labels: how many labels a value is the mean of, None for masks; the note says which ones are not in it.
+    """
     target = settings["target"]
     names = [target] if isinstance(target, str) else list(target)
     for metric, value in scores.items():
         name, colon, number = metric.partition(":")
-        metric = f"{name}:{names[int(number)]}" if colon else name
-        yield {**common, "task": settings["task"], "metric": metric, "value": value}
+        own = [f"{name}:{k}" for k in range(len(names))] if not colon and f"{name}:0" in scores else [metric]
+        lost = [] if settings["task"] == "segmentation" else [key for key in own if scores[key] is None]
+        row = {**common, "task": settings["task"], "value": value, "note": ""}
+        row["metric"] = f"{name}:{names[int(number)]}" if colon else name
+        row["n_labels"] = None if settings["task"] == "segmentation" else len(own) - len(lost)
+        if lost:
+            which = ", ".join(names[int(key.partition(":")[2] or 0)] for key in lost)
+            row["note"] = f"without {which}: its test films are all of one class" + (
+                f"; mean of {len(own) - len(lost)} of {len(own)} labels" if len(own) > 1 else ""
+            )
+        yield row
 
 
 def write_table(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:

@@ -139,11 +139,15 @@ def synthetic_films(films: TrialFilms, multiplier: int, setting: Setting, settin
 
 
 def _finished(path: Path, key: str) -> Scores | None:
+    """Return the scores of a cell that is done; None where there are none of this key, and it is then trained anew."""
+    if not path.is_file():
+        return None
     try:
         stored = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        return dict(stored["scores"]) if stored["key"] == key else None
+    except (ValueError, KeyError, TypeError) as error:
+        print(f"{path}: not the scores of a cell ({error!r}); it is trained anew", file=sys.stderr)
         return None
-    return stored["scores"] if stored["key"] == key else None
 
 
 def _train_cell(

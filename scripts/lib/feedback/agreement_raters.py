@@ -9,7 +9,7 @@ import pandas as pd
 
 KEY = ["set_id", "image", "aspect"]
 COLUMNS = ["rater", "scores", "mean", "spread", "severity", "drift", "self_pairs", "self_exact", "self_difference"]
-COLUMNS += ["control_scores", "control_mean", "note"]
+COLUMNS += ["control_scores", "control_mean", "mask_scores", "mask_unseen", "note"]
 
 
 def describe_raters(scored: pd.DataFrame) -> pd.DataFrame:
@@ -17,6 +17,7 @@ def describe_raters(scored: pd.DataFrame) -> pd.DataFrame:
 
     severity  others' mean minus own score of the same images (positive = stricter); drift: change of the own score from
     the first place to the last, within aspect; self_difference: mean distance of a repeat; self_exact: share of equals.
+    mask_unseen: how many of the `mask_scores` were given while the mask's outline was off.
     """
     controls = (scored["role"] == "control") | (scored["kind"] == "control")
     rows = []
@@ -41,6 +42,10 @@ def _describe(
         notes.append("self-agreement not measurable: nothing rated twice")
     if control.empty:
         notes.append("no control rated")
+    masks = seen[seen["aspect"] == "mask"]
+    unseen = sum(shown is False for shown in masks.get("outline", ()))  # None is no answer
+    if unseen:
+        notes.append(f"{unseen} of {len(masks)} mask scores given with the outline off")
     if len(own) and own["score"].nunique() == 1:
         notes.append(f"rates everything {own['score'].iloc[0]}")
     return {
@@ -55,6 +60,8 @@ def _describe(
         "self_difference": distance.mean(),
         "control_scores": len(control),
         "control_mean": control["score"].mean(),
+        "mask_scores": len(masks),
+        "mask_unseen": unseen,
         "note": "; ".join(notes),
     }
 

@@ -6,7 +6,11 @@ One line a score, in this order of keys:
     set_id    which set of four images          place     the set's place in this rater's order, from 0
     role      shared | own | repeat | control   image     sample number 0..3 (not where it stood on the screen)
     aspect    text | mask                       score     0..5
+    outline   true | false: whether the mask's outline was on the screen when the score was given; null without a mask, and
+              where nothing says so, as in logs from before it was written
 Nothing is ever changed or removed: the latest of (rater, place, image, aspect) counts, the others are its history.
+The one exception is a line at the end of the file that a crash has torn: nobody was told that it is saved, and the next
+rating takes its place. A damaged line anywhere else is an error, since a hand, and no crash, has damaged it.
 Latest is what `time` says, not the order of the lines, so that logs can be merged: within a session `sequence` decides,
 even if the clock was set back meanwhile; between two sessions at one time the one whose name is later in the alphabet.
 """
@@ -35,8 +39,10 @@ ASPECTS = ("text", "mask")
 IMAGES = 4
 MAX_SCORE = 5
 MAX_NAME = 100
+TAIL = 1 << 16  # bytes at the end of a log, many times more than the longest line
 TICK = timedelta(milliseconds=1)  # times are written no finer
-KEYS = ("time", "rater", "set_id", "role", "place", "image", "aspect", "score", "session", "sequence")
+BLANK = b" \t\r\0"  # what a line without a rating may hold; a crash of the machine can leave zeros
+KEYS = ("time", "rater", "set_id", "role", "place", "image", "aspect", "score", "outline", "session", "sequence")
 WHAT = ["rater", "place", "image", "aspect"]
 
 
@@ -44,7 +50,8 @@ WHAT = ["rater", "place", "image", "aspect"]
 class Rating:
     """One score of one image in one aspect; whole numbers only, else InputError.
 
-    place >= 0, image (sample number) 0..3, score 0..5; numpy's whole numbers become Python's.
+    place >= 0, image (sample number) 0..3, score 0..5; numpy's whole numbers become Python's. outline: whether the mask's
+    outline was on the screen, None where there is no mask.
     """
 
     rater: str
@@ -54,6 +61,7 @@ class Rating:
     image: int
     aspect: str
     score: int
+    outline: bool | None = None
 
     def __post_init__(self) -> None:
         for name in ("rater", "set_id"):
@@ -63,6 +71,8 @@ class Rating:
                 raise InputError(f"{name} {getattr(self, name)!r}: expected one of {', '.join(known)}")
         for name, limit in (("place", None), ("image", IMAGES - 1), ("score", MAX_SCORE)):
             object.__setattr__(self, name, _whole(name, getattr(self, name), limit))
+        if self.outline is not None and type(self.outline) is not bool:
+            raise InputError(f"outline {self.outline!r}: expected true, false or null")
 
 
 class RatingLog:
@@ -102,7 +112,7 @@ class RatingLog:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _write_all(descriptor, (_newline_if_torn(descriptor) + "".join(lines)).encode())
+            _write_all(descriptor, (_end_lines(descriptor) + "".join(lines)).encode())
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -117,11 +127,11 @@ def read_ratings(
 
     history  one row a rating, in the order in which they were given: KEYS and `line`, its number from 1
     latest   the rows that count, one for each (rater, place, image, aspect), sorted by these: the last that was given
-    warnings one text for each line that a crash has torn; such a line was never confirmed to its rater and is dropped
+    warnings one text where a crash has torn the last line; it was never confirmed to its rater and is dropped
 
     The order is the one above, so merged logs, shuffled lines and lines that are there twice end in the same result.
 
-    Any other line that is not a rating raises InputError with file and line: unknown or missing key, a score that is
+    Any other line that is not a rating raises InputError with file and line: no JSON, unknown or missing key, a score that is
     not 0..5, a time without offset, one place of a rater with two sets, two ratings of one session and sequence, and,
     where `sets` or `raters` are given, a name that is not in them.
     """
@@ -134,12 +144,11 @@ def read_ratings(
         raise InputError(f"{path}: no ratings; rate with python -m scripts.rate_images, or simulate") from None
     records, warnings = [], []
     placed: dict[tuple[str, int], tuple[str, str]] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip(b" \t\r\0"):
-            continue
-        if _is_torn(line):
-            warnings.append(f"{path}:{number}: a line torn by a crash is dropped: {line[:60]!r}...")
-            continue
+    filled = [(number, line) for number, line in enumerate(lines, start=1) if line.strip(BLANK)]
+    if filled and _is_torn(filled[-1][1]):
+        number, line = filled.pop()
+        warnings.append(f"{path}:{number}: the last line, torn by a crash, is dropped: {line[:60]!r}...")
+    for number, line in filled:
         try:
             record = _parse(line, sets, raters)
             shown = (record["set_id"], record["role"])
@@ -208,9 +217,11 @@ def _whole(name: str, value: object, limit: int | None) -> int:
 def _parse(line: bytes, sets: Collection[str] | None, raters: Collection[str] | None) -> dict[str, Any]:
     """Return one line as a mapping with the keys KEYS; InputError without file and line."""
     try:
-        record = json.loads(line)
+        record = json.loads(line.rstrip(BLANK))
     except ValueError as error:
         raise InputError(f"not JSON ({error})") from None
+    if isinstance(record, dict):
+        record.setdefault("outline", None)
     if not isinstance(record, dict) or set(record) != set(KEYS):
         found = sorted(record) if isinstance(record, dict) else type(record).__name__
         raise InputError(f"keys {found}, expected {sorted(KEYS)}")
@@ -228,14 +239,23 @@ def _parse(line: bytes, sets: Collection[str] | None, raters: Collection[str] | 
 
 
 def _is_torn(line: bytes) -> bool:
-    """Whether this is the beginning of a line whose end never reached the disk: no value of a line holds a closing brace."""
-    return line.startswith(b"{") and not line.rstrip().endswith(b"}")
+    """Whether this is the beginning of a line whose end never reached the disk.
+
+    No value of a line holds a closing brace, so that a beginning has none at all: a line with one was written to its end.
+    """
+    return line.startswith(b"{") and b"}" not in line
 
 
-def _newline_if_torn(descriptor: int) -> str:
-    """Return what must come first so that a new line begins on a line of its own."""
+def _end_lines(descriptor: int) -> str:
+    """Cut a torn line off the end of the log; return what must come first so that a new line begins on one of its own."""
     size = os.fstat(descriptor).st_size
-    return "\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else ""
+    data = os.pread(descriptor, size - max(0, size - TAIL), max(0, size - TAIL))
+    tail = data.rstrip(BLANK + b"\n")
+    start = tail.rfind(b"\n") + 1
+    if _is_torn(tail[start:]):
+        os.ftruncate(descriptor, size - len(data) + start)
+        return ""
+    return "\n" if data and not data.endswith(b"\n") else ""
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

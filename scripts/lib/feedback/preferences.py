@@ -1,4 +1,7 @@
-"""From scores to pairs: which of two images of one set raters prefer, split into train and held-out by set.
+"""From scores to pairs: which of two images of one set raters prefer, split by set into three parts.
+
+Pairs of the first teach, those of the second choose the step that is published, and those of the third, which had no say in
+either, tell what it is worth.
 
 A line of a preferences file: set_id, kind, prompt, mask_source, condition_id, winner and loser {sample, text, mask},
 weight, raters. Nothing in it depends on the order of the log's lines.
@@ -91,15 +94,29 @@ def _readings(latest: pd.DataFrame, known: pd.DataFrame) -> tuple[pd.DataFrame, 
     return heads, scores
 
 
+def split_parts(
+    pairs: Sequence[dict[str, Any]], heldout: float, report: float, seed: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return (train, held-out, report), `heldout` and `report` being shares of all sets; see split_pairs."""
+    if not heldout + report < 1:
+        raise InputError(
+            f"preferences.heldout = {heldout} and preferences.report = {report}: nothing is left to learn from; expected a "
+            "sum below 1"
+        )
+    rest, chosen = split_pairs(pairs, heldout, seed)
+    train, reported = split_pairs(rest, report / (1 - heldout), seed, "report")
+    return train, chosen, reported
+
+
 def split_pairs(
-    pairs: Sequence[dict[str, Any]], share: float, seed: int
+    pairs: Sequence[dict[str, Any]], share: float, seed: int, name: str = "heldout"
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return (train, held-out): whole sets, about `share` of them and one at least where there are two or more.
 
     Each kind of set (text, mask, both) gives its share, rounded so that the total is right.
     """
     if not 0 < share < 1:
-        raise InputError(f"preferences.heldout = {share}: expected a share between 0 and 1")
+        raise InputError(f"preferences.{name} = {share}: expected a share between 0 and 1")
     kinds = {pair["set_id"]: pair["kind"] for pair in pairs}
     count = min(max(1, round(share * len(kinds))), len(kinds) - 1) if kinds else 0
     sizes = Counter(kinds.values())
@@ -110,8 +127,8 @@ def split_pairs(
         taken[kind] += 1
     chosen: set[str] = set()
     for kind, own in taken.items():
-        names = (name for name in kinds if kinds[name] == kind)
-        chosen |= set(sorted(names, key=lambda name: content_hash(seed, "heldout", name))[:own])
+        names = (one for one in kinds if kinds[one] == kind)
+        chosen |= set(sorted(names, key=lambda one: content_hash(seed, name, one))[:own])
     return [p for p in pairs if p["set_id"] not in chosen], [p for p in pairs if p["set_id"] in chosen]
 
 
@@ -137,8 +154,10 @@ def read_pairs(path: Path) -> list[dict[str, Any]]:
             samples = [pair[side]["sample"] for side in ("winner", "loser")]
             if any(type(sample) is not int or sample < 0 for sample in samples) or samples[0] == samples[1]:
                 raise ValueError(f"winner and loser have samples {samples}, expected two numbers of images")
-            if not 0 < pair["weight"] < float("inf") or not isinstance(pair["condition_id"], str):
-                raise ValueError("weight must be above 0 and condition_id a text")
+            if not 0 < pair["weight"] < float("inf") or not all(
+                isinstance(pair[key], str) for key in ("condition_id", "set_id")
+            ):
+                raise ValueError("weight must be above 0, condition_id and set_id texts")
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}:{number}: not a pair ({error!r}); remake it with build_preferences") from None
         pairs.append(pair)

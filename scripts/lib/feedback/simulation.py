@@ -148,7 +148,9 @@ def simulate(
                     number = ASPECTS.index(aspect)
                     value = true[one.set_id, image][number] + shift + noise[image, number]
                     score = int(np.clip(np.rint(value), 0, MAX_SCORE))
-                    yield Rating(str(rater), one.set_id, one.role, int(one.place), int(image), aspect, score)
+                    # The judges always see a mask that there is.
+                    outline = True if "mask" in ASPECTS_OF[kinds[one.set_id]] else None
+                    yield Rating(str(rater), one.set_id, one.role, int(one.place), int(image), aspect, score, outline)
 
 
 def write_log(path: Path, ratings: Sequence[Rating]) -> None:

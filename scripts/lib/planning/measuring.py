@@ -14,7 +14,7 @@ from scripts.lib.planning.operations import operations_of
 from scripts.lib.planning.records import Bar, bars, log_of, measured_of
 from scripts.lib.planning.shapes import shape_of
 from scripts.lib.planning.sizes import Size
-from scripts.lib.planning.work import early_checks, stage_of, work_of
+from scripts.lib.planning.work import checks_around, stage_of, work_of
 
 DPO, STEP, CHECK = "train_dpo", "step", "check"
 PUBLISHING = "Writing"  # how the bars of transformers begin when it writes weights
@@ -54,7 +54,7 @@ def rates_of_run(
         own = [bar for bar in bars(root / log_of(job)) if not bar.title.startswith(PUBLISHING)]
         if job.benchmark and not all(bar.whole for bar in own):
             continue
-        early = early_checks(config) if rule == DPO else 0.0
+        early = checks_around(config) if rule == DPO else 0.0
         samples[rule].append(
             Sample(units, shape, measured.seconds, measured.rss_mb, own if job.benchmark else (), early)
         )
@@ -124,9 +124,9 @@ def _by_bars(rule: str, sample: Sample, source: str) -> tuple[list[dict[str, Any
 
 
 def _with_checks(sample: Sample, steps: dict[str, Any]) -> tuple[list[dict[str, Any]], float]:
-    """Divide the seconds of DPO's bar, which holds all checks on held-out pairs but the first, as their operations stand.
+    """Divide the seconds of DPO's bar, which holds all checks on held-out pairs but the first and last, as operations stand.
 
-    Also returns the seconds of the first check, which comes before the bar.
+    Also returns the seconds of those, which come before and after the bar.
     """
     each = {unit: operations_of(DPO, unit, sample.shape) or 0.0 for unit in (STEP, CHECK)}
     done = steps["amount"] / sample.units[STEP]  # it may have stopped early

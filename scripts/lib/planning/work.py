@@ -18,7 +18,7 @@ ALIASES = {
     "test_arms_significance": "test_significance",
 }
 KINDS = ("text", "mask", "both")
-FIRST_CHECK = 2  # checks that DPO's first one counts as
+WITH_REFERENCE = 2  # checks that one of DPO's counts as when the reference is asked as well
 ROW_BYTES = 150  # of a row of an index or a table of conditions, measured on the phantom
 
 
@@ -189,19 +189,28 @@ def heldout_checks(config: Mapping[str, Any]) -> int:
     """Return how often DPO's monitor judges a held-out pair, as if no two films of a set had the same score.
 
     Every check judges each pair at every draw; the first, before the first step, also asks the reference, which counts as
-    another check.
+    another check. At the end the best weights are judged on them once more, and, the reference asked too, on the pairs that
+    are reported on.
     """
     dpo, own, sets = config["dpo"], config["feedback"]["preferences"], config["feedback"]["sets"]
     pairs = 1 if own["pairs"] == "best_worst" else math.comb(sets["images"], 2)
     raters = len(config["feedback"]["raters"]) if own["raters"] == "each" else 1
     judged = round(sets["sets"] * own["heldout"]) * pairs * raters * dpo["monitor_draws"]
-    return round(judged * FIRST_CHECK / early_checks(config))
+    return round(judged * (_checks_in_loop(config) + _checks_around(config)))
 
 
-def early_checks(config: Mapping[str, Any]) -> float:
-    """Return the share of these checks that is the first one."""
-    dpo = config["dpo"]
-    return FIRST_CHECK / (FIRST_CHECK + math.ceil(dpo["steps"] / dpo["monitor_steps"]))
+def checks_around(config: Mapping[str, Any]) -> float:
+    """Return the share of these checks that is made before the first step or after the last one."""
+    return _checks_around(config) / (_checks_around(config) + _checks_in_loop(config))
+
+
+def _checks_in_loop(config: Mapping[str, Any]) -> int:
+    return math.ceil(config["dpo"]["steps"] / config["dpo"]["monitor_steps"])
+
+
+def _checks_around(config: Mapping[str, Any]) -> float:
+    own = config["feedback"]["preferences"]
+    return WITH_REFERENCE + 1 + WITH_REFERENCE * own["report"] / own["heldout"]
 
 
 def _trials(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:

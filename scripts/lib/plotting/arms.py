@@ -9,9 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from scripts.lib.exposure import NOT_LIMITED
 from scripts.lib.plotting.figure2 import DASHES, METRIC_NAMES, draw_baseline
 from scripts.lib.plotting.style import ALERT, GRID, INK, REAL, SOFT, SYNTHETIC
 
+DAGGER = "†"  # an arm that learned from more training films than its fraction
 ARM_NAMES = {"real": "real only"}
 
 
@@ -24,14 +26,16 @@ def draw_arms(axis: Axes, table: pd.DataFrame, names: Mapping[str, str]) -> None
         cell = means[means["arm"] == arm].iloc[0]
         dots = points.loc[points["arm"] == arm, "value"].dropna().to_numpy()
         _draw_bar(axis, place, cell, dots, colours[arm])
-    axis.set_xticks(range(len(arms)), [names.get(arm, ARM_NAMES.get(arm, arm)).replace(" ", "\n") for arm in arms])
+    exposed = {arm for arm, note in zip(means["arm"], means["note"]) if NOT_LIMITED in str(note)}
+    shown = [names.get(arm, ARM_NAMES.get(arm, arm)) + DAGGER * (arm in exposed) for arm in arms]
+    axis.set_xticks(range(len(arms)), [name.replace(" ", "\n") for name in shown])
     axis.set_ylabel(_axis_name(means.iloc[0]))
     baselines = table.loc[table["kind"] == "baseline", "value"]
     top = np.nanmax([*points["value"], *baselines, 0.05])
     axis.set_ylim(0, min(top * 1.22, 1.1))
     axis.grid(axis="y", color=GRID, linewidth=0.6)
     draw_baseline(axis, table)
-    _draw_key(axis, means)
+    _draw_key(axis, means, bool(exposed))
 
 
 def _draw_bar(axis: Axes, place: int, cell: pd.Series, dots: np.ndarray, colour: str) -> None:
@@ -55,11 +59,15 @@ def _axis_name(cell: pd.Series) -> str:
     return f"{cell['title']}, {cell['fraction'] * 100:g} % of real films\n{labels}{name}"
 
 
-def _draw_key(axis: Axes, means: pd.DataFrame) -> None:
+def _draw_key(axis: Axes, means: pd.DataFrame, exposed: bool) -> None:
     times = means.loc[means["multiplier"] > 0, "multiplier"]
     marks = [Line2D([], [], marker="o", ls="", ms=3.2, mfc="white", mec=INK, mew=0.6, label="one trial (bar: mean)")]
     marks.append(Line2D([], [], color=ALERT, lw=0.9, ls=DASHES, label="one answer for all films"))
     title = f"synthetic arms: {int(times.iloc[0])}× real; P: one-tailed t, Bonferroni" if len(times) else None
+    if exposed:
+        title = "\n".join(
+            filter(None, [title, f"{DAGGER} {NOT_LIMITED} this share of the films, see the table's note"])
+        )
     axis.legend(
         handles=marks,
         loc="upper center",

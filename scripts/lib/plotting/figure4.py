@@ -1,7 +1,8 @@
 """Figure 4 of the paper: what radiologists preferred, how the generator followed them, and what it is worth.
 
 A: sets of four films with their mean scores, best framed. B: share of held-out pairs that the tuned generator orders as
-the raters did, by training step, and how far it has moved from its start. C: real films alone against the arms.
+the raters did, by training step, how far it has moved from its start, and, with its 95 % interval, the share at the published
+step of pairs of sets that have neither taught it nor chosen the step. C: real films alone against the arms.
 """
 
 from __future__ import annotations
@@ -76,21 +77,27 @@ def rated_sets(latest: pd.DataFrame, sets: pd.DataFrame, pool: Cohort, count: in
 def draw_figure4(
     sets: Sequence[RatedSet],
     monitor: pd.DataFrame,
+    accuracy: pd.DataFrame,
     table: pd.DataFrame,
     names: Mapping[str, str],
     width_mm: float = 183.0,
 ) -> Figure:
-    """Return the figure. `monitor`: step, implicit_accuracy, distance; `table`: tidy rows of the figure's cell."""
-    if not sets or monitor.empty or table.empty:
-        raise InputError("figure 4: it needs a rated set, a line of the monitor and a trial at least")
+    """Return the figure. `monitor`: step, implicit_accuracy, distance; `accuracy`: preference_report.COLUMNS, with a row
+    whose part is `report`; `table`: tidy rows of the figure's cell.
+    """
+    reported = accuracy[accuracy["part"] == "report"]
+    if not sets or monitor.empty or table.empty or len(reported) != 1:
+        raise InputError(
+            "figure 4: it needs a rated set, a line of the monitor, one row of the report and a trial at least"
+        )
     height = max(ROW_HEIGHT * len(sets) + FREE_HEIGHT, 88)
     with journal_style():
         figure = plt.figure(figsize=(width_mm * MM, height * MM), layout="constrained")
         left, right = figure.subfigures(1, 2, width_ratios=[1, 1])
         _draw_sets(left, sets)
         upper, lower = right.subplots(2, 1, height_ratios=[1, 1.25])
-        _draw_monitor(upper, monitor)
-        upper.set_title("B   Preference tuning on held-out sets", loc="left", pad=7)
+        _draw_monitor(upper, monitor, reported.iloc[0])
+        upper.set_title("B   Preference tuning", loc="left", pad=7)
         draw_arms(lower, table, names)
         lower.set_title("C   Downstream gain", loc="left", pad=7)
     return figure
@@ -121,28 +128,44 @@ def _wrapped(text: str, width: int = 14) -> str:
     return "\n".join(textwrap.wrap(text, width))
 
 
-def _draw_monitor(axis: Axes, monitor: pd.DataFrame) -> None:
+def _draw_monitor(axis: Axes, monitor: pd.DataFrame, reported: pd.Series) -> None:
     steps = monitor["step"]
-    axis.plot(steps, monitor["implicit_accuracy"], "-o", ms=3, color=BEST, lw=1.2, zorder=3)
+    axis.plot(
+        steps, monitor["implicit_accuracy"], "-o", ms=3, color=BEST, lw=1.2, zorder=3, label="sets that choose the step"
+    )
     axis.axhline(0.5, color=SOFT, lw=0.7, ls=":")
     axis.set_ylim(0, 1)
     axis.set_xlabel("training step")
     axis.set_ylabel("pairs ordered as rated", color=BEST)
     axis.grid(axis="y", color=GRID, linewidth=0.6)
-    best = monitor.loc[monitor["implicit_accuracy"].idxmax()]
-    share = best["step"] / max(monitor["step"].max(), 1)
+    step, share = int(reported["step"]), reported["step"] / max(steps.max(), 1)
+    low, high = (
+        0 if np.isnan(end) else abs(end - reported["accuracy"]) for end in (reported["ci_low"], reported["ci_high"])
+    )
+    label = "sets apart, 95 % interval"
+    axis.errorbar(
+        step, reported["accuracy"], [[low], [high]], fmt="D", ms=4, color=INK, lw=1, capsize=2.5, zorder=4, label=label
+    )
     axis.annotate(
-        f"published: step {int(best['step'])}, {best['implicit_accuracy']:.2f}",
-        (best["step"], best["implicit_accuracy"]),
-        (0, -11),
+        _reported_text(reported),
+        (step, reported["accuracy"] - low),
+        (0, -4),
         textcoords="offset points",
         ha="left" if share < 0.25 else "right" if share > 0.75 else "center",
         va="top",
         fontsize=6,
         color=INK,
     )
+    axis.legend(loc="upper left", fontsize=5.8, labelspacing=0.25, borderaxespad=0.2)
     other = axis.twinx()
     other.plot(steps, monitor["distance"], color=ALERT, lw=0.9, ls="--")
     other.set_ylabel("distance from the start", color=ALERT)
     other.set_ylim(0, None)
     other.spines["right"].set_visible(True)
+
+
+def _reported_text(reported: pd.Series) -> str:
+    text = f"published: step {int(reported['step'])}; {int(reported['sets'])} sets apart: {reported['accuracy']:.2f}"
+    if np.isnan(reported["ci_low"]):
+        return text + ", no interval"
+    return text + f" ({reported['ci_low']:.2f} to {reported['ci_high']:.2f})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.conditions import SHARED, trial_rows
+from scripts.lib.csv_text import read_columns
 from scripts.lib.proxy.diversity import distances, draw_pairs, grey_features, pair_similarity, similarity_kernel, vendi
 from scripts.lib.proxy.scores import IDENTITY
 from scripts.lib.seeds import rng
@@ -50,6 +52,14 @@ def kept_table(
         rows += list(_diversities(pool, before, after, trial, settings["diversity"], seed))
     table = pd.DataFrame(rows, columns=COLUMNS)
     return _joined(table)
+
+
+def read_kept_table(path: Path) -> pd.DataFrame:
+    """Read the table that `kept_table` returned; raises InputError when it is another one, or was changed by hand."""
+    whole = ("trial", "films", "kept", "compared")
+    numbers = [name for name in COLUMNS if name not in (*whole, "label", "subgroup")]
+    table = read_columns(path, COLUMNS, numbers, whole, optional=[*numbers, "compared"])
+    return table.astype({"compared": "Int64"})
 
 
 def _rows_of(kept: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:

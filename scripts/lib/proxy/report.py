@@ -33,7 +33,7 @@ def arm_report(
     """Return the report as Markdown.
 
     `about`: dataset, arm, fraction, proxy, foundation (names), judge (section trials.*.model), proxy_trained_here,
-    judge_trained_here; `pool`: its cohort.json; `validation`, `kept`: the tables of validate_proxy and filter_pool.
+    judge_trained_here, exposure (what of the arm is not limited to its fraction, "" = nothing); `pool`: its cohort.json; `validation`, `kept`: the tables of validate_proxy and filter_pool.
     """
     judge = about["judge"]
     starts = {None: "random weights", "imagenet": "ImageNet weights"}.get(judge["weights"], str(judge["weights"]))
@@ -58,6 +58,8 @@ def arm_report(
         )
     if about["judge_trained_here"]:
         lines.append(f"The judge's encoder was matched with the reports of {learned} as well, as in the paper.")
+    if about["exposure"]:
+        lines.append(f"The arm is {about['exposure']}.")
     lines += ["", "## What the proxy model is worth on real films", "", _table(_worth(validation))]
     lines += ["", "## What was kept", "", _table(_choice(kept)), ""]
     return "\n".join(lines)
@@ -90,7 +92,7 @@ def _table(table: pd.DataFrame) -> str:
     """Return a Markdown table; numbers with three digits, what is missing as a dash."""
 
     def cell(value: object) -> str:
-        if pd.isna(value):
+        if pd.isna(value) or value == "":
             return "-"
         return f"{value:.3f}" if isinstance(value, float) else str(value)
 

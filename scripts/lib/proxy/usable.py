@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from scripts.lib.csv_text import read_columns
 from scripts.lib.errors import InputError
 
 COLUMNS = [
@@ -37,13 +38,6 @@ def refuse_unusable(validation: pd.DataFrame, labels: list[str], rank_by: str, a
 
 
 def read_validation(path: Path) -> pd.DataFrame:
-    """Read the table that `validate` returned; raises InputError when it is another one."""
-    try:
-        table = pd.read_csv(
-            path, keep_default_na=False, na_values={name: [""] for name in ("auroc", "ci_low", "ci_high")}
-        )
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a table ({' '.join(str(error).split())}); run validate_proxy") from None
-    if missing := [name for name in COLUMNS if name not in table]:
-        raise InputError(f"{path}: columns {missing} are missing; run validate_proxy again")
-    return table.assign(usable=table["usable"].astype(str) == "True")
+    """Read the table that `validate` returned; raises InputError when it is another one, or was changed by hand."""
+    intervals, counts = ("auroc", "ci_low", "ci_high"), ("films", "positive", "patients")
+    return read_columns(path, COLUMNS, intervals, counts, {"usable"}, intervals)

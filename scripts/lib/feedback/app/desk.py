@@ -71,8 +71,18 @@ class Desk:
         images = [view["images"][image] for image in place.order]
         return {"place": number, "aspects": place.aspects, **view, "images": images}
 
-    def score(self, rater: str, number: object, position: object, aspect: object, score: object) -> dict[str, Any]:
+    def score(
+        self,
+        rater: str,
+        number: object,
+        position: object,
+        aspect: object,
+        score: object,
+        outline: object = None,
+    ) -> dict[str, Any]:
         """Log a score of the image at a screen position (from 0); return {state, then}.
+
+        `outline`: whether the page shows the mask's outline at this moment; of no account in a set without a mask.
 
         `state` is that of the place, `then` that of the next open place if this one is complete, else None. When this
         returns the score is on the disk. InputError for what cannot be scored, OSError when it cannot be written.
@@ -82,7 +92,8 @@ class Desk:
             raise InputError(f"image {position!r}: expected a whole number from 0 to {len(place.order) - 1}")
         if aspect not in place.aspects:
             raise InputError(f"aspect {aspect!r}: this set is scored for {' and '.join(place.aspects)}")
-        rating = Rating(rater, place.set_id, place.role, place.number, place.order[position], aspect, score)
+        shown = outline if "mask" in place.aspects else None
+        rating = Rating(rater, place.set_id, place.role, place.number, place.order[position], aspect, score, shown)
         with self._lock:
             self.log.append(rating)
             self._scores[rater][rating.place, rating.image, rating.aspect] = rating.score

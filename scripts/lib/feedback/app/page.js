@@ -19,7 +19,7 @@ function make(tag, attributes = {}, ...children) {
 class Page {
   constructor(root) {
     this.root = root;
-    this.options = { smooth: true, outline: false, linked: false, ...JSON.parse(localStorage.getItem(OPTIONS) || "{}") };
+    this.options = { smooth: true, linked: false, ...JSON.parse(localStorage.getItem(OPTIONS) || "{}"), outline: false };
     this.sets = new Sets();
     this.outbox = new Outbox((...what) => this.say(...what), (...answer) => this.confirmed(...answer), () => this.refresh());
     this.cells = []; // [position, aspect] in the order in which they are scored
@@ -94,6 +94,7 @@ class Page {
       return make("span", {}, dot, name.replaceAll("_", " "));
     }));
     this.outlineButton.hidden = !set.mask;
+    this.options.outline = set.aspects.includes("mask"); // nobody can score a mask that is not on the screen
     this.tiles.forEach((tile, position) => {
       tile.node.hidden = position >= set.images.length;
       if (tile.node.hidden) return;
@@ -197,7 +198,7 @@ class Page {
     if (this.place === null || this.root.dataset.ready !== "true") return;
     const at = this.cells.findIndex(([position, aspect]) => position === cell[0] && aspect === cell[1]);
     if (at < 0) return;
-    const sent = this.outbox.send({ place: this.place, image: cell[0], aspect: cell[1], score });
+    const sent = this.outbox.send({ place: this.place, image: cell[0], aspect: cell[1], score, outline: this.options.outline });
     const open = [...this.cells.slice(at + 1), ...this.cells.slice(0, at)].find((other) => this.scoreAt(other) === null);
     this.cursor = open || (this.filling ? null : this.cells[Math.min(at + 1, this.cells.length - 1)]);
     this.say("");

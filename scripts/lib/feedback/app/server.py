@@ -107,7 +107,7 @@ def make_app(desk: Desk, tokens: Mapping[str, str]) -> FastAPI:
 
     @app.post("/rate/score")
     def score(body: dict[str, Any] = Body(), x_token: str = Header()) -> JSONResponse:  # noqa: B008
-        given = [body.get(key) for key in ("place", "image", "aspect", "score")]
+        given = [body.get(key) for key in ("place", "image", "aspect", "score", "outline")]
         return JSONResponse(desk.score(find_rater(tokens, x_token), *given))
 
     return _mount_page(app)

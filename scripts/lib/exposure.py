@@ -1,0 +1,98 @@
+"""Which arms learned from training films outside of their fraction: through their generator, or through their filter.
+
+A trial at 1 % compares 1 % of the real films with the same and synthetic ones. Where the synthetic ones come from a model that
+has seen more of the training films, the comparison also counts those. It is not refused, since a small study may have no other
+films; it is said in the tables of trials, in the report of a filtered arm, and on the screen.
+
+Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+NOT_LIMITED = "not limited to"  # with this the note of an arm begins, by which figures find it
+
+
+def exposure(config: Mapping[str, Any], arm: str, dataset: str, fraction: float) -> str:
+    """Return what an arm has learned from training films of `dataset` outside of `fraction`, "" where nothing."""
+    if arm == "real" or fraction >= 1 or arm not in config["arms"]:
+        return ""
+    found = list(dict.fromkeys(_reasons(config, arm, dataset, fraction)))
+    if not found:
+        return ""
+    return f"{NOT_LIMITED} {fraction * 100:g} % of the training films: {', '.join(found)}"
+
+
+def exposures(config: Mapping[str, Any]) -> list[str]:
+    """Return one line for each arm and dataset of the study and its figures that has such an advantage."""
+    study, figures = config["study"], config["figures"]
+    cells = [(arm, name, f) for name in study["datasets"] for arm in study["arms"] for f in study["fractions"]]
+    for key in ("figure3", "figure4"):
+        cells += [(arm, figures[key]["dataset"], figures[key]["fraction"]) for arm in figures[key]["arms"]]
+    lines: dict[tuple[str, str], str] = {}
+    for arm, name, fraction in cells:
+        text = exposure(config, arm, name, fraction) if _runs(config, arm, name, fraction) else ""
+        if text:
+            lines.setdefault((arm, name), f"{name}, arm {arm}: {text}")
+    return list(lines.values())
+
+
+def _runs(config: Mapping[str, Any], arm: str, dataset: str, fraction: float) -> bool:
+    cells = config["arms"].get(arm, {}).get("cells", {})
+    return dataset in cells.get("datasets", [dataset]) and fraction in cells.get("fractions", [fraction])
+
+
+def _reasons(config: Mapping[str, Any], arm: str, dataset: str, fraction: float) -> Iterator[str]:
+    own, source = config["arms"][arm], config["finetune"]["source"]
+    trained_here = config["base"]["path"] is None and dataset in config["study"]["foundation"]
+    if trained_here and learned_split(config, dataset) == "train":
+        yield "the foundation model learned from all of them"
+    if own["generator"] == "dpo" and "train" in config["feedback"]["splits"].get(dataset, []):
+        yield "raters tuned its generator on images made from the masks and reports of all of them"
+    if own.get("filter") == "proxy" and proxy_judged_on_training(config, dataset):
+        yield "the labels of all of them say for which labels the proxy model may filter"
+    if own["generator"] == "proxy-tuned" and source["arm"] != arm:
+        if source["arm"] in config["arms"]:
+            yield from _reasons(config, source["arm"], dataset, fraction)
+        if source["dataset"] == dataset and _masks_shared(config, dataset, fraction):
+            yield f"its generator was tuned on images made from masks of its trials at {source['fraction'] * 100:g} %"
+
+
+def learned_split(config: Mapping[str, Any], dataset: str) -> str:
+    """Return the split of a cohort that foundation and proxy models learn from: generator where it has one, else train."""
+    split = config["datasets"].get(dataset, {}).get("split")
+    return "generator" if isinstance(split, Mapping) and split.get("generator") else "train"
+
+
+def proxy_judged_on_training(config: Mapping[str, Any], dataset: str) -> bool:
+    """Whether the proxy model is validated on the films that trials of `dataset` draw their subsets from."""
+    validation = config["proxy"]["validation"]
+    return validation["dataset"] == dataset and validation["split"] == "train"
+
+
+def validation_faults(config: Mapping[str, Any]) -> list[str]:
+    """Return faults of proxy.validation: films that the proxy model learned from, or that trials are tested on."""
+    validation, study = config["proxy"]["validation"], config["study"]
+    name, split = validation["dataset"], validation["split"]
+    where = f"config: proxy.validation = {{dataset: {name}, split: {split}}}"
+    faults = []
+    if config["proxy"]["model"] is None and name in study["foundation"] and split == learned_split(config, name):
+        faults.append(f"{where}: the proxy model that is trained here learns from these films; name another split")
+    if split == "test" and name in {*study["datasets"], config["figures"]["figure3"]["dataset"]}:
+        faults.append(
+            f"{where}: trials of {name} are tested on these films, whose labels would decide what their arms may keep; name "
+            f"another split"
+        )
+    return faults
+
+
+def _masks_shared(config: Mapping[str, Any], dataset: str, fraction: float) -> bool:
+    """Whether the tuned generator has seen images made from masks that a trial at this fraction does not have."""
+    task, own = config["datasets"][dataset].get("task"), config["datasets"][dataset].get("conditions") or {}
+    kinds = {**config["conditions"].get(task, {}).get("kinds", {}), **own.get("kinds", {})}
+    several = config["subsets"]["per_trial"] and config["study"]["trials"] > 1
+    return bool(kinds.get("mask", 0) + kinds.get("both", 0)) and (
+        fraction < config["finetune"]["source"]["fraction"] or several
+    )
