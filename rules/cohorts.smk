@@ -33,6 +33,7 @@ rule prepare_cohort:
         index="results/{dataset}/cohort/index.parquet",
         meta="results/{dataset}/cohort/cohort.json",
         quarantine="results/{dataset}/cohort/quarantine.tsv",
+        notes="results/{dataset}/cohort/notes.csv",
     log:
         "results/logs/prepare_cohort/{dataset}.log",
     benchmark:

@@ -3,6 +3,7 @@ from functools import cache
 from pathlib import Path
 
 from scripts.lib import config as study_config
+from scripts.lib.cohort.telling import tell_cohorts
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
 from scripts.lib.launching import check_gpu_limit
@@ -72,6 +73,11 @@ def raw_sources(wildcards):
 
 def raw_root(wildcards):
     return root_of(CONFIG["datasets"][wildcards.dataset], wildcards.dataset)
+
+
+def cohorts_of(dag):
+    """The folders of the cohorts that a run's jobs make or have found ready."""
+    return sorted(f"results/{job.wildcards.dataset}/cohort" for job in dag.jobs if job.rule.name == "prepare_cohort")
 
 
 def base_model(wildcards):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lib.cohort.geometry import fit_image, fit_masks
+from scripts.lib.cohort.notes import NO_REPORT
 from scripts.lib.errors import InputError
 from scripts.lib.formats import dicom, raster, rle
 from scripts.lib.formats.labels import is_lateral
 from scripts.lib.formats.paths import read_inside
-from scripts.lib.formats.record import MaskSource, Record, Rejected, Rejection
+from scripts.lib.formats.record import MaskSource, Notes, Record, Rejected, Rejection
 from scripts.lib.formats.reports import impression
-
-NO_REPORT = "films without a report file"
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,9 @@ class Decoder:
             return Rejection(record.source_file, record.image_id, str(reason), sha256)
 
     def _decode(self, record: Record, data: bytes) -> Decoded | str:
-        image, header, notes = self._film(data)
+        notes = Notes()
+        notes.take(record.notes)
+        image, header = self._film(data, notes)
         _complete(record, header)
         if self.frontal_only and is_lateral(record.view):
             return "lateral"
@@ -65,23 +65,26 @@ class Decoder:
         source = hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
         return Decoded(record, small, field, source, header.sop_uid, notes)
 
-    def _film(self, data: bytes) -> tuple[NDArray[np.uint8], dicom.Header, Counter[str]]:
+    def _film(self, data: bytes, notes: Notes) -> tuple[NDArray[np.uint8], dicom.Header]:
         if raster.is_raster(data):
-            image, notes = raster.read_film(data, self.max_pixels, self.percentiles)
-            return image, dicom.Header(), notes
+            image, found = raster.read_film(data, self.max_pixels, self.percentiles)
+            notes.take(found)
+            return image, dicom.Header()
         kind = raster.kind_of(data)
         if not dicom.is_dicom(data) and kind != raster.UNKNOWN:
             raise Rejected(f"not a film but {kind}")
-        return dicom.read_film(data, self.max_pixels, self.percentiles)
+        image, header, found = dicom.read_film(data, self.max_pixels, self.percentiles)
+        notes.take(found)
+        return image, header
 
-    def _report(self, record: Record, notes: Counter[str]) -> str | None:
+    def _report(self, record: Record, notes: Notes) -> str | None:
         try:
             return impression(read_inside(self.root, str(record.report_file), record.where).decode("utf-8", "replace"))
         except Rejected:
-            notes[NO_REPORT] += 1
+            notes.add(NO_REPORT)
             return None
 
-    def _masks(self, record: Record, shape: tuple[int, ...], notes: Counter[str]) -> dict[str, NDArray[np.bool_]]:
+    def _masks(self, record: Record, shape: tuple[int, ...], notes: Notes) -> dict[str, NDArray[np.bool_]]:
         masks: dict[str, NDArray[np.bool_]] = {}
         for source in record.masks:
             if source.kind != "file" and source.structure not in self.structures:
@@ -95,9 +98,7 @@ class Decoder:
                 masks[structure] = masks[structure] | mask if structure in masks else mask
         return masks
 
-    def _read_mask(
-        self, source: MaskSource, shape: tuple[int, ...], notes: Counter[str]
-    ) -> dict[str, NDArray[np.bool_]]:
+    def _read_mask(self, source: MaskSource, shape: tuple[int, ...], notes: Notes) -> dict[str, NDArray[np.bool_]]:
         if source.kind == "runs":
             parts = [rle.decode_relative(text, shape, source.base) for text in source.data]
             return {source.structure: np.logical_or.reduce(parts)}
@@ -112,7 +113,7 @@ class Decoder:
             )
         except Rejected as reason:
             raise Rejected(f"its mask {source.data[0]}: {reason}") from None
-        notes.update(found)
+        notes.take(found)
         return masks
 
 
@@ -128,7 +129,7 @@ class Decoded:
     mask: NDArray[np.uint8] | None
     source: str
     sop_uid: str
-    notes: Counter[str]
+    notes: Notes
 
 
 def box_mask(boxes: Sequence[Sequence[float]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
