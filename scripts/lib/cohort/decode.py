@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lib.cohort.geometry import fit_image, fit_masks
-from scripts.lib.cohort.notes import NO_REPORT
+from scripts.lib.cohort.notes import NO_REPORT, NO_VIEW, UNKNOWN_VIEW
 from scripts.lib.errors import InputError
 from scripts.lib.formats import dicom, raster, rle
-from scripts.lib.formats.labels import is_lateral
+from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.paths import read_inside
 from scripts.lib.formats.record import MaskSource, Notes, Record, Rejected, Rejection
 from scripts.lib.formats.reports import impression
+from scripts.lib.formats.views import LATERAL, side_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Decoder:
     """How films become squares: call it with a record.
 
     `percentiles` of deep grey values become black and white; `cover` is the share of a pixel a structure must cover;
-    `mask_values` and `mask_ignored` are the grey values of mask pictures.
+    `mask_values` and `mask_ignored` are the grey values of mask pictures; `unknown_view` says what becomes of a film whose
+    view is not known where `frontal_only` ones are wanted: "keep" or "exclude".
     """
 
     root: Path
@@ -37,6 +39,7 @@ class Decoder:
     cover: Mapping[str, float]
     max_pixels: int
     frontal_only: bool = False
+    unknown_view: str = "keep"
     mask_values: Mapping[str, int] = field(default_factory=dict)
     mask_ignored: Sequence[int] = ()
 
@@ -55,8 +58,8 @@ class Decoder:
         notes.take(record.notes)
         image, header = self._film(data, notes)
         _complete(record, header)
-        if self.frontal_only and is_lateral(record.view):
-            return "lateral"
+        if rule := self._left_out(record, notes):
+            return rule
         if record.report_file:
             record.report = self._report(record, notes)
         masks = self._masks(record, image.shape, notes)
@@ -64,6 +67,17 @@ class Decoder:
         field = fit_masks(masks, self.structures, self.resolution, self.fit, self.cover) if self.structures else None
         source = hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
         return Decoded(record, small, field, source, header.sop_uid, notes)
+
+    def _left_out(self, record: Record, notes: Notes) -> str | None:
+        """Return the word for the rule that leaves a film out by its view, None for one that is taken."""
+        if not self.frontal_only:
+            return None
+        side = record.side or side_of(record.view)
+        if side is None and self.unknown_view == "exclude":
+            return f"view unknown: {record.view[:40]}" if record.view else "view not given"
+        if side is None:
+            notes.add(UNKNOWN_VIEW if record.view else NO_VIEW, record.view)
+        return "lateral" if side == LATERAL else None
 
     def _film(self, data: bytes, notes: Notes) -> tuple[NDArray[np.uint8], dicom.Header]:
         if raster.is_raster(data):
@@ -144,7 +158,7 @@ def box_mask(boxes: Sequence[Sequence[float]], shape: tuple[int, ...]) -> NDArra
 
 def _complete(record: Record, header: Any) -> None:
     """Fill in what the tables leave open from the DICOM header."""
-    record.patient_id = record.patient_id or header.patient_id
+    record.patient_id = record.patient_id or normal_form(header.patient_id)
     record.view = record.view or header.view
     record.sex = record.sex or header.sex
     if record.age is None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.lib.errors import InputError
-from scripts.lib.formats import candid, chexmask, dicom, mimic, raster
+from scripts.lib.formats import candid, chexmask, columns, dicom, folder, labels, mimic, patients, raster, rsna
 from scripts.lib.formats.record import Notes
 from scripts.lib.spreadsheet import inert
 
@@ -21,6 +21,9 @@ NORMAL, LOOK, WARNING = "normal", "look", "warning"
 LEVELS = (WARNING, LOOK, NORMAL)
 NO_REPORT = "films without a report file"
 NO_PATIENT = "films without a patient identifier, each counted as a patient of its own"
+NO_VIEW = "films without a view, taken for frontal"
+UNKNOWN_VIEW = "films whose view is neither frontal nor lateral in known words, taken for frontal"
+ALIKE = "patients whose identifiers differ in form only (case, blanks, leading zeros)"
 REPEATED = "films of one SOPInstanceUID listed twice, taken once"
 LINKED = "patients linked by a film that both have"
 ACROSS = "films that are on two sides of the given split under two names"
@@ -62,6 +65,25 @@ ADVICE: dict[str, Advice] = {
     ),
     chexmask.ABSENT: Advice(NORMAL, "nothing, or leave such films out: reader.chexmask_missing: exclude"),
     mimic.NO_LABELS: Advice(LOOK, "nothing if those studies were never labelled: their labels are unknown, not 0"),
+    mimic.NO_SECTIONS: Advice(LOOK, "nothing if those studies have no report"),
+    mimic.NO_METADATA: Advice(LOOK, "check that the tables are of one edition of the dataset"),
+    labels.NO_AGE: Advice(LOOK, "correct the ages in the table, or leave them empty"),
+    labels.NO_SEX: Advice(NORMAL, "nothing, or correct the table"),
+    columns.NEAR: Advice(WARNING, "if it is that column, rename it, or name it in reader.columns (format folder)"),
+    folder.UNMET: Advice(WARNING, "check the spelling of the value"),
+    rsna.NO_PATIENTS: Advice(
+        WARNING,
+        "films of one patient may be on two sides; name RSNA's pneumonia-challenge-dataset-mappings_2018.json in "
+        "reader.patients",
+    ),
+    patients.NO_ROW: Advice(
+        LOOK, "add their rows: their patients are what the dataset itself says, or the films themselves"
+    ),
+    NO_VIEW: Advice(
+        NORMAL, "nothing if the dataset has frontal films only, else leave them out: reader.unknown_view: exclude"
+    ),
+    UNKNOWN_VIEW: Advice(LOOK, "leave them out: reader.unknown_view: exclude, or write PA, AP or LATERAL in the table"),
+    ALIKE: Advice(WARNING, "if they are one person, write them alike: their films may be on two sides of the split"),
     NO_REPORT: Advice(
         LOOK, "copy the .txt reports beside the study folders, or name the sectioned table in reader.reports"
     ),

@@ -17,6 +17,7 @@ from scripts.lib.cohort.decode import Decoded, Decoder
 from scripts.lib.cohort.geometry import COVER, FITS
 from scripts.lib.cohort.notes import (
     ACROSS,
+    ALIKE,
     LINKED,
     LOOK,
     NO_PATIENT,
@@ -35,6 +36,7 @@ from scripts.lib.cohort.telling import cohort_line
 from scripts.lib.cohort.workers import in_order
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.errors import InputError
+from scripts.lib.formats.keys import loose
 from scripts.lib.formats.paths import files_below
 from scripts.lib.formats.record import Listing, Notes, Record, Rejection
 from scripts.lib.formats.registry import list_records
@@ -149,6 +151,7 @@ def _decoder(config: Mapping[str, Any], root: Path, resolution: int, structures:
         cover={**COVER, **config["cover"]},
         max_pixels=config["max_pixels"],
         frontal_only=reader["frontal_only"],
+        unknown_view=reader["unknown_view"],
         mask_values=reader.get("mask_values", {}),
         mask_ignored=tuple(reader.get("mask_ignored", ())),
     )
@@ -218,6 +221,7 @@ def _row(result: Decoded, structures: list[str]) -> dict[str, Any]:
 
 
 def _split(tally: Tally, wanted: Any, seed: int, dataset: str) -> tuple[list[str], list[str]]:
+    _note_alike(tally)
     groups, links = linked_groups(tally.patients, tally.sources)
     tally.notes.add(LINKED, count=links)
     if wanted == "given":
@@ -231,6 +235,16 @@ def _split(tally: Tally, wanted: Any, seed: int, dataset: str) -> tuple[list[str
     if not isinstance(wanted, Mapping):
         raise InputError(f"split is {wanted!r}, expected 'given' or a mapping with generator and test")
     return draw_splits(groups, wanted, seed, dataset)
+
+
+def _note_alike(tally: Tally) -> None:
+    """Note patients whose identifiers differ in form only: they may be one person, who must not be on two sides."""
+    forms: dict[str, set[str]] = {}
+    for patient in set(tally.patients):
+        forms.setdefault(loose(patient), set()).add(patient)
+    for names in forms.values():
+        if len(names) > 1:
+            tally.notes.add(ALIKE, " and ".join(sorted(names)[:3]), len(names))
 
 
 def _note_unlisted(root: Path, listing: Listing, notes: Notes) -> None:

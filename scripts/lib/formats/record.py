@@ -76,7 +76,8 @@ class MaskSource:
 class Record:
     """One film as the tables describe it; pixels and masks are decoded later, one film at a time.
 
-    `patient_id` is "" where only the DICOM header knows it; `labels` hold 0, 1 or None; `split` is the dataset's own
+    `patient_id` is "" where only the DICOM header knows it; `labels` hold 0, 1 or None; `side` is "frontal" or
+    "lateral" where the tables say so in other words than the view; `split` is the dataset's own
     split or None; `notes` say what was odd about its rows; `annotated` names the structures that somebody looked for in this film, present or not.
     """
 
@@ -84,6 +85,7 @@ class Record:
     source_file: str
     patient_id: str = ""
     view: str = ""
+    side: str | None = None
     age: float | None = None
     sex: str = ""
     report: str | None = None
