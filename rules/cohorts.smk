@@ -48,6 +48,7 @@ rule prepare_cohort:
         code=code("prepare_cohort"),
         config=stage("prepare_cohort"),
         root=raw_root,
+        raw=raw_fingerprint,
         out=subpath(output.meta, parent=True),
         seed=f"--seed {STUDY['seed']} --resolution {STUDY['resolution']}",
     message:

@@ -7,6 +7,7 @@ from scripts.lib.cohort.telling import tell_cohorts
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
 from scripts.lib.launching import check_gpu_limit
+from scripts.lib.raw_content import raw_content
 from scripts.lib.raw_trees import check_sources, root_of, tracked_files
 from scripts.lib.stale_locks import clear_stale_locks
 from scripts.lib.starting import begin_jobs, check_profile, one_line
@@ -69,6 +70,16 @@ def stage(name):
 def raw_sources(wildcards):
     """The files that say when a raw tree has changed: the phantom's manifest, or the tables of a real tree."""
     return tracked_files(CONFIG["datasets"][wildcards.dataset], wildcards.dataset)
+
+
+@cache
+def content_of(dataset):
+    return raw_content(CONFIG["datasets"][dataset], Path(".snakemake", "raw_tables.json"))
+
+
+def raw_fingerprint(wildcards):
+    """What the raw tables and films are, by content: a table with an older time is another table all the same."""
+    return content_of(wildcards.dataset)
 
 
 def raw_root(wildcards):

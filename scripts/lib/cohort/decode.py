@@ -101,7 +101,9 @@ class Decoder:
     def _masks(self, record: Record, shape: tuple[int, ...], notes: Notes) -> dict[str, NDArray[np.bool_]]:
         masks: dict[str, NDArray[np.bool_]] = {}
         for source in record.masks:
-            if source.kind != "file" and source.structure not in self.structures:
+            # Labels come from run lengths, so these are checked even where nobody wants their mask.
+            wanted = source.kind == "file" or source.structure in self.structures
+            if not wanted and source.kind != "runs":
                 continue
             for structure, mask in self._read_mask(source, shape, notes).items():
                 if mask.shape != shape:
@@ -109,15 +111,16 @@ class Decoder:
                         f"{source.where}: mask of {mask.shape[1]} x {mask.shape[0]} pixels for a film of "
                         f"{shape[1]} x {shape[0]} ({record.source_file}); expected the same size"
                     )
-                masks[structure] = masks[structure] | mask if structure in masks else mask
+                if wanted:
+                    masks[structure] = masks[structure] | mask if structure in masks else mask
         return masks
 
     def _read_mask(self, source: MaskSource, shape: tuple[int, ...], notes: Notes) -> dict[str, NDArray[np.bool_]]:
         if source.kind == "runs":
             parts = [rle.decode_relative(text, shape, source.base) for text in source.data]
-            return {source.structure: np.logical_or.reduce(parts)}
+            return {source.structure: rle.unite(parts, notes)}
         if source.kind == "rows":
-            return {source.structure: rle.decode_absolute(source.data[0], source.shape or shape)}
+            return {source.structure: rle.decode_absolute(source.data[0], source.shape or shape, notes)}
         if source.kind == "boxes":
             return {source.structure: box_mask(source.data, shape)}
         try:

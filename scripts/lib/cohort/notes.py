@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.lib.errors import InputError
-from scripts.lib.formats import candid, chexmask, columns, dicom, folder, labels, mimic, patients, raster, rsna
+from scripts.lib.formats import candid, chexmask, columns, dicom, folder, labels, mimic, patients, raster, rle, rsna
 from scripts.lib.formats.record import Notes
 from scripts.lib.spreadsheet import inert
 
@@ -67,6 +67,9 @@ ADVICE: dict[str, Advice] = {
     mimic.NO_LABELS: Advice(LOOK, "nothing if those studies were never labelled: their labels are unknown, not 0"),
     mimic.NO_SECTIONS: Advice(LOOK, "nothing if those studies have no report"),
     mimic.NO_METADATA: Advice(LOOK, "check that the tables are of one edition of the dataset"),
+    rle.OVERLAPPING: Advice(LOOK, "look whether the runs count from the start of the film, as those of CheXmask do"),
+    rle.UNSORTED: Advice(LOOK, "look whether the runs count from the start of the film, as those of CheXmask do"),
+    rle.UNITED: Advice(NORMAL, "nothing: several readers outlined the same place"),
     labels.NO_AGE: Advice(LOOK, "correct the ages in the table, or leave them empty"),
     labels.NO_SEX: Advice(NORMAL, "nothing, or correct the table"),
     columns.NEAR: Advice(WARNING, "if it is that column, rename it, or name it in reader.columns (format folder)"),
