@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import pickle
+import pkgutil
+import re
 import subprocess
 from pathlib import Path
 
@@ -12,13 +15,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scripts.lib import cohort, formats
 from scripts.lib.cohort import notes as told
+from scripts.lib.cohort.prepare import prepare_cohort
+from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.telling import cohort_line, tell_cohorts
 from scripts.lib.errors import InputError
 from scripts.lib.formats.record import EXAMPLES, Notes
 from scripts.lib.spreadsheet import inert
 from scripts.tabulate_cohorts import main as tabulate_main
 from tests.conftest import copy_repository
+from tests.dicom_files import dicom_bytes, ramp
 from tests.test_prepare_cohort import prepare, tree
 
 
@@ -77,6 +84,22 @@ def test_an_unusually_large_share_of_odd_films_stops_the_run(tmp_path: Path) -> 
     assert prepare(root, tmp_path / "out", noted_limit=0.25).meta["n_noted"] == 3
 
 
+def test_a_run_without_a_pixel_takes_its_label_along_even_where_no_mask_is_wanted(tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    (root / "dicom-images-train").mkdir(parents=True)
+    for k in range(4):
+        data = dicom_bytes(ramp() + k, SOPInstanceUID=f"1.{k}", PatientID=f"p{k}", ViewPosition="PA")
+        (root / "dicom-images-train" / f"f{k}.dcm").write_bytes(data)
+    (root / "train-rle.csv").write_text("ImageId, EncodedPixels\nf0, 0 0\nf1, 1 2\nf2, 1 2 3 0\nf3, -1\n")
+    for structures in (["pneumothorax"], []):
+        settings = {"format": "siim", "reader": {"positives_only": False}, "labels": ["pneumothorax"]}
+        config = {**settings, "structures": structures, "split": {"test": 0.5}, "quarantine_limit": 0.5}
+        prepare_cohort("siim", config, root, 16, 1, tmp_path / "out")
+        cohort = Cohort.open(tmp_path / "out")
+        assert dict(zip(cohort.index["image_id"], cohort.index["pneumothorax"])) == {"f1": 1, "f3": 0}
+        assert "run lengths: run 1 has no pixel" in (tmp_path / "out" / "quarantine.tsv").read_text()
+
+
 def test_films_that_are_merely_put_right_stop_nothing(tmp_path: Path) -> None:
     root = tree(tmp_path / "raw")
     for k in range(12):
@@ -88,15 +111,15 @@ def test_films_that_are_merely_put_right_stop_nothing(tmp_path: Path) -> None:
 
 def test_every_kind_that_the_code_notes_has_its_advice() -> None:
     """A new kind is a constant of plural words in a reader, a decoder or prepare: it must be in the table."""
-    from scripts.lib.formats import candid, chexmask, dicom, mimic, raster
-
+    kinds = re.compile(r"(\w+ )?(films|files|ages|sexes|columns|patients|annotation rows|values|masks) \w+")
     named = [
         value
-        for module in (candid, chexmask, dicom, mimic, raster, told)
-        for name, value in vars(module).items()
-        if name.isupper() and isinstance(value, str) and value.startswith(("films", "16-bit films", "DICOM", "MONO"))
+        for package in (formats, cohort)
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+        for name, value in vars(importlib.import_module(module.name)).items()
+        if name.isupper() and isinstance(value, str) and kinds.match(value)
     ]
-    assert len(named) >= 10 and set(named) <= set(told.ADVICE)
+    assert len(named) >= 25 and set(named) <= set(told.ADVICE)
     assert told.advice_of("never heard of").level == told.LOOK
 
 

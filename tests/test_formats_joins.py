@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scripts.lib.cohort.prepare import prepare_cohort
 from scripts.lib.errors import InputError
 from scripts.lib.formats import chexmask, mimic, patients, rsna
 from scripts.lib.formats.keys import Join, loose, whole_number
 from scripts.lib.formats.patients import read_patients
 from scripts.lib.formats.registry import list_records
+from tests.dicom_files import dicom_bytes, ramp
 from tests.test_formats_readers import BOXES, CANDID, CLASSES, MIMIC, by_id, files
 
 ALIKE = [
@@ -112,7 +114,7 @@ def test_mimic_tables_that_do_not_belong_together(tmp_path: Path, name: str, old
 def test_a_study_without_labels_is_unknown_and_labels_without_a_table_are_refused(tmp_path: Path) -> None:
     files(tmp_path, **MIMIC)
     records = by_id(list_records("mimic", tmp_path, {"blank": "zero"}, ["edema"], None))
-    assert records["d3"].labels == {"edema": None} and records["d3"].notes == {mimic.NO_LABELS: 1}
+    assert records["d3"].labels == {"edema": None} and records["d3"].notes[mimic.NO_LABELS] == 1
     with pytest.raises(InputError, match=r"labels: edema are wanted, but reader\.labels is null"):
         list_records("mimic", tmp_path, {"labels": None}, ["edema"], None)
     files(tmp_path, mimic_cxr_sectioned__csv="study,impression\ns50,Clear.\n")
@@ -145,6 +147,19 @@ def test_lung_masks_of_other_films_stop(tmp_path: Path) -> None:
     files(tmp_path, **{**CANDID, "masks__csv": CANDID["masks__csv"].replace("1.2.jpg", "y")})
     records = by_id(list_records("candid", tmp_path, {"chexmask": "masks.csv"}, [], None))
     assert records["1.2"].notes == {chexmask.ABSENT: 1}
+
+
+@pytest.mark.parametrize("size", ["4e9", "1e300", "-4", "0.5"])
+def test_a_size_of_lung_masks_that_no_film_has_allocates_nothing(tmp_path: Path, size: str) -> None:
+    films = tmp_path / "dataset"
+    films.mkdir()
+    for name in ("1.1", "1.2"):
+        (films / name).write_bytes(dicom_bytes(ramp()))
+    files(tmp_path, **{**CANDID, "masks__csv": CANDID["masks__csv"].replace("7 1,4,5", f"7 1,{size},5")})
+    reader = {"chexmask": "masks.csv", "chest_tubes": None, "rib_fractures": None}
+    config = {"format": "candid", "reader": reader, "labels": [], "split": {"test": 0.5}, "quarantine_limit": 1.0}
+    with pytest.raises(InputError, match=r"masks\.csv row 2.*(mask of 5 x|Height and Width)"):
+        prepare_cohort("demo", config, tmp_path, 16, 1, tmp_path / "out")
 
 
 def rsna_tree(root: Path, mappings: object = None) -> Path:

@@ -235,7 +235,9 @@ def test_mimic(tmp_path: Path) -> None:
     assert records["d1"].source_file == "files/p10/p10000032/s50/d1.jpg"
     assert (records["d1"].report, records["d1"].view, records["d1"].split) == ("Mild edema.", "PA", "train")
     assert records["d1"].labels == {"edema": 1, "pneumonia": 0} and records["d3"].report is None
-    assert records["d3"].notes == {mimic.NO_LABELS: 1} and not records["d1"].notes  # study 51 has no row of labels
+    assert (
+        records["d3"].notes == {mimic.NO_LABELS: 1, mimic.NO_IMPRESSION: 1} and not records["d1"].notes
+    )  # study 51 has no row of labels
     assert records["d3"].labels == {"edema": None, "pneumonia": None}, "unknown, not healthy"
 
 

@@ -23,11 +23,11 @@ SIDE = 8
 
 
 def flipped(data: bytes, number: int) -> bytes:
-    """Return the bytes with 1 to 4 of them changed, always the same ones for a number."""
+    """Return the bytes with 1 to 4 of them changed, always the same ones for a number; of three in four numbers it stays ASCII."""
     draw = np.random.default_rng([20, number])
     changed = bytearray(data)
     for place in draw.integers(0, len(data), int(draw.integers(1, 5))):
-        changed[place] ^= int(draw.integers(1, 256))
+        changed[place] ^= int(draw.integers(1, 128 if number % 4 else 256))
     return bytes(changed)
 
 

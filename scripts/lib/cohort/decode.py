@@ -18,7 +18,7 @@ from scripts.lib.formats import dicom, raster, rle
 from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.paths import read_inside
 from scripts.lib.formats.record import MaskSource, Notes, Record, Rejected, Rejection
-from scripts.lib.formats.reports import impression
+from scripts.lib.formats.reports import NO_IMPRESSION, impression
 from scripts.lib.formats.views import LATERAL, side_of
 
 
@@ -93,10 +93,14 @@ class Decoder:
 
     def _report(self, record: Record, notes: Notes) -> str | None:
         try:
-            return impression(read_inside(self.root, str(record.report_file), record.where).decode("utf-8", "replace"))
+            text = read_inside(self.root, str(record.report_file), record.where).decode("utf-8", "replace")
         except Rejected:
             notes.add(NO_REPORT)
             return None
+        found = impression(text)
+        if found is None:
+            notes.add(NO_IMPRESSION)
+        return found
 
     def _masks(self, record: Record, shape: tuple[int, ...], notes: Notes) -> dict[str, NDArray[np.bool_]]:
         masks: dict[str, NDArray[np.bool_]] = {}
@@ -105,12 +109,9 @@ class Decoder:
             wanted = source.kind == "file" or source.structure in self.structures
             if not wanted and source.kind != "runs":
                 continue
+            _check_size(source, source.shape or shape, shape, record)  # before a table's size is allocated
             for structure, mask in self._read_mask(source, shape, notes).items():
-                if mask.shape != shape:
-                    raise InputError(
-                        f"{source.where}: mask of {mask.shape[1]} x {mask.shape[0]} pixels for a film of "
-                        f"{shape[1]} x {shape[0]} ({record.source_file}); expected the same size"
-                    )
+                _check_size(source, mask.shape, shape, record)
                 if wanted:
                     masks[structure] = masks[structure] | mask if structure in masks else mask
         return masks
@@ -157,6 +158,14 @@ def box_mask(boxes: Sequence[Sequence[float]], shape: tuple[int, ...]) -> NDArra
             raise Rejected(f"box at {x:g}, {y:g} of {width:g} x {height:g} leaves the film of {shape[1]} x {shape[0]}")
         mask[round(y) : round(y + height), round(x) : round(x + width)] = True
     return mask
+
+
+def _check_size(source: MaskSource, size: tuple[int, ...], film: tuple[int, ...], record: Record) -> None:
+    if size != film:
+        raise InputError(
+            f"{source.where}: mask of {size[1]} x {size[0]} pixels for a film of {film[1]} x {film[0]} "
+            f"({record.source_file}); expected the same size"
+        )
 
 
 def _complete(record: Record, header: Any) -> None:

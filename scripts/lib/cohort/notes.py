@@ -12,7 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.lib.errors import InputError
-from scripts.lib.formats import candid, chexmask, columns, dicom, folder, labels, mimic, patients, raster, rle, rsna
+from scripts.lib.formats import (
+    candid,
+    chexmask,
+    columns,
+    dicom,
+    folder,
+    labels,
+    mimic,
+    patients,
+    raster,
+    reports,
+    rle,
+    rsna,
+)
 from scripts.lib.formats.record import Notes
 from scripts.lib.spreadsheet import inert
 
@@ -87,6 +100,7 @@ ADVICE: dict[str, Advice] = {
     ),
     UNKNOWN_VIEW: Advice(LOOK, "leave them out: reader.unknown_view: exclude, or write PA, AP or LATERAL in the table"),
     ALIKE: Advice(WARNING, "if they are one person, write them alike: their films may be on two sides of the split"),
+    reports.NO_IMPRESSION: Advice(NORMAL, "nothing: such films have no prompt of their own"),
     NO_REPORT: Advice(
         LOOK, "copy the .txt reports beside the study folders, or name the sectioned table in reader.reports"
     ),

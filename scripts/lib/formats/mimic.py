@@ -12,6 +12,7 @@ from scripts.lib.formats.keys import Join, whole_number
 from scripts.lib.formats.labels import label_columns, row_labels, view_of
 from scripts.lib.formats.paths import safe_name
 from scripts.lib.formats.record import Listing, Record
+from scripts.lib.formats.reports import NO_IMPRESSION
 from scripts.lib.formats.sources import tables
 from scripts.lib.formats.tables import Row, Table, is_missing
 from scripts.lib.formats.views import is_lateral
@@ -47,6 +48,8 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
             record.report_file = record.source_file.rsplit("/", 1)[0] + ".txt"
         else:
             record.report = _found(reports, study, record, NO_SECTIONS)
+            if record.report is None and not record.notes[NO_SECTIONS]:
+                record.notes.add(NO_IMPRESSION)
         listing.records.append(record)
     for table, what, key in (
         (views, "views", "metadata"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+NO_IMPRESSION = "films whose report has no impression"
 HEADING = re.compile(r"^[ \t]*([A-Z][A-Z ()/,&-]{2,60}):(?=\s|$)", re.MULTILINE)
 # Beside every heading that holds the word, such as FINDINGS AND IMPRESSION or FINDINGS/IMPRESSION. The last ones are the
 # slips that the tool knows.
