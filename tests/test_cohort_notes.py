@@ -70,9 +70,9 @@ def test_what_was_noted_is_in_a_table_with_what_to_do(tmp_path: Path) -> None:
     rows = read_notes(tmp_path / "out")
     soft, stray = rows[told.raster.SOFT], rows[told.UNLISTED]
     assert (soft["count"], soft["level"], soft["examples"]) == ("2", "look", "f00; f01") and "PNG" in soft["what_to_do"]
-    assert (stray["count"], stray["level"], stray["examples"]) == ("1", "warning", "films/stray.png")
+    assert (stray["count"], stray["level"], stray["examples"]) == ("1", "look", "films/stray.png")
     assert cohort.meta["n_noted"] == 2 and cohort.meta["notes"][told.raster.SOFT] == 2
-    assert [words for words in cohort.meta["warnings"] if "films/stray.png" in words]
+    assert cohort.meta["n_unlisted"] == 1
 
 
 def test_an_unusually_large_share_of_odd_films_stops_the_run(tmp_path: Path) -> None:
@@ -124,7 +124,15 @@ def test_every_kind_that_the_code_notes_has_its_advice() -> None:
 
 
 def meta(**changes: object) -> dict:
-    return {"dataset": "siim", "n_images": 9, "n_quarantined": 1, "n_noted": 2, "warnings": ["w"], **changes}
+    return {
+        "dataset": "siim",
+        "n_images": 9,
+        "n_quarantined": 1,
+        "n_noted": 2,
+        "n_unlisted": 0,
+        "warnings": ["w"],
+        **changes,
+    }
 
 
 def test_the_line_on_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,6 +140,7 @@ def test_the_line_on_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[st
         "siim: 9 films taken, 1 quarantined, 2 noted; see r/c/quarantine.tsv and notes.csv",
         "  warning: w",
     ]
+    assert "2 noted, 3 files in no table; see" in cohort_line(meta(n_unlisted=3), "r/c")
     assert cohort_line(meta(n_quarantined=0, warnings=[]), "r/c").endswith("0 quarantined, 2 noted; see r/c/notes.csv")
     for name, text in (("new", json.dumps(meta())), ("old", '{"dataset": "x"}'), ("broken", "{"), ("list", "[]")):
         (tmp_path / name).mkdir()
@@ -143,14 +152,14 @@ def test_the_line_on_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_table_1_shows_what_was_taken_quarantined_and_noted(tmp_path: Path) -> None:
     root = soft_masks(tmp_path / "raw", 2)
     (root / "films" / "f11.png").write_bytes(b"")
-    Image.fromarray(np.zeros((4, 4), np.uint8)).save(root / "films" / "stray.png")
+    (root / "labels.csv").write_text((root / "labels.csv").read_text().replace(",report,", ",reprot,"))
     prepare(root, tmp_path / "out")
     table, text = tmp_path / "t.csv", tmp_path / "t.md"
     tabulate_main(["--cohorts", str(tmp_path / "out"), "--out-csv", str(table), "--out-md", str(text)])
     with table.open(newline="") as stream:
         row = next(csv.DictReader(stream))
     assert (row["taken"], row["quarantined"], row["noted"]) == ("11", "1", "2")
-    assert "films/stray.png" in row["warnings"] and "- demo: 1 image files that no table lists" in text.read_text()
+    assert "'reprot' for 'report'" in row["warnings"] and "- demo: 1 columns that are not read" in text.read_text()
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ ADVICE: dict[str, Advice] = {
     ACROSS: Advice(
         WARNING, "the given split tests films that it trains on: correct the table, or let the workflow split"
     ),
-    UNLISTED: Advice(WARNING, "add them to the table if they belong to the dataset"),
+    UNLISTED: Advice(LOOK, "add them to the table if they belong to the dataset"),
 }
 
 

@@ -120,7 +120,8 @@ def prepare_cohort(
         writer.set_column("split", splits)
         counts = census(writer.rows, splits, listing.labels, listing.structures, tally.present)
         check_unchanged(before)
-        warnings = [*warnings_of(tally.notes), *warnings, *counts["warnings"]]
+        one_sided = [] if config["reader"].get("positives_only", config["format"] == "siim") else counts["warnings"]
+        warnings = [*warnings_of(tally.notes), *warnings, *one_sided]
         writer.meta.update(_meta(dataset, config, seed, listing, tally, counts, total, warnings))
         write_quarantine(quarantine, tally.rejected)
         write_notes(noted, tally.notes, tally.excluded)

@@ -15,6 +15,8 @@ from typing import Any, TextIO
 def cohort_line(meta: Mapping[str, Any], folder: str | Path) -> str:
     """Return the line of one cohort from its cohort.json; its warnings follow, each on a line of its own."""
     counts = f"{meta['n_images']} films taken, {meta['n_quarantined']} quarantined, {meta['n_noted']} noted"
+    if meta["n_unlisted"]:
+        counts += f", {meta['n_unlisted']} files in no table"
     tables = f"{folder}/quarantine.tsv and notes.csv" if meta["n_quarantined"] else f"{folder}/notes.csv"
     lines = [f"{meta['dataset']}: {counts}; see {tables}"]
     return "\n".join(lines + [f"  warning: {words}" for words in meta["warnings"]])
