@@ -70,6 +70,15 @@ onstart:
     one_line(check_slurm)
 
 
+# Jobs write to log files: what the cohorts of this run lack is told at its end, by the process that the user sees.
+onsuccess:
+    tell_cohorts(cohorts_of(workflow.dag))
+
+
+onerror:
+    tell_cohorts(cohorts_of(workflow.dag))
+
+
 rule all:
     default_target: True
     input:

@@ -33,6 +33,7 @@ rule prepare_cohort:
         index="results/{dataset}/cohort/index.parquet",
         meta="results/{dataset}/cohort/cohort.json",
         quarantine="results/{dataset}/cohort/quarantine.tsv",
+        notes="results/{dataset}/cohort/notes.csv",
     log:
         "results/logs/prepare_cohort/{dataset}.log",
     benchmark:
@@ -47,6 +48,7 @@ rule prepare_cohort:
         code=code("prepare_cohort"),
         config=stage("prepare_cohort"),
         root=raw_root,
+        raw=raw_fingerprint,
         out=subpath(output.meta, parent=True),
         seed=f"--seed {STUDY['seed']} --resolution {STUDY['resolution']}",
     message:

@@ -3,11 +3,13 @@ from functools import cache
 from pathlib import Path
 
 from scripts.lib import config as study_config
+from scripts.lib.cohort.telling import tell_cohorts
 from scripts.lib.errors import InputError
 from scripts.lib.exposure import exposure, exposures, proxy_judged_on_training
 from scripts.lib.fingerprint import fingerprint
 from scripts.lib.launching import check_gpu_limit
 from scripts.lib.processor import asks, precision_here, resolved
+from scripts.lib.raw_content import raw_content
 from scripts.lib.raw_trees import check_sources, root_of, tracked_files
 from scripts.lib.stale_locks import clear_stale_locks
 from scripts.lib.starting import begin_jobs, check_profile, one_line
@@ -87,8 +89,23 @@ def raw_sources(wildcards):
     return tracked_files(CONFIG["datasets"][wildcards.dataset], wildcards.dataset)
 
 
+@cache
+def content_of(dataset):
+    return raw_content(CONFIG["datasets"][dataset], Path(".snakemake", "raw_tables.json"))
+
+
+def raw_fingerprint(wildcards):
+    """What the raw tables and films are, by content: a table with an older time is another table all the same."""
+    return content_of(wildcards.dataset)
+
+
 def raw_root(wildcards):
     return root_of(CONFIG["datasets"][wildcards.dataset], wildcards.dataset)
+
+
+def cohorts_of(dag):
+    """The folders of the cohorts that a run's jobs make or have found ready."""
+    return sorted(f"results/{job.wildcards.dataset}/cohort" for job in dag.jobs if job.rule.name == "prepare_cohort")
 
 
 def base_model(wildcards):

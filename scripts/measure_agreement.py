@@ -36,6 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.feedback.log import read_ratings
     from scripts.lib.plotting.agreement import draw_agreement
     from scripts.lib.plotting.style import save
+    from scripts.lib.spreadsheet import inert_table
 
     settings = Section(args.config, "agreement")
     sets, assignments = pd.read_parquet(args.sets), pd.read_parquet(args.assignments)
@@ -46,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     table, raters = measure_agreement(scored, settings["bootstrap"], args.seed), describe_raters(scored)
     for path, frame in ((args.out_table, table), (args.out_raters, raters)):
         with atomic_file(path) as temporary:
-            frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+            inert_table(frame).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     save(draw_agreement(table, raters), [args.out_figure])
 
 

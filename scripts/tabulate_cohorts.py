@@ -15,6 +15,7 @@ from scripts.lib.atomic import atomic_file
 from scripts.lib.cli import make_parser, run
 from scripts.lib.cohort.table1 import COLUMNS, markdown, table_row
 from scripts.lib.errors import InputError
+from scripts.lib.spreadsheet import inert
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -28,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     with atomic_file(options.out_csv) as path, path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({column: inert(cell) for column, cell in row.items()} for row in rows)
     with atomic_file(options.out_md) as path:
         path.write_text(markdown(rows), encoding="utf-8")
 
@@ -39,6 +40,8 @@ def _read_meta(folder: Path) -> dict[str, Any]:
         meta = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); expected a prepared cohort") from None
+    if "splits" in meta and "n_noted" not in meta:
+        raise InputError(f"{path}: made by older code; prepare this cohort again")
     if "splits" not in meta:
         raise InputError(f"{path}: no key splits; this is a pool of synthetic images, expected a prepared cohort")
     return meta

@@ -31,7 +31,7 @@ STUDIES: dict[str, dict[str, Any]] = {
         "split": {"generator": 0.5, "test": 0.5},
     },
     "siim": {"reader": {}, "labels": ["pneumothorax"], "split": {"test": 0.2}},
-    "rsna": {"reader": {"box_masks": True}, "labels": ["pneumonia"], "split": {"test": 0.2}},
+    "rsna": {"reader": {"box_masks": True, "patients": rsna.MAPPINGS}, "labels": ["pneumonia"], "split": {"test": 0.2}},
     "chexpert": {
         "reader": {"train": f"{EDITION}/train.csv", "valid": f"{EDITION}/valid.csv"},
         "labels": ["edema", "pleural_effusion"],
@@ -39,7 +39,11 @@ STUDIES: dict[str, dict[str, Any]] = {
     },
     "mimic": {"reader": {}, "labels": ["edema", "pneumonia"], "split": "given"},
 }
-PHANTOM = {"chexpert": {"test_patients": 5}, "mimic": {"validate_patients": 3, "test_patients": 3}}
+PHANTOM = {
+    "rsna": {"films_per_patient": [1, 2]},
+    "chexpert": {"test_patients": 5},
+    "mimic": {"validate_patients": 3, "test_patients": 3},
+}
 
 
 def identifier(format: str, spec: FilmSpec, key: int) -> str:
@@ -134,5 +138,4 @@ def test_labels_patients_and_reports(study: tuple[str, Cohort, list[FilmSpec], P
         if format == "mimic":
             assert row.report
     numbers = {specs[row.image_id].patient.number: row.patient_id for row in index.itertuples()}
-    if format != "rsna":
-        assert len(set(numbers.values())) == len(numbers) == index["patient_id"].nunique()
+    assert len(set(numbers.values())) == len(numbers) == index["patient_id"].nunique()

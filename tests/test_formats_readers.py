@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.errors import InputError
+from scripts.lib.formats import candid, chexmask, mimic
 from scripts.lib.formats.chexmask import image_key
 from scripts.lib.formats.record import Listing
 from scripts.lib.formats.registry import list_records
@@ -123,7 +124,8 @@ def test_candid(tmp_path: Path) -> None:
     assert second.labels == {"pneumothorax": 0, "chest_tube": 0}
     assert [item.image_id for item in listing.rejected] == ["1.3"] and "two patients" in listing.rejected[0].reason
     assert listing.structures == ["lungs", "heart", "pneumothorax", "rib_fracture", "chest_tube"]
-    assert sum(listing.notes.values()) == 2  # one stranger among the tubes, one poor CheXmask row
+    assert sum(listing.notes.values()) == 1 and listing.notes.examples == {candid.STRANGERS: ["9.9"]}
+    assert second.notes == {chexmask.POOR: 1} and not first.notes
 
 
 def test_candid_without_or_only_with_good_lung_masks(tmp_path: Path) -> None:
@@ -233,7 +235,10 @@ def test_mimic(tmp_path: Path) -> None:
     assert records["d1"].source_file == "files/p10/p10000032/s50/d1.jpg"
     assert (records["d1"].report, records["d1"].view, records["d1"].split) == ("Mild edema.", "PA", "train")
     assert records["d1"].labels == {"edema": 1, "pneumonia": 0} and records["d3"].report is None
-    assert sum(listing.notes.values()) == 1  # study 51 has no row of labels
+    assert (
+        records["d3"].notes == {mimic.NO_LABELS: 1, mimic.NO_IMPRESSION: 1} and not records["d1"].notes
+    )  # study 51 has no row of labels
+    assert records["d3"].labels == {"edema": None, "pneumonia": None}, "unknown, not healthy"
 
 
 def test_mimic_report_files(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from scripts.lib.errors import InputError
 from scripts.lib.formats import rle
-from scripts.lib.formats.record import Rejected
+from scripts.lib.formats.record import Notes, Rejected
 
 # One mask, two codings. 4 rows, 5 columns:
 #   . X . . .      column by column: 0..3 | 4..7 | 8..11 | 12..15 | 16..19
@@ -61,6 +61,10 @@ BROKEN = {
     "negative length": "4 -2",
     "negative gap": "4 2 -3 2",
     "a number beyond 64 bits": "4 99999999999999999999999",
+    "a run without a pixel": "4 2 3 0",
+    "only a run without a pixel": "0 0",
+    "a word that int() would take": "4 1_0",
+    "digits of another script": "4 \u0662",
     "a sum beyond 64 bits": f"{2**62} 1 {2**62} 1 {2**62} 1",
 }
 
@@ -72,13 +76,40 @@ def test_broken_relative_texts_are_rejected(name: str) -> None:
 
 
 # Absolute starts count from 1: pixel 20 is the last one of 4 x 5.
-ABSOLUTE_BROKEN = ["4 2 3", "4 two", "4 2.5", "21 1", "20 2", "0 3", "4 -2", "-4 2", f"{2**63} 1"]
+ABSOLUTE_BROKEN = [
+    "4 0",
+    "1 2 4 0 7 1",
+    "1_0 2",
+    "4 2 3",
+    "4 two",
+    "4 2.5",
+    "21 1",
+    "20 2",
+    "0 3",
+    "4 -2",
+    "-4 2",
+    f"{2**63} 1",
+]
 
 
 @pytest.mark.parametrize("text", ABSOLUTE_BROKEN)
 def test_broken_absolute_texts_are_rejected(text: str) -> None:
     with pytest.raises(Rejected, match="run lengths"):
         rle.decode_absolute(text, (4, 5))
+
+
+def test_runs_that_overlap_or_are_out_of_order_are_drawn_and_noted() -> None:
+    notes = Notes()
+    assert np.array_equal(rle.decode_absolute("13 1 2 1 7 2 20 1", (4, 5), notes), MASK) and notes == {rle.UNSORTED: 1}
+    # (7, 2) covers pixels 7 and 8, (8, 1) pixel 8 again; (13, 1) touches nothing
+    notes = Notes()
+    rle.decode_absolute("2 1 7 2 8 1 13 1", (4, 5), notes)
+    assert notes == {rle.OVERLAPPING: 1}
+    notes = Notes()
+    rle.decode_absolute(ABSOLUTE, (4, 5), notes)
+    assert np.array_equal(rle.unite([MASK, ~MASK], notes), np.ones((4, 5), bool)) and not notes
+    rle.unite([MASK, MASK], notes)
+    assert notes == {rle.UNITED: 1}
 
 
 def test_a_start_before_the_image_is_rejected() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
+from scripts.lib.cohort.decode import Decoder
 from scripts.lib.cohort.splits import draw_splits
-from scripts.lib.formats.record import Listing
+from scripts.lib.formats.record import Listing, Notes
 from scripts.lib.formats.registry import list_records
 from tests.test_formats_readers import CHEXPERT_HEAD
 
@@ -20,21 +22,25 @@ def counts(listing: Listing, wanted: dict) -> Counter:
     return Counter(splits)
 
 
-def chexpert_rows(part: str, first: int, frontal: int, lateral: int, ending: str) -> str:
-    """Rows of one table: five studies a patient, one lateral film in each of the first `lateral` studies."""
+def chexpert_rows(part: str, first: int, views: dict[str, int], lateral: int, ending: str) -> str:
+    """Rows of one table: five studies a patient, one lateral film in each of the first `lateral` studies.
+
+    `views` counts what the column AP/PA says of the frontal films.
+    """
     rows = []
-    for k in range(frontal):
+    for k, view in enumerate(view for view, count in views.items() for _ in range(count)):
         study = f"{EDITION}/{part}/patient{first + k // 5:05d}/study{k % 5 + 1}"
-        rows.append(f"{study}/view1_frontal.jpg,Female,60,Frontal,AP,{ending}\n")
+        rows.append(f"{study}/view1_frontal.jpg,Female,60,Frontal,{view},{ending}\n")
         if k < lateral:
             rows.append(f"{study}/view2_lateral.jpg,Female,60,Lateral,,{ending}\n")
     return "".join(rows)
 
 
 def test_chexpert(tmp_path: Path) -> None:
-    # train.csv: 223,414 rows, 191,027 of them frontal; valid.csv: 234 rows, 202 frontal
-    train = chexpert_rows("train", 1, 191_027, 32_387, ",,,,,,-1.0,,,,1.0,,,")
-    valid = chexpert_rows("valid", 64_541, 202, 32, "0,0,0,0,0,0,1,0,0,0,1,0,0,0")
+    # train.csv: 223,414 rows, 191,027 of them frontal, of which AP/PA calls 17 lateral (161,590 + 29,420 + 16 + 1);
+    # valid.csv: 234 rows, 202 frontal
+    train = chexpert_rows("train", 1, {"AP": 161_590, "PA": 29_420, "LL": 16, "RL": 1}, 32_387, ",,,,,,-1.0,,,,1.0,,,")
+    valid = chexpert_rows("valid", 64_541, {"AP": 169, "PA": 30, "": 3}, 32, "0,0,0,0,0,0,1,0,0,0,1,0,0,0")
     assert train.count("\n") == 223_414 and valid.count("\n") == 234
     (tmp_path / "train.csv").write_text(CHEXPERT_HEAD + train)
     (tmp_path / "valid.csv").write_text(CHEXPERT_HEAD + valid)
@@ -42,6 +48,8 @@ def test_chexpert(tmp_path: Path) -> None:
     assert Counter(record.split for record in listing.records) == {"train": 191_027, "test": 202}
     assert len(listing.records) == 191_229  # the paper's first count
     assert listing.excluded["lateral"] == 32_387 + 32
+    decoder = Decoder(tmp_path, 32, [], "pad", (0, 100), {}, 1024, frontal_only=True, unknown_view="exclude")
+    assert not any(decoder._left_out(record, Notes()) for record in listing.records), "nor does their decoding drop one"
 
 
 def test_candid(tmp_path: Path) -> None:
@@ -85,3 +93,19 @@ def test_rsna(tmp_path: Path) -> None:
     assert sum(record.labels["pneumonia"] for record in listing.records) == 6_012
     assert sum(len(mask.data) for record in listing.records for mask in record.masks) == 9_555
     assert counts(listing, {"test": 4_800}) == {"train": 21_884, "test": 4_800}
+
+
+def test_rsna_by_patient(tmp_path: Path) -> None:
+    # 26,684 films of 11,439 patients: every patient has two films, and 3,806 a third one (2 x 11,439 + 3,806 = 26,684)
+    films = [f"{patient:08d}_{k:03d}" for patient in range(11_439) for k in range(3 if patient < 3_806 else 2)]
+    assert len(films) == 26_684
+    rows = [f"k{k},,,,,0" for k in range(len(films))]
+    (tmp_path / "stage_2_train_labels.csv").write_text("patientId,x,y,width,height,Target\n" + "\n".join(rows) + "\n")
+    entries = [{"subset_img_id": f"k{k}", "img_id": f"{name}.png", "orig_labels": []} for k, name in enumerate(films)]
+    (tmp_path / "mappings.json").write_text(json.dumps(entries))
+    listing = list_records("rsna", tmp_path, {"classes": None, "patients": "mappings.json"}, ["pneumonia"], None)
+    assert len({record.patient_id for record in listing.records}) == 11_439 and not listing.notes
+    assert counts(listing, {"test": 4_800}) == {"train": 21_884, "test": 4_800}
+    splits, _ = draw_splits([record.patient_id for record in listing.records], {"test": 4_800}, 1, "paper")
+    sides = {(record.patient_id, split) for record, split in zip(listing.records, splits)}
+    assert len(sides) == 11_439, "no patient on two sides"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lib.cohort.geometry import fit_image, fit_masks
+from scripts.lib.cohort.notes import NO_REPORT, NO_VIEW, UNKNOWN_VIEW
 from scripts.lib.errors import InputError
 from scripts.lib.formats import dicom, raster, rle
-from scripts.lib.formats.labels import is_lateral
+from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.paths import read_inside
-from scripts.lib.formats.record import MaskSource, Record, Rejected, Rejection
-from scripts.lib.formats.reports import impression
-
-NO_REPORT = "films without a report file"
+from scripts.lib.formats.record import MaskSource, Notes, Record, Rejected, Rejection
+from scripts.lib.formats.reports import NO_IMPRESSION, impression
+from scripts.lib.formats.views import LATERAL, side_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,8 @@ class Decoder:
     """How films become squares: call it with a record.
 
     `percentiles` of deep grey values become black and white; `cover` is the share of a pixel a structure must cover;
-    `mask_values` and `mask_ignored` are the grey values of mask pictures.
+    `mask_values` and `mask_ignored` are the grey values of mask pictures; `unknown_view` says what becomes of a film whose
+    view is not known where `frontal_only` ones are wanted: "keep" or "exclude".
     """
 
     root: Path
@@ -39,6 +39,7 @@ class Decoder:
     cover: Mapping[str, float]
     max_pixels: int
     frontal_only: bool = False
+    unknown_view: str = "keep"
     mask_values: Mapping[str, int] = field(default_factory=dict)
     mask_ignored: Sequence[int] = ()
 
@@ -53,10 +54,12 @@ class Decoder:
             return Rejection(record.source_file, record.image_id, str(reason), sha256)
 
     def _decode(self, record: Record, data: bytes) -> Decoded | str:
-        image, header, notes = self._film(data)
+        notes = Notes()
+        notes.take(record.notes)
+        image, header = self._film(data, notes)
         _complete(record, header)
-        if self.frontal_only and is_lateral(record.view):
-            return "lateral"
+        if rule := self._left_out(record, notes):
+            return rule
         if record.report_file:
             record.report = self._report(record, notes)
         masks = self._masks(record, image.shape, notes)
@@ -65,44 +68,60 @@ class Decoder:
         source = hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
         return Decoded(record, small, field, source, header.sop_uid, notes)
 
-    def _film(self, data: bytes) -> tuple[NDArray[np.uint8], dicom.Header, Counter[str]]:
+    def _left_out(self, record: Record, notes: Notes) -> str | None:
+        """Return the word for the rule that leaves a film out by its view, None for one that is taken."""
+        if not self.frontal_only:
+            return None
+        side = record.side or side_of(record.view)
+        if side is None and self.unknown_view == "exclude":
+            return f"view unknown: {record.view[:40]}" if record.view else "view not given"
+        if side is None:
+            notes.add(UNKNOWN_VIEW if record.view else NO_VIEW, record.view)
+        return "lateral" if side == LATERAL else None
+
+    def _film(self, data: bytes, notes: Notes) -> tuple[NDArray[np.uint8], dicom.Header]:
         if raster.is_raster(data):
-            image, notes = raster.read_film(data, self.max_pixels, self.percentiles)
-            return image, dicom.Header(), notes
+            image, found = raster.read_film(data, self.max_pixels, self.percentiles)
+            notes.take(found)
+            return image, dicom.Header()
         kind = raster.kind_of(data)
         if not dicom.is_dicom(data) and kind != raster.UNKNOWN:
             raise Rejected(f"not a film but {kind}")
-        return dicom.read_film(data, self.max_pixels, self.percentiles)
+        image, header, found = dicom.read_film(data, self.max_pixels, self.percentiles)
+        notes.take(found)
+        return image, header
 
-    def _report(self, record: Record, notes: Counter[str]) -> str | None:
+    def _report(self, record: Record, notes: Notes) -> str | None:
         try:
-            return impression(read_inside(self.root, str(record.report_file), record.where).decode("utf-8", "replace"))
+            text = read_inside(self.root, str(record.report_file), record.where).decode("utf-8", "replace")
         except Rejected:
-            notes[NO_REPORT] += 1
+            notes.add(NO_REPORT)
             return None
+        found = impression(text)
+        if found is None:
+            notes.add(NO_IMPRESSION)
+        return found
 
-    def _masks(self, record: Record, shape: tuple[int, ...], notes: Counter[str]) -> dict[str, NDArray[np.bool_]]:
+    def _masks(self, record: Record, shape: tuple[int, ...], notes: Notes) -> dict[str, NDArray[np.bool_]]:
         masks: dict[str, NDArray[np.bool_]] = {}
         for source in record.masks:
-            if source.kind != "file" and source.structure not in self.structures:
+            # Labels come from run lengths, so these are checked even where nobody wants their mask.
+            wanted = source.kind == "file" or source.structure in self.structures
+            if not wanted and source.kind != "runs":
                 continue
+            _check_size(source, source.shape or shape, shape, record)  # before a table's size is allocated
             for structure, mask in self._read_mask(source, shape, notes).items():
-                if mask.shape != shape:
-                    raise InputError(
-                        f"{source.where}: mask of {mask.shape[1]} x {mask.shape[0]} pixels for a film of "
-                        f"{shape[1]} x {shape[0]} ({record.source_file}); expected the same size"
-                    )
-                masks[structure] = masks[structure] | mask if structure in masks else mask
+                _check_size(source, mask.shape, shape, record)
+                if wanted:
+                    masks[structure] = masks[structure] | mask if structure in masks else mask
         return masks
 
-    def _read_mask(
-        self, source: MaskSource, shape: tuple[int, ...], notes: Counter[str]
-    ) -> dict[str, NDArray[np.bool_]]:
+    def _read_mask(self, source: MaskSource, shape: tuple[int, ...], notes: Notes) -> dict[str, NDArray[np.bool_]]:
         if source.kind == "runs":
             parts = [rle.decode_relative(text, shape, source.base) for text in source.data]
-            return {source.structure: np.logical_or.reduce(parts)}
+            return {source.structure: rle.unite(parts, notes)}
         if source.kind == "rows":
-            return {source.structure: rle.decode_absolute(source.data[0], source.shape or shape)}
+            return {source.structure: rle.decode_absolute(source.data[0], source.shape or shape, notes)}
         if source.kind == "boxes":
             return {source.structure: box_mask(source.data, shape)}
         try:
@@ -112,7 +131,7 @@ class Decoder:
             )
         except Rejected as reason:
             raise Rejected(f"its mask {source.data[0]}: {reason}") from None
-        notes.update(found)
+        notes.take(found)
         return masks
 
 
@@ -128,7 +147,7 @@ class Decoded:
     mask: NDArray[np.uint8] | None
     source: str
     sop_uid: str
-    notes: Counter[str]
+    notes: Notes
 
 
 def box_mask(boxes: Sequence[Sequence[float]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -141,9 +160,17 @@ def box_mask(boxes: Sequence[Sequence[float]], shape: tuple[int, ...]) -> NDArra
     return mask
 
 
+def _check_size(source: MaskSource, size: tuple[int, ...], film: tuple[int, ...], record: Record) -> None:
+    if size != film:
+        raise InputError(
+            f"{source.where}: mask of {size[1]} x {size[0]} pixels for a film of {film[1]} x {film[0]} "
+            f"({record.source_file}); expected the same size"
+        )
+
+
 def _complete(record: Record, header: Any) -> None:
     """Fill in what the tables leave open from the DICOM header."""
-    record.patient_id = record.patient_id or header.patient_id
+    record.patient_id = record.patient_id or normal_form(header.patient_id)
     record.view = record.view or header.view
     record.sex = record.sex or header.sex
     if record.age is None:

@@ -15,14 +15,30 @@ from scripts.lib.atomic import atomic_file
 from scripts.lib.cohort.census import census
 from scripts.lib.cohort.decode import Decoded, Decoder
 from scripts.lib.cohort.geometry import COVER, FITS
+from scripts.lib.cohort.notes import (
+    ACROSS,
+    ALIKE,
+    LINKED,
+    LOOK,
+    NO_PATIENT,
+    REPEATED,
+    UNLISTED,
+    advice_of,
+    check_noted,
+    is_odd,
+    warnings_of,
+    write_notes,
+)
 from scripts.lib.cohort.quarantine import check_share, write_quarantine
 from scripts.lib.cohort.splits import draw_splits, given_splits, linked_groups
 from scripts.lib.cohort.store import pixels_sha256
+from scripts.lib.cohort.telling import cohort_line
 from scripts.lib.cohort.workers import in_order
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.errors import InputError
+from scripts.lib.formats.keys import loose
 from scripts.lib.formats.paths import files_below
-from scripts.lib.formats.record import Listing, Record, Rejection
+from scripts.lib.formats.record import Listing, Notes, Record, Rejection
 from scripts.lib.formats.registry import list_records
 from scripts.lib.formats.sources import reader_settings, tables
 from scripts.lib.formats.tables import check_unchanged, stamps
@@ -37,21 +53,24 @@ DEFAULTS: dict[str, Any] = {
     "cover": {},
     "max_pixels": 64_000_000,
     "quarantine_limit": 0.01,
+    "noted_limit": 0.2,
 }
-NO_PATIENT = "films without a patient identifier, each counted as a patient of its own"
-REPEATED = "films of one SOPInstanceUID listed twice, taken once"
-LINKED = "patients linked by a film that both have"
 Track = Callable[[Iterable[Any], int], Iterable[Any]]
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Tally:
-    """What became of the records: rejected ones, ones left out by rule, notes, and what splitting needs of the rest."""
+    """What became of the records: rejected ones, ones left out by rule, notes, and what splitting needs of the rest.
+
+    `odd` counts the films that somebody should look at, `odd_kinds` why.
+    """
 
     rejected: list[Rejection]
     excluded: Counter[str]
-    notes: Counter[str]
+    notes: Notes
+    odd: int = 0
+    odd_kinds: Counter[str] = field(default_factory=Counter)
     sources: list[str] = field(default_factory=list)
     patients: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
@@ -79,13 +98,15 @@ def prepare_cohort(
     before = stamps(tables(config["format"], root, config["reader"]))
     listing = list_records(config["format"], root, config["reader"], config["labels"], config["structures"])
     decoder = _decoder(config, root, resolution, listing.structures)
-    tally = Tally(list(listing.rejected), Counter(listing.excluded), Counter(listing.notes))
+    tally = Tally(list(listing.rejected), Counter(listing.excluded), Notes())
+    tally.notes.take(listing.notes)
     total = len(listing.records) + len(listing.rejected)
-    unlisted = _unlisted(root, listing)
+    _note_unlisted(root, listing, tally.notes)
     out.mkdir(parents=True, exist_ok=True)
     meta: dict[str, Any] = {}
     with (
         atomic_file(out / "quarantine.tsv") as quarantine,
+        atomic_file(out / "notes.csv") as noted,
         CohortWriter(out, resolution, listing.structures, listing.labels, meta) as writer,
     ):
         results = in_order(decoder, listing.records, threads)
@@ -94,13 +115,17 @@ def prepare_cohort(
         check_share(tally.rejected, total, config["quarantine_limit"], dataset)
         if not len(writer):
             raise InputError(f"{dataset}: no film left of {total} in {root}; excluded by rule: {dict(tally.excluded)}")
+        check_noted(tally.odd, tally.odd_kinds, tally.notes, len(writer), config["noted_limit"], dataset)
         splits, warnings = _split(tally, config["split"], seed, dataset)
         writer.set_column("split", splits)
         counts = census(writer.rows, splits, listing.labels, listing.structures, tally.present)
         check_unchanged(before)
-        writer.meta.update(_meta(dataset, config, seed, listing, tally, counts, total, unlisted))
+        one_sided = [] if config["reader"].get("positives_only", config["format"] == "siim") else counts["warnings"]
+        warnings = [*warnings_of(tally.notes), *warnings, *one_sided]
+        writer.meta.update(_meta(dataset, config, seed, listing, tally, counts, total, warnings))
         write_quarantine(quarantine, tally.rejected)
-    _report(dataset, writer.meta, warnings + counts["warnings"], unlisted)
+        write_notes(noted, tally.notes, tally.excluded)
+    _report({**writer.meta, "n_images": len(writer)}, out)
 
 
 def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,6 +152,7 @@ def _decoder(config: Mapping[str, Any], root: Path, resolution: int, structures:
         cover={**COVER, **config["cover"]},
         max_pixels=config["max_pixels"],
         frontal_only=reader["frontal_only"],
+        unknown_view=reader["unknown_view"],
         mask_values=reader.get("mask_values", {}),
         mask_ignored=tuple(reader.get("mask_ignored", ())),
     )
@@ -141,19 +167,25 @@ def _take(result: Decoded | Rejection | str, writer: CohortWriter, tally: Tally,
         tally.excluded[result] += 1
         return
     record = result.record
-    tally.notes.update(result.notes)
     if _is_repeat(result, tally):
-        tally.notes[REPEATED] += 1
+        tally.notes.add(REPEATED, record.image_id)
         return
     if not record.patient_id:
-        tally.notes[NO_PATIENT] += 1
+        result.notes.add(NO_PATIENT)
         record.patient_id = record.image_id
+    _note(result.notes, record.image_id, tally)
     tally.sources.append(result.source)
     tally.patients.append(record.patient_id)
     tally.ids.append(record.image_id)
     tally.splits.append(record.split)
     tally.present.append(0 if result.mask is None else int(np.bitwise_or.reduce(result.mask, axis=None)))
     writer.add(result.image, result.mask, _row(result, structures))
+
+
+def _note(notes: Notes, image_id: str, tally: Tally) -> None:
+    tally.notes.take(notes, image_id)
+    tally.odd += is_odd(notes)
+    tally.odd_kinds.update(kind for kind, count in notes.items() if count and advice_of(kind).level == LOOK)
 
 
 def _is_repeat(result: Decoded, tally: Tally) -> bool:
@@ -190,23 +222,36 @@ def _row(result: Decoded, structures: list[str]) -> dict[str, Any]:
 
 
 def _split(tally: Tally, wanted: Any, seed: int, dataset: str) -> tuple[list[str], list[str]]:
+    _note_alike(tally)
     groups, links = linked_groups(tally.patients, tally.sources)
-    tally.notes[LINKED] += links
+    tally.notes.add(LINKED, count=links)
     if wanted == "given":
         splits = given_splits(tally.patients, tally.splits, tally.ids)
         sides: dict[str, set[str]] = {}
         for group, split in zip(groups, splits, strict=True):
             sides.setdefault(group, set()).add(split)
         across = sum(len(found) > 1 for found in sides.values())
-        return splits, [f"{across} films are on two sides of the given split under two names"] if across else []
+        tally.notes.add(ACROSS, count=across)
+        return splits, []
     if not isinstance(wanted, Mapping):
         raise InputError(f"split is {wanted!r}, expected 'given' or a mapping with generator and test")
     return draw_splits(groups, wanted, seed, dataset)
 
 
-def _unlisted(root: Path, listing: Listing) -> list[str]:
-    files = files_below(root, listing.folders, listing.suffixes)
-    return [path for path in files if path not in listing.listed and Path(path).name not in ("IMAGE_FILENAMES",)]
+def _note_alike(tally: Tally) -> None:
+    """Note patients whose identifiers differ in form only: they may be one person, who must not be on two sides."""
+    forms: dict[str, set[str]] = {}
+    for patient in set(tally.patients):
+        forms.setdefault(loose(patient), set()).add(patient)
+    for names in forms.values():
+        if len(names) > 1:
+            tally.notes.add(ALIKE, " and ".join(sorted(names)[:3]), len(names))
+
+
+def _note_unlisted(root: Path, listing: Listing, notes: Notes) -> None:
+    for path in files_below(root, listing.folders, listing.suffixes):
+        if path not in listing.listed and Path(path).name not in ("IMAGE_FILENAMES",):
+            notes.add(UNLISTED, path)
 
 
 def _meta(
@@ -217,7 +262,7 @@ def _meta(
     tally: Tally,
     counts: Mapping[str, Any],
     total: int,
-    unlisted: list[str],
+    warnings: list[str],
 ) -> dict[str, Any]:
     return {
         "dataset": dataset,
@@ -227,22 +272,19 @@ def _meta(
         "tables": [path.name for path in listing.tables],
         "n_listed": total + sum(listing.excluded.values()),
         "n_quarantined": len(tally.rejected),
-        "n_unlisted": len(unlisted),
+        "n_unlisted": tally.notes[UNLISTED],
+        "n_noted": tally.odd,
         "excluded": {key: count for key, count in sorted(tally.excluded.items()) if count},
         "notes": {key: count for key, count in sorted(tally.notes.items()) if count},
+        "warnings": warnings,
         "splits": counts["splits"],
     }
 
 
-def _report(dataset: str, meta: Mapping[str, Any], warnings: list[str], unlisted: list[str]) -> None:
-    """Log what the reader should know of the cohort."""
+def _report(meta: Mapping[str, Any], out: Path) -> None:
+    """Log what the reader should know of the cohort; Snakemake shows the last line again at the end of a run."""
     for split, found in meta["splits"].items():
-        log.info("%s: %s: %d images of %d patients", dataset, split, found["images"], found["patients"])
+        log.info("%s: %s: %d images of %d patients", meta["dataset"], split, found["images"], found["patients"])
     for words, count in meta["notes"].items():
-        log.info("%s: %d %s", dataset, count, words)
-    if unlisted:
-        warnings = [*warnings, f"{len(unlisted)} image files are in no table, e.g. {unlisted[0]}"]
-    if meta["n_quarantined"]:
-        warnings = [*warnings, f"{meta['n_quarantined']} films are in quarantine.tsv with their reasons"]
-    for warning in warnings:
-        log.warning("%s: %s", dataset, warning)
+        log.info("%s: %d %s", meta["dataset"], count, words)
+    (log.warning if meta["warnings"] else log.info)("%s", cohort_line(meta, out))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scripts.lib.errors import InputError
 from scripts.lib.formats.record import Rejection
+from scripts.lib.spreadsheet import inert
 
 COLUMNS = ("source_file", "image_id", "reason", "sha256")
 
@@ -38,4 +39,4 @@ def check_share(rejections: Sequence[Rejection], total: int, limit: float, datas
 
 
 def _cell(text: str) -> str:
-    return " ".join(str(text).split())
+    return inert(" ".join(str(text).split()))

@@ -15,9 +15,12 @@ COLUMNS = (
     "test",
     "structures",
     "positives",
+    "taken",
     "quarantined",
+    "noted",
     "paper_train",
     "paper_test",
+    "warnings",
     "note",
 )
 # Table 1 of the paper: (train, test), and how the counts come about.
@@ -52,7 +55,10 @@ def table_row(meta: Mapping[str, Any]) -> dict[str, str]:
         "patients": str(sum(own["patients"] for own in splits.values())),
         "structures": ", ".join(meta["structures"]),
         "positives": "; ".join(_positives(label, splits) for label in meta["labels"]),
+        "taken": str(sum(own["images"] for own in splits.values())),
         "quarantined": str(meta["n_quarantined"]),
+        "noted": str(meta["n_noted"]),
+        "warnings": "; ".join(meta["warnings"]),
         "paper_train": str(paper[0]) if paper else "",
         "paper_test": str(paper[1]) if paper else "",
         "note": paper[2] if paper else "",
@@ -66,12 +72,17 @@ def _positives(label: str, splits: Mapping[str, Any]) -> str:
 
 
 def markdown(rows: Sequence[Mapping[str, str]]) -> str:
-    """Return the rows as a Markdown table; the notes follow it, one a line."""
-    columns = [column for column in COLUMNS if column != "note" and any(row[column] for row in rows)]
+    """Return the rows as a Markdown table; warnings and notes follow it, one a line."""
+    below = ("warnings", "note")
+    columns = [column for column in COLUMNS if column not in below and any(row[column] for row in rows)]
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(row[column] for column in columns) + " |" for row in rows]
-    notes = [f"- {row['dataset']}: {row['note']}" for row in rows if row["note"]]
-    head = "Images a side; positives are train / test.\n"
-    return (
-        "\n".join([head, *lines, *(["", "What the paper's counts are made of:", "", *notes] if notes else [])]) + "\n"
+    head = (
+        "Images a side; positives are train / test. Quarantined films are in quarantine.tsv of a cohort; noted ones, which\n"
+        "somebody should look at, in its notes.csv.\n"
     )
+    titles = {"warnings": "Warnings:", "note": "What the paper's counts are made of:"}
+    for column, title in titles.items():
+        notes = [f"- {row['dataset']}: {row[column]}" for row in rows if row[column]]
+        lines += ["", title, "", *notes] if notes else []
+    return "\n".join([head, *lines]) + "\n"

@@ -10,6 +10,8 @@ from typing import Any
 
 from scripts.lib.errors import InputError
 from scripts.lib.formats import chexmask
+from scripts.lib.formats.columns import find_column, note_near_columns
+from scripts.lib.formats.keys import Join
 from scripts.lib.formats.labels import check_labels
 from scripts.lib.formats.paths import safe_name
 from scripts.lib.formats.record import Listing, MaskSource, Record, Rejection
@@ -17,6 +19,8 @@ from scripts.lib.formats.rle import filled_runs
 from scripts.lib.formats.sources import tables
 from scripts.lib.formats.tables import Row, Table, is_missing
 
+REQUIRED = ("SOPInstanceUID", "EncodedPixels")
+OPTIONAL = ("filename", "Report")
 OWN = ("pneumothorax", "rib_fracture", "chest_tube")
 MASK_TABLES = {"rib_fracture": "rib_fractures", "chest_tube": "chest_tubes"}
 STRANGERS = "annotation rows of films that the reports table does not list"
@@ -31,13 +35,19 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     check_labels("candid", labels, [name for name in available if name in OWN])
     listing = Listing([], list(labels), available, tables("candid", root, settings))
     listing.folders, listing.suffixes = (settings["images"],), ()
-    rows = _rows_by_image(Table(root / settings["table"], ("SOPInstanceUID", "EncodedPixels"), settings["encoding"]))
+    table = Table(root / settings["table"], REQUIRED, settings["encoding"])
+    named = {name: find_column(table, name) for name in OPTIONAL}
+    absent = [name for name, column in named.items() if column is None]
+    note_near_columns(table, absent, [*REQUIRED, *filter(None, named.values())], listing.notes)
+    columns = {name: column or name for name, column in named.items()}
+    rows = _rows_by_image(table)
     runs = {"pneumothorax": {name: [(row, row["EncodedPixels"]) for row in own] for name, own in rows.items()}}
     for structure, key in MASK_TABLES.items():
-        runs[structure] = _mask_rows(root, settings, key)
-        listing.notes[STRANGERS] += len(runs[structure].keys() - rows.keys())
+        runs[structure] = _mask_rows(root, settings, key, rows, listing)
     for name, own in rows.items():
-        _add(listing, name, own, {structure: found.get(name, []) for structure, found in runs.items()}, settings)
+        _add(
+            listing, name, own, {structure: found.get(name, []) for structure, found in runs.items()}, columns, settings
+        )
     if settings["chexmask"]:
         chexmask.add_masks(listing, chexmask.read_masks(root, settings), settings["chexmask_missing"])
     return listing
@@ -50,11 +60,33 @@ def _rows_by_image(table: Table) -> dict[str, list[Row]]:
     return rows
 
 
-def _mask_rows(root: Path, settings: Mapping[str, Any], key: str) -> dict[str, list[tuple[Row, str]]]:
+def _mask_rows(
+    root: Path, settings: Mapping[str, Any], key: str, films: Mapping[str, Any], listing: Listing
+) -> dict[str, list[tuple[Row, str]]]:
+    """Return the annotations of a further table by film; a film that it does not list has none of the kind.
+
+    Raises InputError when it lists none of the films at all: that is no sign of health but of another spelling.
+    """
     found: dict[str, list[tuple[Row, str]]] = defaultdict(list)
-    if settings[key]:
-        for row in Table(root / settings[key], ("anon_SOPUID", "mask_rle"), settings["encoding"]):
-            found[row["anon_SOPUID"]].append((row, row["mask_rle"]))
+    if not settings[key]:
+        return found
+    known: Join[None] = Join(root / settings["table"], "SOPInstanceUID")
+    for name in films:
+        known.add(name, None)
+    strangers: dict[str, None] = {}
+    for row in Table(root / settings[key], ("anon_SOPUID", "mask_rle"), settings["encoding"]):
+        film = known.match(row["anon_SOPUID"])
+        if film is None:
+            strangers[row["anon_SOPUID"]] = None
+        else:
+            found[film].append((row, row["mask_rle"]))
+    if strangers and not found:
+        raise InputError(
+            f"{root / settings[key]}: lists none of the films of {known.path}, but {min(strangers)!r} and others; write "
+            f"identifiers alike in both tables, or set reader.{key}: null to do without"
+        )
+    for name in strangers:
+        listing.notes.add(STRANGERS, name)
     return found
 
 
@@ -63,16 +95,17 @@ def _add(
     name: str,
     rows: list[Row],
     runs: Mapping[str, list[tuple[Row, str]]],
+    columns: Mapping[str, str],
     settings: Mapping[str, Any],
 ) -> None:
     source = f"{settings['images']}/{name}"
     listing.listed.add(source)
-    patients = sorted({_patient(row) for row in rows} - {""})
+    patients = sorted({_patient(row, columns["filename"]) for row in rows} - {""})
     if len(patients) > 1:
         listing.rejected.append(Rejection(source, name, f"{TWO_PATIENTS}: {', '.join(patients)}"))
         return
-    reports = list(dict.fromkeys(row.get("Report") for row in rows if not is_missing(row.get("Report"))))
-    listing.notes[REPORTS] += len(reports) > 1
+    texts = [row.get(columns["Report"]) for row in rows]
+    reports = list(dict.fromkeys(text for text in texts if not is_missing(text)))
     annotated = tuple(structure for structure in OWN if structure in listing.structures)
     masks = []
     for structure in annotated:
@@ -81,23 +114,24 @@ def _add(
         if filled:
             masks.append(MaskSource(structure, "runs", filled, where, base=settings["rle_base"]))
     present = {mask.structure for mask in masks}
-    listing.records.append(
-        Record(
-            image_id=name,
-            source_file=source,
-            patient_id=patients[0] if patients else "",
-            report=reports[0] if reports else None,
-            labels={label: int(label in present) for label in listing.labels},
-            masks=tuple(masks),
-            annotated=annotated,
-            where=rows[0].where,
-        )
+    record = Record(
+        image_id=name,
+        source_file=source,
+        patient_id=patients[0] if patients else "",
+        report=reports[0] if reports else None,
+        labels={label: int(label in present) for label in listing.labels},
+        masks=tuple(masks),
+        annotated=annotated,
+        where=rows[0].where,
     )
+    if len(reports) > 1:
+        record.notes.add(REPORTS)
+    listing.records.append(record)
 
 
-def _patient(row: Row) -> str:
+def _patient(row: Row, column: str) -> str:
     """Return the patient in a file name such as P00012_03, "" when the table has no such column."""
-    name = row.get("filename") or row.get("Filename")
+    name = row.get(column)
     match = re.match(r"P\d+", name)
     if name and not match:
         raise InputError(f"{row.where}: file name {name!r}, expected one that begins with P and the patient's number")

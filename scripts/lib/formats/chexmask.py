@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.errors import InputError
+from scripts.lib.formats.keys import Join
 from scripts.lib.formats.record import Listing, MaskSource
 from scripts.lib.formats.sources import table_path
 from scripts.lib.formats.tables import Row, Table, is_missing, number
@@ -19,19 +20,17 @@ POOR = "films whose lung and heart masks are below min_rca"
 ABSENT = "films without lung and heart masks"
 
 
-def read_masks(root: Path, settings: Mapping[str, Any]) -> dict[str, tuple[MaskSource, ...] | None]:
-    """Return {image id: its lung and heart masks}, None where the quality is below `min_rca`; {} without a table."""
-    if not settings["chexmask"]:
-        return {}
+def read_masks(root: Path, settings: Mapping[str, Any]) -> Join[tuple[MaskSource, ...] | None]:
+    """Return the lung and heart masks by image id, None where the quality is below `min_rca`."""
     table = Table(table_path(root, str(settings["chexmask"])), REQUIRED, settings["encoding"])
     column = next((name for name in ID_COLUMNS if name in table.columns), None)
     if column is None:
         raise InputError(f"{table.path}: no identifier column; expected one of {', '.join(ID_COLUMNS)}")
-    masks: dict[str, tuple[MaskSource, ...] | None] = {}
+    masks: Join[tuple[MaskSource, ...] | None] = Join(table.path, column)
     for row in table.unique(column):
         quality = number(row, QUALITY)
         good = quality is not None and quality >= settings["min_rca"]
-        masks[image_key(row[column])] = _sources(row) if good else None
+        masks.add(image_key(row[column]), _sources(row) if good else None)
     return masks
 
 
@@ -54,19 +53,21 @@ def _sources(row: Row) -> tuple[MaskSource, ...]:
     )
 
 
-def add_masks(listing: Listing, masks: Mapping[str, tuple[MaskSource, ...] | None], missing: str) -> None:
+def add_masks(listing: Listing, masks: Join[tuple[MaskSource, ...] | None], missing: str) -> None:
     """Give every record its lung and heart masks; a film without good ones is kept unannotated or excluded (`missing`)."""
     kept = []
     for record in listing.records:
-        found = masks.get(record.image_id)
+        name = masks.match(record.image_id)
+        found = None if name is None else masks.rows[name]
         if found is None:
-            reason = POOR if record.image_id in masks else ABSENT
+            reason = ABSENT if name is None else POOR
             if missing == "exclude":
                 listing.excluded[reason] += 1
                 continue
-            listing.notes[reason] += 1
+            record.notes.add(reason)
         else:
             record.masks += found
             record.annotated += STRUCTURES
         kept.append(record)
     listing.records = kept
+    masks.check("lung and heart masks", "chexmask")

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.formats.labels import age_of, is_lateral, label_columns, row_labels, sex_of, view_of
+from scripts.lib.formats.labels import label_columns, row_labels, set_person, view_of
 from scripts.lib.formats.paths import safe_path
 from scripts.lib.formats.record import Listing, Record
 from scripts.lib.formats.sources import tables
 from scripts.lib.formats.tables import Row, Table
+from scripts.lib.formats.views import LATERAL, side_of
 
 REQUIRED = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA")
 
@@ -29,7 +30,7 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
         for row in table.unique("Path"):
             record = _record(row, home, split)
             listing.listed.add(record.source_file)
-            if settings["frontal_only"] and is_lateral(record.view):
+            if settings["frontal_only"] and (record.side or side_of(record.view)) == LATERAL:
                 listing.excluded["lateral"] += 1
                 continue
             record.labels = row_labels(row, columns, settings)
@@ -43,17 +44,18 @@ def _record(row: Row, home: Path, split: str) -> Record:
     inner = path.split("/", 1)[-1]  # the first folder names the edition (CheXpert-v1.0, -small ...)
     parts = inner.split("/")
     patient = next((part for part in parts if part.startswith("patient")), "")
-    lateral = row["Frontal/Lateral"].lower() == "lateral"
-    view = view_of(row["AP/PA"])
-    if lateral and not is_lateral(view):
+    # Of 191,027 frontal films of train.csv the column AP/PA calls 17 LL or RL: what Frontal/Lateral says counts.
+    side, view = side_of(row["Frontal/Lateral"]), view_of(row["AP/PA"])
+    if side == LATERAL and side_of(view) != LATERAL:
         view = "LL"
-    return Record(
+    record = Record(
         image_id="-".join(parts[1:] if len(parts) > 1 else parts).rsplit(".", 1)[0],
         source_file=(home / inner).as_posix(),
         patient_id=patient or "-".join(parts[:-1]),
         view=view,
-        age=age_of(row["Age"]),
-        sex=sex_of(row["Sex"]),
+        side=side,
         split=split,
         where=row.where,
     )
+    set_person(record, row["Age"], row["Sex"])
+    return record

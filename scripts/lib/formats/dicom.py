@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scripts.lib.errors import InputError
 from scripts.lib.formats import codestream, voi
 from scripts.lib.formats.intensity import to_8bit
-from scripts.lib.formats.labels import age_of, sex_of, view_of
-from scripts.lib.formats.record import Rejected
+from scripts.lib.formats.labels import age_of, note_person, sex_of, view_of
+from scripts.lib.formats.record import Notes, Rejected
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -67,7 +67,7 @@ def read_film(
 
     Raises Rejected for a file that is broken or no single film, InputError when its decoder is not installed.
     """
-    notes: Counter[str] = Counter()
+    notes = Notes()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of odd values that are checked here one by one
         try:
@@ -191,7 +191,8 @@ def _between(values: NDArray, ends: tuple[float, float], valid: NDArray[np.bool_
     return out
 
 
-def _header(dataset: Dataset, notes: Counter[str]) -> Header:
+def _header(dataset: Dataset, notes: Notes) -> Header:
+    note_person(notes, _text(dataset, "PatientAge"), _text(dataset, "PatientSex"))
     notes[BURNED_IN] += str(dataset.get("BurnedInAnnotation") or "").strip().upper() == "YES"
     return Header(
         sop_uid=_text(dataset, "SOPInstanceUID"),

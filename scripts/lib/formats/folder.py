@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.errors import InputError
-from scripts.lib.formats.labels import age_of, is_lateral, label_columns, row_labels, sex_of, view_of
+from scripts.lib.formats.columns import find_column, note_near_columns
+from scripts.lib.formats.keys import normal_form
+from scripts.lib.formats.labels import label_columns, row_labels, set_person, view_of
 from scripts.lib.formats.paths import safe_path
 from scripts.lib.formats.record import Listing, MaskSource, Record
 from scripts.lib.formats.sources import tables
 from scripts.lib.formats.tables import Row, Table, is_missing
+from scripts.lib.formats.views import is_lateral
 
 REQUIRED = ("image_id", "file", "patient_id")
 OPTIONAL = ("mask_file", "report", "split", "view", "sex", "age")
+UNMET = "values of reader.where that no row has"
 SPLITS = ("generator", "train", "validate", "test")
 
 
@@ -23,12 +27,20 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     columns = _columns(settings)
     table = Table(root / settings["table"], [columns[name] for name in REQUIRED], settings["encoding"])
     _check_optional(table, settings, structures)
+    columns |= {name: find_column(table, columns[name]) or columns[name] for name in OPTIONAL}
     available = list(settings["mask_values"] or structures) if columns["mask_file"] in table.columns else []
     listing = Listing([], list(labels), available, tables("folder", root, settings))
     named = label_columns(table, labels)
+    read = [*columns.values(), *named.values(), *settings["where"]]
+    note_near_columns(
+        table, [columns[name] for name in OPTIONAL if columns[name] not in table.columns], read, listing.notes
+    )
     folders = set()
+    met: dict[str, set[str]] = {column: set() for column in settings["where"]}
     for row in table.unique(columns["image_id"]):
         listing.listed.update(_files(row, columns))
+        for column, values in met.items():
+            values.add(row[column])
         if not _selected(row, settings["where"]):
             listing.excluded["not selected by reader.where"] += 1
             continue
@@ -39,6 +51,7 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
             continue
         record.labels = row_labels(row, named, settings)
         listing.records.append(record)
+    _note_unmet(settings["where"], met, listing)
     if not listing.records:
         raise InputError(f"{table.path}: no row left after reader.where {settings['where']} and frontal_only")
     listing.folders = tuple(sorted(folders))
@@ -72,11 +85,30 @@ def _files(row: Row, columns: Mapping[str, str]) -> list[str]:
 
 
 def _selected(row: Row, where: Mapping[str, Any]) -> bool:
-    for column, wanted in where.items():
-        allowed = wanted if isinstance(wanted, list) else [wanted]
-        if row[column] not in [str(value) for value in allowed]:
+    return all(any(_equal(row[column], value) for value in _listed(wanted)) for column, wanted in where.items())
+
+
+def _listed(wanted: Any) -> list[Any]:
+    return wanted if isinstance(wanted, list) else [wanted]
+
+
+def _equal(cell: str, wanted: Any) -> bool:
+    """Whether a cell has the value that the configuration names: numbers as numbers, true and false as spreadsheets write them."""
+    if isinstance(wanted, bool):
+        return cell.lower() in (("true", "1", "1.0") if wanted else ("false", "0", "0.0"))
+    if isinstance(wanted, (int, float)):
+        try:
+            return float(cell) == wanted
+        except ValueError:
             return False
-    return True
+    return is_missing(cell) if wanted is None else normal_form(cell) == normal_form(str(wanted))
+
+
+def _note_unmet(where: Mapping[str, Any], met: Mapping[str, set[str]], listing: Listing) -> None:
+    for column, wanted in where.items():
+        for value in _listed(wanted):
+            if not any(_equal(cell, value) for cell in met[column]):
+                listing.notes.add(UNMET, f"{column}: {value}")
 
 
 def _record(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any], available: Sequence[str]) -> Record:
@@ -91,16 +123,16 @@ def _record(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any], a
         where = f"{row.where} column {columns['mask_file']}"
         path = safe_path(values["mask_file"], where)
         masks = (MaskSource(available[0], "file", (path,), where),)
-    return Record(
+    record = Record(
         image_id=values["image_id"],
         source_file=safe_path(values["file"], f"{row.where} column {columns['file']}"),
         patient_id=values["patient_id"],
         view=view_of(values["view"]),
-        age=age_of(values["age"]),
-        sex=sex_of(values["sex"]),
         report=None if is_missing(values["report"]) else " ".join(values["report"].split()),
         split=split,
         masks=masks,
         annotated=tuple(available) if masks else (),
         where=row.where,
     )
+    set_person(record, values["age"], values["sex"])
+    return record

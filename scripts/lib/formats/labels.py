@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from scripts.lib.errors import InputError
+from scripts.lib.formats.columns import find_column, plain_name
+from scripts.lib.formats.record import Notes, Record
 from scripts.lib.formats.tables import Row, Table, is_missing
 
 # MGCA's mixed policy for CheXpert's uncertain labels; labels it does not name count as negative when uncertain.
 MGCA_UNCERTAIN = {"atelectasis": 1, "cardiomegaly": 0, "consolidation": 0, "edema": 1, "pleural_effusion": 1}
 VALUES = {"0": 0, "0.0": 0, "1": 1, "1.0": 1, "-1": -1, "-1.0": -1}
-FRONTAL = frozenset({"PA", "AP"})
-LATERAL = frozenset({"LL", "RL", "LATERAL", "LLD", "RLD"})
-
-
-def label_name(column: str) -> str:
-    """Return the name of a label as used in the project: lower case with underscores, e.g. "pleural_effusion"."""
-    return re.sub(r"[^a-z0-9]+", "_", column.strip().lower()).strip("_")
+NO_AGE = "ages that are no years from 0 to 120, left empty"
+NO_SEX = "sexes that are neither M nor F, left empty"
 
 
 def label_value(text: str, where: str) -> int | None:
@@ -40,14 +38,16 @@ def decide(value: int | None, label: str, uncertainty: str, blank: str) -> int |
 
 
 def label_columns(table: Table, labels: Sequence[str]) -> dict[str, str]:
-    """Return {label: column of the table}; raises InputError when a label asked for is not a column."""
-    known = {label_name(column): column for column in table.columns}
-    for label in labels:
-        if label not in known:
+    """Return {label: column of the table}; raises InputError when a label asked for is no column, or could be two."""
+    found = {label: find_column(table, label) for label in labels}
+    for label, column in found.items():
+        if column is None:
+            near = get_close_matches(label, {plain_name(column): column for column in table.columns}, n=1)
             raise InputError(
-                f"{table.path}: no column for label {label!r}; the table has {', '.join(table.columns)[:400]}"
+                f"{table.path}: no column for label {label!r}{f', did you mean {near[0]!r}?' if near else ''}; the table has "
+                f"{', '.join(table.columns)[:400]}"
             )
-    return {label: known[label] for label in labels}
+    return {label: str(column) for label, column in found.items()}
 
 
 def row_labels(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, int | None]:
@@ -80,9 +80,19 @@ def view_of(text: str) -> str:
     return "" if is_missing(text) else text
 
 
-def is_lateral(view: str) -> bool:
-    """Whether a view is from the side."""
-    return view in LATERAL
+def note_person(notes: Notes, age: str, sex: str) -> None:
+    """Note an age or a sex that is there and is none: it is left empty, which nobody would see."""
+    if not is_missing(age) and age_of(age) is None:
+        notes.add(NO_AGE, age)
+    if not is_missing(sex) and not sex_of(sex):
+        notes.add(NO_SEX, sex)
+
+
+def set_person(record: Record, age: str, sex: str) -> None:
+    """Give a record the age and the sex that a table says, and note what cannot be one."""
+    record.age, record.sex = age_of(age), sex_of(sex)
+    if record.age is None or not record.sex:
+        note_person(record.notes, age, sex)
 
 
 def check_labels(format: str, labels: Sequence[str], available: Sequence[str]) -> None:

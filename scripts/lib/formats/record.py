@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+EXAMPLES = 3  # examples kept of each kind of note
 STRUCTURES = ("lungs", "heart", "pneumothorax", "rib_fracture", "chest_tube", "pneumonia")
 
 
 class Rejected(Exception):
     """A file or row that cannot be used; the message is its reason in the quarantine table, and the run goes on."""
+
+
+class Notes(Counter[str]):
+    """What was normalised or looks odd: how often, by kind, and a few examples of each kind.
+
+    A kind is a plural in words ("films turned upright by their EXIF tag"); cohort/notes.py says what a person should do
+    about it. `notes[kind] += 1` counts without an example. The examples kept are the first ones in the order of their
+    text, so they depend neither on the order of rows nor on the number of processes.
+    """
+
+    def __init__(self, *counts: Any) -> None:
+        super().__init__(*counts)
+        self.examples: dict[str, list[str]] = {}
+
+    def add(self, kind: str, example: str = "", count: int = 1) -> None:
+        """Count one more of a kind, with the film, file or word that shows it."""
+        self[kind] += count
+        self._show(kind, example)
+
+    def take(self, other: Mapping[str, int], place: str = "") -> None:
+        """Add all notes of `other`; `place` names the film that they are about."""
+        for kind, count in other.items():
+            if not count:
+                continue
+            self[kind] += count
+            words = getattr(other, "examples", {}).get(kind, [])
+            shown = words if not place else [f"{place}: {', '.join(words)}" if words else place]
+            for example in shown:
+                self._show(kind, example)
+
+    def _show(self, kind: str, example: str) -> None:
+        known = self.examples.setdefault(kind, [])
+        if example and example not in known:
+            insort(known, example)
+            del known[EXAMPLES:]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),), {"examples": self.examples}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +76,16 @@ class MaskSource:
 class Record:
     """One film as the tables describe it; pixels and masks are decoded later, one film at a time.
 
-    `patient_id` is "" where only the DICOM header knows it; `labels` hold 0, 1 or None; `split` is the dataset's own
-    split or None; `annotated` names the structures that somebody looked for in this film, present or not.
+    `patient_id` is "" where only the DICOM header knows it; `labels` hold 0, 1 or None; `side` is "frontal" or
+    "lateral" where the tables say so in other words than the view; `split` is the dataset's own
+    split or None; `notes` say what was odd about its rows; `annotated` names the structures that somebody looked for in this film, present or not.
     """
 
     image_id: str
     source_file: str
     patient_id: str = ""
     view: str = ""
+    side: str | None = None
     age: float | None = None
     sex: str = ""
     report: str | None = None
@@ -51,6 +95,7 @@ class Record:
     annotated: tuple[str, ...] = ()
     report_file: str | None = None
     where: str = ""
+    notes: Notes = field(default_factory=Notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +114,7 @@ class Listing:
 
     `listed` names every image file of the tables, taken or not (paths below the root); `folders` and `suffixes` say
     where image files lie, to find those that no table lists; `excluded` counts films left out by a rule of the
-    configuration; `notes` counts what was normalised or looks odd, in words.
+    configuration; `notes` says what was normalised or looks odd in the tables, beside the notes of each record.
     """
 
     records: list[Record]
@@ -81,4 +126,4 @@ class Listing:
     suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg")
     rejected: list[Rejection] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
-    notes: Counter[str] = field(default_factory=Counter)
+    notes: Notes = field(default_factory=Notes)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 from scripts.lib.errors import InputError
 from scripts.lib.formats import candid, chexpert, folder, mimic, rsna, siim
-from scripts.lib.formats.record import STRUCTURES, Listing
+from scripts.lib.formats.keys import normal_form
+from scripts.lib.formats.patients import name_patients
+from scripts.lib.formats.record import STRUCTURES, Listing, Record
 from scripts.lib.formats.sources import check_format, reader_settings, where_to_get
 
 Reader = Callable[[Path, Mapping[str, Any], Sequence[str], Sequence[str]], Listing]
@@ -36,7 +39,11 @@ def list_records(
     check_format(format)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; expected {where_to_get(format)}")
-    listing = READERS[format](root, reader_settings(format, reader), labels, structures or [])
+    settings = reader_settings(format, reader)
+    listing = READERS[format](root, settings, labels, structures or [])
+    for record in listing.records:
+        _check_names(record)
+    name_patients(listing, root, settings["patients"], settings["encoding"])
     for name in structures or []:
         if name not in listing.structures:
             have = ", ".join(listing.structures) or "none"
@@ -52,3 +59,11 @@ def list_records(
                 f"{two.where}: image id {two.image_id} is already in {one.where}; identifiers must be unique"
             )
     return listing
+
+
+def _check_names(record: Record) -> None:
+    """Bring a record's identifiers to Unicode's composed form; raises InputError for characters that no name has."""
+    record.image_id, record.patient_id = normal_form(record.image_id), normal_form(record.patient_id)
+    for what, name in (("image", record.image_id), ("patient", record.patient_id)):
+        if not (name.isprintable() if name.isascii() else all(category(sign)[0] != "C" for sign in name)):
+            raise InputError(f"{record.where}: {what} id {name!r} holds control characters; expected a plain name")

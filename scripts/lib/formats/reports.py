@@ -1,19 +1,63 @@
-"""The impression of a radiology report that is a plain text file."""
+"""The impression of a radiology report that is a plain text file, found as MIMIC-CXR's own section tool finds it.
+
+Source: github.com/MIT-LCP/mimic-cxr, txt/section_parser.py, for what counts as a heading and which headings mean impression.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-HEADING = re.compile(r"^[ \t]*([A-Z][A-Z /&(),-]{2,60}):", re.MULTILINE)
-IMPRESSION = re.compile(r"^(IMPRESSION|CONCLUSION|OPINION)S?\b")
+NO_IMPRESSION = "films whose report has no impression"
+HEADING = re.compile(r"^[ \t]*([A-Z][A-Z ()/,&-]{2,60}):(?=\s|$)", re.MULTILINE)
+# Beside every heading that holds the word, such as FINDINGS AND IMPRESSION or FINDINGS/IMPRESSION. The last ones are the
+# slips that the tool knows.
+IMPRESSION = frozenset(
+    [
+        "CONCLUSION",
+        "CONCLUSIONS",
+        "OPINION",
+        "OPINIONS",
+        "NDICATION",
+        "MPRESSION",
+        "IMPRESSON",
+        "IMPRRESSION",
+        "IMPRESSOIN",
+        "IMPRSSION",
+        "IMPRESION",
+        "IMPERSSION",
+        "IMPESSION",
+        "IMORESSION",
+    ]
+)
 
 
 def impression(text: str) -> str | None:
     """Return the last impression section on one line, None when the report has none or it is empty."""
-    headings = list(HEADING.finditer(text))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    headings = list(_headings(text))
     found = None
     for k, heading in enumerate(headings):
-        if IMPRESSION.match(heading[1].strip()):
+        if _is_impression(heading[1].strip()):
             end = headings[k + 1].start() if k + 1 < len(headings) else len(text)
             found = " ".join(text[heading.end() : end].split()) or found
     return found
+
+
+def _headings(text: str) -> Iterator[re.Match[str]]:
+    """Yield the headings; the line below one that stands alone is its text, even when it looks like one ("PA CHEST: ...")."""
+    place = 0
+    while heading := HEADING.search(text, place):
+        yield heading
+        place = _line_end(text, heading.end())
+        if not text[heading.end() : place].strip():
+            place = _line_end(text, place + 1)
+
+
+def _line_end(text: str, place: int) -> int:
+    end = text.find("\n", place)
+    return len(text) if end < 0 else end
+
+
+def _is_impression(heading: str) -> bool:
+    return "IMPRESSION" in heading or heading in IMPRESSION

@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lib.errors import InputError
-from scripts.lib.formats.record import Rejected
+from scripts.lib.formats.record import Notes, Rejected
 from scripts.lib.formats.tables import is_missing
 
 Mask = NDArray[np.bool_]
+OVERLAPPING = "films with run lengths that overlap, united"
+UNSORTED = "films with run lengths out of order"
+UNITED = "films with several mask rows that overlap, united"
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")  # any of these fits into 64 bits
 
 
@@ -37,14 +40,16 @@ def _pairs(text: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     words = text.split()
     if len(words) % 2:
         raise Rejected(f"run lengths: odd count of {len(words)} numbers, expected pairs")
-    try:
-        numbers = np.array([int(word) for word in words], dtype=np.int64)
-    except (ValueError, OverflowError):
-        word = next(word for word in words if not WHOLE.fullmatch(word))
-        raise Rejected(f"run lengths: {word[:20]!r} is not a whole number of pixels") from None
+    for word in words:
+        # int() would take 1_0, and digits of other scripts.
+        if not WHOLE.fullmatch(word):
+            raise Rejected(f"run lengths: {word[:20]!r} is not a whole number of pixels")
+    numbers = np.array([int(word) for word in words], dtype=np.int64)
     starts, lengths = numbers[::2], numbers[1::2]
     if len(numbers) and numbers.min() < 0:
         raise Rejected(f"run lengths: negative number {numbers.min()}")
+    if len(lengths) and lengths.min() == 0:
+        raise Rejected(f"run lengths: run {int(lengths.argmin()) + 1} has no pixel")
     return starts, lengths
 
 
@@ -80,13 +85,31 @@ def decode_relative(text: str, shape: tuple[int, int], base: int = 0) -> Mask:
     return np.ascontiguousarray(_paint(ends - lengths, lengths, height * width).reshape(width, height).T)
 
 
-def decode_absolute(text: str, shape: tuple[int, int]) -> Mask:
-    """Return the mask bool (H, W) of a CheXmask text."""
+def decode_absolute(text: str, shape: tuple[int, int], notes: Notes | None = None) -> Mask:
+    """Return the mask bool (H, W) of a CheXmask text; runs that overlap or are out of order are drawn, and noted."""
     height, width = shape
     starts, lengths = _pairs(text)
     _bounded(starts, height * width + 1)
     _bounded(lengths, height * width)
+    if notes is not None:
+        _note_disorder(starts, lengths, notes)
     return _paint(starts - 1, lengths, height * width).reshape(height, width)
+
+
+def _note_disorder(starts: NDArray[np.int64], lengths: NDArray[np.int64], notes: Notes) -> None:
+    order = np.argsort(starts, kind="stable")
+    if (np.diff(starts) < 0).any():
+        notes.add(UNSORTED)
+    if (starts[order][1:] < (starts + lengths)[order][:-1]).any():
+        notes.add(OVERLAPPING)
+
+
+def unite(parts: Sequence[Mask], notes: Notes) -> Mask:
+    """Return the union of the masks bool (H, W) of one film's rows; rows that overlap are noted."""
+    union = np.logical_or.reduce(parts)
+    if sum(int(part.sum()) for part in parts) > int(union.sum()):
+        notes.add(UNITED)
+    return union
 
 
 def _runs(flat: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.errors import InputError
+from scripts.lib.formats.keys import Join
 from scripts.lib.formats.labels import check_labels, label_value
 from scripts.lib.formats.paths import safe_name
 from scripts.lib.formats.record import Listing, MaskSource, Record
@@ -15,6 +16,10 @@ from scripts.lib.formats.tables import Row, Table, number
 
 BOX = ("x", "y", "width", "height")
 OPACITY = "Lung Opacity"
+NO_PATIENTS = (
+    "films each counted as a patient of its own: patientId names a film, and the 26,684 films of the challenge are of 11,439 "
+    "patients"
+)
 
 
 def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structures: Sequence[str]) -> Listing:
@@ -28,8 +33,8 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     for row in Table(root / settings["table"], ("patientId", *BOX, "Target"), settings["encoding"]):
         _add_row(films, row)
     for name, (row, target, boxes) in films.items():
-        if classes and (name not in classes or (classes[name] == OPACITY) != (target == 1)):
-            found = classes.get(name, "nothing")
+        found = classes.find(name, "nothing") if classes else None
+        if found is not None and (found == "nothing" or (found == OPACITY) != (target == 1)):
             raise InputError(f"{row.where}: Target {target}, but {settings['classes']} says {found!r} for {name}")
         source = f"{settings['images']}/{name}.dcm"
         listing.listed.add(source)
@@ -38,15 +43,20 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
         listing.records.append(
             Record(name, source, name, labels=present, masks=masks, annotated=tuple(available), where=row.where)
         )
+    if not settings["patients"]:
+        listing.notes.add(NO_PATIENTS, count=len(listing.records))
     return listing
 
 
-def _classes(root: Path, settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return {patientId: class}; its rows repeat once a box, so equal rows are dropped before anything is joined."""
+def _classes(root: Path, settings: Mapping[str, Any]) -> Join[str] | None:
+    """Return the class by patientId; its rows repeat once a box, so equal rows are dropped before anything is joined."""
     if not settings["classes"]:
-        return {}
+        return None
     table = Table(root / settings["classes"], ("patientId", "class"), settings["encoding"])
-    return {row["patientId"]: row["class"] for row in table.unique("patientId")}
+    classes: Join[str] = Join(table.path, "patientId")
+    for row in table.unique("patientId"):
+        classes.add(row["patientId"], row["class"])
+    return classes
 
 
 def _add_row(films: dict[str, tuple[Row, int, list[tuple[float, ...]]]], row: Row) -> None:

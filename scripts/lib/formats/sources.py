@@ -9,6 +9,7 @@ from typing import Any
 
 from scripts.lib.errors import InputError
 
+SHARED = {"patients": None, "encoding": "utf-8"}
 CHEXMASK = {"chexmask": None, "min_rca": 0.7, "chexmask_missing": "keep"}
 READERS: dict[str, dict[str, Any]] = {
     "chexpert": {
@@ -17,7 +18,8 @@ READERS: dict[str, dict[str, Any]] = {
         "uncertainty": "mgca",
         "blank": "zero",
         "frontal_only": True,
-        "encoding": "utf-8",
+        "unknown_view": "exclude",
+        **SHARED,
     },
     "candid": {
         "table": "Pneumothorax_reports.csv",
@@ -26,7 +28,8 @@ READERS: dict[str, dict[str, Any]] = {
         "images": "dataset",
         "rle_base": 0,
         "frontal_only": True,
-        "encoding": "utf-8",
+        "unknown_view": "keep",
+        **SHARED,
         **CHEXMASK,
     },
     "siim": {
@@ -35,7 +38,8 @@ READERS: dict[str, dict[str, Any]] = {
         "rle_base": 0,
         "positives_only": True,
         "frontal_only": True,
-        "encoding": "utf-8",
+        "unknown_view": "keep",
+        **SHARED,
     },
     "rsna": {
         "table": "stage_2_train_labels.csv",
@@ -43,7 +47,8 @@ READERS: dict[str, dict[str, Any]] = {
         "images": "stage_2_train_images",
         "box_masks": False,
         "frontal_only": True,
-        "encoding": "utf-8",
+        "unknown_view": "keep",
+        **SHARED,
     },
     "mimic": {
         "split": "mimic-cxr-2.0.0-split.csv",
@@ -55,7 +60,8 @@ READERS: dict[str, dict[str, Any]] = {
         "uncertainty": "zeros",
         "blank": "zero",
         "frontal_only": True,
-        "encoding": "utf-8",
+        "unknown_view": "exclude",
+        **SHARED,
         **CHEXMASK,
     },
     "folder": {
@@ -67,29 +73,32 @@ READERS: dict[str, dict[str, Any]] = {
         "uncertainty": "ignore",
         "blank": "ignore",
         "frontal_only": False,
-        "encoding": "utf-8",
+        "unknown_view": "exclude",
+        **SHARED,
     },
 }
 ALLOWED: dict[str, tuple[Any, ...]] = {
     "uncertainty": ("mgca", "zeros", "ones", "ignore"),
     "blank": ("zero", "ignore"),
+    "unknown_view": ("keep", "exclude"),
     "chexmask_missing": ("keep", "exclude"),
     "rle_base": (0, 1),
 }
 TABLE_KEYS = {
-    "chexpert": ("train", "valid"),
-    "candid": ("table", "chest_tubes", "rib_fractures", "chexmask"),
-    "siim": ("table",),
-    "rsna": ("table", "classes"),
-    "mimic": ("split", "metadata", "labels", "reports", "chexmask"),
-    "folder": ("table",),
+    "chexpert": ("train", "valid", "patients"),
+    "candid": ("table", "chest_tubes", "rib_fractures", "chexmask", "patients"),
+    "siim": ("table", "patients"),
+    "rsna": ("table", "classes", "patients"),
+    "mimic": ("split", "metadata", "labels", "reports", "chexmask", "patients"),
+    "folder": ("table", "patients"),
 }
 WHERE = {
     "chexpert": "CheXpert: stanfordaimi.azurewebsites.net, Stanford research use agreement (a form, free of charge)",
     "candid": "CANDID-PTX: doi.org/10.17608/k6.auckland.14173982, ethics course and data use agreement; lung and heart masks: "
     "a CheXmask version below 1.0 on physionet.org",
     "siim": "SIIM-ACR Pneumothorax: kaggle.com/c/siim-acr-pneumothorax-segmentation, Kaggle account and competition rules",
-    "rsna": "RSNA Pneumonia Detection: kaggle.com/c/rsna-pneumonia-detection-challenge, Kaggle account and competition rules",
+    "rsna": "RSNA Pneumonia Detection: kaggle.com/c/rsna-pneumonia-detection-challenge, Kaggle account and competition rules; its "
+    "patients, pneumonia-challenge-dataset-mappings_2018.json: RSNA's page of the challenge, rsna.org",
     "mimic": "MIMIC-CXR and MIMIC-CXR-JPG: physionet.org, credentialed access (CITI course and data use agreement)",
     "folder": "your own films: one CSV with columns image_id, file, patient_id and one a label; see README, 'Your own data'",
 }

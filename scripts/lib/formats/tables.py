@@ -7,6 +7,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from scripts.lib.errors import InputError
@@ -78,6 +79,8 @@ class Table:
                 continue
             if len(values) != width:
                 raise InputError(f"{self.path} row {number}: {len(values)} fields, expected {width} as in the header")
+            if "\0" in "".join(values):
+                raise InputError(f"{self.path} row {number}: a NUL byte in a field; save the table as plain text")
             count += 1
             yield Row(self.columns, values, self.path, number)
         self._stream.close()
@@ -105,10 +108,18 @@ def _check_header(path: Path, names: list[str], required: Iterable[str]) -> dict
     doubled = sorted({name for name in names if name and names.count(name) > 1})
     missing = [name for name in required if name not in names]
     if missing:
-        raise InputError(f"{path}: no column {', '.join(missing)}; the table has {', '.join(names)[:300]}")
+        raise InputError(
+            f"{path}: no column {', '.join(missing)}{_nearest(missing, names)}; the table has {', '.join(names)[:300]}"
+        )
     if doubled:
         raise InputError(f"{path}: column {', '.join(doubled)} is there twice; rename or remove one")
     return {name or f"unnamed {k}": k for k, name in enumerate(names)}
+
+
+def _nearest(missing: Sequence[str], names: Sequence[str]) -> str:
+    lower = {name.lower(): name for name in names}
+    near = [lower[match] for name in missing for match in get_close_matches(name.lower(), lower, n=1)]
+    return f", did you mean {', '.join(near)}?" if near else ""
 
 
 def _open_text(path: Path, encoding: str) -> io.TextIOWrapper:
