@@ -207,7 +207,7 @@ def test_bert_comes_from_a_folder_or_one_line(tmp_path: Path):
         open_bert(text)
     tokenizer = train_tokenizer(WORDS, 120, 12)
     save_tokenizer(tokenizer, tmp_path / "bert")
-    with pytest.raises(InputError, match="no config.json"):
+    with pytest.raises(InputError, match="config.json: no such file"):
         open_bert(text)
     config = BertConfig(
         vocab_size=len(tokenizer),
@@ -224,3 +224,11 @@ def test_bert_comes_from_a_folder_or_one_line(tmp_path: Path):
     assert bert(torch.tensor([[2, 3]]), output_attentions=True).attentions[0].shape == (1, 2, 2, 2)
     with pytest.raises(InputError, match="max_tokens = 20, but .* has 12 positions"):
         open_bert(settings_of(text={"path": str(tmp_path / "bert"), "max_tokens": 20})["text"])
+    for content, message in (
+        ("", "not a BERT tokenizer"),
+        ("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n", "become the same tokens"),
+    ):
+        (tmp_path / "bert" / "tokenizer.json").unlink(missing_ok=True)
+        (tmp_path / "bert" / "vocab.txt").write_text(content)
+        with pytest.raises(InputError, match=message):
+            open_bert(text)
