@@ -10,7 +10,7 @@ from scripts.lib.errors import InputError
 from scripts.lib.formats.chexmask import image_key
 from scripts.lib.formats.record import Listing
 from scripts.lib.formats.registry import list_records
-from scripts.lib.formats.reports import impression
+from scripts.lib.formats.reports import findings, impression
 from scripts.lib.formats.tables import Table
 
 CHEXPERT_HEAD = (
@@ -233,6 +233,7 @@ def test_mimic(tmp_path: Path) -> None:
     assert records["d1"].source_file == "files/p10/p10000032/s50/d1.jpg"
     assert (records["d1"].report, records["d1"].view, records["d1"].split) == ("Mild edema.", "PA", "train")
     assert records["d1"].labels == {"edema": 1, "pneumonia": 0} and records["d3"].report is None
+    assert (records["d1"].findings, records["d3"].findings) == ("x", "y")
     assert sum(listing.notes.values()) == 1  # study 51 has no row of labels
 
 
@@ -326,3 +327,18 @@ def test_schema_samples(real_films: Path) -> None:
     assert sum(record.labels["pneumonia"] for record in rsna_listing.records) == sum(
         bool(r.masks) for r in rsna_listing.records
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (" FINDINGS: \n \n Lungs are\n clear.\n \n IMPRESSION: \n \n Normal.\n", "Lungs are clear."),
+        ("FINDINGS:\r\nClear.\r\n\r\nIMPRESSION: Normal.", "Clear."),
+        ("FINDING: One.\nOBSERVATIONS: Two.", "Two."),
+        ("FINDINGS AND IMPRESSION: Normal.", None),
+        ("FINDINGS:\n\nIMPRESSION: Normal.", None),
+        ("Clear lungs.", None),
+    ],
+)
+def test_findings_of_a_report(text: str, found: str | None) -> None:
+    assert findings(text) == found

@@ -18,7 +18,7 @@ from scripts.lib.formats import dicom, raster, rle
 from scripts.lib.formats.labels import is_lateral
 from scripts.lib.formats.paths import read_inside
 from scripts.lib.formats.record import MaskSource, Record, Rejected, Rejection
-from scripts.lib.formats.reports import impression
+from scripts.lib.formats.reports import findings, impression
 
 NO_REPORT = "films without a report file"
 
@@ -58,7 +58,7 @@ class Decoder:
         if self.frontal_only and is_lateral(record.view):
             return "lateral"
         if record.report_file:
-            record.report = self._report(record, notes)
+            record.report, record.findings = self._report(record, notes)
         masks = self._masks(record, image.shape, notes)
         small = fit_image(image, self.resolution, self.fit)
         field = fit_masks(masks, self.structures, self.resolution, self.fit, self.cover) if self.structures else None
@@ -74,12 +74,13 @@ class Decoder:
             raise Rejected(f"not a film but {kind}")
         return dicom.read_film(data, self.max_pixels, self.percentiles)
 
-    def _report(self, record: Record, notes: Counter[str]) -> str | None:
+    def _report(self, record: Record, notes: Counter[str]) -> tuple[str | None, str | None]:
         try:
-            return impression(read_inside(self.root, str(record.report_file), record.where).decode("utf-8", "replace"))
+            text = read_inside(self.root, str(record.report_file), record.where).decode("utf-8", "replace")
         except Rejected:
             notes[NO_REPORT] += 1
-            return None
+            return None, None
+        return impression(text), findings(text)
 
     def _masks(self, record: Record, shape: tuple[int, ...], notes: Counter[str]) -> dict[str, NDArray[np.bool_]]:
         masks: dict[str, NDArray[np.bool_]] = {}

@@ -41,7 +41,7 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
         if reports is None:
             record.report_file = record.source_file.rsplit("/", 1)[0] + ".txt"
         else:
-            record.report = reports.get(study)
+            record.report, record.findings = reports.get(study, (None, None))
         listing.records.append(record)
     if settings["chexmask"]:
         chexmask.add_masks(listing, chexmask.read_masks(root, settings), settings["chexmask_missing"])
@@ -79,12 +79,16 @@ def _study_labels(root: Path, settings: Mapping[str, Any], labels: Sequence[str]
     return {row["study_id"]: row_labels(row, columns, settings) for row in table.unique("study_id")}
 
 
-def _sections(root: Path, settings: Mapping[str, Any]) -> dict[str, str | None] | None:
-    """Return {study number: impression}, or None when the reports are to be read from their text files."""
+def _sections(root: Path, settings: Mapping[str, Any]) -> dict[str, tuple[str | None, str | None]] | None:
+    """Return {study number: (impression, findings)}, or None when the reports are to be read from their text files."""
     if not settings["reports"]:
         return None
     table = Table(root / settings["reports"], ("study", "impression"), settings["encoding"])
     return {
-        row["study"].removeprefix("s"): None if is_missing(row["impression"]) else " ".join(row["impression"].split())
+        row["study"].removeprefix("s"): (_line(row["impression"]), _line(row.get("findings")))
         for row in table.unique("study")
     }
+
+
+def _line(section: str | None) -> str | None:
+    return None if section is None or is_missing(section) else " ".join(section.split())

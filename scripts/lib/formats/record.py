@@ -35,7 +35,8 @@ class Record:
     """One film as the tables describe it; pixels and masks are decoded later, one film at a time.
 
     `patient_id` is "" where only the DICOM header knows it; `labels` hold 0, 1 or None; `split` is the dataset's own
-    split or None; `annotated` names the structures that somebody looked for in this film, present or not.
+    split or None; `annotated` names the structures that somebody looked for in this film, present or not. `findings` is the section of that
+    name where `report` is the impression alone (MIMIC).
     """
 
     image_id: str
@@ -45,6 +46,7 @@ class Record:
     age: float | None = None
     sex: str = ""
     report: str | None = None
+    findings: str | None = None
     labels: dict[str, int | None] = field(default_factory=dict)
     split: str | None = None
     masks: tuple[MaskSource, ...] = ()
