@@ -22,8 +22,9 @@ from scripts.lib.diffusion.devices import place
 from scripts.lib.diffusion.generator import open_generator
 from scripts.lib.diffusion.hints import HintPainter
 from scripts.lib.diffusion.pool import Conditions, Parts, write_shard
-from scripts.lib.diffusion.sampling import Request, Sampler, make_solver
+from scripts.lib.diffusion.sampling import Request, Sampler
 from scripts.lib.diffusion.settings import Section
+from scripts.lib.diffusion.solvers import make_solver
 
 GUIDANCE = 7.5
 

@@ -119,8 +119,9 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.diffusion.generator import open_generator
     from scripts.lib.diffusion.hints import HintPainter
     from scripts.lib.diffusion.pool import KINDS, make_batch
-    from scripts.lib.diffusion.sampling import Request, Sampler, make_solver
+    from scripts.lib.diffusion.sampling import Request, Sampler
     from scripts.lib.diffusion.settings import Section
+    from scripts.lib.diffusion.solvers import make_solver
 
     torch.set_num_threads(args.threads)
     settings = Section(SAMPLING, "sampling")

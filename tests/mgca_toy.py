@@ -39,6 +39,7 @@ SETTINGS: dict[str, Any] = {
         "heads": 2,
         "dropout": 0.1,
         "frozen": False,
+        "sections": ["impression"],
         "min_words": 1,
         "min_sentence_words": 1,
     },

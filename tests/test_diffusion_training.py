@@ -28,7 +28,7 @@ from scripts.lib.diffusion.checkpoint import Checkpoints
 from scripts.lib.diffusion.denoising import add_noise, denoising_loss, draw_timesteps, snr_weights, target
 from scripts.lib.diffusion.devices import place
 from scripts.lib.diffusion.settings import Section
-from scripts.lib.diffusion.training import Trainer, learning_rate
+from scripts.lib.diffusion.training import Trainer
 from scripts.lib.errors import InputError
 from tests.diffusion_models import BASE, PLACE
 from tests.diffusion_toy import CPU, TRAINING, toy
@@ -89,14 +89,6 @@ def test_every_row_is_used_once_an_epoch():
     assert (batch_rows(3, "x", 2, 4, 10) == rows[8:12]).all()
     assert (batch_rows(4, "x", 2, 4, 10) != rows[8:12]).any()
     assert len(batch_rows(3, "x", 0, 25, 10)) == 25
-
-
-def test_learning_rate_warms_up_and_falls():
-    settings = Section({**TRAINING, "steps": 100, "warmup": 4, "learning_rate": 0.8}, "t")
-    # Warm-up: 1 / 4 of the rate in step 0; half a cosine: half the rate in the middle.
-    assert learning_rate(0, settings) == pytest.approx(0.2)
-    assert learning_rate(50, settings) == pytest.approx(0.4)
-    assert learning_rate(50, Section({**settings, "schedule": "constant"}, "t")) == 0.8
 
 
 def test_latent_scaling_is_one_over_their_deviation():

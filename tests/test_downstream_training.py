@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from scripts.lib.downstream.checkpoint import Progress, load_checkpoint, save_ch
 from scripts.lib.downstream.data import Films, films_of
 from scripts.lib.downstream.models import build_model
 from scripts.lib.downstream.predict import Device, choose_device, label_probabilities, mask_counts
-from scripts.lib.downstream.training import Material, Training, learning_rate, make_optimiser, read_batches
+from scripts.lib.downstream.training import Material, Training, make_optimiser, read_batches
 from scripts.lib.errors import InputError
 from tests.downstream_films import settings_for, write_films, write_pool
 
@@ -127,19 +126,6 @@ def test_reading_ahead_changes_nothing(folder: Path) -> None:
         assert images.dtype == targets.dtype == np.uint8
         np.testing.assert_array_equal(images, ahead_images)
         np.testing.assert_array_equal(targets, ahead_targets)
-
-
-def test_the_learning_rate_rises_and_falls() -> None:
-    settings = settings_for(
-        "classification", schedule={"name": "cosine", "warmup": 0.1}, optimizer={"learning_rate": 1.0}
-    )
-    # ten of 100 steps of warm-up: 1/11, 2/11 ...; then cos from 1 at step 10 to 0.5 half way, at step 55
-    assert learning_rate(settings, 0, 100) == pytest.approx(1 / 11)
-    assert learning_rate(settings, 10, 100) == 1.0
-    assert learning_rate(settings, 55, 100) == pytest.approx(0.5)
-    assert learning_rate(settings, 99, 100) == pytest.approx(0.5 * (1 + math.cos(math.pi * 89 / 90)))
-    settings["schedule"]["name"] = "constant"
-    assert learning_rate(settings, 99, 100) == 1.0
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adamw", "AdamW"), ("adam", "Adam"), ("sgd", "SGD")])

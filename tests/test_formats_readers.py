@@ -11,7 +11,7 @@ from scripts.lib.formats import candid, chexmask, mimic
 from scripts.lib.formats.chexmask import image_key
 from scripts.lib.formats.record import Listing
 from scripts.lib.formats.registry import list_records
-from scripts.lib.formats.reports import impression
+from scripts.lib.formats.reports import findings, impression
 from scripts.lib.formats.tables import Table
 
 CHEXPERT_HEAD = (
@@ -239,6 +239,7 @@ def test_mimic(tmp_path: Path) -> None:
         records["d3"].notes == {mimic.NO_LABELS: 1, mimic.NO_IMPRESSION: 1} and not records["d1"].notes
     )  # study 51 has no row of labels
     assert records["d3"].labels == {"edema": None, "pneumonia": None}, "unknown, not healthy"
+    assert (records["d1"].findings, records["d3"].findings) == ("x", "y")
 
 
 def test_mimic_report_files(tmp_path: Path) -> None:
@@ -331,3 +332,18 @@ def test_schema_samples(real_films: Path) -> None:
     assert sum(record.labels["pneumonia"] for record in rsna_listing.records) == sum(
         bool(r.masks) for r in rsna_listing.records
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (" FINDINGS: \n \n Lungs are\n clear.\n \n IMPRESSION: \n \n Normal.\n", "Lungs are clear."),
+        ("FINDINGS:\r\nClear.\r\n\r\nIMPRESSION: Normal.", "Clear."),
+        ("FINDING: One.\nOBSERVATIONS: Two.", "Two."),
+        ("FINDINGS AND IMPRESSION: Normal.", None),
+        ("FINDINGS:\n\nIMPRESSION: Normal.", None),
+        ("Clear lungs.", None),
+    ],
+)
+def test_findings_of_a_report(text: str, found: str | None) -> None:
+    assert findings(text) == found

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertConfig, BertModel
@@ -17,7 +18,7 @@ from scripts.lib.mgca.encoders import ImageEncoder, LocalEmbedding, words_of
 from scripts.lib.mgca.pairs import crop, input_side, read_pairs
 from scripts.lib.mgca.text import Captions, caption, open_bert, save_tokenizer, tokenize, train_tokenizer
 from scripts.lib.torch_compiler import without_compiler
-from tests.downstream_films import SIDE
+from tests.downstream_films import SIDE, write_films
 from tests.mgca_toy import WORDS, settings_of, small_mgca, write_reported
 
 
@@ -207,7 +208,7 @@ def test_bert_comes_from_a_folder_or_one_line(tmp_path: Path):
         open_bert(text)
     tokenizer = train_tokenizer(WORDS, 120, 12)
     save_tokenizer(tokenizer, tmp_path / "bert")
-    with pytest.raises(InputError, match="no config.json"):
+    with pytest.raises(InputError, match="config.json: no such file"):
         open_bert(text)
     config = BertConfig(
         vocab_size=len(tokenizer),
@@ -224,3 +225,37 @@ def test_bert_comes_from_a_folder_or_one_line(tmp_path: Path):
     assert bert(torch.tensor([[2, 3]]), output_attentions=True).attentions[0].shape == (1, 2, 2, 2)
     with pytest.raises(InputError, match="max_tokens = 20, but .* has 12 positions"):
         open_bert(settings_of(text={"path": str(tmp_path / "bert"), "max_tokens": 20})["text"])
+    for content, message in (
+        ("", "not a BERT tokenizer"),
+        ("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n", "become the same tokens"),
+    ):
+        (tmp_path / "bert" / "tokenizer.json").unlink(missing_ok=True)
+        (tmp_path / "bert" / "vocab.txt").write_text(content)
+        with pytest.raises(InputError, match=message):
+            open_bert(text)
+
+
+def test_impression_and_findings_are_read_in_the_order_of_sections(tmp_path: Path):
+    reports, findings = ["Edema.", None, "Normal.", None], ["Kerley lines. 2 cm.", "Clear lungs.", None, None]
+    write_films(tmp_path / "mimic", 4, report=reports, findings=findings, split=["train"] * 4)
+    write_films(tmp_path / "candid", 2, report=["Whole report."] * 2, split=["train"] * 2)
+    both = [tmp_path / "mimic", tmp_path / "candid"]
+
+    def captions(folders: list[Path], *sections: str) -> list[str]:
+        return read_pairs(folders, None, settings_of(text={"sections": list(sections)}), SIDE).captions
+
+    whole = ["whole report"] * 2  # a dataset that keeps no sections
+    assert captions(both, "impression") == ["edema", "normal", *whole]
+    # As MGCA joins them: impression, then findings, either alone where the other is absent.
+    assert captions(both, "impression", "findings") == ["edema kerley lines 2 cm", "clear lungs", "normal", *whole]
+    assert captions([tmp_path / "mimic"], "findings") == ["kerley lines 2 cm", "clear lungs"]
+    with pytest.raises(InputError, match=r"candid: no column findings, which mgca.text.sections asks for"):
+        captions(both[1:], "impression", "findings")
+    with pytest.raises(InputError, match="sections = .*: expected different ones of impression, findings"):
+        captions(both, "history")
+
+
+def test_the_published_batch_is_two_of_72_that_are_told_apart():
+    paper = yaml.safe_load((Path(__file__).resolve().parents[1] / "studies" / "paper.yaml").read_text())["mgca"]
+    assert (paper["batch_size"], paper["gradient_accumulation"]) == (72, 2)
+    assert paper["text"]["sections"] == ["impression", "findings"]

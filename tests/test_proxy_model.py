@@ -192,6 +192,11 @@ def test_faulty_models_are_refused_in_one_line(proxy: Proxy, tmp_path: Path) -> 
     (folder / "merges.txt").unlink()
     refused(folder, "tokenizer")
 
+    folder = copy_model(proxy, tmp_path / "vocabulary")
+    for name in ("tokenizer.json", "vocab.json", "merges.txt"):
+        (folder / name).unlink()
+    refused(folder, "its tokenizer", "become the same tokens")
+
     folder = copy_model(proxy, tmp_path / "weights")
     weights = folder / "open_clip_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])

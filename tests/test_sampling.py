@@ -16,8 +16,9 @@ from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.diffusion.devices import place
 from scripts.lib.diffusion.pool import Conditions, Parts, make_batch, shard_rows
 from scripts.lib.diffusion.resolution import fit_images
-from scripts.lib.diffusion.sampling import Request, Sampler, initial_noise, make_solver
+from scripts.lib.diffusion.sampling import Request, Sampler, initial_noise
 from scripts.lib.diffusion.settings import Section
+from scripts.lib.diffusion.solvers import SOLVERS, make_solver
 from scripts.lib.errors import InputError
 from scripts.lib.masks import render
 from tests.diffusion_models import (
@@ -326,3 +327,16 @@ def test_other_sizes_are_averaged_or_interpolated():
     assert fit_images(images, 8).shape == (1, 8, 8)
     small = fit_images(np.full((1, 8, 8), 77, np.uint8), 4)
     assert small.shape == (1, 4, 4) and (small == 77).all()
+
+
+def test_every_solver_is_within_two_grey_levels_of_a_200_step_reference(world):
+    def made(name: str, steps: int) -> np.ndarray:
+        settings = {**SAMPLING, "solver": name, "steps": steps, "guidance": 1.0, "micro_batch": 2}
+        section = Section(settings, "sampling")
+        sampler = Sampler(random_generator(world / "base"), STRUCTURES, section, 5, place(section))
+        return sampler.images(requests_of("text", 2), "text").astype(float)
+
+    reference = made("dpmsolver++", 200)
+    assert reference.std() > 2
+    for solver in SOLVERS:
+        assert np.sqrt(((made(solver, 50) - reference) ** 2).mean()) < 2, solver

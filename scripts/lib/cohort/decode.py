@@ -18,7 +18,7 @@ from scripts.lib.formats import dicom, raster, rle
 from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.paths import read_inside
 from scripts.lib.formats.record import MaskSource, Notes, Record, Rejected, Rejection
-from scripts.lib.formats.reports import NO_IMPRESSION, impression
+from scripts.lib.formats.reports import NO_IMPRESSION, findings, impression
 from scripts.lib.formats.views import LATERAL, side_of
 
 
@@ -61,7 +61,7 @@ class Decoder:
         if rule := self._left_out(record, notes):
             return rule
         if record.report_file:
-            record.report = self._report(record, notes)
+            record.report, record.findings = self._report(record, notes)
         masks = self._masks(record, image.shape, notes)
         small = fit_image(image, self.resolution, self.fit)
         field = fit_masks(masks, self.structures, self.resolution, self.fit, self.cover) if self.structures else None
@@ -91,16 +91,16 @@ class Decoder:
         notes.take(found)
         return image, header
 
-    def _report(self, record: Record, notes: Notes) -> str | None:
+    def _report(self, record: Record, notes: Notes) -> tuple[str | None, str | None]:
         try:
             text = read_inside(self.root, str(record.report_file), record.where).decode("utf-8", "replace")
         except Rejected:
             notes.add(NO_REPORT)
-            return None
+            return None, None
         found = impression(text)
         if found is None:
             notes.add(NO_IMPRESSION)
-        return found
+        return found, findings(text)
 
     def _masks(self, record: Record, shape: tuple[int, ...], notes: Notes) -> dict[str, NDArray[np.bool_]]:
         masks: dict[str, NDArray[np.bool_]] = {}

@@ -214,6 +214,8 @@ def _row(result: Decoded, structures: list[str]) -> dict[str, Any]:
         "synthetic": False,
         **record.labels,
     }
+    if record.findings is not None:
+        row["findings"] = record.findings
     if structures:
         field = np.zeros_like(result.image) if result.mask is None else result.mask
         row["mask_sha256"] = pixels_sha256(field)

@@ -133,6 +133,8 @@ def index_frame(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> pd.
             frame[column] = None
     for column in ("image_id", "patient_id", "split", "view", "sex", "report", "source_file", "sha256"):
         frame[column] = frame[column].astype("string")
+    if "findings" in frame:
+        frame["findings"] = frame["findings"].astype("string")
     frame["age"] = frame["age"].astype("Float32")
     frame["synthetic"] = frame["synthetic"].fillna(False).astype(bool)
     for label in labels:

@@ -8,6 +8,7 @@ import torch
 from diffusers import DPMSolverMultistepScheduler, UNet2DConditionModel
 
 from scripts.lib.diffusion.settings import Section
+from scripts.lib.diffusion.solvers import BETA_SCHEDULES, PREDICTIONS, stored_scheduler
 from scripts.lib.errors import InputError
 
 Predict = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -45,13 +46,15 @@ def build_unet(settings: Section, latent_channels: int, latent_side: int, text_w
 
 
 def build_scheduler(settings: Section) -> DPMSolverMultistepScheduler:
-    """Return the noise schedule, with DPM-Solver++ 2M as its solver: `train_timesteps`, betas, `prediction`."""
-    return DPMSolverMultistepScheduler(
-        num_train_timesteps=settings["train_timesteps"],
-        beta_start=settings["beta_start"],
-        beta_end=settings["beta_end"],
-        beta_schedule=settings.one_of("beta_schedule", "scaled_linear", "linear", "squaredcos_cap_v2"),
-        prediction_type=settings.one_of("prediction", "epsilon", "v_prediction"),
+    """Return the noise schedule of a new base: `train_timesteps`, betas, `prediction`."""
+    return stored_scheduler(
+        {
+            "num_train_timesteps": settings["train_timesteps"],
+            "beta_start": settings["beta_start"],
+            "beta_end": settings["beta_end"],
+            "beta_schedule": settings.one_of("beta_schedule", *BETA_SCHEDULES),
+            "prediction_type": settings.one_of("prediction", *PREDICTIONS),
+        }
     )
 
 

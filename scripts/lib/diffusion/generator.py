@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,9 @@ from diffusers import AutoencoderKL, ControlNetModel, DPMSolverMultistepSchedule
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from scripts.lib.diffusion.absence import DIFFERENCE, START, absence_of
-from scripts.lib.diffusion.layout import base_notes, read_model_index
+from scripts.lib.diffusion.layout import base_notes, read_json, read_model_index
+from scripts.lib.diffusion.solvers import noise_schedule, training_scheduler
+from scripts.lib.diffusion.text import open_tokenizer
 from scripts.lib.diffusion.weights import load_network
 from scripts.lib.errors import InputError
 
@@ -27,7 +28,7 @@ class Generator:
     unet: UNet2DConditionModel
     text_encoder: CLIPTextModel
     tokenizer: CLIPTokenizer
-    scheduler_config: dict[str, Any]
+    scheduler_config: dict[str, Any]  # the noise schedule, every key stated (solvers.noise_schedule)
     notes: dict[str, Any]
     controlnet: ControlNetModel | None = None
     start: ControlNetModel | None = None
@@ -57,20 +58,21 @@ class Generator:
 
     def training_scheduler(self) -> DPMSolverMultistepScheduler:
         """Return the noise schedule that the U-Net was trained with."""
-        return DPMSolverMultistepScheduler.from_config(self.scheduler_config)
+        return training_scheduler(self.scheduler_config)
 
 
 def open_generator(folder: Path) -> Generator:
     """Open a folder in diffusers' layout on the CPU in float32; raises InputError with one line for any fault in it."""
     folder = Path(folder)
     index = read_model_index(folder)
+    schedule = folder / "scheduler" / "scheduler_config.json"
+    scheduler_config = noise_schedule(read_json(schedule, "the noise schedule of a base model"), str(schedule))
     notes = base_notes(folder)
     unet = load_network(UNet2DConditionModel, folder / "unet")
     vae = load_network(AutoencoderKL, folder / "vae")
     text_encoder = load_network(CLIPTextModel, folder / "text_encoder")
-    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-    # A tokenizer without a length of its own says 1e30.
-    tokenizer.model_max_length = min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings)
+    tokenizer = open_tokenizer(folder / "tokenizer", text_encoder.config)
+    _check_scaling(folder, vae)
     for name, width, wanted in (
         ("text_encoder", text_encoder.config.hidden_size, unet.config.cross_attention_dim),
         ("vae", vae.config.latent_channels, unet.config.in_channels),
@@ -82,8 +84,20 @@ def open_generator(folder: Path) -> Generator:
         unet=unet,
         text_encoder=text_encoder,
         tokenizer=tokenizer,
-        scheduler_config=json.loads((folder / "scheduler" / "scheduler_config.json").read_text()),
+        scheduler_config=scheduler_config,
         notes=notes,
         controlnet=load_network(ControlNetModel, folder / "controlnet") if "controlnet" in index else None,
         start=load_network(ControlNetModel, folder / START) if absence_of(notes) == DIFFERENCE else None,
     )
+
+
+def _check_scaling(folder: Path, vae: AutoencoderKL) -> None:
+    """Raise InputError for latents that are not just multiplied by a factor (diffusers': 0.18215 where none is given)."""
+    path, factor = folder / "vae" / "config.json", vae.config.scaling_factor
+    if not isinstance(factor, (int, float)) or isinstance(factor, bool) or not factor > 0:
+        raise InputError(f"{path}: scaling_factor = {factor!r}; expected a number above 0")
+    for key in ("shift_factor", "latents_mean", "latents_std"):
+        if vae.config.get(key):
+            raise InputError(
+                f"{path}: {key} is not supported; expected the autoencoder of a Stable Diffusion 1 or 2 model"
+            )

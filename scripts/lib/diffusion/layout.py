@@ -43,21 +43,32 @@ def write_model_index(folder: Path, pipeline: str, classes: Mapping[str, Sequenc
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
+def read_json(path: Path, expected: str) -> dict[str, Any]:
+    """Return the JSON object in a file; raises InputError, which says what was `expected`, when there is none."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path}: no such file; expected {expected}") from None
+    except OSError as error:
+        raise InputError(f"{path}: not readable ({error.strerror}); expected {expected}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({error}); get a true copy") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: not a JSON object; expected {expected}")
+    return found
+
+
 def read_model_index(folder: Path) -> dict[str, Any]:
     """Return model_index.json of a foundation or generator folder; raises InputError when a part is not usable."""
     path = Path(folder) / "model_index.json"
-    try:
-        index = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected a model folder in diffusers format") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
+    index = read_json(path, "a model folder in diffusers format")
     for part in (*BASE_PARTS, *(["controlnet"] if "controlnet" in index else [])):
         if not (Path(folder) / part).is_dir():
             raise InputError(
                 f"{folder}: no folder {part}/; expected {', '.join(BASE_PARTS)} of a Stable Diffusion model"
             )
-        given = (index.get(part) or [None, None])[1]
+        entry = index.get(part)
+        given = entry[1] if isinstance(entry, list) and len(entry) == 2 else entry
         if part != "scheduler" and str(given).removesuffix("Fast") != CLASSES[part][1]:
             raise InputError(f"{path}: {part} is of class {given}, but only {CLASSES[part][1]} is supported")
     return index
@@ -124,14 +135,22 @@ def read_notes(folder: Path) -> dict[str, Any] | None:
     path = Path(folder) / NOTES
     if not path.is_file():
         return None
-    notes = json.loads(path.read_text())
-    for name, known in notes["files"].items():
+    notes = read_json(path, "the notes of a generator")
+    files = notes.get("files")
+    whole = isinstance(notes.get("resolution"), int) and isinstance(notes.get("fingerprint"), str)
+    if not whole or not isinstance(files, dict) or not all(_described(known) for known in files.values()):
+        raise InputError(f"{path}: resolution, fingerprint or files are missing; remake this generator")
+    for name, known in files.items():
         file = Path(folder) / name
         if not file.is_file():
             raise InputError(f"{file}: gone, but {path} was made with it; remake this generator")
         if file.stat().st_size != known["bytes"] or _edges(file) != known["edges"]:
             raise InputError(f"{file}: not the file that {path} was made with; remake this generator")
     return notes
+
+
+def _described(known: Any) -> bool:
+    return isinstance(known, dict) and {"bytes", "sha256", "edges"} <= set(known)
 
 
 def base_notes(folder: Path) -> dict[str, Any]:
@@ -142,7 +161,18 @@ def base_notes(folder: Path) -> dict[str, Any]:
     if notes is not None:
         return notes
     files = describe_files(folder, BASE_PARTS)
-    unet = json.loads((folder / "unet" / "config.json").read_text())
-    vae = json.loads((folder / "vae" / "config.json").read_text())
-    factor = 2 ** (len(vae["block_out_channels"]) - 1)
-    return {"resolution": unet["sample_size"] * factor, "fingerprint": fingerprint_of(files), "files": files}
+    return {"resolution": _resolution(folder), "fingerprint": fingerprint_of(files), "files": files}
+
+
+def _resolution(folder: Path) -> int:
+    """Return the side of a foundation model's images in pixels; diffusers writes the latents' side as one number or two."""
+    path = folder / "unet" / "config.json"
+    side = read_json(path, "the configuration of a UNet2DConditionModel").get("sample_size")
+    sides = side if isinstance(side, list) and len(side) == 2 else [side, side]
+    if any(not isinstance(one, int) or isinstance(one, bool) or one < 1 for one in sides) or sides[0] != sides[1]:
+        raise InputError(f"{path}: sample_size = {side!r}; expected the side of square latents, e.g. 64 or [64, 64]")
+    path = folder / "vae" / "config.json"
+    widths = read_json(path, "the configuration of an AutoencoderKL").get("block_out_channels")
+    if not isinstance(widths, list) or not widths:
+        raise InputError(f"{path}: block_out_channels = {widths!r}; expected a list of widths, one a level")
+    return sides[0] * 2 ** (len(widths) - 1)

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UniPCMultistepScheduler
 
 from scripts.lib.diffusion.absence import BLACK, DIFFERENCE, absence_of
 from scripts.lib.diffusion.autoencoder import to_pixels
@@ -24,15 +23,10 @@ from scripts.lib.diffusion.encoding import encode_text, tokenize
 from scripts.lib.diffusion.generator import Generator
 from scripts.lib.diffusion.hints import HintPainter
 from scripts.lib.diffusion.settings import Section
+from scripts.lib.diffusion.solvers import make_solver
 from scripts.lib.diffusion.speed import compile_step, decode_finite, tune
 from scripts.lib.errors import InputError
 from scripts.lib.seeds import derive_seed
-
-SOLVERS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "dpmsolver++": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++", "solver_order": 2}),
-    "unipc": (UniPCMultistepScheduler, {}),
-    "ddim": (DDIMScheduler, {}),
-}
 
 KEPT_PROMPTS = 256  # whose states are kept: a pool of captions has as many prompts as images
 
@@ -56,13 +50,6 @@ def initial_noise(seed: int, fingerprint: str, request: Request, shape: Sequence
     """Return the noise (C, h, w) of one image: a function of study seed, generator, condition and repeat alone."""
     own = derive_seed(seed, fingerprint, request.condition_id, request.sample)
     return torch.randn(tuple(shape), generator=torch.Generator("cpu").manual_seed(own))
-
-
-def make_solver(config: dict[str, Any], settings: Section) -> Any:
-    """Return the deterministic solver that `solver` names, on the generator's own noise schedule."""
-    settings.one_of("solver", *SOLVERS)
-    kind, options = SOLVERS[settings["solver"]]
-    return kind.from_config(config, **options)
 
 
 def _move(network: Any, placement: Placement) -> Any:

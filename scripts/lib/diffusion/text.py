@@ -12,8 +12,10 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.errors import InputError
 from scripts.lib.prompts import null_text
+from scripts.lib.vocabulary import check_vocabulary
 
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
+MARKERS = 2
 
 
 def plain_text(text: object) -> str | None:
@@ -49,6 +51,44 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int, max_length: int) -> C
     tokens = [*fixed, *("".join(merge) for merge in merges), BEGIN, END]
     vocab = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
     return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=max_length)
+
+
+def open_tokenizer(folder: Path, encoder: CLIPTextConfig) -> CLIPTokenizer:
+    """Return the CLIP tokenizer in a folder, no longer than its text encoder reads.
+
+    Raises InputError when it is not whole, tells no texts apart, or has tokens that the encoder does not know.
+    """
+    if not (folder / "tokenizer.json").is_file():
+        for name in ("vocab.json", "merges.txt"):
+            if not (folder / name).is_file():
+                raise InputError(
+                    f"{folder}: no {name} and no tokenizer.json; without its vocabulary all texts are the same"
+                )
+    try:
+        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        # A tokenizer without a length of its own says 1e30.
+        tokenizer.model_max_length = min(tokenizer.model_max_length, encoder.max_position_embeddings)
+        check_vocabulary(lambda text: _inner(tokenizer, text), folder, tokenizer.unk_token_id)
+    except InputError:
+        raise
+    except Exception as error:  # the tokenizers library raises bare exceptions
+        raise InputError(
+            f"{folder}: not a CLIP tokenizer ({' '.join(str(error).split())[:200]}); get a true copy"
+        ) from None
+    if tokenizer.model_max_length < MARKERS + 1:
+        raise InputError(
+            f"{folder}: tokenizer_config.json allows {tokenizer.model_max_length} tokens, {MARKERS} of them markers; "
+            f"expected its model_max_length, e.g. 77"
+        )
+    if len(tokenizer) > encoder.vocab_size:
+        raise InputError(
+            f"{folder}: {len(tokenizer)} tokens, but text_encoder/config.json knows {encoder.vocab_size}; not its own"
+        )
+    return tokenizer
+
+
+def _inner(tokenizer: CLIPTokenizer, text: str) -> list[int]:
+    return tokenizer(text, add_special_tokens=False).input_ids
 
 
 def save_tokenizer(tokenizer: CLIPTokenizer, folder: Path) -> None:

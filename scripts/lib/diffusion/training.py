@@ -19,19 +19,12 @@ from scripts.lib.diffusion.checkpoint import Checkpoints, log
 from scripts.lib.diffusion.devices import Placement
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.errors import InputError
+from scripts.lib.learning_rate import SCHEDULES, learning_rate
 from scripts.lib.preemption import TERMINATED, stop_requests
 
 LossOfBatch = Callable[[np.ndarray, torch.Generator], torch.Tensor]
 REPORT_EVERY = 50
 FIRST_BETA = 0.9
-
-
-def learning_rate(step: int, settings: Section) -> float:
-    """Return the rate of a step: linear warm-up, then constant or half a cosine down to 0 (`schedule`)."""
-    rate = settings["learning_rate"] * min(1.0, (step + 1) / max(1, settings["warmup"]))
-    if settings.one_of("schedule", "cosine", "constant") == "cosine":
-        rate *= 0.5 * (1.0 + math.cos(math.pi * step / settings["steps"]))
-    return rate
 
 
 class AskedToEnd(Exception):
@@ -132,8 +125,15 @@ class Trainer:
             log(line)
 
     def _describe(self) -> None:
-        """Say how processes divide a step, and what to change where some of them have nothing to do."""
+        """Say what to change where the warm-up does not end or a process has nothing to do, and how processes divide a step."""
         parts, world = self.settings["gradient_accumulation"], self.placement.world
+        steps, warmup = self.settings["steps"], self.settings["warmup"]
+        if warmup >= steps:
+            self._log(
+                f"{self.stage}: the warm-up of {warmup} steps is as long as the training ({steps}), so the learning rate "
+                f"ends at {self._rate(steps - 1):.3g} and never reaches {self.settings['learning_rate']:.3g}; lower "
+                f"{self.settings.name}.warmup"
+            )
         if world > 1:
             self._log(f"{self.stage}: {world} processes divide the {parts} micro-batches of each step")
         if parts % world:
@@ -159,7 +159,7 @@ class Trainer:
         """
         parts, size = self.settings["gradient_accumulation"], self.settings["batch_size"]
         for group in self.optimizer.param_groups:
-            group["lr"] = group["rate"] * learning_rate(step, self.settings)
+            group["lr"] = group["rate"] * self._rate(step)
         self.optimizer.zero_grad(set_to_none=True)
         own = torch.zeros((), dtype=torch.float64, device=self.placement.device)
         for number, part in enumerate(self.placement.rounds(parts)):
@@ -185,6 +185,11 @@ class Trainer:
         self.optimizer.step()
         self._follow(step)
         return total
+
+    def _rate(self, step: int) -> float:
+        own = self.settings
+        schedule = own.one_of("schedule", *SCHEDULES)
+        return learning_rate(step, own["steps"], own["learning_rate"], own["warmup"], schedule)
 
     def _put(self, weights: Mapping[str, torch.Tensor]) -> None:
         with torch.no_grad():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,21 +13,31 @@ import torch
 from safetensors import SafetensorError, safe_open
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
+from scripts.lib.diffusion.layout import read_json
 from scripts.lib.errors import InputError
+
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+# As diffusers and transformers name files: stem, part, variant, in the old order or the new.
+VARIANT = re.compile(r"(?:diffusion_pytorch_)?model(?:-\d+-of-\d+)?(?:\.(\w+))?(?:-\d+-of-\d+)?\.safetensors")
 
 Network = TypeVar("Network", bound=torch.nn.Module)
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """Return the safetensors files of one network; raises InputError when there are none or one is something else."""
+def weight_files(kind: type[torch.nn.Module], folder: Path) -> list[Path]:
+    """Return the safetensors files of a network of class `kind`.
+
+    Raises InputError when there are none, or one of them is something else.
+    """
     files = sorted(folder.glob("*.safetensors"))
-    if not (folder / "config.json").is_file():
-        raise InputError(f"{folder}: no config.json; expected one part of a model in diffusers format")
     if not files:
-        pickles = ", ".join(sorted(file.name for file in folder.glob("*.bin")))
-        found = f"only pickled weights ({pickles}), which can run code" if pickles else "no weights"
+        pickles = ", ".join(sorted(file.name for pattern in PICKLES for file in folder.glob(pattern)))
+        if not pickles:
+            raise InputError(f"{folder}: no weights; expected *.safetensors")
+        name = kind.__name__
         raise InputError(
-            f"{folder}: {found}; expected *.safetensors: load and save the model once with safe_serialization"
+            f"{folder}: only pickled weights ({pickles}), which can run code; where you trust their source, convert them: "
+            f'python -c "from {kind.__module__.split(".")[0]} import {name}; '
+            f"{name}.from_pretrained('{folder}', use_safetensors=False).save_pretrained('{folder}')\""
         )
     for file in files:
         try:
@@ -42,16 +53,18 @@ def weight_files(folder: Path) -> list[Path]:
 def load_network(kind: type[Network], folder: Path) -> Network:
     """Return the network of class `kind` stored in `folder`, on the CPU in float32, in evaluation mode.
 
-    Raises InputError when keys are missing, shapes differ, or a weight is not finite.
+    Weights of half precision (`*.fp16.safetensors`) serve where there are no others. Raises InputError when config.json is
+    none, keys are missing, shapes differ, or a weight is not finite.
     """
-    weight_files(folder)
+    read_json(folder / "config.json", f"the configuration of a {kind.__name__}")
     options: dict[str, Any] = {"use_safetensors": True, "local_files_only": True, "output_loading_info": True}
+    options["variant"] = _variant(weight_files(kind, folder))
     if kind.__module__.startswith("diffusers"):
         options["low_cpu_mem_usage"] = False
     try:
         with _quiet():
             network, report = kind.from_pretrained(folder, dtype=torch.float32, **options)
-    except (RuntimeError, ValueError, OSError, KeyError, TypeError, SafetensorError) as error:
+    except Exception as error:  # a class raises whatever a wrong value in its configuration leads to
         raise InputError(f"{folder}: the weights do not fit config.json: {_one_line(error)}") from None
     for fault in ("missing_keys", "mismatched_keys", "error_msgs"):
         found = sorted(str(entry) for entry in report.get(fault) or [])
@@ -64,6 +77,16 @@ def load_network(kind: type[Network], folder: Path) -> Network:
         if not torch.isfinite(parameter).all():
             raise InputError(f"{folder}: weight {name} holds NaN or infinite numbers; get a true copy or train anew")
     return network.eval()
+
+
+def _variant(files: list[Path]) -> str | None:
+    """Return the variant that these files are stored as (fp16), None for the plain ones, which come first."""
+    found = {match[1] for file in files if (match := VARIANT.fullmatch(file.name))}
+    if None in found or not found:
+        return None
+    if len(found) > 1 and "fp16" not in found:
+        raise InputError(f"{files[0].parent}: weights of variants {sorted(found)}; keep one of them")
+    return "fp16" if "fp16" in found else found.pop()
 
 
 @contextlib.contextmanager

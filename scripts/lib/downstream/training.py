@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from scripts.lib.downstream.losses import loss_of
 from scripts.lib.downstream.predict import Device, mean_loss, to_images, to_targets
 from scripts.lib.downstream.sampler import Mixture
 from scripts.lib.errors import InputError
+from scripts.lib.learning_rate import learning_rate
 from scripts.lib.preemption import TERMINATED
 from scripts.lib.seeds import derive_seed
 
@@ -69,16 +69,6 @@ def read_batches(material: Material, mixture: Mixture, steps: range, ahead: bool
             waiting = coming
         if waiting is not None:
             yield waiting.result()
-
-
-def learning_rate(settings: Mapping[str, Any], step: int, total: int) -> float:
-    """Return the rate of a step: a linear rise over the share `warmup`, then constant, or cosine down to zero."""
-    base, warmup = settings["optimizer"]["learning_rate"], settings["schedule"]["warmup"] * total
-    if step < warmup:
-        return base * (step + 1) / (warmup + 1)
-    if settings["schedule"]["name"] == "constant":
-        return base
-    return base * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
 
 def make_optimiser(model: nn.Module, settings: Mapping[str, Any]) -> torch.optim.Optimizer:
@@ -140,8 +130,10 @@ class Training:
 
     def _step(self, images: np.ndarray, targets: np.ndarray) -> None:
         step = self.progress.step
+        schedule, peak = self.settings["schedule"], self.settings["optimizer"]["learning_rate"]
+        warmup = schedule["warmup"] * self.total
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.settings, step, self.total)
+            group["lr"] = learning_rate(step, self.total, peak, warmup, schedule["name"])
         x, y = to_images(images, self.device), to_targets(targets, self.device)
         masks = y if self.settings["task"] == "segmentation" else None
         x, moved = augment(x, masks, self.settings["augment"], derive_seed(self.seed, "augment", step))

@@ -47,7 +47,7 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
         if reports is None:
             record.report_file = record.source_file.rsplit("/", 1)[0] + ".txt"
         else:
-            record.report = _found(reports, study, record, NO_SECTIONS)
+            record.report, record.findings = _found(reports, study, record, NO_SECTIONS) or (None, None)
             if record.report is None and not record.notes[NO_SECTIONS]:
                 record.notes.add(NO_IMPRESSION)
         listing.records.append(record)
@@ -118,13 +118,16 @@ def _study_labels(root: Path, settings: Mapping[str, Any], labels: Sequence[str]
     return found
 
 
-def _sections(root: Path, settings: Mapping[str, Any]) -> Join[str | None] | None:
-    """Return the impression by study number, or None when the reports are to be read from their text files."""
+def _sections(root: Path, settings: Mapping[str, Any]) -> Join[tuple[str | None, str | None]] | None:
+    """Return (impression, findings) by study number, or None when the reports are to be read from their text files."""
     if not settings["reports"]:
         return None
     table = Table(root / settings["reports"], ("study", "impression"), settings["encoding"])
-    sections: Join[str | None] = Join(table.path, "study")
+    sections: Join[tuple[str | None, str | None]] = Join(table.path, "study")
     for row in table.unique("study"):
-        impression = None if is_missing(row["impression"]) else " ".join(row["impression"].split())
-        sections.add(_number(row["study"], "s"), impression)
+        sections.add(_number(row["study"], "s"), (_line(row["impression"]), _line(row.get("findings"))))
     return sections
+
+
+def _line(section: str | None) -> str | None:
+    return None if section is None or is_missing(section) else " ".join(section.split())

@@ -78,7 +78,8 @@ class Record:
 
     `patient_id` is "" where only the DICOM header knows it; `labels` hold 0, 1 or None; `side` is "frontal" or
     "lateral" where the tables say so in other words than the view; `split` is the dataset's own
-    split or None; `notes` say what was odd about its rows; `annotated` names the structures that somebody looked for in this film, present or not.
+    split or None; `notes` say what was odd about its rows; `annotated` names the structures that somebody looked for in this film,
+    present or not. `findings` is the section of that name where `report` is the impression alone (MIMIC).
     """
 
     image_id: str
@@ -89,6 +90,7 @@ class Record:
     age: float | None = None
     sex: str = ""
     report: str | None = None
+    findings: str | None = None
     labels: dict[str, int | None] = field(default_factory=dict)
     split: str | None = None
     masks: tuple[MaskSource, ...] = ()

@@ -1,4 +1,4 @@
-"""The impression of a radiology report that is a plain text file, found as MIMIC-CXR's own section tool finds it.
+"""The impression and the findings of a radiology report that is a plain text file, found as MIMIC-CXR's own section tool does.
 
 Source: github.com/MIT-LCP/mimic-cxr, txt/section_parser.py, for what counts as a heading and which headings mean impression.
 """
@@ -6,7 +6,7 @@ Source: github.com/MIT-LCP/mimic-cxr, txt/section_parser.py, for what counts as 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 NO_IMPRESSION = "films whose report has no impression"
 HEADING = re.compile(r"^[ \t]*([A-Z][A-Z ()/,&-]{2,60}):(?=\s|$)", re.MULTILINE)
@@ -30,15 +30,20 @@ IMPRESSION = frozenset(
         "IMORESSION",
     ]
 )
+FINDINGS = re.compile(r"^(FINDING|OBSERVATION)S?\b")
 
 
 def impression(text: str) -> str | None:
     """Return the last impression section on one line, None when the report has none or it is empty."""
+    return _last_section(text, _is_impression)
+
+
+def _last_section(text: str, wanted: Callable[[str], bool]) -> str | None:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     headings = list(_headings(text))
     found = None
     for k, heading in enumerate(headings):
-        if _is_impression(heading[1].strip()):
+        if wanted(heading[1].strip()):
             end = headings[k + 1].start() if k + 1 < len(headings) else len(text)
             found = " ".join(text[heading.end() : end].split()) or found
     return found
@@ -61,3 +66,8 @@ def _line_end(text: str, place: int) -> int:
 
 def _is_impression(heading: str) -> bool:
     return "IMPRESSION" in heading or heading in IMPRESSION
+
+
+def findings(text: str) -> str | None:
+    """Return the last findings section on one line, None when there is none; one that is the impression too is no findings."""
+    return _last_section(text, lambda heading: bool(FINDINGS.match(heading)) and not _is_impression(heading))

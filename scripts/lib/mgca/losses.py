@@ -1,7 +1,8 @@
 """The three losses of MGCA (Wang et al., NeurIPS 2022): of whole reports, of words and regions, and of diseases.
 
 The paper calls them instance-wise (ITA), token-wise (CTA) and prototype alignment (CPA). All take embeddings as unit
-vectors and return scalars. Where the published code and the paper differ, this is the code's form (one view of each
+vectors and return scalars. A film is told apart from the others of its micro-batch alone: the published training gathers
+nothing between its GPUs either. Where the published code and the paper differ, this is the code's form (one view of each
 film, attention without learned projections), with two faults left out: padding is no word here, and a word's weight is
 the attention to that word, not to the one after it.
 """

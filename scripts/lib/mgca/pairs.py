@@ -16,7 +16,11 @@ from scripts.lib.diffusion.resolution import fit_images
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.errors import InputError
 from scripts.lib.mgca.text import caption
+from scripts.lib.prompts import null_text
 from scripts.lib.seeds import content_hash
+
+# Sections of a report by the index column that holds them; a dataset whose reports are whole has them all in `report`.
+COLUMNS = {"impression": "report", "findings": "findings"}
 
 
 @dataclass(frozen=True)
@@ -53,14 +57,15 @@ def read_pairs(folders: Sequence[Path], split: str | None, settings: Section, re
     `settings` is the section `mgca`. Images come at the side `image.resize`, or as stored. Raises InputError for a cohort of another resolution.
     """
     parts, captions, hashes, silent = [], [], [], 0
-    for folder in folders:
-        cohort = Cohort.open(folder)
+    cohorts = [Cohort.open(folder) for folder in folders]
+    columns = _columns(cohorts, settings["text"])
+    for folder, cohort in zip(folders, cohorts, strict=True):
         if cohort.resolution != resolution:
             raise InputError(
                 f"{folder}: {cohort.resolution} pixels, expected the study's {resolution}; prepare it anew"
             )
         rows = foundation_rows(cohort.index) if split is None else cohort.rows(split=split)
-        texts = [caption(report, settings["text"]) for report in cohort.index["report"].iloc[rows]]
+        texts = [caption(report, settings["text"]) for report in _reports(cohort, rows, columns)]
         told = np.array([text is not None for text in texts], dtype=bool)
         silent += int((~told).sum())
         parts.append((cohort, rows[told]))
@@ -68,6 +73,29 @@ def read_pairs(folders: Sequence[Path], split: str | None, settings: Section, re
         hashes += list(cohort.index["sha256"].iloc[rows[told]])
     side = settings["image"]["resize"] or resolution
     return Pairs(parts, captions, silent, side, content_hash(*hashes, *captions))
+
+
+def _columns(cohorts: Sequence[Cohort], settings: Section) -> list[str]:
+    """Return the index columns of `sections`; raises InputError for one that no cohort has."""
+    sections = settings["sections"]
+    if not sections or not set(sections) <= set(COLUMNS) or len(set(sections)) < len(sections):
+        raise InputError(
+            f"settings: {settings.name}.sections = {sections}: expected different ones of {', '.join(COLUMNS)}"
+        )
+    for column in (COLUMNS[section] for section in sections):
+        if not any(column in cohort.index for cohort in cohorts):
+            raise InputError(
+                f"{', '.join(str(cohort.folders[0]) for cohort in cohorts)}: no column {column}, which {settings.name}.sections "
+                f"asks for; only MIMIC-CXR's reports are kept by section: prepare that cohort anew, or set [impression]"
+            )
+    return [COLUMNS[section] for section in sections]
+
+
+def _reports(cohort: Cohort, rows: np.ndarray, columns: Sequence[str]) -> list[str | None]:
+    """Return what these columns say of each film, in that order; None where all are absent."""
+    told = cohort.index.iloc[rows].reindex(columns=columns)
+    parts = ([text for text in map(null_text, row) if text] for row in told.itertuples(index=False))
+    return [" ".join(texts) or None for texts in parts]
 
 
 def check_pairs(pairs: Pairs, folders: Sequence[Path]) -> None:

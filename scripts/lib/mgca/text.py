@@ -16,6 +16,7 @@ from scripts.lib.diffusion.settings import Section
 from scripts.lib.diffusion.weights import load_network
 from scripts.lib.errors import InputError
 from scripts.lib.prompts import null_text
+from scripts.lib.vocabulary import check_vocabulary
 
 PAD, UNKNOWN, CLASS, SEPARATOR, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 LETTERS = string.digits + "_" + string.ascii_lowercase
@@ -96,7 +97,16 @@ def open_bert(settings: Section) -> tuple[BertModel, BertTokenizer]:
     bert = load_network(BertModel, folder)
     bert.pooler = None
     bert.set_attn_implementation("eager")  # the only form that returns its attention
-    tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=tokens)
+    try:
+        tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=tokens)
+        unknown = tokenizer.unk_token_id
+        check_vocabulary(lambda text: tokenizer(text, add_special_tokens=False).input_ids, folder, unknown)
+    except InputError:
+        raise
+    except Exception as error:  # the tokenizers library raises bare exceptions
+        raise InputError(
+            f"{folder}: not a BERT tokenizer ({' '.join(str(error).split())[:200]}); get a true copy"
+        ) from None
     places = bert.config.max_position_embeddings
     if tokens > places:
         raise InputError(f"settings: mgca.text.max_tokens = {tokens}, but {folder} has {places} positions")

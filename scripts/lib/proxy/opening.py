@@ -17,6 +17,7 @@ from open_clip.factory import _find_checkpoint_in_dir, load_checkpoint, load_sta
 from safetensors import SafetensorError, safe_open
 
 from scripts.lib.errors import InputError
+from scripts.lib.vocabulary import check_vocabulary
 
 LOCAL, HUB, CONFIG = "local-dir:", "hf-hub:", "open_clip_config.json"
 FAULTS = (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError, pickle.UnpicklingError)
@@ -142,7 +143,10 @@ def open_tokenizer(name: str, context: int) -> Any:
     try:
         with offline():
             tokenizer = open_clip.get_tokenizer(name, cache_dir=constants.HF_HUB_CACHE)
-    except FAULTS as error:
+            check_vocabulary(lambda text: tokenizer([text])[0].tolist(), f"{name}: its tokenizer")
+    except InputError:
+        raise
+    except Exception as error:  # the tokenizers library raises bare exceptions
         raise InputError(
             f"{name}: its tokenizer is not on this machine ({_one_line(error)}); put its files into a folder with the "
             f"model and set proxy.model: local-dir:FOLDER"

@@ -1,0 +1,29 @@
+"""Whether a tokenizer tells texts apart: transformers builds an empty one from a folder without a vocabulary, silently."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+
+from scripts.lib.errors import InputError
+
+# Of the same length and with different first letters: an empty tokenizer makes one unknown token of each letter.
+PROBES = ("edema", "heart", "lungs", "right", "chest")
+
+
+def check_vocabulary(encode: Callable[[str], Sequence[int]], source: object, unknown: int | None = None) -> None:
+    """Raise InputError unless `encode` gives different texts different tokens, and knows common words.
+
+    `encode` returns the tokens of a text; where they come without markers of begin and end, `unknown` is the token for
+    what the vocabulary does not hold. `source` names the tokenizer in the error.
+    """
+    made = {text: tuple(encode(text)) for text in PROBES}
+    for one, other in combinations(PROBES, 2):
+        if made[one] == made[other]:
+            raise InputError(
+                f"{source}: {one!r} and {other!r} become the same tokens {list(made[one][:8])}; its vocabulary is missing "
+                f"or not its own (vocab.json and merges.txt, vocab.txt, or tokenizer.json); get a true copy"
+            )
+    strange = [text for text in PROBES if not made[text] or (unknown is not None and unknown in made[text])]
+    if strange:
+        raise InputError(f"{source}: its vocabulary does not hold {strange[0]!r}; it is not whole; get a true copy")
