@@ -79,7 +79,11 @@ def trial_settings(kind: dict[str, Any], device: str, batch: int, steps: int) ->
     values: dict[str, Any] = {"task": "segmentation" if masks else "classification", "device": device}
     values |= {"target": "pneumothorax" if masks else "pneumonia", "precision": "bf16", "checkpoint_seconds": 1e9}
     values |= {"image_size": None, "grey": {"mean": 0.449, "std": 0.226}, "batch_size": batch}
-    values |= {"budget": {"kind": "steps", "steps": steps, "epochs": 1, "patience": 1}, "validation_share": 0.0}
+    values |= {
+        "budget": {"kind": "steps", "steps": steps, "epochs": 1, "patience": 1},
+        "validation_share": 0.0,
+        "validation_patients": 1,
+    }
     values |= {"mixing": {"kind": "concat", "real_share": 0.5}, "schedule": {"name": "constant", "warmup": 0.0}}
     values |= {"augment": {**AUGMENT, "noise": 0.0, "hflip": 0.0}, "loss": {"bce": 1.0, "dice": 1.0}}
     values |= {"optimizer": {"name": "adamw", "learning_rate": 1e-4, "weight_decay": 1e-5}}

@@ -27,6 +27,7 @@ SETTINGS: dict[str, Any] = {
     "grey": {"mean": 0.5, "std": 0.25},
     "budget": {"kind": "steps", "steps": 4, "epochs": 3, "patience": 2},
     "validation_share": 0.0,
+    "validation_patients": 1,
     "mixing": {"kind": "concat", "real_share": 0.5},
     "schedule": {"name": "cosine", "warmup": 0.25},
     "augment": {

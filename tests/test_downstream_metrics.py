@@ -69,7 +69,7 @@ def test_a_label_without_test_positives_leaves_the_mean_and_the_row_says_so() ->
     # F1 by label: TP 1, FN 1: 2/3; TP 1, FP 1: 2/3; no positive film, one called positive: scikit-learn counts 0.
     truth = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0]])
     scores = np.array([[0.9, 0.9, 0.1], [0.2, 0.8, 0.2], [0.1, 0.1, 0.9], [0.3, 0.2, 0.3]])
-    found = label_scores(truth, scores, [None] * 3)
+    found = label_scores(truth, scores, [0.5] * 3)
     assert found["f1"] == pytest.approx(2 / 3)
     assert f1_score(truth, scores > 0.5, average="macro", zero_division=0) == pytest.approx(4 / 9)
     settings = {"task": "multilabel", "target": ["edema", "pneumonia", "nodule"]}
@@ -95,26 +95,48 @@ def test_rows_of_one_label_and_of_masks() -> None:
     (row, *_) = score_rows({"f1": None}, about, {})
     assert (row["n_labels"], row["note"]) == (0, "without edema: its test films are all of one class")
     (row, *_) = score_rows({"dice": None}, {"task": "segmentation", "target": "lungs"}, {})
-    assert (row["n_labels"], row["note"]) == (None, "")
+    assert (row["n_labels"], row["note"]) == (None, "no test film shows the structure")
+    (row, *_) = score_rows({"false_positive_share": None}, {"task": "segmentation", "target": "lungs"}, {})
+    assert row["note"] == "every test film shows the structure"
 
 
-@pytest.mark.parametrize(
-    ("policy", "dice", "iou"),
-    [
-        # film 0: overlap 2 of 4 and 4: Dice 4/8, IoU 2/6; film 1: empty, nothing predicted; film 2: empty, 3 predicted
-        ("exclude", 0.5, 1 / 3),
-        ("kaggle", (0.5 + 1 + 0) / 3, (1 / 3 + 1 + 0) / 3),
-        ("zero", 0.5 / 3, 1 / 9),
-    ],
-)
-def test_empty_masks_count_by_the_policy(policy: str, dice: float, iou: float) -> None:
+def test_without_a_threshold_there_is_no_tuned_score_and_the_row_says_why() -> None:
+    truth = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 1, 0]])
+    scores = np.array([[0.9, 0.9, 0.1], [0.4, 0.3, 0.2], [0.1, 0.1, 0.9], [0.2, 0.2, 0.3]])
+    found = label_scores(truth, scores, [0.3, None, 0.3])
+    # At 0.3 label 0 has TP 2 and no error: 1. Label 1 has no threshold, label 2 no positive film.
+    assert (found["f1_tuned"], found["f1_tuned:0"], found["f1_tuned:1"]) == (1.0, 1.0, None)
+    settings = {"task": "multilabel", "target": ["edema", "pneumonia", "nodule"]}
+    rows = {row["metric"]: row for row in score_rows(found, settings, {})}
+    untuned = "no films of both classes were set aside to tune its threshold on (trials.validation_share)"
+    assert rows["f1_tuned"]["note"] == (
+        f"without nodule: its test films are all of one class; without pneumonia: {untuned}; mean of 1 of 3 labels"
+    )
+    assert rows["f1_tuned:pneumonia"]["note"] == f"without pneumonia: {untuned}" and rows["f1"]["n_labels"] == 2
+
+
+# film 0: overlap 2 of 4 and 4: Dice 4/8, IoU 2/6; film 1: empty, nothing predicted; film 2: empty, 3 predicted
+BY_POLICY = {
+    "exclude": (0.5, 1 / 3),
+    "kaggle": ((0.5 + 1 + 0) / 3, (1 / 3 + 1 + 0) / 3),
+    "zero": (0.5 / 3, 1 / 9),
+}
+
+
+@pytest.mark.parametrize("policy", list(BY_POLICY))
+def test_every_policy_for_empty_masks_is_written_and_one_is_the_headline(policy: str) -> None:
     overlap, predicted, truth = np.array([2.0, 0, 0]), np.array([4.0, 0, 3]), np.array([4.0, 0, 0])
     found = overlap_scores(overlap, predicted, truth, policy)
-    assert found == {"dice": pytest.approx(dice), "iou": pytest.approx(iou)}
+    wanted = {f"{name}_{one}": values[k] for one, values in BY_POLICY.items() for k, name in enumerate(("dice", "iou"))}
+    wanted |= {"dice": BY_POLICY[policy][0], "iou": BY_POLICY[policy][1], "false_positive_share": 1 / 2}
+    assert found == pytest.approx(wanted)
 
 
 def test_overlap_has_no_score_without_films_and_no_unknown_policy() -> None:
     zero = np.zeros(2)
-    assert overlap_scores(zero, zero, zero, "exclude") == {"dice": None, "iou": None}
+    found = overlap_scores(zero, zero, zero, "exclude")
+    assert (found["dice"], found["iou"], found["dice_exclude"]) == (None, None, None)
+    assert (found["dice_kaggle"], found["dice_zero"], found["false_positive_share"]) == (1.0, 0.0, 0.0)
+    assert overlap_scores(zero, zero, zero + 4, "exclude")["false_positive_share"] is None
     with pytest.raises(ValueError, match="expected one of exclude, kaggle, zero"):
         overlap_scores(zero, zero, zero, "skip")

@@ -29,7 +29,7 @@ def baseline_scores(cohort: Cohort, settings: Mapping[str, Any]) -> dict[str, di
 
 def _constant_scores(test: Films, value: int, settings: Mapping[str, Any]) -> dict[str, float | None]:
     if test.labels is not None:
-        return label_scores(test.labels, np.full(test.labels.shape, float(value)), [None] * test.labels.shape[1])
+        return label_scores(test.labels, np.full(test.labels.shape, float(value)), [0.5] * test.labels.shape[1])
     chunks = (np.arange(first, min(first + CHUNK, len(test))) for first in range(0, len(test), CHUNK))
     truth = np.concatenate([test.targets(places).sum(axis=(1, 2), dtype=np.int64) for places in chunks]).astype(float)
     pixels = np.full(len(test), float(test.cohort.resolution**2) * value)

@@ -131,14 +131,16 @@ def pool_rows(index: pd.DataFrame, trial: int, count: int) -> np.ndarray:
     return ordered[:count]
 
 
-def split_validation(films: Films, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split_validation(films: Films, share: float, seed: int, least: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Return the places (training, validation) of a share of the patients, drawn at random; each film is in one of them.
 
-    Fewer than one whole patient by the share gives an empty validation part, and one patient always stays for training.
+    Fewer than `least` whole patients by the share give an empty validation part: so few can neither end a training nor
+    choose a threshold. One patient always stays for training.
     """
     patients = films.cohort.index["patient_id"].iloc[films.rows].astype(str).to_numpy()
     names, patient_of = np.unique(patients, return_inverse=True)
     count = min(int(share * len(names)), len(names) - 1)
+    count = count if count >= least else 0
     chosen = rng(seed, "validation").permutation(len(names))[:count]
     in_validation = np.isin(patient_of, chosen)
     return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)

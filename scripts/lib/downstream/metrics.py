@@ -61,26 +61,36 @@ def overlap_scores(
 ) -> dict[str, float | None]:
     """Return mean Dice and IoU over films from pixel counts (n,) of the overlap, the predicted and the true mask.
 
-    A film without a true mask has no overlap to score. `policy`: exclude leaves it out of the mean; kaggle gives 1
-    when nothing is predicted and 0 otherwise (MGCA, SIIM-ACR); zero counts it 0. None when no film is left.
+    A film without a true mask has no overlap to score. exclude leaves it out of the mean; kaggle gives 1 when nothing is
+    predicted and 0 otherwise (MGCA, SIIM-ACR); zero counts it 0. Keys: dice and iou under `policy`, dice_exclude,
+    dice_kaggle, ... under each, and false_positive_share: the share of the films without a true mask in which a pixel is
+    predicted. None when no film is left.
     """
     if policy not in EMPTY_POLICIES:
         raise ValueError(f"empty_policy {policy!r}, expected one of {', '.join(EMPTY_POLICIES)}")
-    empty = truth == 0
-    on_empty = (predicted == 0).astype(float) if policy == "kaggle" else np.zeros(len(truth))
-    keep = ~empty if policy == "exclude" else np.ones(len(truth), dtype=bool)
+    empty, silent = truth == 0, predicted == 0
     either = predicted + truth - overlap
+    on_empty = {"exclude": np.zeros(len(truth)), "kaggle": silent.astype(float), "zero": np.zeros(len(truth))}
     scores = {}
     for name, above, below in (("dice", 2 * overlap, predicted + truth), ("iou", overlap, either)):
-        values = np.where(empty, on_empty, above / np.maximum(below, 1))[keep]
-        scores[name] = float(values.mean()) if len(values) else None
+        ratios = above / np.maximum(below, 1)
+        by_policy = {one: np.where(empty, on_empty[one], ratios) for one in EMPTY_POLICIES}
+        by_policy["exclude"] = by_policy["exclude"][~empty]
+        scores[name] = _mean(by_policy[policy])
+        scores.update({f"{name}_{one}": _mean(values) for one, values in by_policy.items()})
+    scores["false_positive_share"] = _mean(~silent[empty])
     return scores
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(values.mean()) if len(values) else None
 
 
 def label_scores(truth: np.ndarray, scores: np.ndarray, thresholds: list[float | None]) -> dict[str, float | None]:
     """Return f1 (threshold 0.5), f1_tuned (given threshold), auroc, auprc, each the mean over labels and by label.
 
-    truth (n, L) 1, 0 or NaN for missing (left out); scores (n, L) in [0, 1]; `thresholds` one a label, None for 0.5.
+    truth (n, L) 1, 0 or NaN for missing (left out); scores (n, L) in [0, 1]; `thresholds` one a label, None where there
+    is none, which leaves that label without f1_tuned.
     A label with one class only has no score: its values are None, and the mean is over the other labels, unlike
     scikit-learn's macro F1, which counts a label without a positive film as 0; rows.score_rows says which labels those are.
     Keys: "f1" for the mean, "f1:0" for label 0; one label has no keys of its own.
@@ -88,7 +98,7 @@ def label_scores(truth: np.ndarray, scores: np.ndarray, thresholds: list[float |
     by_label = [_one_label(truth[:, k], scores[:, k], thresholds[k]) for k in range(truth.shape[1])]
     result: dict[str, float | None] = {}
     for name in ("f1", "f1_tuned", "auroc", "auprc"):
-        known = [values[name] for values in by_label if values]
+        known = [value for values in by_label if (value := values.get(name)) is not None]
         result[name] = float(np.mean(known)) if known else None
     if len(by_label) > 1:
         for name in ("f1", "f1_tuned", "auroc", "auprc"):
@@ -96,14 +106,14 @@ def label_scores(truth: np.ndarray, scores: np.ndarray, thresholds: list[float |
     return result
 
 
-def _one_label(truth: np.ndarray, scores: np.ndarray, threshold: float | None) -> dict[str, float]:
+def _one_label(truth: np.ndarray, scores: np.ndarray, threshold: float | None) -> dict[str, float | None]:
     known = ~np.isnan(truth)
     positive, scores = truth[known] == 1, scores[known]
     if positive.all() or not positive.any():
         return {}
     return {
         "f1": f1(positive, scores > 0.5),
-        "f1_tuned": f1(positive, scores > (0.5 if threshold is None else threshold)),
+        "f1_tuned": None if threshold is None else f1(positive, scores > threshold),
         "auroc": auroc(positive, scores),
         "auprc": auprc(positive, scores),
     }

@@ -16,6 +16,10 @@ TRIAL_COLUMNS = (
     *("trial", "seed", "n_real", "n_synthetic", "value", "n_labels", "note"),
 )
 BASELINE_COLUMNS = ("dataset", "task", "metric", "baseline", "value", "n_labels", "note")
+NO_POSITIVE = "no test film shows the structure"
+NO_NEGATIVE = "every test film shows the structure"
+ONE_CLASS = "its test films are all of one class"
+NO_THRESHOLD = "no films of both classes were set aside to tune its threshold on (trials.validation_share)"
 Row = dict[str, Any]
 
 
@@ -38,23 +42,35 @@ def trial_seed(study_seed: int, dataset: str, trial: int) -> int:
 def score_rows(scores: Mapping[str, float | None], settings: Mapping[str, Any], common: Row) -> Iterator[Row]:
     """Yield one row a metric; "f1:0" is named after the label; a score that does not exist is None, an empty field.
 
-    n_labels: how many labels a value is the mean of, None for masks; the note says which ones are not in it.
+    n_labels: how many labels a value is the mean of, None for masks; the note says which ones are not in it, and why.
     """
     target = settings["target"]
     names = [target] if isinstance(target, str) else list(target)
     for metric, value in scores.items():
         name, colon, number = metric.partition(":")
         own = [f"{name}:{k}" for k in range(len(names))] if not colon and f"{name}:0" in scores else [metric]
-        lost = [] if settings["task"] == "segmentation" else [key for key in own if scores[key] is None]
+        masks = settings["task"] == "segmentation"
+        lost = [] if masks else [key for key in own if scores[key] is None]
         row = {**common, "task": settings["task"], "value": value, "note": ""}
         row["metric"] = f"{name}:{names[int(number)]}" if colon else name
-        row["n_labels"] = None if settings["task"] == "segmentation" else len(own) - len(lost)
+        row["n_labels"] = None if masks else len(own) - len(lost)
+        if masks and value is None:
+            row["note"] = NO_NEGATIVE if metric == "false_positive_share" else NO_POSITIVE
         if lost:
-            which = ", ".join(names[int(key.partition(":")[2] or 0)] for key in lost)
-            row["note"] = f"without {which}: its test films are all of one class" + (
-                f"; mean of {len(own) - len(lost)} of {len(own)} labels" if len(own) > 1 else ""
-            )
+            row["note"] = _why_lost(lost, len(own), names, scores)
         yield row
+
+
+def _why_lost(lost: Sequence[str], count: int, names: Sequence[str], scores: Mapping[str, float | None]) -> str:
+    """Return why labels are not in a mean: no score exists on test films of one class, no threshold without films set aside."""
+    untuned = [key for key in lost if key.startswith("f1_tuned") and scores[key.replace("_tuned", "")] is not None]
+    reasons = ((ONE_CLASS, [key for key in lost if key not in untuned]), (NO_THRESHOLD, untuned))
+    parts = [
+        f"without {', '.join(names[int(key.partition(':')[2] or 0)] for key in keys)}: {reason}"
+        for reason, keys in reasons
+        if keys
+    ]
+    return "; ".join([*parts, *([f"mean of {count - len(lost)} of {count} labels"] if count > 1 else [])])
 
 
 def write_table(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:

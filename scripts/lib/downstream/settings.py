@@ -17,7 +17,10 @@ SECTIONS = {
     "model": ("encoder", "channels", "decoder_channels", "weights", "frozen", "fold"),
     "loss": ("bce", "dice"),
 }
-SINGLE = ("task", "target", "device", "precision", "image_size", "batch_size", "validation_share", "checkpoint_seconds")
+SINGLE = (
+    *("task", "target", "device", "precision", "image_size", "batch_size"),
+    *("validation_share", "validation_patients", "checkpoint_seconds"),
+)
 MASKS_ONLY = ("loss.bce", "loss.dice", "empty_policy", "model.decoder_channels")
 CHOICES = {
     "task": ("classification", "multilabel", "segmentation"),

@@ -32,11 +32,11 @@ Batch = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Material:
-    """What a training reads: real films, synthetic films or None, and the films it may stop early by."""
+    """What a training reads: real films, synthetic films or None, and the films it may stop early by, or None."""
 
     real: Films
     synthetic: Films | None
-    validation: Films
+    validation: Films | None
 
     def mixture(self, settings: Mapping[str, Any], seed: int) -> Mixture:
         synthetic = 0 if self.synthetic is None else len(self.synthetic)
@@ -85,7 +85,8 @@ class Training:
     """One training; `run` changes the model in place.
 
     budget.kind `steps`: so many steps, the same for every mixture; the last weights count. `epochs`: up to so many
-    passes over the mixture, until the validation loss has not fallen for `patience` of them; the best weights count.
+    passes over the mixture, until the validation loss has not fallen for `patience` of them; the best weights count. Without
+    films to stop early by it is `steps` as well.
     Everything random is a function of the seed and the step, so a resumed training ends with the same weights.
     """
 
@@ -97,7 +98,7 @@ class Training:
         self.optimiser = make_optimiser(model, settings)
         self.progress = Progress()
         budget = settings["budget"]
-        self.by_epochs = budget["kind"] == "epochs"
+        self.by_epochs = budget["kind"] == "epochs" and material.validation is not None
         self.total = budget["epochs"] * self.mixture.steps_per_epoch if self.by_epochs else budget["steps"]
 
     def run(self, saved: Path, key: str, title: str = "", asked: threading.Event | None = None) -> int:

@@ -37,15 +37,13 @@ class TrialFilms:
 
     real        the subset at the trial's fraction
     training    what of it is learned from
-    validation  what early stopping watches: the share of its patients that was set aside, `training` if there is none
-    tuning      what thresholds are tuned on: `validation` where it holds both classes of every label, else `real`
+    validation  the share of its patients that was set aside, perhaps none: early stopping and thresholds see these alone
     test        the cohort's test split; pool: the arm's synthetic images
     """
 
     real: Films
     training: Films
     validation: Films
-    tuning: Films
     test: Films
     pool: Cohort | None
 
@@ -53,7 +51,7 @@ class TrialFilms:
 def select_films(
     cohort: Cohort, subsets: pd.DataFrame, pool: Cohort | None, setting: Setting, settings: Mapping[str, Any]
 ) -> TrialFilms:
-    """Return the films of a trial; at 1 % of a small dataset too few are left to set any aside (see TrialFilms)."""
+    """Return the films of a trial; at 1 % of a small dataset too few patients are there to set any aside."""
     task, target = settings["task"], settings["target"]
     real = films_of(cohort, subset_rows(cohort.index, subsets, setting.trial, setting.fraction), task, target)
     test = films_of(cohort, cohort.rows(split="test"), task, target)
@@ -63,15 +61,17 @@ def select_films(
         raise InputError(
             f"{pool.folders[0]}: images of side {pool.resolution}, but the cohort's have {cohort.resolution}"
         )
-    kept, held = split_validation(real, settings["validation_share"], setting.seed)
-    training, aside = real.take(kept), real.take(held)
-    validation = aside if len(aside) else training
-    return TrialFilms(real, training, validation, aside if _both_classes(aside) else real, test, pool)
+    kept, held = split_validation(real, settings["validation_share"], setting.seed, settings["validation_patients"])
+    return TrialFilms(real, real.take(kept), real.take(held), test, pool)
 
 
-def _both_classes(films: Films) -> bool:
-    labels = films.labels
-    return labels is not None and bool(((labels == 1).any(axis=0) & (labels == 0).any(axis=0)).all())
+def budget_note(films: TrialFilms, settings: Mapping[str, Any]) -> str:
+    """Return what the rows of a trial say when too few patients were set aside to end its training by them."""
+    budget = settings["budget"]
+    if budget["kind"] == "steps" or len(films.validation):
+        return ""
+    least = max(1, settings["validation_patients"])
+    return f"trained {budget['steps']} steps: fewer than {least} patients could be set aside to stop early by"
 
 
 def run_trial(
@@ -124,7 +124,9 @@ def _run_cells(
         common = {"dataset": setting.dataset, "fraction": f"{setting.fraction:g}", "arm": setting.arm}
         common |= {"multiplier": multiplier, "trial": setting.trial, "seed": setting.seed}
         common |= {"n_real": len(films.real), "n_synthetic": len(made or ())}
-        rows += score_rows(scores, settings, common)
+        noted = budget_note(films, settings)
+        for row in score_rows(scores, settings, common):
+            rows.append(row | {"note": "; ".join(filter(None, [row["note"], noted]))})
         shown = [f"{name} {value:.3f}" for name, value in scores.items() if value is not None and ":" not in name]
         print(f"multiplier {multiplier}: {', '.join(shown)}", file=sys.stderr)
     return rows
@@ -163,7 +165,7 @@ def _train_cell(
     labels = 1 if films.real.labels is None else films.real.labels.shape[1]
     model = build_model(settings, labels, films.real.cohort.resolution, derive_seed(setting.seed, "weights"))
     model.to(device.name, memory_format=torch.channels_last)
-    material = Material(films.training, made, films.validation)
+    material = Material(films.training, made, films.validation if len(films.validation) else None)
     Training(model, material, settings, device, setting.seed).run(saved, key, asked=asked)
     scores = score_model(model, films, settings, device)
     saved.unlink(missing_ok=True)
@@ -171,11 +173,16 @@ def _train_cell(
 
 
 def score_model(model: Network, films: TrialFilms, settings: Mapping[str, Any], device: Device) -> Scores:
-    """Return the scores on the test films, by metric; None where the test split holds one class only."""
+    """Return the scores on the test films, by metric; None where the test split holds one class only.
+
+    A threshold is chosen on films that were set aside, never on those that the model has learned by heart.
+    """
     if settings["task"] == "segmentation":
         return overlap_scores(*mask_counts(model, films.test, device), settings["empty_policy"])
-    thresholds = []
-    for truth, scores in zip(films.tuning.labels.T, label_probabilities(model, films.tuning, device).T):
-        known = ~np.isnan(truth)
-        thresholds.append(best_threshold(truth[known] == 1, scores[known]))
+    held = films.validation
+    thresholds: list[float | None] = [None] * films.test.labels.shape[1]
+    if len(held):
+        for k, (truth, scores) in enumerate(zip(held.labels.T, label_probabilities(model, held, device).T)):
+            known = ~np.isnan(truth)
+            thresholds[k] = best_threshold(truth[known] == 1, scores[known])
     return label_scores(films.test.labels, label_probabilities(model, films.test, device), thresholds)
