@@ -94,7 +94,7 @@ def retyped(config: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
                 _put(plain, path, parse(value, "--config"))
             except InputError:
                 continue
-        elif isinstance(value, (int, float)) and not isinstance(value, bool) and error.validator == "type":
+        elif type(value) in (int, float) and math.isfinite(value) and error.validator == "type":
             _put(plain, path, str(value))
     return plain
 
