@@ -3,6 +3,7 @@ from functools import cache
 from pathlib import Path
 
 from scripts.lib import config as study_config
+from scripts.lib.braced_paths import without_braces
 from scripts.lib.config_parts import check_part
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
@@ -28,7 +29,7 @@ def checked_config():
     base = [] if given.replace_workflow_config else [Path(workflow.basedir) / "config.yaml"]
     resolved = study_config.load_study([*base, *given.configfiles], given.config)
     check_sources(resolved)
-    return resolved
+    return without_braces(resolved, ".snakemake/paths")
 
 
 CONFIG = one_line(checked_config)
