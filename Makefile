@@ -1,9 +1,15 @@
 # Two commands: `make figure2` runs the embedded study, `make test` runs the tests. Both set up .venv first.
+# STUDY=FILE is laid on top of config.yaml, CONFIG="films=PATH" sets single keys, and DIR=FOLDER is where results/ goes.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= all
 SUDO ?= $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+DIR ?= .
+# Targets come first: --configfile and --config take all words that follow.
+OVERLAY = $(if $(STUDY),--configfile '$(STUDY)') $(if $(CONFIG),--config $(CONFIG))
+PLACE = $(if $(filter-out .,$(DIR)),--directory '$(DIR)')
+SNAKEMAKE = $(BIN)/snakemake --cores $(CORES)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: figure2 figure3 figures rate plan test test-cluster lint bench clean help
@@ -23,21 +29,21 @@ $(VENV)/.ready: requirements.lock
 	fi
 	@touch $@
 
-figure2: $(VENV)/.ready  ## the embedded study, from nothing to results/figure2.pdf
-	$(BIN)/snakemake --cores $(CORES) results/figure2.pdf results/table1.md
+figure2: $(VENV)/.ready  ## the study (STUDY=FILE DIR=FOLDER, else the embedded one), from nothing to results/figure2.pdf
+	$(SNAKEMAKE) results/figure2.pdf results/table1.md $(PLACE) $(OVERLAY)
 
 figure3: $(VENV)/.ready  ## the proxy model: filtering and fine-tuning, on top of figure2
-	$(BIN)/snakemake --cores $(CORES) figure3
+	$(SNAKEMAKE) figure3 $(PLACE) $(OVERLAY)
 
 figures: $(VENV)/.ready  ## Figures 1 to 4 and Table 1
-	$(BIN)/snakemake --cores $(CORES) figures
+	$(SNAKEMAKE) figures $(PLACE) $(OVERLAY)
 
 rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1
-	$(BIN)/snakemake --cores $(CORES) rated_sets $(if $(STUDY),--configfile $(STUDY))
-	$(BIN)/python -m scripts.rate_images --study results $(RATE)
+	$(SNAKEMAKE) rated_sets $(PLACE) $(OVERLAY)
+	$(BIN)/python -m scripts.rate_images --study '$(DIR)/results' $(RATE)
 
 plan: $(VENV)/.ready  ## what a study will cost: make plan STUDY=studies/paper.yaml MACHINE=h200
-	$(BIN)/python -m scripts.plan_study $(if $(STUDY),--configfile $(STUDY)) --machine $(or $(MACHINE),cpu-2core) $(PLAN)
+	$(BIN)/python -m scripts.plan_study $(OVERLAY) --results '$(DIR)/results' --machine $(or $(MACHINE),cpu-2core) $(PLAN)
 
 test: $(VENV)/.ready  ## the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -54,5 +60,5 @@ lint: $(VENV)/.ready  ## style checks
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-clean:  ## forget results (keeps .venv)
-	rm -rf results/* .snakemake
+clean:  ## forget results (of DIR=FOLDER; keeps .venv)
+	rm -rf '$(DIR)'/results/* '$(DIR)/.snakemake'

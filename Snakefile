@@ -93,7 +93,7 @@ rule all:
 rule figure3:
     input:
         "results/figure3.pdf",
-        [f"{pool_of(figure3_cell())}/{name}" for name in ("kept.png", "report.md")],
+        lambda wildcards: [f"{pool_of(figure3_cell())}/{name}" for name in ("kept.png", "report.md")],
     localrule: True
 
 

@@ -81,7 +81,7 @@ def stock_pipeline(bench: Bench) -> Any:
     settings = bench.settings(1)
     placement = place(settings)
     pipe = StableDiffusionControlNetPipeline.from_pretrained(
-        bench.generator, safety_checker=None, torch_dtype=placement.dtype
+        bench.generator, safety_checker=None, dtype=placement.dtype
     ).to(placement.device)
     pipe.set_progress_bar_config(disable=True)
     pipe.scheduler = make_solver(dict(pipe.scheduler.config), settings)

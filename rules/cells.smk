@@ -44,11 +44,34 @@ def figure1_stage(wildcards):
 
 def feedback_stage(name):
     """A params function: one part of the section `feedback`, with what all parts share, as canonical JSON."""
-    shared = {"splits": CONFIG["feedback"]["splits"]}
+    shared = {"splits": {name: splits for name, splits in CONFIG["feedback"]["splits"].items() if splits}}
     return lambda wildcards: study_config.to_json({**shared, **CONFIG["feedback"][name]})
 
 
-CAPTIONED = list(CONFIG["feedback"]["splits"])
+# A dataset with an empty list is left out.
+CAPTIONED = [name for name, splits in CONFIG["feedback"]["splits"].items() if splits]
+
+
+def captioned(path):
+    """An input or params function: the path in each dataset that raters see films of."""
+    return fitting("feedback", collect(path, dataset=CAPTIONED))
+
+
+def judged_cohorts(wildcards):
+    """What simulated raters learn from: only a phantom's own raters may go without a word."""
+    need("simulation")
+    real = [name for name in CAPTIONED if CONFIG["datasets"][name]["root"] != "phantom"]
+    if real and workflow.is_main_process:
+        say_once(
+            f"feedback.ratings is null: the raters of {', '.join(real)} are simulated, no radiologist has seen these films; "
+            "`make rate` collects real scores"
+        )
+    return [f"results/{name}/cohort/images.npy" for name in CAPTIONED]
+
+
+@cache
+def say_once(line):
+    print(f"Note: {line}", file=sys.stderr)
 
 
 def rated_shards(wildcards):

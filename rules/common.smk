@@ -3,6 +3,8 @@ from functools import cache
 from pathlib import Path
 
 from scripts.lib import config as study_config
+from scripts.lib.braced_paths import without_braces
+from scripts.lib.config_parts import check_part
 from scripts.lib.cohort.telling import tell_cohorts
 from scripts.lib.errors import InputError
 from scripts.lib.exposure import exposure, exposures, proxy_judged_on_training
@@ -23,18 +25,36 @@ if workflow.is_main_process:
 
 
 def checked_config():
-    """The configuration with its placeholders filled; a fault ends the run with one line."""
-    try:
-        for path in workflow.configfiles:
-            study_config.read_yaml(path)
-        resolved = study_config.resolve(config)
-        check_sources(resolved)
-        return resolved
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    """The configuration with its placeholders filled, read anew from the files: Snakemake's reader takes YAML 1.1 and more.
+
+    Raises InputError.
+    """
+    given = workflow.config_settings
+    base = [] if given.replace_workflow_config else [Path(workflow.basedir) / "config.yaml"]
+    resolved = study_config.load_study([*base, *given.configfiles], given.config)
+    check_sources(resolved)
+    return without_braces(resolved, ".snakemake/paths")
 
 
-CONFIG = checked_config()
+CONFIG = one_line(checked_config)
+
+
+@cache
+def need(part):
+    """End the run with one line unless a part of the configuration that a target needs fits the study."""
+    one_line(check_part, CONFIG, part)
+
+
+def fitting(part, value):
+    """An input or params function: `value`, or what it returns, once the part is known to fit."""
+
+    def checked(wildcards):
+        need(part)
+        return value(wildcards) if callable(value) else value
+
+    return checked
+
+
 if workflow.is_main_process:
     one_line(check_gpu_limit, CONFIG["compute"]["gpus"], getattr(workflow.global_resources.get("gpu"), "value", None))
 STUDY = CONFIG["study"]
@@ -116,8 +136,12 @@ def base_model(wildcards):
 def arm_of(wildcards):
     """The description of a job's arm; a name that the configuration does not have ends the run with one line."""
     if wildcards.arm not in CONFIG["arms"]:
-        raise WorkflowError(f"config: arms.{wildcards.arm} is missing; known arms: {', '.join(CONFIG['arms'])}")
+        one_line(refuse, f"config: arms.{wildcards.arm} is missing; known arms: {', '.join(CONFIG['arms'])}")
     return CONFIG["arms"][wildcards.arm]
+
+
+def refuse(line):
+    raise InputError(line)
 
 
 def arm_generator(wildcards):
@@ -146,7 +170,15 @@ def runs(dataset, arm, fraction):
 def candidates(wildcards):
     """Images to make for each real one: the largest multiplier, and as many more as a filter will throw away."""
     share = arm_of(wildcards).get("candidates", 1) if filtered(wildcards.arm) else 1
-    return max(STUDY["multipliers"][wildcards.fraction]) * share
+    return max(multipliers_of(wildcards.fraction)) * share
+
+
+def multipliers_of(fraction):
+    """The multipliers of a fraction; one that the study does not have ends the run with one line."""
+    known = STUDY["multipliers"]
+    if fraction not in known:
+        one_line(refuse, f"config: study.multipliers: no list for fraction {fraction}; there are {', '.join(known)}")
+    return known[fraction]
 
 
 def shard_count(fraction):
@@ -306,6 +338,7 @@ class Cell:
 
 def tuning_cell():
     """Whose kept images fine-tune the generator."""
+    need("finetune")
     source = CONFIG["finetune"]["source"]
     return Cell(source["dataset"], source["arm"], source["fraction"])
 
@@ -315,12 +348,14 @@ FIGURE3 = CONFIG["figures"]["figure3"]
 
 def cells_of_figure(figure):
     """The dataset, arms and fractions behind the bars of Figure 3 or 4."""
+    need(figure)
     chosen = CONFIG["figures"][figure]
     return chosen["dataset"], chosen["arms"], [f"{chosen['fraction']:g}"]
 
 
 def figure3_cell():
     """The pool whose scored images Figure 3 shows: that of its first filtered arm."""
+    need("figure3")
     arm = next((arm for arm in FIGURE3["arms"] if filtered(arm)), FIGURE3["arms"][0])
     return Cell(FIGURE3["dataset"], arm, FIGURE3["fraction"])
 

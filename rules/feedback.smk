@@ -1,6 +1,6 @@
 rule caption_reports:
     input:
-        collect("results/{dataset}/cohort/index.parquet", dataset=CAPTIONED),
+        captioned("results/{dataset}/cohort/index.parquet"),
     output:
         "results/feedback/captions.parquet",
     log:
@@ -14,7 +14,7 @@ rule caption_reports:
     params:
         code=code("caption_reports"),
         config=feedback_stage("captions"),
-        cohorts=collect("results/{dataset}/cohort", dataset=CAPTIONED),
+        cohorts=captioned("results/{dataset}/cohort"),
     message:
         "Caption the reports of held-out films"
     shell:
@@ -24,8 +24,8 @@ rule caption_reports:
 
 rule sample_rating_sets:
     input:
-        collect("results/{dataset}/cohort/index.parquet", dataset=CAPTIONED),
-        collect("results/{dataset}/cohort/masks.npy", dataset=CAPTIONED),
+        captioned("results/{dataset}/cohort/index.parquet"),
+        captioned("results/{dataset}/cohort/masks.npy"),
         captions="results/feedback/captions.parquet",
     output:
         conditions="results/feedback/conditions.parquet",
@@ -42,7 +42,7 @@ rule sample_rating_sets:
     params:
         code=code("sample_rating_sets"),
         config=feedback_stage("sets"),
-        cohorts=collect("results/{dataset}/cohort", dataset=CAPTIONED),
+        cohorts=captioned("results/{dataset}/cohort"),
         raters=CONFIG["feedback"]["raters"],
         seed=f"--seed {STUDY['seed']}",
     message:
@@ -83,7 +83,7 @@ use rule sample_pool as sample_rated_pool with:
 
 rule simulate_ratings:
     input:
-        collect("results/{dataset}/cohort/images.npy", dataset=CAPTIONED),
+        judged_cohorts,
         sets="results/feedback/sets.parquet",
         assignments="results/feedback/assignments.parquet",
         pool=rated_files,
@@ -101,7 +101,7 @@ rule simulate_ratings:
         code=code("simulate_ratings"),
         config=feedback_stage("simulation"),
         pool=rated_shards,
-        cohorts=collect("results/{dataset}/cohort", dataset=CAPTIONED),
+        cohorts=captioned("results/{dataset}/cohort"),
         seed=f"--seed {STUDY['seed']}",
     message:
         "Simulate the raters"

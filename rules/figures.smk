@@ -113,7 +113,7 @@ rule summarize_dataset:
 
 rule tabulate_figure2:
     input:
-        trials="results/tables/trials.csv",
+        trials=fitting("figure2", "results/tables/trials.csv"),
         baselines="results/tables/baselines.csv",
         significance="results/tables/significance.csv",
     output:
@@ -189,7 +189,7 @@ use rule test_significance as test_arms_significance with:
 rule tabulate_arms:
     input:
         trials="results/tables/{figure}_trials.csv",
-        baselines=lambda wildcards: f"results/{CONFIG['figures'][wildcards.figure]['dataset']}/baselines.csv",
+        baselines=lambda wildcards: f"results/{cells_of_figure(wildcards.figure)[0]}/baselines.csv",
         significance="results/tables/{figure}_significance.csv",
     output:
         "results/tables/{figure}.csv",

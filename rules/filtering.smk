@@ -34,7 +34,7 @@ rule train_proxy:
 rule validate_proxy:
     input:
         model=proxy_model,
-        index=f"results/{CONFIG['proxy']['validation']['dataset']}/cohort/index.parquet",
+        index=fitting("proxy", f"results/{CONFIG['proxy']['validation']['dataset']}/cohort/index.parquet"),
         meta=f"results/{CONFIG['proxy']['validation']['dataset']}/cohort/cohort.json",
         images=f"results/{CONFIG['proxy']['validation']['dataset']}/cohort/images.npy",
     output:

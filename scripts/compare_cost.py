@@ -12,6 +12,7 @@ from pathlib import Path
 
 from scripts.lib.cli import make_parser, run, set_threads
 from scripts.lib.config import load_study
+from scripts.lib.config_parts import fit_targets
 from scripts.lib.errors import InputError
 from scripts.lib.planning.cost import cost_rows, write_cost
 from scripts.lib.planning.estimate import make_plan
@@ -29,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--configfile", type=Path, nargs="*", default=[], help="overlays that the run had")
     parser.add_argument("--machine", default="cpu-2core", help="machine class of the plan (default cpu-2core)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="results of the run")
-    parser.add_argument("--targets", nargs="*", default=EVERYTHING, help="what is planned (default: all figures)")
+    parser.add_argument("--targets", nargs="*", help="what is planned (default: all figures that the study has)")
     parser.add_argument("--out-csv", type=Path, required=True, help="the table")
     add_figure_files(parser)
     options = parser.parse_args(argv)
@@ -39,7 +40,8 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError(f"{root / BENCHMARKS}: no benchmark file; make the study in {root} first, e.g. make figure2")
     overlays = [path.resolve() for path in options.configfile]
     config, rates = load_study([ROOT / "config.yaml", *overlays]), read_rates(options.machine)
-    jobs = list_jobs(config, overlays, options.targets, rates["machine"]["cores"])
+    targets = options.targets or fit_targets(config, EVERYTHING)
+    jobs = list_jobs(config, overlays, targets, rates["machine"]["cores"])
     rows = cost_rows(make_plan(jobs, config, read_sizes(config, options.results), rates), root)
     if not rows[-1]["jobs_measured"]:
         raise InputError(f"{root / BENCHMARKS}: no benchmark file of this study; give the overlays that the run had")

@@ -15,6 +15,7 @@ import argparse
 from pathlib import Path
 
 from scripts.lib.cli import make_parser, run, set_threads
+from scripts.lib.command_line import parse_values
 from scripts.lib.config import load_study
 from scripts.lib.planning.estimate import make_plan, wall_hours
 from scripts.lib.planning.jobs import ROOT, list_jobs
@@ -29,13 +30,14 @@ def main(argv: list[str] | None = None) -> None:
     options = _parser().parse_args(argv)
     set_threads(options.threads)
     overlays = [path.resolve() for path in options.configfile]
-    config = load_study([ROOT / "config.yaml", *overlays])
+    given = parse_values(options.config)
+    config = load_study([ROOT / "config.yaml", *overlays], given)
     rates = read_rates(options.machine)
     machine = rates["machine"]
     cores, gpus = machine_size(options.cores, options.gpus, machine, config)
     shares, source = assumed_shares(options.efficiency, machine)
     sizes = read_sizes(config, options.results)
-    plan = make_plan(list_jobs(config, overlays, options.targets, cores), config, sizes, rates)
+    plan = make_plan(list_jobs(config, overlays, options.targets, cores, given), config, sizes, rates)
     plan.warnings += found_missing(plan, config, options.results)
     print(f"{config['study']['name']} on {machine['name']} ({machine.get('gpu') or machine.get('processor')})")
     print("\n".join(size_lines(sizes)), end="\n\n")
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = make_parser(__doc__)
     parser.add_argument("targets", nargs="*", help="files or targets to plan for (default: the workflow's default)")
     parser.add_argument("--configfile", type=Path, nargs="+", default=[], help="overlays of config.yaml")
+    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="keys laid on top of the overlays")
     parser.add_argument("--machine", default="cpu-2core", help="machine class (default cpu-2core)")
     parser.add_argument("--cores", type=int, help="processor cores at work at once (default: the class's)")
     parser.add_argument("--gpus", type=int, help="GPUs at work at once (default 1 where the class has one)")

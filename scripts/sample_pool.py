@@ -39,6 +39,7 @@ def main(argv: list[str] | None = None) -> None:
 
     with lean_imports():
         from scripts.lib.diffusion.devices import place
+        from scripts.lib.diffusion.encoding import tokenize
         from scripts.lib.diffusion.generator import open_generator
         from scripts.lib.diffusion.pool import Parts, open_conditions, write_shard
         from scripts.lib.diffusion.sampling import Sampler
@@ -51,6 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     conditions, rows = open_conditions(args.conditions, Cohort.open(args.cohort), args.shard, args.shards)
     sampler = Sampler(generator, conditions.cohort.structures, settings, args.seed, place(settings))
     chosen = conditions.table
+    tokenize(list(chosen["prompt"].dropna().unique()), generator.tokenizer)  # warns once of all prompts that are cut
     identity = content_hash(
         fingerprint("scripts.sample_pool") + versions("sample_pool"),
         to_json(args.config),

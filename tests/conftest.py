@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # Two processes whose threads wait for each other by spinning would be many times slower than one.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Processes whose threads wait for each other by spinning would be many times slower, and the low bits of a training depend
+# on the number of its threads: one, on a machine of any size.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("Snakefile", "rules", "scripts", "envs", "profiles", "studies", "config.yaml")
@@ -60,6 +60,31 @@ class Workflow:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests of the whole workflow: they take longest, and other processes run the other files beside them."""
     items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
+
+
+# What a skipped test says, what such tests are, and how to run them.
+SKIPS = {
+    "chromium": "of the rating page in a browser (`apt-get install chromium`)",
+    "SYNTHORAX_REAL_CXR": "on real films (SYNTHORAX_REAL_CXR=FOLDER of labels.csv, images/ and masks/)",
+}
+
+
+def skipped_line(reasons: list[str]) -> str:
+    """Return the line that says which tests were skipped and how to run them, from the reasons that they gave."""
+    told = []
+    for word, what in SKIPS.items():
+        if count := sum(word in reason for reason in reasons):
+            told.append(f"{count} {what}")
+    others = sorted({reason for reason in reasons if not any(word in reason for word in SKIPS)})
+    told += [f"{sum(one == reason for one in reasons)} because: {reason}" for reason in others]
+    return f"Skipped tests: {'; '.join([*told, 'those on a SLURM (`make test-cluster`)'])}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what did not run and how to get it."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = [str(report.longrepr[-1]) for report in reports if isinstance(report.longrepr, tuple)]
+    terminalreporter.write_line(skipped_line([reason.removeprefix("Skipped: ") for reason in reasons]))
 
 
 def copy_repository(target: Path) -> Workflow:

@@ -50,7 +50,7 @@ class Machine:
     def run(self, *options: object, command: list[str] | None = None, **variables: str) -> tuple[int, str, str]:
         """Return (status, stdout, stderr)."""
         process = self.start(*options, command=command or SHOW, **variables)
-        out, error = process.communicate(timeout=60)
+        out, error = process.communicate(timeout=300)
         return process.returncode, out.strip(), error.strip()
 
     def holder(self, seconds: float = 0.0, linger: float = 0.0) -> list[str]:
@@ -67,7 +67,7 @@ TWO = "GPU 0: NVIDIA A (UUID: GPU-aaaa-1)\nGPU 1: NVIDIA A (UUID: GPU-bbbb-2)"
 SLICED = TWO + "\n  MIG 1g.5gb      Device  0: (UUID: MIG-cccc-3)\n  MIG 1g.5gb      Device  1: (UUID: MIG-dddd-4)"
 
 
-def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 300.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline

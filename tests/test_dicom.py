@@ -316,10 +316,10 @@ def nested(depth: int, undefined: bool) -> bytes:
 
 @pytest.mark.parametrize("closed", [True, False])
 def test_sequences_nested_10000_deep_are_rejected_soon(closed: bool) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(Rejected):
         read(nested(10_000, closed))
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_deflated_bomb_is_rejected_and_a_deflated_film_is_read() -> None:

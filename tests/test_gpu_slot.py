@@ -67,7 +67,7 @@ def test_a_job_waits_with_one_line_and_goes_on_when_the_holder_is_killed(machine
     until(lambda: list((machine.folder / "locks").glob("waiting.*")))
     # The launcher is killed: its command is asked to end, takes a second for it, and has the lease until then.
     first.kill()
-    _, error = second.communicate(timeout=30)
+    _, error = second.communicate(timeout=300)
     assert second.returncode == 0 and not machine.told("COLLISION")
     assert int(machine.told("stopped")[0][0]) < int(machine.told("begin")[1][0])
     assert error.count("all taken; waiting for 1 of the GPUs GPU-aaaa-1, GPU-bbbb-2 of this machine") == 1
@@ -81,7 +81,7 @@ def test_later_jobs_do_not_overtake_a_job_for_two(machine: Machine) -> None:
     until(lambda: list((machine.folder / "locks").glob("waiting.1")))
     later = machine.start("--gpus", 1)  # one device is free, but kept for the job before
     for job in (first, both, later):
-        job.communicate(timeout=30)
+        job.communicate(timeout=300)
     assert [event[4].count(",") for event in machine.told("begin")] == [0, 1, 0]
 
 
@@ -103,7 +103,7 @@ def test_small_jobs_share_a_device_and_a_large_one_takes_all_of_it(machine: Mach
     waiting = [machine.start("--gpus", 1, "--share", 2, command=machine.holder(), **one)]
     waiting.append(machine.start("--gpus", 1, command=machine.holder(), CUDA_VISIBLE_DEVICES="GPU-bbbb"))
     for job in (*pair, *waiting):
-        assert "Traceback" not in job.communicate(timeout=30)[1]
+        assert "Traceback" not in job.communicate(timeout=300)[1]
     first_end = min(int(event[0]) for event in machine.told("end"))
     assert sorted(int(event[0]) for event in machine.told("begin"))[2] > first_end
     assert not machine.told("COLLISION")
@@ -118,7 +118,7 @@ def test_every_name_of_a_device_is_the_same_lease(machine: Machine) -> None:
     until(lambda: list((machine.folder / "locks").glob("waiting.1")))
     assert machine.run("--gpus", 1, CUDA_VISIBLE_DEVICES="1,MIG-dddd-4")[1] == "MIG-dddd-4 PCI_BUS_ID"
     holder.terminate()
-    assert same.communicate(timeout=30)[0] == "1 PCI_BUS_ID\n"
+    assert same.communicate(timeout=300)[0] == "1 PCI_BUS_ID\n"
     assert machine.run("--gpus", 1)[1] == "GPU-aaaa-1 PCI_BUS_ID"
     assert "MIG instances cannot be joined" in machine.run("--gpus", 2)[2]
     assert holder.wait() == 143
@@ -158,7 +158,7 @@ def test_a_lost_gpu_is_named_and_the_others_serve(machine: Machine) -> None:
     machine.list(TWO.splitlines()[0])
     holder.terminate()
     holder.communicate()
-    assert "GPU 1 was lost while this waited" in waiting.communicate(timeout=30)[1]
+    assert "GPU 1 was lost while this waited" in waiting.communicate(timeout=300)[1]
     assert waiting.returncode == 1
 
 
@@ -191,7 +191,7 @@ def test_signals_and_statuses_pass_through(machine: Machine, script: str, sent: 
         assert job.stdout is not None and job.stdout.readline() == "up\n"
         time.sleep(0.05)
         job.send_signal(sent)
-    assert job.wait(timeout=30) == status
+    assert job.wait(timeout=300) == status
     job.communicate()
 
 

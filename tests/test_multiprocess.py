@@ -119,7 +119,7 @@ def test_two_processes_give_the_losses_of_one_and_stop_together(
     while not stored.is_file() and started.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     started.send_signal(signal.SIGTERM)
-    _, log = started.communicate(timeout=60)
+    _, log = started.communicate(timeout=240)
     assert started.returncode == 143, log[-4000:]
     first, second = (json.loads((tmp_path / f"losses-{rank}.json").read_text()) for rank in (0, 1))
     assert first["losses"] == second["losses"]

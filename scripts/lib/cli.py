@@ -35,11 +35,9 @@ def _read_settings(text: str) -> dict[str, Any]:
     if text.lstrip().startswith("{"):
         settings = json.loads(text)
     elif Path(text).suffix in {".yaml", ".yml", ".json"} and Path(text).is_file():
-        import yaml
+        from scripts.lib.study_files import read_yaml
 
-        # YAML would read JSON's 1e-06, which has no point, as text.
-        read = json.loads if Path(text).suffix == ".json" else yaml.safe_load
-        settings = read(Path(text).read_text())
+        settings = read_yaml(text)
     else:
         raise argparse.ArgumentTypeError(f"neither JSON text nor an existing .json or .yaml file: {text[:80]}")
     if not isinstance(settings, dict):

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from scripts.lib.config_faults import schema_faults, sense_faults
+from scripts.lib.config_faults import sense_faults
+from scripts.lib.config_schema import retyped, schema_faults
 from scripts.lib.errors import InputError
+from scripts.lib.study_files import read_yaml
 
 PLACEHOLDER = re.compile(r"\{(films|data)\}")
 PER_DATASET = ("write_phantom", "prepare_cohort", "conditions", "trials", "score_pool", "filter_pool")
@@ -28,42 +28,6 @@ PROXY = {
 }
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """A YAML loader that refuses a key given twice."""
-
-
-def _mapping_without_duplicates(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: dict[Any, int] = {}
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        line = key_node.start_mark.line + 1
-        if key in seen:
-            raise InputError(
-                f"{node.start_mark.name}:{line}: key {key!r} is given twice (first in line {seen[key]}); keep one of them"
-            )
-        seen[key] = line
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_duplicates)
-
-
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Return a YAML file's mapping; raises InputError for a key given twice or text that is not YAML."""
-    path = Path(path)
-    try:
-        with path.open() as stream:
-            content = yaml.load(stream, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such configuration file") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: expected a mapping of keys, got {type(content).__name__}")
-    return content
-
-
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return `base` with `over` laid on top: mappings merge key by key, everything else is replaced."""
     merged = dict(base)
@@ -73,12 +37,15 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def load_study(paths: Iterable[str | Path]) -> dict[str, Any]:
-    """Read and merge config.yaml and its overlays (in order), check the result, fill placeholders."""
+def load_study(paths: Iterable[str | Path], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Read and merge config.yaml and its overlays (in order), check the result, fill placeholders.
+
+    given  values of `--config`, laid on top of all files; Snakemake hands numbers inside of them on as text
+    """
     config: dict[str, Any] = {}
     for path in paths:
         config = merge(config, read_yaml(path))
-    return resolve(config)
+    return resolve(retyped(merge(config, given), given) if given else config)
 
 
 def resolve(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,110 +1,106 @@
-"""Faults of a configuration, one line each: what the schema refuses, and what only makes no sense together.
+"""Faults of a configuration that no schema sees, one line each: names that do not exist, values that do not go together.
 
+Faults of a part that only some targets need (a figure, the raters) are asked for by that target: config_parts.py.
 Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 """
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
+from scripts.lib.config_schema import unknown_key
+from scripts.lib.errors import InputError
+from scripts.lib.formats.sources import FOLDER_COLUMNS, reader_settings
 
-from scripts.lib.exposure import learned_split, validation_faults
-
-SCHEMA_FILE = Path(__file__).resolve().parents[2] / "rules" / "config.schema.yaml"
-NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
-
-
-def schema_faults(config: Mapping[str, Any]) -> list[str]:
-    """Return one line for each key that the schema does not take: unknown, wrong type, out of bounds, missing."""
-    import jsonschema
-
-    schema = yaml.safe_load(SCHEMA_FILE.read_text())
-    validator = jsonschema.Draft202012Validator(schema)
-    errors = sorted(validator.iter_errors(config), key=lambda error: [str(part) for part in error.absolute_path])
-    return [line for error in errors for line in _explain(error)]
-
-
-def _explain(error: Any) -> list[str]:
-    where = ".".join(str(part) for part in error.absolute_path) or "top level"
-    if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        unknown = [key for key in error.instance if key not in known]
-        return [_unknown_key(where, str(key), known) for key in unknown]
-    if error.validator == "required":
-        return [f"config: {where}: {error.message.replace(' is a required property', '')} is missing"]
-    value = json.dumps(error.instance, default=str)
-    value = value if len(value) < 60 else value[:57] + "..."
-    hint = ""
-    if isinstance(error.instance, str) and NUMBER_TEXT.fullmatch(error.instance):
-        hint = " (YAML reads 1e-4 as text: write 1.0e-4)"
-    described = f"; it means: {error.schema['description']}" if "description" in error.schema else ""
-    return [f"config: {where} = {value}: expected {_expected(error)}{hint}{described}"]
-
-
-def _unknown_key(where: str, key: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    advice = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
-    return f"config: {where}: unknown key {key!r}; {advice}"
-
-
-def _expected(error: Any) -> str:
-    words = {
-        "minimum": "at least",
-        "exclusiveMinimum": "more than",
-        "maximum": "at most",
-        "exclusiveMaximum": "less than",
-        "enum": "one of",
-        "type": "type",
-        "pattern": "text of the form",
-        "minItems": "a list of at least this length:",
-        "uniqueItems": "a list without repeats:",
-        "const": "exactly",
-    }
-    if error.validator in ("anyOf", "oneOf"):
-        return " or ".join(_expected(inner) for inner in error.context) or "another form"
-    return f"{words.get(error.validator, error.validator)} {json.dumps(error.validator_value, default=str)}"
+# Folders of results/ that a dataset of the same name would write into, and the arm that is always there.
+TAKEN_DATASETS = ("phantom", "generators", "proxy", "mgca", "feedback", "tables", "logs", "benchmarks", "checkpoints")
+TAKEN_ARMS = ("real",)
+# What the phantom draws (scripts/lib/phantom/spec.py, which needs numpy).
+FINDINGS = (
+    *("atelectasis", "cardiomegaly", "consolidation", "edema", "pleural_effusion", "pneumonia", "pneumothorax"),
+    *("rib_fracture", "chest_tube"),
+)
+FRACTION = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def sense_faults(config: Mapping[str, Any]) -> list[str]:
     """Return faults that a schema cannot see: names that do not exist, lists out of order, arms without a generator."""
-    study, datasets, faults = config["study"], config["datasets"], []
-    for key in ("datasets", "foundation"):
-        for name in study[key]:
-            if name not in datasets:
-                faults.append(
-                    "config: study."
-                    + key
-                    + ": "
-                    + _unknown_key("datasets", name, list(datasets)).removeprefix("config: ")
-                )
-    if study["generator_dataset"] not in datasets:
-        faults.append(_unknown_key("study.generator_dataset", study["generator_dataset"], list(datasets)))
-    figure, source = config["figures"]["figure3"], config["finetune"]["source"]
-    for where, arms in (
-        ("study.arms", study["arms"]),
-        ("figures.figure3.arms", figure["arms"]),
-        ("figures.figure4.arms", config["figures"]["figure4"]["arms"]),
-        ("finetune.source", [source["arm"]]),
-    ):
-        faults += [_unknown_key(where, arm, list(config["arms"])) for arm in arms if arm not in config["arms"]]
-    for where, name in (("figures.figure3", figure["dataset"]), ("finetune.source", source["dataset"])):
-        if name not in datasets:
-            faults.append(_unknown_key(where, name, list(datasets)))
-    faults += _feedback_faults(config) + validation_faults(config)
-    if config["arms"].get(source["arm"], {}).get("filter") is None:
-        faults.append(
-            f"config: finetune.source.arm = {source['arm']}: expected an arm with a filter, whose choice is learned"
-        )
-    per_fraction = study["multipliers"]
-    for fraction in study["fractions"]:
-        if f"{fraction:g}" not in per_fraction:
-            faults.append(f'config: study.multipliers: no list for fraction {fraction:g}; add the key "{fraction:g}"')
+    faults = [*_unknown_names(config), *_fraction_faults(config)]
+    for name, section in config["datasets"].items():
+        faults += _dataset_faults(f"datasets.{name}", name, section)
+    for arm in config["arms"]:
+        if arm in TAKEN_ARMS:
+            faults.append(f"config: arms.{arm}: the name of the arm without synthetic images; call it otherwise")
+    return faults or _leaks(config)
+
+
+def _unknown_names(config: Mapping[str, Any]) -> list[str]:
+    """Return one fault for each place that names a dataset, arm, label or finding which the configuration does not have."""
+    study, figures, feedback = config["study"], config["figures"], config["feedback"]
+    source, judge, arms = config["finetune"]["source"], feedback["simulation"]["judge"], config["arms"]
+    datasets, sections = config["datasets"], config["datasets"].values()
+    labels = list(dict.fromkeys(label for section in sections for label in _labels(section)))
+    structures = list(dict.fromkeys(name for section in sections for name in section.get("structures") or []))
+    printed = ["real", *arms, *labels]
+    palette, prompts = config["controlnet"]["palette"], [*labels, "normal"]
+    named: list[tuple[str, Iterable[str], Iterable[str]]] = [
+        ("study.datasets", study["datasets"], datasets),
+        ("study.foundation", study["foundation"], datasets),
+        ("study.generator_dataset", [study["generator_dataset"]], datasets),
+        ("study.arms", study["arms"], arms),
+        ("figures.arm", [figures["arm"]], arms),
+        ("finetune.source.arm", [source["arm"]], arms),
+        ("finetune.source.dataset", [source["dataset"]], datasets),
+        ("proxy.validation.dataset", [config["proxy"]["validation"]["dataset"]], datasets),
+        ("feedback.splits", feedback["splits"], datasets),
+        ("feedback.sets.mask_dataset", [feedback["sets"]["mask_dataset"]], datasets),
+        ("feedback.simulation.judge.findings.dataset", [judge["findings"]["dataset"]], datasets),
+        ("feedback.simulation.judge.masks.dataset", [judge["masks"]["dataset"]], datasets),
+        ("figures.figure3.labels", figures["figure3"]["labels"], labels),
+        # Prompts of the shared section serve the datasets of every overlay; those of a dataset serve its own labels.
+        *((f"arms.{arm}.cells.datasets", arms[arm].get("cells", {}).get("datasets", []), datasets) for arm in arms),
+        ("controlnet.palette", palette if isinstance(palette, Mapping) else [], structures),
+    ]
+    for key in ("figure3", "figure4"):
+        named += [
+            (f"figures.{key}.dataset", [figures[key]["dataset"]], datasets),
+            (f"figures.{key}.arms", figures[key]["arms"], arms),
+            (f"figures.{key}.names", figures[key]["names"], printed),
+        ]
+    for name, section in datasets.items():
+        own = _labels(section)
+        overrides = section.get("conditions", {}).get("prompts", {})
+        named.append((f"datasets.{name}.conditions.prompts", overrides, [*own, "normal"]))
+        if section.get("structures") is not None:
+            named.append((f"datasets.{name}.cover", section.get("cover", {}), section["structures"]))
+        for key in ("prevalence", "accompany"):
+            named.append((f"datasets.{name}.phantom.{key}", section.get("phantom", {}).get(key, {}), FINDINGS))
+    named.append(("conditions.prompts", config["conditions"]["prompts"], prompts))
+    return [
+        unknown_key(where, str(name), list(known))
+        for where, names, known in named
+        for name in names
+        if name not in known
+    ]
+
+
+def _labels(section: Mapping[str, Any]) -> list[str]:
+    target = section["target"]
+    return [*section["labels"], *(target if isinstance(target, list) else [target])]
+
+
+def _fraction_faults(config: Mapping[str, Any]) -> list[str]:
+    study, faults = config["study"], []
+    per_fraction, written = study["multipliers"], [f"{fraction:g}" for fraction in study["fractions"]]
+    for fraction, text in zip(study["fractions"], written, strict=True):
+        if not FRACTION.fullmatch(text) or written.count(text) > 1:
+            faults.append(f"config: study.fractions: {fraction} is too small or too near another; six digits count")
+        elif text not in per_fraction:
+            faults.append(f'config: study.multipliers: no list for fraction {text}; add the key "{text}"')
+    for where, keys in (("study.multipliers", per_fraction), ("sampling.shards", config["sampling"]["shards"])):
+        faults += [f'config: {where}: key "{key}": write "{float(key):g}"' for key in keys if key != f"{float(key):g}"]
     for fraction, multipliers in per_fraction.items():
         if multipliers != sorted(multipliers) or multipliers[0] != 0:
             faults.append(
@@ -113,26 +109,33 @@ def sense_faults(config: Mapping[str, Any]) -> list[str]:
     return faults
 
 
-def _feedback_faults(config: Mapping[str, Any]) -> list[str]:
-    """Return faults of the section `feedback`: unknown datasets, masks of another cohort than the pool's, seen films."""
-    feedback, study = config["feedback"], config["study"]
-    faults = [
-        _unknown_key("feedback.splits", name, list(config["datasets"]))
-        for name in feedback["splits"]
-        if name not in config["datasets"]
-    ]
-    masks = feedback["sets"]["mask_dataset"]
-    if masks != study["generator_dataset"]:
-        faults.append(
-            f"config: feedback.sets.mask_dataset = {masks}: expected study.generator_dataset ({study['generator_dataset']})"
-        )
-    for name in study["foundation"]:
-        learned = learned_split(config, name)
-        if config["base"]["path"] is None and learned in feedback["splits"].get(name, []):
+def _dataset_faults(where: str, name: str, section: Mapping[str, Any]) -> list[str]:
+    """Return faults of one dataset's own section."""
+    faults = []
+    if name in TAKEN_DATASETS:
+        faults.append(f"config: {where}: results/{name} is the folder of something else; give the dataset another name")
+    try:
+        reader = reader_settings(section["format"], section.get("reader"))
+    except InputError as error:
+        return [*faults, f"config: {where}.reader: {error}"]
+    if section["format"] == "folder":
+        columns = [column for column in reader["columns"] if column not in FOLDER_COLUMNS]
+        faults += [unknown_key(f"{where}.reader.columns", str(column), list(FOLDER_COLUMNS)) for column in columns]
+    if (section["task"] == "multilabel") != isinstance(section["target"], list):
+        expected = "a list of labels" if section["task"] == "multilabel" else "one name"
+        faults.append(f"config: {where}.target = {section['target']}: task {section['task']} expects {expected}")
+    key = "structures" if section["task"] == "segmentation" else "labels"
+    known = section.get(key)  # structures left out are all that the dataset has
+    targets = section["target"] if isinstance(section["target"], list) else [section["target"]]
+    missing = [target for target in targets if known is not None and target not in known]
+    faults += [f"config: {where}.target: {target!r} is not among {where}.{key} ({known})" for target in missing]
+    split = section["split"] if isinstance(section["split"], Mapping) else {}
+    for key, value in split.items():
+        if isinstance(value, float) and value >= 1:
             faults.append(
-                f"config: feedback.splits.{name}: the foundation model learns from split {learned}; hold out another"
+                f"config: {where}.split.{key} = {value}: expected a share below 1, or a whole number of images"
             )
-    return faults + _leaks(config)
+    return faults
 
 
 def _leaks(config: Mapping[str, Any]) -> list[str]:

@@ -31,12 +31,12 @@ class Tokens:
         return Tokens(self.ids[rows], present if keep is None else present & keep)
 
 
-def tokenize(texts: Sequence[object], tokenizer: CLIPTokenizer) -> Tokens:
-    """Tokenize texts to the tokenizer's length; warns once when texts are longer, and cuts them."""
+def tokenize(texts: Sequence[object], tokenizer: CLIPTokenizer, quiet: bool = False) -> Tokens:
+    """Tokenize texts to the tokenizer's length; warns once, unless `quiet`, when texts are longer, and cuts them."""
     plain = [plain_text(text) for text in texts]
     length = tokenizer.model_max_length
     unique = sorted({text for text in plain if text is not None})
-    long = [text for text in unique if len(tokenizer(text).input_ids) > length]
+    long = [] if quiet else [text for text in unique if len(tokenizer(text).input_ids) > length]
     if long:
         warnings.warn(
             f"{len(long)} texts have more than {length} tokens and are cut, e.g. {long[0][:60]!r}", stacklevel=2

@@ -178,7 +178,7 @@ class Sampler:
             if len(self._states) >= KEPT_PROMPTS:
                 self._states.pop(next(iter(self._states)))
             with torch.inference_mode():
-                tokens = tokenize([prompt], self.generator.tokenizer)
+                tokens = tokenize([prompt], self.generator.tokenizer, quiet=True)  # the command warns, once
                 self._states[prompt] = encode_text(tokens, self.generator.text_encoder)[0]
         return self._states[prompt]
 

@@ -77,6 +77,8 @@ READERS: dict[str, dict[str, Any]] = {
         **SHARED,
     },
 }
+# What `columns` of a folder may rename (scripts/lib/formats/folder.py).
+FOLDER_COLUMNS = ("image_id", "file", "patient_id", "mask_file", "report", "split", "view", "sex", "age")
 ALLOWED: dict[str, tuple[Any, ...]] = {
     "uncertainty": ("mgca", "zeros", "ones", "ignore"),
     "blank": ("zero", "ignore"),

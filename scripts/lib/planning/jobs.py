@@ -16,17 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from scripts.lib.config import stage
+from scripts.lib.config import merge, stage
 from scripts.lib.errors import InputError
 from scripts.lib.formats.sources import tables
 from scripts.lib.raw_trees import PHANTOM
 
 ROOT = Path(__file__).resolve().parents[3]
 NO_DATA = "data"
-# Targets that together hold every stage that a study may run.
-EVERYTHING = ("all", "figures", "figure3")
+# Targets that together hold every stage that a study may run, and the parts of its configuration that each needs.
+RATED = ("figure3", "figure4", "finetune", "proxy", "feedback")
+EVERYTHING = {"all": (), "figure3": ("figure3", "finetune", "proxy"), "figures": RATED}
 
 
 @dataclass(frozen=True)
@@ -45,18 +44,26 @@ class Job:
     outputs: tuple[str, ...] = ("",)
 
 
-def list_jobs(config: Mapping[str, Any], overlays: Sequence[Path], targets: Sequence[str], cores: int) -> list[Job]:
+def list_jobs(
+    config: Mapping[str, Any],
+    overlays: Sequence[Path],
+    targets: Sequence[str],
+    cores: int,
+    given: Mapping[str, Any] | None = None,
+) -> list[Job]:
     """Return the jobs that make `targets` ([] = the workflow's default) in a study from nothing.
 
-    `config` is the resolved configuration, `overlays` the files beside config.yaml that it came from. Raises InputError
+    `config` is the resolved configuration, `overlays` the files beside config.yaml that it came from, `given` the values of
+    `--config`. Raises InputError
     with Snakemake's own last words when it cannot plan, e.g. for an unknown target.
     """
     with tempfile.TemporaryDirectory(prefix="synthorax-plan-") as name:
         folder = Path(name)
         empty = folder / "run"
         empty.mkdir()
-        stand_ins = folder / "stand-ins.yaml"
-        stand_ins.write_text(yaml.safe_dump(write_stand_ins(config, folder / NO_DATA, empty)))
+        stand_ins = folder / "stand-ins.json"
+        overlay = merge(given or {}, write_stand_ins(config, folder / NO_DATA, empty))
+        stand_ins.write_text(json.dumps(overlay))
         found = folder / "jobs.json"
         command = [
             sys.executable,
