@@ -8,15 +8,19 @@ from scripts.lib.config_parts import check_part
 from scripts.lib.errors import InputError
 from scripts.lib.fingerprint import fingerprint
 from scripts.lib.launching import check_gpu_limit
+from scripts.lib.nameless_user import name_user
 from scripts.lib.raw_trees import check_sources, root_of, tracked_files
 from scripts.lib.stale_locks import clear_stale_locks
-from scripts.lib.starting import begin_jobs, check_profile, one_line
+from scripts.lib.starting import begin_jobs, check_place, check_profile, one_line
 from scripts.lib.versions import versions
+
+name_user()
 
 # The Snakemake that somebody has started speaks for the folder, not those that it starts for single jobs.
 ALIVE = None
 if workflow.is_main_process:
     one_line(check_profile, sys.argv[1:], Path(workflow.basedir))
+    one_line(check_place, Path(workflow.basedir))
     ALIVE = one_line(clear_stale_locks)
 
 
