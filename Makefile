@@ -10,6 +10,10 @@ DIR ?= .
 OVERLAY = $(if $(STUDY),--configfile '$(STUDY)') $(if $(CONFIG),--config $(CONFIG))
 PLACE = $(if $(filter-out .,$(DIR)),--directory '$(DIR)')
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES)
+# Where the system knows no home for a user (a container under a bare number), Snakemake would not start.
+ifeq ($(HOME),)
+export HOME := $(shell mktemp -d)
+endif
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: figure2 figure3 figures rate plan test test-cluster lint bench clean help

@@ -10,17 +10,21 @@ from scripts.lib.errors import InputError
 from scripts.lib.exposure import exposure, exposures, proxy_judged_on_training
 from scripts.lib.fingerprint import fingerprint
 from scripts.lib.launching import check_gpu_limit
+from scripts.lib.nameless_user import name_user
 from scripts.lib.processor import asks, precision_here, resolved
 from scripts.lib.raw_content import raw_content
 from scripts.lib.raw_trees import check_sources, root_of, tracked_files
 from scripts.lib.stale_locks import clear_stale_locks
-from scripts.lib.starting import begin_jobs, check_profile, one_line
+from scripts.lib.starting import begin_jobs, check_place, check_profile, one_line
 from scripts.lib.versions import versions
+
+name_user()
 
 # The Snakemake that somebody has started speaks for the folder, not those that it starts for single jobs.
 ALIVE = None
 if workflow.is_main_process:
     one_line(check_profile, sys.argv[1:], Path(workflow.basedir))
+    one_line(check_place, Path(workflow.basedir))
     ALIVE = one_line(clear_stale_locks)
 
 

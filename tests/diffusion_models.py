@@ -127,7 +127,7 @@ def conditions_table(count: int, kinds: tuple[str, ...] = ("text", "mask", "both
     return table.astype({"prompt": "string", "mask_source": "string", "transform": "string", "pneumothorax": "Int8"})
 
 
-def write_base(folder: Path, image_channels: int = 1, text_width: int = 16, length: int = 24, seed: int = 0) -> Path:
+def write_base(folder: Path, image_channels: int = 1, text_width: int = 16, length: int = 8, seed: int = 0) -> Path:
     """Write a random foundation model of Stable Diffusion's shape, as diffusers itself would: no synthorax.json."""
     torch.manual_seed(seed)
     tokenizer = train_tokenizer(REPORTS, 560, length)

@@ -27,6 +27,9 @@ from tests.diffusion_models import (
     write_cohort,
 )
 
+# The toys' tokenizer has eight places: it cuts nearly every text, and the command says so.
+pytestmark = pytest.mark.filterwarnings("ignore:.* texts have more than 8 tokens:UserWarning")
+
 KINDS = ["both", "text", "mask", "both", "text"]
 
 

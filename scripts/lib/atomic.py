@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,9 +11,14 @@ from pathlib import Path
 
 from scripts.lib.full_disk import FullDiskError, full_disk, full_disk_error
 
+LONGEST_NAME = 255  # bytes, on nearly every file system
+
 
 def _temporary_sibling(path: Path) -> Path:
-    return path.parent / f".{path.name}.{os.getpid()}.part"
+    name = f".{path.name}.{os.getpid()}.part"
+    if len(os.fsencode(name)) > LONGEST_NAME:  # the output's own name may be as long as the file system allows
+        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.{os.getpid()}.part"
+    return path.parent / name
 
 
 def sync(path: Path) -> None:

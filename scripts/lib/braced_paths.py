@@ -27,7 +27,9 @@ def without_braces(config: Mapping[str, Any], folder: str | Path) -> dict[str, A
         if not isinstance(value, str) or not BRACES.search(value):
             continue
         local = LOCAL if value.startswith(LOCAL) else ""
-        section[key] = local + str(_link(Path(base, value.removeprefix(local)), Path(folder)))
+        link = _link(Path(base, value.removeprefix(local)), Path(folder))
+        # A table is looked for below the root, unless its path is absolute.
+        section[key] = local + str(link.absolute() if base else link)
     return config
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -12,9 +13,20 @@ from typing import Any, TypeVar
 
 from scripts.lib.errors import InputError
 from scripts.lib.full_disk import full_disk_line
+from scripts.lib.nameless_user import name_user
 from scripts.lib.preemption import end_on_request
 
 T = TypeVar("T")
+# What is wrong with a path that somebody gave, and what helps.
+PLACES = {
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EACCES: "choose another place, or ask for the right to use this one",
+    errno.EPERM: "choose another place, or ask for the right to use this one",
+    errno.EROFS: "choose a place that can be written",
+    errno.ENOTDIR: "a part of the path is a file; choose another place",
+    errno.EISDIR: "this is a folder; name a file",
+    errno.ELOOP: "links lead in a circle; correct them",
+}
 
 
 def make_parser(doc: str | None) -> argparse.ArgumentParser:
@@ -72,11 +84,19 @@ def run(main: Callable[[], None]) -> None:
     SIGTERM and SIGUSR1 end it with status 143, and nothing is left half-written.
     """
     end_on_request()
+    name_user()
     try:
         main()
     except Exception as error:
-        line = str(error) if isinstance(error, InputError) else full_disk_line(error)
+        line = str(error) if isinstance(error, InputError) else full_disk_line(error) or _place_line(error)
         if line is None:
             raise
         print(f"{Path(sys.argv[0]).stem}: error: {line}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _place_line(error: Exception) -> str | None:
+    """Return the line about a path that cannot be used; None for any other error."""
+    if not isinstance(error, OSError) or error.errno not in PLACES or not error.filename:
+        return None
+    return f"{str(error.filename)[:300]}: {error.strerror}; {PLACES[error.errno]}"

@@ -78,6 +78,14 @@ def check_profile(arguments: Sequence[str], root: Path) -> None:
     raise InputError(f"{PROFILE_OPTION} {given}: there is no such folder; the workflow has {known}")
 
 
+def check_place(root: Path) -> None:
+    """Refuse a folder of the workflow whose path holds braces, which Snakemake takes for wildcards; raises InputError."""
+    if set("{}") & set(str(root)):
+        raise InputError(
+            f"{root}: Snakemake cannot work with braces in the path of the workflow; move or rename the folder"
+        )
+
+
 def executor_of(workflow: Workflow) -> str:
     """Return which executor runs the jobs: local, slurm, cluster-generic ..."""
     return workflow.executor_plugin.name.replace("_", "-")
