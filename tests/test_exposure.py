@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scripts.lib import config as study_config
-from scripts.lib.config_faults import sense_faults
+from scripts.lib.config_parts import check_part, part_faults
 from scripts.lib.errors import InputError
 from scripts.lib.exposure import exposure, exposures
 
@@ -100,7 +100,7 @@ def test_the_real_films_study_says_what_its_raters_taught() -> None:
 def test_films_that_may_not_judge_the_proxy_are_refused(default, validation, complaint) -> None:
     default["proxy"]["validation"] |= validation
     with pytest.raises(InputError, match=rf"proxy.validation = .*{complaint}") as caught:
-        study_config.resolve(default)
+        check_part(default, "proxy")
     assert "\n" not in str(caught.value)
     default["proxy"]["validation"] |= {"dataset": "chexpert", "split": "train"}
-    assert sense_faults(default) == []
+    assert list(part_faults(default, "proxy")) == []
