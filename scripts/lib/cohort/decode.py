@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.lib.cohort import plausibility
 from scripts.lib.cohort.geometry import fit_image, fit_masks
 from scripts.lib.errors import InputError
 from scripts.lib.formats import dicom, raster, rle
@@ -20,6 +21,7 @@ from scripts.lib.formats.paths import read_inside
 from scripts.lib.formats.record import MaskSource, Record, Rejected, Rejection
 from scripts.lib.formats.reports import impression
 
+OBLONG = "films whose pixels are not square, made square"
 NO_REPORT = "films without a report file"
 
 
@@ -60,15 +62,36 @@ class Decoder:
         if record.report_file:
             record.report = self._report(record, notes)
         masks = self._masks(record, image.shape, notes)
-        small = fit_image(image, self.resolution, self.fit)
-        field = fit_masks(masks, self.structures, self.resolution, self.fit, self.cover) if self.structures else None
+        plausibility.mask_notes(masks, notes)
+        notes[OBLONG] += header.aspect != 1.0 and self.fit != "stretch"
+        small = fit_image(image, self.resolution, self.fit, header.aspect)
+        field = None
+        if self.structures:
+            field = fit_masks(masks, self.structures, self.resolution, self.fit, self.cover, header.aspect)
         source = hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
-        return Decoded(record, small, field, source, header.sop_uid, notes)
+        return Decoded(record, small, field, source, header.sop_uid, notes, self._placement(small, masks, field, notes))
+
+    def _placement(
+        self,
+        image: NDArray[np.uint8],
+        masks: Mapping[str, NDArray[np.bool_]],
+        field: NDArray[np.uint8] | None,
+        notes: Counter[str],
+    ) -> str | None:
+        """Return in which placement the film's lungs fit it best ("" as they are), None for a film without lungs."""
+        if field is None or "lungs" not in masks:
+            return None
+        lungs = (field >> np.uint8(self.structures.index("lungs")) & np.uint8(1)).astype(bool)
+        if not lungs.any():
+            return None
+        name, gain = plausibility.lung_placement(image, lungs)
+        notes[plausibility.TURNED] += gain > plausibility.GAIN
+        return name
 
     def _film(self, data: bytes) -> tuple[NDArray[np.uint8], dicom.Header, Counter[str]]:
         if raster.is_raster(data):
             image, notes = raster.read_film(data, self.max_pixels, self.percentiles)
-            return image, dicom.Header(), notes
+            return image, dicom.Header(aspect=raster.pixel_aspect(data)), notes
         kind = raster.kind_of(data)
         if not dicom.is_dicom(data) and kind != raster.UNKNOWN:
             raise Rejected(f"not a film but {kind}")
@@ -120,7 +143,8 @@ class Decoder:
 class Decoded:
     """A film at the study's resolution: image uint8 (R, R), mask bit field uint8 (R, R) or None, and what was noted.
 
-    `source` is the SHA-256 of the full-size grey image, `sop_uid` the identifier in its DICOM header.
+    `source` is the SHA-256 of the full-size grey image, `sop_uid` the identifier in its DICOM header, `placement` how
+    its lungs would fit it best (plausibility.py), None without lungs.
     """
 
     record: Record
@@ -129,6 +153,7 @@ class Decoded:
     source: str
     sop_uid: str
     notes: Counter[str]
+    placement: str | None = None
 
 
 def box_mask(boxes: Sequence[Sequence[float]], shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lib.errors import InputError
-from scripts.lib.formats import deflate, encapsulated, voi
-from scripts.lib.formats.intensity import to_8bit
+from scripts.lib.formats import aspect, deflate, encapsulated, voi
+from scripts.lib.formats.intensity import LUMA, to_8bit
 from scripts.lib.formats.labels import age_of, sex_of, view_of
 from scripts.lib.formats.record import Rejected, reason_of
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 NO_PREAMBLE = "DICOM files without preamble"
 INVERTED = "MONOCHROME1 films inverted"
 DIRTY = "DICOM films with bits beyond BitsStored, masked"
@@ -35,15 +34,21 @@ PADDED = "DICOM films with padding, shown black"
 SIGNED = "DICOM films with signed pixels"
 COLOURED = "colour films turned to grey"
 BURNED_IN = "films whose header says that letters are burned in"
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a DICOM header says of a film beside its pixels; "" or None where it says nothing."""
+    """What a DICOM header says of a film beside its pixels; "" or None where it says nothing.
+
+    `aspect` is the height of a pixel over its width.
+    """
 
     sop_uid: str = ""
     patient_id: str = ""
     view: str = ""
     sex: str = ""
     age: float | None = None
+    aspect: float = 1.0
 
 
 def is_dicom(data: bytes) -> bool:
@@ -154,9 +159,7 @@ def _render(dataset: Dataset, percentiles: Sequence[float], notes: Counter[str])
     return to_8bit(values, percentiles, valid) if ends is None else _between(values, ends, valid)
 
 
-def _grey(
-    stored: NDArray, dataset: Dataset, percentiles: Sequence[float], notes: Counter[str]
-) -> NDArray[np.uint8]:
+def _grey(stored: NDArray, dataset: Dataset, percentiles: Sequence[float], notes: Counter[str]) -> NDArray[np.uint8]:
     """Return an RGB film as grey; pixel_array has turned every other colour space into RGB."""
     deep = int(dataset.BitsStored) > 8
     if deep and dataset.PhotometricInterpretation.startswith("YBR_FULL"):
@@ -186,6 +189,7 @@ def _header(dataset: Dataset, notes: Counter[str]) -> Header:
         view=view_of(_text(dataset, "ViewPosition")),
         sex=sex_of(_text(dataset, "PatientSex")),
         age=age_of(_text(dataset, "PatientAge")),
+        aspect=aspect.of_dicom(dataset),
     )
 
 

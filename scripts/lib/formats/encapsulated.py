@@ -138,7 +138,9 @@ def _check_picture(picture: codestream.Picture, coding: str, dataset: Dataset) -
     """Raise Rejected when the picture is of another coding, size or number of samples than the header's."""
     rows, columns, samples = int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel") or 1)
     if picture.kind != coding:
-        raise Rejected(f"{picture.kind} picture in a file of transfer syntax {dataset.file_meta.TransferSyntaxUID.name}")
+        raise Rejected(
+            f"{picture.kind} picture in a file of transfer syntax {dataset.file_meta.TransferSyntaxUID.name}"
+        )
     if (picture.rows, picture.columns) != (rows, columns):
         raise Rejected(
             f"compressed picture of {picture.rows} x {picture.columns} pixels, the header says {rows} x {columns}"

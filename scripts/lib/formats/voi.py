@@ -65,9 +65,7 @@ def _in_range(values: NDArray, dataset: Dataset) -> NDArray:
     return values
 
 
-def padding_of(
-    values: NDArray[np.int32], pixels: NDArray, dataset: Dataset, native: bool
-) -> NDArray[np.bool_] | None:
+def padding_of(values: NDArray[np.int32], pixels: NDArray, dataset: Dataset, native: bool) -> NDArray[np.bool_] | None:
     """Return where the stored values are padding, bool (H, W), or None without padding in this image.
 
     `values` are what `stored_values` made of `pixels`. The element is one word of 16 bits, read by the pixels' sign. A
