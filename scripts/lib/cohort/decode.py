@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.lib.cohort import plausibility
 from scripts.lib.cohort.geometry import fit_image, fit_masks
-from scripts.lib.cohort.notes import NO_REPORT, NO_VIEW, UNKNOWN_VIEW
+from scripts.lib.cohort.notes import NO_REPORT, NO_VIEW, OBLONG, UNKNOWN_VIEW
 from scripts.lib.errors import InputError
 from scripts.lib.formats import dicom, raster, rle
 from scripts.lib.formats.keys import normal_form
@@ -63,10 +64,31 @@ class Decoder:
         if record.report_file:
             record.report, record.findings = self._report(record, notes)
         masks = self._masks(record, image.shape, notes)
-        small = fit_image(image, self.resolution, self.fit)
-        field = fit_masks(masks, self.structures, self.resolution, self.fit, self.cover) if self.structures else None
+        plausibility.mask_notes(masks, notes)
+        notes[OBLONG] += header.aspect != 1.0 and self.fit != "stretch"
+        small = fit_image(image, self.resolution, self.fit, header.aspect)
+        field = None
+        if self.structures:
+            field = fit_masks(masks, self.structures, self.resolution, self.fit, self.cover, header.aspect)
         source = hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
-        return Decoded(record, small, field, source, header.sop_uid, notes)
+        return Decoded(record, small, field, source, header.sop_uid, notes, self._placement(small, masks, field, notes))
+
+    def _placement(
+        self,
+        image: NDArray[np.uint8],
+        masks: Mapping[str, NDArray[np.bool_]],
+        field: NDArray[np.uint8] | None,
+        notes: Notes,
+    ) -> str | None:
+        """Return in which placement the film's lungs fit it best ("" as they are), None for a film without lungs."""
+        if field is None or "lungs" not in masks:
+            return None
+        lungs = (field >> np.uint8(self.structures.index("lungs")) & np.uint8(1)).astype(bool)
+        if not lungs.any():
+            return None
+        name, gain = plausibility.lung_placement(image, lungs)
+        notes[plausibility.TURNED] += gain > plausibility.GAIN
+        return name
 
     def _left_out(self, record: Record, notes: Notes) -> str | None:
         """Return the word for the rule that leaves a film out by its view, None for one that is taken."""
@@ -83,7 +105,7 @@ class Decoder:
         if raster.is_raster(data):
             image, found = raster.read_film(data, self.max_pixels, self.percentiles)
             notes.take(found)
-            return image, dicom.Header()
+            return image, dicom.Header(aspect=raster.pixel_aspect(data))
         kind = raster.kind_of(data)
         if not dicom.is_dicom(data) and kind != raster.UNKNOWN:
             raise Rejected(f"not a film but {kind}")
@@ -139,7 +161,8 @@ class Decoder:
 class Decoded:
     """A film at the study's resolution: image uint8 (R, R), mask bit field uint8 (R, R) or None, and what was noted.
 
-    `source` is the SHA-256 of the full-size grey image, `sop_uid` the identifier in its DICOM header.
+    `source` is the SHA-256 of the full-size grey image, `sop_uid` the identifier in its DICOM header, `placement` how
+    its lungs would fit it best (plausibility.py), None without lungs.
     """
 
     record: Record
@@ -148,6 +171,7 @@ class Decoded:
     source: str
     sop_uid: str
     notes: Notes
+    placement: str | None = None
 
 
 def box_mask(boxes: Sequence[Sequence[float]], shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -14,21 +14,24 @@ FITS = ("pad", "crop", "stretch")
 COVER = {"lungs": 0.5, "heart": 0.5, "pneumothorax": 0.5, "rib_fracture": 0.2, "chest_tube": 0.2, "pneumonia": 0.5}
 
 
-def fit_image(image: NDArray[np.uint8], resolution: int, fit: str) -> NDArray[np.uint8]:
+def fit_image(image: NDArray[np.uint8], resolution: int, fit: str, aspect: float = 1.0) -> NDArray[np.uint8]:
     """Return a film uint8 (H, W) as uint8 (resolution, resolution).
 
-    `fit` is "pad" (whole film, black borders), "crop" (central square) or "stretch" (the aspect is lost).
+    `fit` is "pad" (whole film, black borders), "crop" (central square) or "stretch" (the aspect is lost); `aspect` the
+    height of a pixel of the film over its width. Pixels of the result are square.
     """
-    size, place = _placement(image.shape, resolution, fit)
+    size, place = _placement(image.shape, resolution, fit, aspect)
     return _paste(_resized(Image.fromarray(image), size), place, resolution)
 
 
-def fit_mask(mask: NDArray[np.bool_], resolution: int, fit: str, cover: float) -> NDArray[np.bool_]:
+def fit_mask(
+    mask: NDArray[np.bool_], resolution: int, fit: str, cover: float, aspect: float = 1.0
+) -> NDArray[np.bool_]:
     """Return a mask bool (H, W) as bool (resolution, resolution): pixels of which it covers at least the share `cover`.
 
     What covers less than that everywhere keeps its best covered pixels, so that no annotated structure vanishes.
     """
-    size, place = _placement(mask.shape, resolution, fit)
+    size, place = _placement(mask.shape, resolution, fit, aspect)
     shares = _paste(_resized(Image.fromarray(mask.astype(np.uint8) * np.uint8(255)), size), place, resolution)
     highest = int(shares.max())
     return (shares >= min(max(round(cover * 255), 1), highest)) & (shares > 0)
@@ -40,20 +43,23 @@ def fit_masks(
     resolution: int,
     fit: str,
     cover: Mapping[str, float],
+    aspect: float = 1.0,
 ) -> NDArray[np.uint8]:
     """Return the bit field uint8 (resolution, resolution) of full-size masks, bit c = structure c of `structures`."""
     field = np.zeros((resolution, resolution), dtype=np.uint8)
     for bit, structure in enumerate(structures):
         mask = masks.get(structure)
         if mask is not None and mask.any():
-            small = fit_mask(mask, resolution, fit, cover.get(structure, 0.5))
+            small = fit_mask(mask, resolution, fit, cover.get(structure, 0.5), aspect)
             field |= small.astype(np.uint8) << np.uint8(bit)
     return field
 
 
-def _placement(shape: tuple[int, ...], resolution: int, fit: str) -> tuple[tuple[int, int], tuple[int, int]]:
+def _placement(
+    shape: tuple[int, ...], resolution: int, fit: str, aspect: float
+) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return the (width, height) to resize to and the (left, top) of the result in the output square."""
-    height, width = shape
+    height, width = shape[0] * aspect, shape[1]
     if fit == "stretch":
         return (resolution, resolution), (0, 0)
     scale = resolution / (max(height, width) if fit == "pad" else min(height, width))

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.lib.cohort import plausibility
 from scripts.lib.errors import InputError
 from scripts.lib.formats import (
     candid,
     chexmask,
     columns,
     dicom,
+    encapsulated,
     folder,
     labels,
     mimic,
@@ -33,6 +35,7 @@ COLUMNS = ("kind", "count", "level", "examples", "what_to_do")
 NORMAL, LOOK, WARNING = "normal", "look", "warning"
 LEVELS = (WARNING, LOOK, NORMAL)
 NO_REPORT = "films without a report file"
+OBLONG = "films whose pixels are not square, made square"
 NO_PATIENT = "films without a patient identifier, each counted as a patient of its own"
 NO_VIEW = "films without a view, taken for frontal"
 UNKNOWN_VIEW = "films whose view is neither frontal nor lateral in known words, taken for frontal"
@@ -71,6 +74,22 @@ ADVICE: dict[str, Advice] = {
     dicom.BURNED_IN: Advice(
         LOOK, "look whether names of patients are in the picture, and whether letters give away a label"
     ),
+    encapsulated.TRAILING: Advice(NORMAL, NOTHING),
+    encapsulated.FEWER_BITS: Advice(NORMAL, NOTHING),
+    raster.GAMMA: Advice(NORMAL, "nothing, unless the films look too dark or too bright beside the others"),
+    OBLONG: Advice(NORMAL, NOTHING),
+    plausibility.FULL: Advice(LOOK, "look at these masks: a mask of everything teaches nothing"),
+    plausibility.INSIDE_OUT: Advice(
+        LOOK, "look at these masks; if they are inverted, save them with the structure bright"
+    ),
+    plausibility.TURNED: Advice(LOOK, "look at these masks on their films"),
+    **{
+        kind: Advice(
+            WARNING,
+            "most lung masks of this dataset are placed so: check in which order their rows and columns are written",
+        )
+        for kind in plausibility.MISPLACED.values()
+    },
     candid.STRANGERS: Advice(LOOK, "check that the tables are of one edition of the dataset"),
     candid.REPORTS: Advice(NORMAL, "keep one report a film if the first is not the one you want"),
     chexmask.POOR: Advice(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from scripts.lib.cohort.notes import (
     warnings_of,
     write_notes,
 )
+from scripts.lib.cohort.plausibility import placement_note
 from scripts.lib.cohort.quarantine import check_share, write_quarantine
 from scripts.lib.cohort.splits import draw_splits, given_splits, linked_groups
 from scripts.lib.cohort.store import pixels_sha256
@@ -77,6 +78,7 @@ class Tally:
     splits: list[str | None] = field(default_factory=list)
     present: list[int] = field(default_factory=list)
     by_uid: dict[str, tuple[str, str]] = field(default_factory=dict)
+    placements: Counter[str] = field(default_factory=Counter)
 
 
 def prepare_cohort(
@@ -97,6 +99,7 @@ def prepare_cohort(
     config = _checked(config)
     before = stamps(tables(config["format"], root, config["reader"]))
     listing = list_records(config["format"], root, config["reader"], config["labels"], config["structures"])
+    _check_own_masks(listing.records)
     decoder = _decoder(config, root, resolution, listing.structures)
     tally = Tally(list(listing.rejected), Counter(listing.excluded), Notes())
     tally.notes.take(listing.notes)
@@ -115,6 +118,8 @@ def prepare_cohort(
         check_share(tally.rejected, total, config["quarantine_limit"], dataset)
         if not len(writer):
             raise InputError(f"{dataset}: no film left of {total} in {root}; excluded by rule: {dict(tally.excluded)}")
+        if note := placement_note(tally.placements):
+            tally.notes.add(note[0], "", note[1])
         check_noted(tally.odd, tally.odd_kinds, tally.notes, len(writer), config["noted_limit"], dataset)
         splits, warnings = _split(tally, config["split"], seed, dataset)
         writer.set_column("split", splits)
@@ -139,6 +144,21 @@ def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
     if not 0 <= low < high <= 100:
         raise InputError(f"percentiles are {known['percentiles']}, expected two numbers with 0 <= low < high <= 100")
     return known
+
+
+def _check_own_masks(records: Sequence[Record]) -> None:
+    """Raise InputError when the tables give two films the same mask file: at least one of them is not its film."""
+    films: dict[str, Record] = {}
+    for record in records:
+        for mask in record.masks:
+            if mask.kind != "file":
+                continue
+            other = films.setdefault(mask.data[0], record)
+            if other.source_file != record.source_file:
+                raise InputError(
+                    f"{mask.where}: mask {mask.data[0]} is given to {record.source_file} and to {other.source_file} "
+                    f"({other.where}); expected a mask file of its own for every film"
+                )
 
 
 def _decoder(config: Mapping[str, Any], root: Path, resolution: int, structures: list[str]) -> Decoder:
@@ -167,6 +187,8 @@ def _take(result: Decoded | Rejection | str, writer: CohortWriter, tally: Tally,
         tally.excluded[result] += 1
         return
     record = result.record
+    if result.placement is not None:
+        tally.placements[result.placement] += 1
     if _is_repeat(result, tally):
         tally.notes.add(REPEATED, record.image_id)
         return

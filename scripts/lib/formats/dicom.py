@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lib.errors import InputError
-from scripts.lib.formats import codestream, voi
-from scripts.lib.formats.intensity import to_8bit
+from scripts.lib.formats import aspect, deflate, encapsulated, voi
+from scripts.lib.formats.intensity import LUMA, to_8bit
 from scripts.lib.formats.labels import age_of, note_person, sex_of, view_of
-from scripts.lib.formats.record import Notes, Rejected
+from scripts.lib.formats.record import Notes, Rejected, reason_of
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
-COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
+COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 NO_PREAMBLE = "DICOM files without preamble"
 INVERTED = "MONOCHROME1 films inverted"
 DIRTY = "DICOM films with bits beyond BitsStored, masked"
@@ -34,25 +34,21 @@ PADDED = "DICOM films with padding, shown black"
 SIGNED = "DICOM films with signed pixels"
 COLOURED = "colour films turned to grey"
 BURNED_IN = "films whose header says that letters are burned in"
-# What pip installs for a compressed transfer syntax whose decoder is missing.
-DECODERS = {
-    "1.2.840.10008.1.2.4.5": "pylibjpeg pylibjpeg-libjpeg",
-    "1.2.840.10008.1.2.4.8": "pylibjpeg pylibjpeg-libjpeg",
-    "1.2.840.10008.1.2.4.9": "pylibjpeg pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.4.20": "pylibjpeg pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.5": "pylibjpeg pylibjpeg-rle",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a DICOM header says of a film beside its pixels; "" or None where it says nothing."""
+    """What a DICOM header says of a film beside its pixels; "" or None where it says nothing.
+
+    `aspect` is the height of a pixel over its width.
+    """
 
     sop_uid: str = ""
     patient_id: str = ""
     view: str = ""
     sex: str = ""
     age: float | None = None
+    aspect: float = 1.0
 
 
 def is_dicom(data: bytes) -> bool:
@@ -71,9 +67,9 @@ def read_film(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of odd values that are checked here one by one
         try:
-            codestream.check_inflated(data, 4 * max_pixels)
+            deflate.check_inflated(data, 4 * max_pixels)
             dataset = _parse(data, notes)
-            _check(dataset, max_pixels)
+            _check(dataset, max_pixels, notes)
             image = _render(dataset, percentiles, notes)
             header = _header(dataset, notes)
         except (Rejected, InputError):
@@ -81,7 +77,7 @@ def read_film(
         except RecursionError:
             raise Rejected("sequences nested too deep") from None
         except Exception as error:  # pydicom raises many kinds for broken files, and each means the same to us
-            raise Rejected(f"cannot be decoded: {type(error).__name__}: {_one_line(error)}") from None
+            raise Rejected(f"cannot be decoded: {reason_of(error)}") from None
     return image, header, notes
 
 
@@ -99,14 +95,14 @@ def _parse(data: bytes, notes: Counter[str]) -> Dataset:
         if "Rows" not in dataset or "SOPClassUID" not in dataset:
             raise Rejected("not a DICOM file") from None
         notes[NO_PREAMBLE] += 1
-    if "TransferSyntaxUID" not in dataset.file_meta:
+    if not dataset.file_meta.get("TransferSyntaxUID"):
         implicit, little = dataset.original_encoding
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
     return dataset
 
 
-def _check(dataset: Dataset, max_pixels: int) -> None:
+def _check(dataset: Dataset, max_pixels: int, notes: Counter[str]) -> None:
     """Raise Rejected unless the header describes one film that its pixel data can hold, before anything is allocated."""
     for name in ("Rows", "Columns", "BitsAllocated", "PixelData"):
         if dataset.get(name) is None:
@@ -124,59 +120,53 @@ def _check(dataset: Dataset, max_pixels: int) -> None:
         raise Rejected(f"{rows} x {columns} pixels of {samples} samples do not fit {colours}")
     if rows * columns > max_pixels:
         raise Rejected(f"{rows} x {columns} pixels, more than max_pixels {max_pixels}")
+    shape = str(dataset.get("PresentationLUTShape") or "").strip().upper()
+    if shape and colours in GREY and shape != ("INVERSE" if colours == "MONOCHROME1" else "IDENTITY"):
+        raise Rejected(f"PhotometricInterpretation {colours} and PresentationLUTShape {shape} contradict each other")
+    encapsulated.check_syntax(dataset)
     if not dataset.file_meta.TransferSyntaxUID.is_compressed:
-        need = (rows * columns * samples * int(dataset.BitsAllocated) + 7) // 8
-        if colours == "YBR_FULL_422":
-            need = need * 2 // 3
-        if len(dataset.PixelData) < need:
-            raise Rejected(f"pixel data are cut: {len(dataset.PixelData)} bytes, {rows} x {columns} pixels need {need}")
+        encapsulated.check_length(dataset, samples, notes)
 
 
-def _decode(dataset: Dataset) -> NDArray:
-    from pydicom.pixels import get_decoder, pixel_array
-    from pydicom.uid import RLELossless
-
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax.is_compressed:
-        try:
-            decoder = get_decoder(syntax)
-        except NotImplementedError:
-            raise Rejected(f"transfer syntax {syntax.name} is not supported") from None
-        if not decoder.is_available:
-            package = next((name for start, name in DECODERS.items() if syntax.startswith(start)), "pylibjpeg")
-            raise InputError(f"no decoder for DICOM transfer syntax {syntax.name}; install it: pip install {package}")
-        if syntax != RLELossless:
-            codestream.check_picture(dataset.PixelData, int(dataset.Rows), int(dataset.Columns))
-    # Bits beyond BitsStored are cut off later, by HighBit; YBR comes back as RGB.
-    return pixel_array(dataset, correct_unused_bits=False)
+def _decode(dataset: Dataset, notes: Counter[str]) -> NDArray:
+    pixels = encapsulated.decode(dataset, notes)
+    if pixels.shape[:2] != (int(dataset.Rows), int(dataset.Columns)):
+        raise Rejected(f"decoded {pixels.shape} pixels, the header says {dataset.Rows} x {dataset.Columns}")
+    return pixels
 
 
 def _render(dataset: Dataset, percentiles: Sequence[float], notes: Counter[str]) -> NDArray[np.uint8]:
-    pixels = _decode(dataset)
-    if pixels.shape[:2] != (int(dataset.Rows), int(dataset.Columns)):
-        raise Rejected(f"decoded {pixels.shape} pixels, the header says {dataset.Rows} x {dataset.Columns}")
-    if dataset.PhotometricInterpretation not in GREY:
-        notes[COLOURED] += 1
-        # pixel_array returns RGB for every colour space; these are the luma weights of ITU-R BT.601.
-        grey = pixels[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-        return to_8bit(grey, percentiles) if pixels.itemsize > 1 else _between(grey, (0.0, 255.0), None)
-    native = not dataset.file_meta.TransferSyntaxUID.is_compressed
+    pixels, native = _decode(dataset, notes), encapsulated.is_native(dataset)
     stored = voi.stored_values(pixels, dataset, native)
+    if dataset.PhotometricInterpretation not in GREY:
+        return _grey(stored, dataset, percentiles, notes)
     signed = int(dataset.get("PixelRepresentation", 0)) == 1
     notes[SIGNED] += signed
     notes[DIRTY] += int(
         not signed and int(dataset.BitsStored) < int(dataset.BitsAllocated) and np.any(stored != pixels)
     )
-    padding = voi.padding_of(stored, dataset)
+    padding = voi.padding_of(stored, pixels, dataset, native)
     notes[PADDED] += padding is not None
+    valid = None if padding is None else ~padding
     values, ends = voi.display(voi.modality(stored, dataset), dataset)
     if values is stored and not signed and int(dataset.BitsStored) == 8:
         ends = (0.0, 255.0)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
+    if (presented := voi.presentation(values, ends, valid, dataset)) is not None:
+        values, ends = presented
+    elif dataset.PhotometricInterpretation == "MONOCHROME1":
         notes[INVERTED] += 1
         values, ends = -values, None if ends is None else (-ends[1], -ends[0])
-    valid = None if padding is None else ~padding
     return to_8bit(values, percentiles, valid) if ends is None else _between(values, ends, valid)
+
+
+def _grey(stored: NDArray, dataset: Dataset, percentiles: Sequence[float], notes: Counter[str]) -> NDArray[np.uint8]:
+    """Return an RGB film as grey; pixel_array has turned every other colour space into RGB."""
+    deep = int(dataset.BitsStored) > 8
+    if deep and dataset.PhotometricInterpretation.startswith("YBR_FULL"):
+        raise Rejected(f"{dataset.PhotometricInterpretation} of {dataset.BitsStored} bits is not supported")
+    notes[COLOURED] += 1
+    grey = stored[..., :3].astype(np.float32) @ LUMA
+    return to_8bit(grey, percentiles) if deep else _between(grey, (0.0, 255.0), None)
 
 
 def _between(values: NDArray, ends: tuple[float, float], valid: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
@@ -200,6 +190,7 @@ def _header(dataset: Dataset, notes: Notes) -> Header:
         view=view_of(_text(dataset, "ViewPosition")),
         sex=sex_of(_text(dataset, "PatientSex")),
         age=age_of(_text(dataset, "PatientAge")),
+        aspect=aspect.of_dicom(dataset),
     )
 
 
@@ -210,7 +201,3 @@ def _text(dataset: Dataset, name: str) -> str:
         return "" if value is None else str(value).replace("\0", "").strip()
     except Exception:  # an unreadable name must not cost the film
         return ""
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from scripts.lib.formats.record import Rejected
 
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # grey of red, green and blue, ITU-R BT.601
+
 
 def to_8bit(
     values: NDArray, percentiles: Sequence[float] = (0, 100), valid: NDArray[np.bool_] | None = None

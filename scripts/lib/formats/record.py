@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import insort
 from collections import Counter
 from collections.abc import Mapping
@@ -15,6 +16,15 @@ STRUCTURES = ("lungs", "heart", "pneumothorax", "rib_fracture", "chest_tube", "p
 
 class Rejected(Exception):
     """A file or row that cannot be used; the message is its reason in the quarantine table, and the run goes on."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return an exception of a library as one line for the quarantine table, the same in every run.
+
+    Libraries name objects by their address (`<_io.BytesIO object at 0x7f12>`), which differs from run to run.
+    """
+    words = re.sub(r"\s*<[^<>]* at 0x[0-9a-fA-F]+>|\s*\bat 0x[0-9a-fA-F]+", "", " ".join(str(error).split()))
+    return f"{type(error).__name__}: {words[:200]}".rstrip(": ")
 
 
 class Notes(Counter[str]):

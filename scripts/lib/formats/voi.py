@@ -1,4 +1,21 @@
-"""From stored DICOM values to display values: padding, modality and VOI tables (DICOM PS3.3 C.11.1 and C.11.2)."""
+"""From stored DICOM values to display values: padding, modality, VOI and presentation tables (PS3.3 C.11.1, C.11.2, C.11.4).
+
+What differs on purpose from pydicom's apply_modality_lut, apply_voi_lut and apply_presentation_lut:
+
+| here | pydicom | reason |
+|---|---|---|
+| values start at HighBit + 1 - BitsStored | at bit 0 | PS3.5 8.1.1; the bits below may hold an overlay |
+| padding is black, and no end of a stretch | padding is a grey value | PS3.3 C.7.5.1.1.2: it is no part of the film |
+| MONOCHROME1 is inverted, after the VOI step | never inverted | bright bones in every film |
+| PresentationLUTShape only confirms PhotometricInterpretation; if they contradict, the film is refused | INVERSE inverts | in DX both say the same thing (PS3.3 C.8.11.3.1.2), and readers differ in which of two they believe |
+| a presentation table spreads over the range of the window | over that of the film | PS3.3 C.11.4: its input is the output range of the VOI step |
+| a missing RescaleSlope or RescaleIntercept is 1 or 0 | without one of them neither counts | the neutral value of the one that is missing |
+| RescaleSlope 0 or no number is refused | applied | every grey value is lost |
+| the VOI table takes rounded values | cut towards zero | rescaling may end between two entries |
+| 8-bit entries may lie two to a word | error | PS3.3 C.11.1.1.1 allows 8 bits allocated |
+| a LINEAR window of width 1 or less, or another one of width 0 or less, is not used | two grey levels, or an error | what is left is no film |
+| a window after which nothing is left to see is refused | one grey level | what is left is no film |
+"""
 
 from __future__ import annotations
 
@@ -48,60 +65,119 @@ def _in_range(values: NDArray, dataset: Dataset) -> NDArray:
     return values
 
 
-def padding_of(values: NDArray[np.int32], dataset: Dataset) -> NDArray[np.bool_] | None:
-    """Return where the stored values are padding, bool (H, W), or None without padding in this image."""
+def padding_of(values: NDArray[np.int32], pixels: NDArray, dataset: Dataset, native: bool) -> NDArray[np.bool_] | None:
+    """Return where the stored values are padding, bool (H, W), or None without padding in this image.
+
+    `values` are what `stored_values` made of `pixels`. The element is one word of 16 bits, read by the pixels' sign. A
+    value that BitsStored cannot hold is no grey value of the film: it counts only where a whole uncompressed word is
+    equal to it, unused bits included.
+    """
     start = dataset.get("PixelPaddingValue")
-    if start is None:
+    if not isinstance(start, int):
         return None
-    ends = (start, dataset.get("PixelPaddingRangeLimit", start))
-    if not all(isinstance(end, int) for end in ends):
+    low, limit = _as_stored(start, dataset), dataset.get("PixelPaddingRangeLimit", start)
+    high = _as_stored(limit, dataset) if isinstance(limit, int) else None
+    if low is not None:
+        high = low if high is None else high
+        where = (values >= min(low, high)) & (values <= max(low, high))
+    elif native and int(dataset.BitsStored) < int(dataset.BitsAllocated) and -(1 << 15) <= start < 1 << 16:
+        word = (1 << int(dataset.BitsAllocated)) - 1
+        where = (pixels.astype(np.int64) & word) == (start & 0xFFFF)
+    else:
         return None
-    # The header may write the value with or without the bits and the sign that the pixels were given above.
-    ends = [int(_in_range(np.int64(end), dataset)) for end in ends]
-    where = (values >= min(ends)) & (values <= max(ends))
     return where if where.any() else None
+
+
+def _as_stored(number: int, dataset: Dataset) -> int | None:
+    """Return a 16-bit header value with the sign of the pixels, None when BitsStored bits cannot hold it."""
+    if not -(1 << 15) <= number < 1 << 16:
+        return None
+    signed, stored = int(dataset.get("PixelRepresentation", 0)) == 1, int(dataset.BitsStored)
+    value = number & 0xFFFF
+    if not signed:
+        return value if value < 1 << stored else None
+    value -= (value & 0x8000) << 1
+    return value if -(1 << (stored - 1)) <= value < 1 << (stored - 1) else None
 
 
 def modality(values: NDArray[np.int32], dataset: Dataset) -> NDArray:
     """Return the values after the modality table or the rescaling; a missing intercept is 0, a missing slope 1."""
     if dataset.get("ModalityLUTSequence"):
-        return look_up(values, dataset.ModalityLUTSequence[0])
+        return look_up(values, dataset.ModalityLUTSequence[0], _order(dataset))
     slope, intercept = _first(dataset.get("RescaleSlope", 1.0)), _first(dataset.get("RescaleIntercept", 0.0))
     if dataset.get("RescaleSlope", 1.0) is None or not np.isfinite(slope) or slope == 0:
         raise Rejected(f"RescaleSlope is {dataset.get('RescaleSlope')}, expected a number other than 0")
     if not np.isfinite(intercept):
         raise Rejected(f"RescaleIntercept is {dataset.get('RescaleIntercept')}, expected a number")
-    if slope == 1.0 and intercept == int(intercept):
+    if slope == 1.0 and intercept == int(intercept) and abs(intercept) < 1 << 30:
         return values + np.int32(intercept) if intercept else values
-    return values * np.float32(slope) + np.float32(intercept)
+    # In double precision: a large intercept would cost single precision the steps between grey values.
+    return values * np.float64(slope) + np.float64(intercept)
 
 
 def display(values: NDArray, dataset: Dataset) -> tuple[NDArray, tuple[float, float] | None]:
     """Return the values after the VOI table or window, and their (black, white), or None when the file names none."""
-    if dataset.get("VOILUTSequence"):
-        table = look_up(np.round(values).astype(np.int64), dataset.VOILUTSequence[0])
-        return table, None
+    item = (dataset.get("VOILUTSequence") or [{}])[0]
+    if item.get("LUTDescriptor") is not None and item.get("LUTData") is not None:
+        return look_up(np.round(values).astype(np.int64), item, _order(dataset)), None
     centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
     if not np.isfinite(centre) or not np.isfinite(width):
         return values, None
     function = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper()
+    if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
+        raise Rejected(f"VOILUTFunction {function} is not supported")
     if function == "LINEAR":
         centre, width = centre - 0.5, width - 1.0
     if width <= 0:
         return values, None
+    # Single precision has 24 bits: enough for the grey values of 16, not for those that a large intercept moves away.
+    values = values.astype(np.float32 if abs(centre) + width < 1 << 17 else np.float64)
     if function == "SIGMOID":
-        scaled = np.clip(-4.0 * (values.astype(np.float32) - centre) / width, -80, 80)
-        return 1.0 / (1.0 + np.exp(scaled)), (0.0, 1.0)
+        return 1.0 / (1.0 + np.exp(np.clip(-4.0 * (values - centre) / width, -80, 80))), (0.0, 1.0)
     low, high = centre - width / 2, centre + width / 2
-    return np.clip(values.astype(np.float32), low, high), (low, high)
+    return np.clip(values, low, high), (low, high)
 
 
-def look_up(values: NDArray, item: Dataset) -> NDArray:
+def presentation(
+    values: NDArray, ends: tuple[float, float] | None, valid: NDArray[np.bool_] | None, dataset: Dataset
+) -> tuple[NDArray, tuple[float, float]] | None:
+    """Return the values after the presentation table (PS3.3 C.11.4) with their (black, white), None without a table.
+
+    The table's entries are spread evenly over the range that comes in: that of the window, else that of the film.
+    """
+    if not dataset.get("PresentationLUTSequence"):
+        return None
+    item = dataset.PresentationLUTSequence[0]
+    table, bits = _table(item, _order(dataset)), int(item.LUTDescriptor[2])
+    used = values if valid is None else values[valid]
+    low, high = ends or (float(used.min()), float(used.max()))
+    if low == high:
+        raise Rejected(f"constant image, every pixel is {low:g}")
+    place = np.clip((values.astype(np.float64) - low) * ((len(table) - 1) / (high - low)), 0, len(table) - 1)
+    return (table & ((1 << bits) - 1))[place.astype(np.int64)], (0.0, float((1 << bits) - 1))
+
+
+def look_up(values: NDArray, item: Dataset, order: str) -> NDArray:
     """Return the values through a DICOM lookup table (LUTDescriptor, LUTData); ends extend beyond the table."""
-    descriptor = [int(number) for number in item.LUTDescriptor]
-    count, first = descriptor[0] or 1 << 16, descriptor[1]
-    data = item.LUTData
-    table = np.frombuffer(data, dtype="<u2") if isinstance(data, bytes) else np.asarray(data, dtype=np.int64)
+    table, first = _table(item, order), int(item.LUTDescriptor[1])
+    return table[np.clip(values.astype(np.int64) - first, 0, len(table) - 1)]
+
+
+def _order(dataset: Dataset) -> str:
+    """Return the byte order of the file, "<" or ">", in which words of VR OW are left by the parser."""
+    return "<" if dataset.original_encoding[1] else ">"
+
+
+def _table(item: Dataset, order: str) -> NDArray[np.int32]:
+    """Return the entries of a lookup table; 8-bit entries may lie two to a word of VR OW."""
+    count, bits, data = int(item.LUTDescriptor[0]) or 1 << 16, int(item.LUTDescriptor[2]), item.LUTData
+    if not isinstance(data, bytes):
+        table = np.atleast_1d(np.asarray(data, dtype=np.int64))
+    elif bits <= 8 and len(data) == count + count % 2:
+        words = np.frombuffer(data, dtype=f"{order}u2").astype("<u2")
+        table = words.view(np.uint8)
+    else:
+        table = np.frombuffer(data[: len(data) // 2 * 2], dtype=f"{order}u2")
     if len(table) < count:
         raise Rejected(f"lookup table of {len(table)} entries, its descriptor says {count}")
-    return table[np.clip(values.astype(np.int64) - first, 0, count - 1)].astype(np.int32)
+    return table[:count].astype(np.int32)
