@@ -16,10 +16,14 @@ export HOME := $(shell mktemp -d)
 endif
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: figure2 figure3 figures rate plan test test-cluster lint bench clean help
+ifneq ($(wildcard docs/pictures.json),)
+DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
+endif
+
+.PHONY: figure2 figure3 figures rate plan docs-figures test test-cluster lint bench clean help
 
 help:  ## list the targets
-	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 $(VENV)/.ready: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -49,6 +53,9 @@ rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1
 plan: $(VENV)/.ready  ## what a study will cost: make plan STUDY=studies/paper.yaml MACHINE=h200
 	$(BIN)/python -m scripts.plan_study $(OVERLAY) --results '$(DIR)/results' --machine $(or $(MACHINE),cpu-2core) $(PLAN)
 
+docs-figures: $(VENV)/.ready  ## renew docs/ and the README's captions from results (of DIR=FOLDER)
+	$(BIN)/python -m scripts.renew_docs --results '$(DIR)/results'
+
 test: $(VENV)/.ready  ## the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
@@ -63,6 +70,7 @@ lint: $(VENV)/.ready  ## style checks
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+	$(DOCS_CHECK)
 
 clean:  ## forget results (of DIR=FOLDER; keeps .venv)
 	rm -rf '$(DIR)'/results/* '$(DIR)/.snakemake'

@@ -1,0 +1,177 @@
+"""The pictures and captions of the README, made from one run of the embedded study, and the check that they still are.
+
+`docs/pictures.json` keeps of each picture its digest, of each caption the facts that it was written from, and which code
+and configuration the run had.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from scripts.lib.atomic import atomic_file
+from scripts.lib.errors import InputError
+from scripts.lib.fingerprint import fingerprint
+from scripts.lib.tables import FIGURE2, read_table
+
+# Picture in docs/: the file below results/ that it is made from, and its width in pixels.
+PICTURES = {
+    "figure2.png": ("figure2.png", 1300),
+    "figure3.png": ("figure3.png", 1300),
+    "figure4.png": ("figure4.png", 1440),
+    "sheet.png": ("chexpert/pools/original/fraction-0.1/sheet.png", 1100),
+}
+TABLES = {"figure2": "tables/figure2.csv", "figure3": "tables/figure3.csv"}
+RECORD = Path("docs", "pictures.json")
+# What a run of the embedded study computes with.
+CODE = (
+    "train_base",
+    "train_controlnet",
+    "sample_pool",
+    "train_trials",
+    "pretrain_mgca",
+    "test_significance",
+    "plot_figure2",
+)
+NAMES = {"f1": "F1", "dice": "Dice", "auroc": "AUROC"}
+
+
+def renew(root: Path, results: Path) -> list[str]:
+    """Copy the pictures of `results` to docs/ and write the README's captions anew; return what was renewed.
+
+    root     the repository
+    results  a folder where `make figure2 figure3 figures` has run
+    Raises InputError where a picture or table is missing, or the README has no place for a caption.
+    """
+    wanted = [results / source for source, _ in PICTURES.values()] + [results / name for name in TABLES.values()]
+    if missing := [str(path) for path in wanted if not path.is_file()]:
+        raise InputError(f"{', '.join(missing)}: missing; run `make figure2 figure3 figures` first")
+    readme, record = (root / "README.md").read_text(encoding="utf-8"), {"study": study_digest(root)}
+    facts = {name: facts_of(read_table(results / table, FIGURE2, optional=FIGURE2)) for name, table in TABLES.items()}
+    for name in TABLES:
+        readme = with_caption(readme, name, caption(name, facts[name]))
+    pictures = {name: smaller(results / source, width) for name, (source, width) in PICTURES.items()}
+    for name, content in pictures.items():
+        with atomic_file(root / "docs" / name) as path:
+            path.write_bytes(content)
+    with atomic_file(root / "README.md") as path:
+        path.write_text(readme, encoding="utf-8")
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in pictures.items()}
+    with atomic_file(root / RECORD) as path:
+        path.write_text(json.dumps({**record, "pictures": digests, "facts": facts}, indent=1, sort_keys=True) + "\n")
+    return [*(f"docs/{name}" for name in pictures), "README.md", str(RECORD)]
+
+
+def differences(root: Path) -> Iterator[str]:
+    """Yield one line for each picture or caption that is not what was renewed last."""
+    if not (root / RECORD).is_file():
+        yield f"{RECORD}: missing; `make docs-figures` writes it"
+        return
+    record = json.loads((root / RECORD).read_text())
+    for name, digest in record["pictures"].items():
+        path = root / "docs" / name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            yield f"docs/{name}: not the picture that was renewed last; run `make docs-figures`"
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    for name, facts in record["facts"].items():
+        if with_caption(readme, name, caption(name, facts)) != readme:
+            yield f"README.md: the caption of {name} does not say what its table says; run `make docs-figures`"
+
+
+def outdated(root: Path) -> bool:
+    """Return whether code or configuration have changed since the pictures' run, so that another run may differ."""
+    return json.loads((root / RECORD).read_text())["study"] != study_digest(root)
+
+
+def study_digest(root: Path) -> str:
+    """Return a digest of the configuration and the code that the embedded study is made with; comments do not count."""
+    from scripts.lib.study_files import read_yaml
+
+    parts = [
+        json.dumps(read_yaml(root / "config.yaml"), sort_keys=True),
+        *(fingerprint(f"scripts.{name}") for name in CODE),
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def smaller(source: Path, width: int) -> bytes:
+    """Return a picture as a PNG of at most this width with 256 colours."""
+    from PIL import Image
+
+    with Image.open(source) as opened:
+        picture = opened.convert("RGB")
+    if picture.width > width:
+        picture = picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
+    content = io.BytesIO()
+    picture.quantize(256).save(content, format="PNG", optimize=True)
+    return content.getvalue()
+
+
+def facts_of(table: pd.DataFrame) -> dict[str, Any]:
+    """Return what a caption says of a table of Figure 2 or 3: by fraction, how many cells rise, and each arm's mean."""
+    means, trials = table[table["kind"] == "mean"], table[table["kind"] == "trial"]
+    fractions = []
+    for fraction, rows in means.groupby(means["fraction"].astype(float)):
+        real, cells = rows[rows["multiplier"] == 0]["n_real"], rows[rows["multiplier"] > 0]
+        fractions.append(
+            {
+                "fraction": float(fraction),
+                "films": [int(real.min()), int(real.max())],
+                "cells": len(cells),
+                "rise": int((cells["difference"] > 0).sum()),
+                "significant": int(cells["significant"].sum()),
+            }
+        )
+    arms = [{"arm": row.arm, "value": round(float(row.value), 2)} for row in means.itertuples()]
+    first = means.iloc[0]
+    return {
+        "trials": int(trials["trial"].nunique()),
+        "fractions": fractions,
+        "arms": arms,
+        "title": str(first["title"]),
+        "metric": str(first["metric"]),
+        "multiplier": int(means["multiplier"].max()),
+    }
+
+
+def caption(name: str, facts: dict[str, Any]) -> str:
+    """Return the caption of Figure 2 or 3: what one run on one machine gave, and no more."""
+    trials = f"one run, {facts['trials']} trials a cell"
+    if name == "figure2":
+        return (
+            f"*Figure 2 as `make figure2` draws it on the embedded phantom ({trials}): synthetic films raise the mean "
+            f"{'; '.join(_of_fraction(one) for one in facts['fractions'])}.*"
+        )
+    (fraction,) = facts["fractions"]
+    arms = ", ".join(f"{one['arm']} {one['value']:.2f}" for one in facts["arms"])
+    return (
+        f"*Figure 3 as `make figure3` draws it: a vision-language model chooses among the synthetic films. "
+        f"{NAMES.get(facts['metric'], facts['metric'])} of {facts['title']} with {fraction['fraction']:.0%} of the real films and "
+        f"{facts['multiplier']} times as many synthetic ones ({trials}): {arms}. Each arm is tested against real films alone: "
+        f"{fraction['significant']} of {fraction['cells']} differences are significant.*"
+    )
+
+
+def _of_fraction(one: dict[str, Any]) -> str:
+    least, most = one["films"]
+    films = str(least) if least == most else f"{least} to {most}"
+    return (
+        f"in {one['rise']} of {one['cells']} cells with {one['fraction']:.0%} of the real films ({films} of them; "
+        f"{one['significant']} significant)"
+    )
+
+
+def with_caption(readme: str, name: str, text: str) -> str:
+    """Return the README with the text between the marks of a figure's caption replaced; raises InputError without marks."""
+    marks = f"<!-- {name}: written by make docs-figures -->", f"<!-- end of {name} -->"
+    pattern = re.compile(f"{re.escape(marks[0])}.*?{re.escape(marks[1])}", re.S)
+    if not pattern.search(readme):
+        raise InputError(f"README.md: no place for the caption of {name}; it stands between {marks[0]} and {marks[1]}")
+    return pattern.sub(lambda _: f"{marks[0]}\n{text}\n{marks[1]}", readme, count=1)
