@@ -23,6 +23,7 @@ import numpy as np
 
 from scripts.lib import config as study_config
 from scripts.lib.cli import set_threads
+from scripts.lib.downstream.settings import steps_of
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = {"classification": "pneumonia", "multilabel": ["edema", "pneumonia"], "segmentation": "lungs"}
@@ -98,11 +99,12 @@ def main(argv: list[str] | None = None) -> None:
             command += ["--steps", str(options.steps), "--threads", str(options.threads), "--config", *options.config]
             found = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
             settings = settings_of(options.config, task)
-            training = found["step"] * settings["budget"]["steps"]
+            steps = steps_of(settings["budget"], 1.0)
+            training = found["step"] * steps
             shares = [found["start"] / (found["start"] + count * training) for count in (1, 4)]
             print(
                 f"{task}: {settings['batch_size'] / found['step']:.0f} images/s, {training:.1f} s a training of "
-                f"{settings['budget']['steps']} steps, {found['start']:.1f} s to start: {shares[0]:.0%} of a job with one "
+                f"{steps} steps, {found['start']:.1f} s to start: {shares[0]:.0%} of a job with one "
                 f"training, {shares[1]:.0%} of one with four",
                 flush=True,
             )

@@ -1,4 +1,4 @@
-"""Test whether more synthetic films help more: Spearman's correlation and Page's trend test over the multipliers.
+"""Test whether more synthetic films help more: correlation and Page's trend test over the synthetic multipliers.
 
     python -m scripts.test_trend --trials results/tables/trials.csv --out results/tables/trend.csv --metrics f1 dice
 

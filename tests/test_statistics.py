@@ -212,14 +212,41 @@ def test_two_trials_with_one_seed_are_refused():
 def test_trend_of_a_rising_metric():
     rising = make_trials({0: [0.1, 0.11], 2: [0.2, 0.21], 5: [0.3, 0.31], 10: [0.4, 0.41], 25: [0.5, 0.51]})
     row = trend(rising, ["f1"]).iloc[0]
-    # Every trial ranks the five multipliers 1..5: L = 2 * (1 + 4 + 9 + 16 + 25) = 110; one order of 120 in each trial.
-    assert row["page_l"] == 110 and row["p_value"] == pytest.approx(1 / 120**2)
-    assert row["spearman"] > 0.97 and row["note"] == "" and row["multipliers"] == "0 2 5 10 25"
+    # Every trial ranks the four synthetic multipliers 1..4: L = 2 * (1 + 4 + 9 + 16) = 60; one order of 24 in each trial.
+    assert row["page_l"] == 60 and row["p_value"] == pytest.approx(1 / 24**2)
+    assert row["spearman"] > 0.97 and row["note"] == "" and row["multipliers"] == "2 5 10 25"
 
 
 def test_trend_without_enough_to_go_by():
-    rows = {0: [0.1, 0.11], 2: [0.2, np.nan], 5: [0.3, 0.31]}
+    rows = {0: [0.1, 0.11], 2: [0.2, np.nan], 5: [0.3, 0.31], 10: [0.4, 0.41]}
     row = trend(make_trials(rows)).iloc[0]
     assert "without trial 1" in row["note"] and "not testable" in row["note"] and np.isnan(row["p_value"])
-    flat = trend(make_trials({0: [0.1, 0.1], 2: [0.1, 0.1], 5: [0.1, 0.1]})).iloc[0]
+    flat = trend(make_trials({0: [0.1, 0.2], 2: [0.1, 0.1], 5: [0.1, 0.1], 10: [0.1, 0.1]})).iloc[0]
     assert "not testable" in flat["note"] and np.isnan(flat["spearman"])
+    # Real films alone are no dose: two synthetic multipliers are too few.
+    short = trend(make_trials({0: [0.1, 0.11], 2: [0.2, 0.21], 5: [0.3, 0.31]})).iloc[0]
+    assert "three synthetic multipliers" in short["note"] and np.isnan(short["p_value"])
+
+
+def many_studies(stream, studies, trials, gain):
+    """As many simulated studies as datasets of one table; `gain` {multiplier: gain in standard deviations of a trial}."""
+    size = (studies, len(gain), trials)
+    values = stream.normal(np.array(list(gain.values()))[None, :, None], 1, size)
+    study, place, trial = (grid.ravel() for grid in np.indices(size))
+    table = pd.DataFrame({"dataset": [f"d{k:03d}" for k in study], "multiplier": np.array(list(gain))[place]})
+    fixed = {"task": "classification", "metric": "f1", "fraction": 0.1, "trial": trial, "seed": trial}
+    return table.assign(**fixed, arm=np.where(table["multiplier"] > 0, "original", "real"), value=values.ravel())
+
+
+@pytest.mark.parametrize("trials", [2, 5, 10])
+def test_the_trend_test_holds_its_level_where_the_number_of_images_does_not_matter(trials):
+    # Any number of synthetic images adds one standard deviation, the number itself nothing.
+    table = many_studies(np.random.default_rng(7), 150, trials, {0: 0, 2: 1, 5: 1, 10: 1, 25: 1})
+    rejected = (trend(table)["p_value"] < 0.05).sum()
+    # At most 5 % of 150 is 7.5, with a standard deviation of at most sqrt(150 * .05 * .95) = 2.7: 7.5 + 3 * 2.7 = 15.
+    assert 1 <= rejected <= 15
+
+
+def test_the_trend_test_finds_a_trend():
+    table = many_studies(np.random.default_rng(7), 50, 10, {0: 0, 2: 0, 5: 0.8, 10: 1.6, 25: 2.4})
+    assert (trend(table)["p_value"] < 0.05).mean() > 0.9

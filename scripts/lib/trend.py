@@ -17,17 +17,19 @@ COLUMNS = ["dataset", "metric", "fraction", "arm", "multipliers", "trials", "spe
 def trend(trials: pd.DataFrame, metrics: Sequence[str] = ()) -> pd.DataFrame:
     """Return one row a setting and metric: Spearman's correlation of metric and multiplier, and Page's trend test.
 
-    Page's test ranks the multipliers (0 = real films alone) inside each trial, which holds its subset and seed fixed,
-    and is exact: with two trials of five multipliers its smallest P is 1 / 120^2. One-tailed, not corrected.
+    Page's test ranks the synthetic multipliers inside each trial, which holds its subset and seed fixed, and is exact:
+    with two trials of four multipliers its smallest P is 1 / 24^2. One-tailed, not corrected. Real films alone have no
+    rank: if any number of synthetic images helps, they come last in every trial, and the test would reject without
+    any answer to the number.
     """
     check_trials(trials)
     used = trials[trials["metric"].isin(metrics)] if metrics else trials
     rows = []
     for (dataset, metric, fraction), here in used.groupby(["dataset", "metric", "fraction"], sort=True):
         for arm in sorted(set(here["arm"]) - {"real"}):
-            both = here[here["arm"].isin(["real", arm])]
+            own = here[here["arm"] == arm]
             found = {"dataset": dataset, "metric": metric, "fraction": fraction, "arm": arm}
-            rows.append(found | _test(both.pivot(index="trial", columns="multiplier", values="value").astype(float)))
+            rows.append(found | _test(own.pivot(index="trial", columns="multiplier", values="value").astype(float)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -44,7 +46,7 @@ def _test(values: pd.DataFrame) -> dict[str, Any]:
     if varies and long["multiplier"].nunique() > 1:
         found["spearman"] = float(stats.spearmanr(long["multiplier"].astype(float), long["value"])[0])
     if len(whole) < 2 or len(steps) < 3 or not varies:
-        reason = "not testable: two trials of three multipliers that differ are needed"
+        reason = "not testable: two trials of three synthetic multipliers that differ are needed"
         return found | {
             "spearman": found.get("spearman", np.nan),
             "note": "; ".join(filter(None, [reason, found["note"]])),

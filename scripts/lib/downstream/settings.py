@@ -53,6 +53,18 @@ def check_settings(config: Mapping[str, Any]) -> None:
         raise InputError(f"trials: target = {config['target']!r}, expected one name for the task {config['task']}")
 
 
+def steps_of(budget: Mapping[str, Any], fraction: float) -> int:
+    """Return the optimiser steps of a fraction's trainings: one number for all, or that of the fraction.
+
+    A fraction that `steps` leaves out takes the number of the next larger one, or of the largest.
+    """
+    steps = budget["steps"]
+    if isinstance(steps, int):
+        return steps
+    listed = sorted(steps, key=float)
+    return steps[next((name for name in listed if float(name) >= fraction - 1e-12), listed[-1])]
+
+
 def check_multipliers(arm: str, multipliers: Sequence[int], has_pool: bool) -> None:
     """Raise InputError unless the arm `real` runs multiplier 0 without a pool and any other arm runs others with one."""
     if min(multipliers) < 0 or len(set(multipliers)) < len(multipliers):

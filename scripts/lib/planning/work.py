@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.lib.config import stage
+from scripts.lib.downstream.settings import steps_of
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.sizes import Size
 
@@ -41,7 +42,7 @@ def stage_of(rule: str) -> str:
 def conditions_of(
     config: Mapping[str, Any], dataset: str, arm: str, fraction: str, size: Size
 ) -> dict[str, int] | None:
-    """Return the images to make for a pool by kind; rows of text alone serve all trials, others are each trial's own."""
+    """Return the images to make for a pool by kind; each trial has its own."""
     study, own = config["study"], config["arms"][arm]
     most = max(study["multipliers"][fraction])
     most *= own.get("candidates", 1) if own.get("filter") == "proxy" else 1
@@ -49,7 +50,7 @@ def conditions_of(
     if None in real:
         return None
     kinds = stage(config, "conditions", dataset)["kinds"]
-    counts = {kind: most * kinds.get(kind, 0.0) * (max(real) if kind == "text" else sum(real)) for kind in KINDS}
+    counts = {kind: most * kinds.get(kind, 0.0) * sum(real) for kind in KINDS}
     return {kind: round(count) for kind, count in counts.items() if count}
 
 
@@ -222,10 +223,11 @@ def _trials(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> W
     own = stage(config, "trials", dataset)
     multipliers = [m for m in config["study"]["multipliers"][fraction] if (m == 0) == (arm == "real")]
     budget, steps = own["budget"], 0
+    fixed = steps_of(budget, float(fraction))
     for multiplier in multipliers:
         learned = round(real * (1 - own["validation_share"])) + multiplier * real
         epoch = math.ceil(learned / own["batch_size"])
-        steps += budget["steps"] if budget["kind"] == "steps" else budget["epochs"] * epoch
+        steps += fixed if budget["kind"] == "steps" else budget["epochs"] * epoch
     return Work({"step": steps, "test film": test * len(multipliers)}, steps=steps)
 
 
