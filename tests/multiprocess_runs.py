@@ -29,12 +29,17 @@ ON_CPU = {"device": "cpu", "precision": "fp32"}
 
 
 def recorded(losses: Losses, pause: float = 0.0) -> Any:
-    """Return a Trainer._step that also notes its losses, by stage and step, and takes `pause` seconds longer."""
+    """Return a Trainer._step that also notes its losses, by stage and step, and takes `pause` seconds longer.
+
+    Under `STAGE gradient` it notes the length of each step's gradient as the optimiser gets it.
+    """
     step_of = Trainer._step
 
     def step(self: Trainer, number: int, *rest: Any) -> float:
         time.sleep(pause)
         losses.setdefault(self.stage, {})[str(number)] = step_of(self, number, *rest)
+        lengths = [part.grad.norm() for part in self.parameters.values() if part.grad is not None]
+        losses.setdefault(f"{self.stage} gradient", {})[str(number)] = torch.stack(lengths).norm().item()
         return losses[self.stage][str(number)]
 
     return step

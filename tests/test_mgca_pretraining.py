@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from scripts.lib.config import to_json
+from scripts.lib.diffusion.training import Trainer
 from scripts.lib.downstream.models import build_model
 from scripts.lib.downstream.weights import weights_digest
 from scripts.lib.errors import InputError
@@ -151,11 +152,14 @@ def test_retrieval_by_hand():
     assert found == {"films": 4, "texts": 3, "top1": 0.5, "top5": 1.0, "chance": pytest.approx(1 / 3, abs=1e-6)}
 
 
-def test_films_find_their_reports(tmp_path):
-    # Film k shows pneumonia when k is odd and edema when k // 2 is odd: four different reports, a fourth by chance.
-    said = ["Normal.", "Pneumonia.", "Edema.", "Pneumonia and edema."]
-    folder = write_reported(tmp_path / "told", [said[k % 4] for k in range(64)], 16)
+def test_films_find_their_reports(tmp_path, monkeypatch):
+    """Films of edema are brighter all over, which the smallest encoder sees; half of the films find one of two texts by
+    chance. What a training of minutes would find of four texts differs from processor to processor."""
+    losses, stepped = [], Trainer._step
+    monkeypatch.setattr(Trainer, "_step", lambda self, *given: losses.append(stepped(self, *given)) or losses[-1])
+    folder = write_reported(tmp_path / "told", ["Edema." if k // 2 % 2 else "Normal." for k in range(64)], 16)
     out = pretrain(folder, tmp_path, steps=60, batch_size=16, learning_rate=0.01, equal_reports="positives")
     found = json.loads((out / "mgca.json").read_text())["validation"]
-    assert found["chance"] == 0.25
-    assert found["top1"] >= 0.7
+    assert found["chance"] == 0.5
+    assert found["top1"] >= 0.8
+    assert sum(losses[-10:]) < 0.75 * sum(losses[:10])

@@ -33,9 +33,12 @@ LISTING = "GPU 0: A (UUID: GPU-a)\nGPU 1: A (UUID: GPU-b)"
 
 
 def in_threes(settings: dict[str, Any]) -> dict[str, Any]:
-    """Give every training three micro-batches of two rows a step: two processes cannot divide them evenly."""
+    """Give every training three micro-batches of two rows a step: two processes cannot divide them evenly.
+
+    Nothing is clipped, so that a gradient which was added up wrongly has another length.
+    """
     inner = {key: in_threes(value) for key, value in settings.items() if isinstance(value, dict)}
-    own = {"gradient_accumulation": 3, "batch_size": 2, "steps": 4} if "steps" in settings else {}
+    own = {"gradient_accumulation": 3, "batch_size": 2, "steps": 4, "clip": 0} if "steps" in settings else {}
     return {**settings, **inner, **own}
 
 
@@ -123,25 +126,26 @@ def test_two_processes_give_the_losses_of_one_and_stop_together(
     assert started.returncode == 143, log[-4000:]
     first, second = (json.loads((tmp_path / f"losses-{rank}.json").read_text()) for rank in (0, 1))
     assert first["losses"] == second["losses"]
-    assert set(alone) == {
-        "train_base vae",
-        "train_base text",
-        "train_base unet",
-        "train_controlnet",
-        "finetune_proxy",
-        "train_dpo",
-    }
-    for stage, losses in alone.items():
+    stages = [
+        *("train_base vae", "train_base text", "train_base unet", "train_controlnet", "finetune_proxy", "train_dpo")
+    ]
+    assert set(alone) == {*stages, *(f"{stage} gradient" for stage in stages)}
+    # Processes add in another order, and Adam makes whole steps of gradients that are nothing but rounding: noise of 1e-6 in
+    # the first weights moves the losses by up to 0.5 %. A micro-batch left out or counted twice moves the gradient by 30 %.
+    for stage, numbers in alone.items():
         both = first["losses"][stage]
-        assert list(both) == list(losses) == ["0", "1", "2", "3"]
-        assert list(both.values()) == pytest.approx(list(losses.values()), rel=1e-4), stage
+        assert list(both) == list(numbers) == ["0", "1", "2", "3"]
+        assert both["0"] == pytest.approx(numbers["0"], rel=1e-2), stage
+        assert list(both.values()) == pytest.approx(list(numbers.values()), rel=0.1), stage
     assert file_names(tmp_path / "two") == file_names(tmp_path / "one")
     monitors = [pd.read_csv(tmp_path / name / "train_dpo" / "monitor.csv") for name in ("one", "two")]
-    # The margin is beta / 2 = 250 times a difference of errors near 1, which are known to some 1e-6.
-    margins = [monitor.pop("margin") for monitor in monitors]
-    pd.testing.assert_series_equal(*margins, rtol=0, atol=250 * 2e-6)
-    pd.testing.assert_frame_equal(*monitors, rtol=1e-3, atol=1e-5)
-    assert len(monitors[0]) == 3 and not list((tmp_path / "two" / "checkpoints").rglob("*"))
+    # A margin is a difference of nearly equal errors times beta, and an accuracy counts signs of such differences.
+    one, two = monitors
+    assert list(one["step"]) == list(two["step"]) == [0, 2, 4] and list(one.columns) == list(two.columns)
+    for column, close in (("loss", {"rel": 5e-3}), ("distance", {"rel": 1e-2}), ("margin", {"abs": 1e-3})):
+        assert list(two[column]) == pytest.approx(list(one[column]), nan_ok=True, **close), column
+    assert abs(one["margin"].iloc[-1]) > 5e-3  # half of it, or twice, is told apart
+    assert not list((tmp_path / "two" / "checkpoints").rglob("*"))
     for told in (first["told"], second["told"]):
         assert told[0].startswith("broken: the loss is nan at step 0") and told[1:] == [143, 2]
     assert "2 GPUs instead of the 4 of compute.gpus" in log
@@ -154,7 +158,7 @@ def test_two_processes_give_the_losses_of_one_and_stop_together(
     resumed = run_alone([last], monkeypatch)["train_controlnet"]
     whole = run_alone([with_places(last, tmp_path / "whole")], monkeypatch)["train_controlnet"]
     assert 0 < len(resumed) < 60 and list(resumed)[-1] == "59"
-    assert list(resumed.values()) == pytest.approx([whole[step] for step in resumed], rel=1e-4)
+    assert list(resumed.values()) == pytest.approx([whole[step] for step in resumed], rel=1e-2)
 
 
 def file_names(folder: Path) -> set[str]:
