@@ -91,6 +91,7 @@ def identities(count: int, masks: bool = False) -> Any:
     settings = {"task": "multilabel", "target": LABELS, "kinds": {"text": 1.0, "mask": 0.0, "both": 0.0}}
     settings |= {"prompts": {"edema": "edema", "pneumonia": "pneumonia", "normal": "normal"}, "balance": "with_real"}
     settings |= {"normal_share": 0.0, "positive_share": 1.0, "transforms": {}}
+    settings |= {"validation_share": 0.0, "validation_patients": 1}
     if masks:
         settings |= {"task": "segmentation", "target": "pneumothorax", "kinds": {"text": 0.0, "mask": 1.0, "both": 0.0}}
         settings["prompts"] = {"pneumothorax": "pneumothorax", "normal": "normal"}

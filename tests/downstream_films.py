@@ -88,8 +88,8 @@ def write_films(folder: Path, count: int, test: int = 0, first: int = 0, **colum
 
 
 def write_pool(folder: Path, count: int, first: int = 1000) -> Path:
-    """Write a pool that serves all trials, in order of `position`."""
-    write_films(folder, count, first=first, trial=[-1] * count, position=list(range(count)))
+    """Write a pool of `count` images for each of two trials, in order of `position`."""
+    write_films(folder, 2 * count, first=first, trial=[0] * count + [1] * count, position=list(range(count)) * 2)
     return folder
 
 

@@ -12,11 +12,13 @@ from scripts import build_conditions as command
 from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.conditions import Request, build_conditions, trial_rows
+from scripts.lib.downstream.rows import Setting, trial_seed
+from scripts.lib.downstream.trials import select_films
 from scripts.lib.errors import InputError
 from scripts.lib.masks import render, side_of
 from scripts.lib.prompts import balancing_labels, label_prompts, null_text, spread, with_side
 from scripts.lib.seeds import content_hash
-from scripts.lib.subsets import draw_ranks, subset_rows
+from scripts.lib.subsets import draw_ranks, set_aside, subset_rows
 
 DISEASES = ["atelectasis", "cardiomegaly", "edema"]
 TRANSFORMS = {"flip": 0.5, "translate": 0.1, "dilate": 0.07, "erode": 0.07, "margin": 0.0, "keep": 0.3}
@@ -28,6 +30,8 @@ SETTINGS = {
     "positive_share": 1.0,
     "balance": "with_real",
     "transforms": TRANSFORMS,
+    "validation_share": 0.0,
+    "validation_patients": 1,
 }
 CHEXPERT = SETTINGS | {"task": "multilabel", "target": DISEASES}
 RSNA = SETTINGS | {"task": "classification", "target": "pneumonia", "normal_share": 0.5}
@@ -118,14 +122,16 @@ def test_balancing_is_the_greedy_rule(counts, length):
     assert balancing_labels(counts, length).tolist() == greedy(counts, length)
 
 
-def test_text_rows_serve_all_trials_and_balance_with_the_real_films(chexpert):
+def test_each_trial_has_text_rows_of_its_own_balanced_with_its_real_films(chexpert):
     table, _ = build(chexpert, CHEXPERT, multiplier=2)
     # Real counts at 100 %: 20 atelectasis, 8 cardiomegaly, 4 edema; 80 rows fill all three to (20+8+4+80) / 3 = 37.3.
-    assert len(table) == 80 and (table["trial"] == -1).all()
-    assert table["position"].tolist() == list(range(80))
-    totals = chexpert.index[DISEASES].sum().to_numpy(dtype=int) + table[DISEASES].sum().to_numpy(dtype=int)
-    assert sorted(totals.tolist()) == [37, 37, 38]
-    assert table["prompt"].iloc[0] == "edema"
+    assert len(table) == 160 and table["trial"].tolist() == [0, 1] * 80
+    for trial in (0, 1):
+        mine = table.iloc[trial_rows(table, trial)]
+        assert mine["position"].tolist() == list(range(80))
+        totals = chexpert.index[DISEASES].sum().to_numpy(dtype=int) + mine[DISEASES].sum().to_numpy(dtype=int)
+        assert sorted(totals.tolist()) == [37, 37, 38]
+        assert mine["prompt"].iloc[0] == "edema"
     assert (table[[*DISEASES, "pneumonia"]].sum(axis=1) == 1).all(), "one disease, all others 0"
     assert table["mask_source"].isna().all() and table["transform"].isna().all() and table["side"].isna().all()
 
@@ -133,23 +139,32 @@ def test_text_rows_serve_all_trials_and_balance_with_the_real_films(chexpert):
 def test_identity_is_the_content_and_repeats_are_numbered(chexpert):
     table, _ = build(chexpert, CHEXPERT)
     assert set(table["condition_id"]) == {content_hash(name, "", "") for name in DISEASES}
-    assert all(rows["sample"].tolist() == list(range(len(rows))) for _, rows in table.groupby("condition_id"))
+    for (trial, _), rows in table.groupby(["trial", "condition_id"]):
+        assert rows["sample"].tolist() == list(range(trial * 10**9, trial * 10**9 + len(rows)))
+    assert not table.duplicated(["condition_id", "sample"]).any()
+
+
+@pytest.mark.parametrize("name", ["chexpert", "candid"])
+def test_a_trials_images_do_not_depend_on_the_number_of_trials(request, name):
+    cohort, chosen = request.getfixturevalue(name), CHEXPERT if name == "chexpert" else CANDID
+    few, many = (build(cohort, chosen, fraction=0.5, trials=trials)[0] for trials in (1, 3))
+    pd.testing.assert_frame_equal(few, many.iloc[trial_rows(many, 0)].reset_index(drop=True))
 
 
 def test_normal_films_take_their_share(chexpert):
     table, _ = build(chexpert, CHEXPERT | {"normal_share": 0.25})
     normal = table["prompt"] == "normal"
-    assert normal.sum() == 20 and (table.loc[normal, chexpert.labels] == 0).all(axis=None)
-    shares = np.cumsum(normal) / np.arange(1, 81)
-    assert np.abs(shares[7:] - 0.25).max() < 0.07
+    assert normal.sum() == 40 and (table.loc[normal, chexpert.labels] == 0).all(axis=None)  # of two trials
+    shares = np.cumsum(normal) / np.arange(1, 161)
+    assert np.abs(shares[15:] - 0.25).max() < 0.07
 
 
 def test_binary_classification_alternates_when_half_is_normal(tmp_path):
     cohort = write_cohort(tmp_path / "r", {"pneumonia": lambda number: int(number % 4 == 0)})
-    table, _ = build(cohort, RSNA, fraction=0.1, multiplier=3)
+    table, _ = build(cohort, RSNA, fraction=0.1, multiplier=3, trials=1)
     assert table["prompt"].tolist() == ["normal", "pneumonia"] * 6
     assert table["pneumonia"].tolist() == [0, 1] * 6
-    only, _ = build(cohort, RSNA | {"normal_share": 0.0}, fraction=0.1, multiplier=3)
+    only, _ = build(cohort, RSNA | {"normal_share": 0.0}, fraction=0.1, multiplier=3, trials=1)
     assert set(only["prompt"]) == {"pneumonia"} and only["sample"].tolist() == list(range(12))
 
 
@@ -188,14 +203,14 @@ def test_text_and_mask_together_name_the_flipped_side(candid):
 
 
 def test_text_with_a_side_and_no_mask_takes_sides_in_turn(chexpert):
-    table, _ = build(chexpert, CHEXPERT | {"prompts": PROMPTS | {"edema": "{side} edema"}})
+    table, _ = build(chexpert, CHEXPERT | {"prompts": PROMPTS | {"edema": "{side} edema"}}, trials=1)
     edema = table[table["edema"] == 1]
     assert edema["prompt"].iloc[:3].tolist() == ["left edema", "right edema", "left edema"]
     assert edema["side"].iloc[:2].tolist() == ["left", "right"]
     assert table.loc[table["edema"] == 0, "side"].isna().all()
 
 
-def test_mixed_kinds_interleave_shared_and_own_rows(candid):
+def test_mixed_kinds_interleave(candid):
     chosen = CANDID | {"task": "multilabel", "target": ["edema", "pneumothorax"], "kinds": {"text": 0.5, "both": 0.5}}
     table, _ = build(candid, chosen, fraction=0.5, multiplier=2)
     for trial in (0, 1):
@@ -228,6 +243,97 @@ def test_text_prefixes_are_nested_too(chexpert, small, more, fraction, normal):
     chosen = CHEXPERT | {"normal_share": normal}
     short, long = (build(chexpert, chosen, fraction, times)[0] for times in (small, small + more))
     pd.testing.assert_frame_equal(long.iloc[: len(short)], short)
+
+
+@pytest.mark.parametrize("kinds", [{"mask": 1.0}, {"both": 1.0}])
+def test_masks_of_films_set_aside_make_no_image(candid, kinds):
+    chosen = CANDID | {"kinds": kinds, "validation_share": 0.25, "positive_share": 0.5}
+    table, subsets = build(candid, chosen, fraction=1.0, multiplier=4)
+    for trial in (0, 1):
+        rows = subset_rows(candid.index, subsets, trial, 1.0)
+        kept, aside = set_aside(candid.index, rows, 0.25, 1, trial_seed(7, "tiny", trial))
+        assert len(aside) == 10  # a quarter of 40 patients
+        mine = table.iloc[trial_rows(table, trial)]
+        assert set(mine["mask_source"]) == set(candid.index["image_id"].iloc[rows[kept]])
+        assert len(mine) == 4 * 40, "the multiplier counts the whole subset"
+    loose, _ = build(candid, chosen | {"validation_patients": 11}, multiplier=4)
+    assert set(loose["mask_source"]) == set(candid.index["image_id"]), "ten are too few to be set aside"
+
+
+def test_labels_of_films_set_aside_do_not_balance_classes(chexpert):
+    chosen = CHEXPERT | {"validation_share": 0.5}
+    table, subsets = build(chexpert, chosen, multiplier=2)
+    counted = []
+    for trial in (0, 1):
+        rows = subset_rows(chexpert.index, subsets, trial, 1.0)
+        kept, _ = set_aside(chexpert.index, rows, 0.5, 1, trial_seed(7, "tiny", trial))
+        real = chexpert.index[DISEASES].iloc[rows[kept]].sum().to_numpy(dtype=int)
+        mine = table.iloc[trial_rows(table, trial)][DISEASES].sum().to_numpy(dtype=int)
+        totals = real + mine  # 80 rows fill up the labels of the 20 films that are learned from
+        assert totals.max() - totals.min() <= 1
+        counted.append(real.tolist())
+    assert counted[0] != chexpert.index[DISEASES].sum().tolist()
+
+
+def test_trials_learn_from_none_of_the_films_whose_masks_are_kept_from_conditions(candid):
+    """The trial itself sets aside the films that its conditions leave out, for every task."""
+    subsets = draw_ranks(candid.index, candid.labels, 1, True, 7, "tiny")
+    rows = subset_rows(candid.index, subsets, 0, 1.0)
+    kept, aside = set_aside(candid.index, rows, 0.25, 1, trial_seed(7, "tiny", 0))
+    setting = Setting("tiny", "original", 1.0, 0, trial_seed(7, "tiny", 0))
+    films = candid.index.assign(split=["test"] + ["train"] * 39)
+    cohort = candid.select(np.arange(40), split=films["split"].to_numpy())
+    subsets = subsets[subsets["image_id"] != "i000"]
+    rows = subset_rows(cohort.index, subsets, 0, 1.0)
+    kept, aside = set_aside(cohort.index, rows, 0.25, 1, setting.seed)
+    for task, target in (("classification", "edema"), ("multilabel", ["edema"]), ("segmentation", "pneumothorax")):
+        own = {"task": task, "target": target, "validation_share": 0.25, "validation_patients": 1}
+        found = select_films(cohort, subsets, None, setting, own)
+        assert found.training.rows.tolist() == rows[kept].tolist()
+        assert found.validation.rows.tolist() == rows[aside].tolist()
+
+
+def test_negative_films_have_the_share_of_the_subset(candid, capsys):
+    table, subsets = build(candid, CANDID | {"positive_share": "subset"}, fraction=0.25, multiplier=8)
+    for trial in (0, 1):
+        rows = subset_rows(candid.index, subsets, trial, 0.25)
+        share = candid.index["pneumothorax"].iloc[rows].mean()
+        mine = table.iloc[trial_rows(table, trial)]
+        assert 0 < share < 1 and mine["pneumothorax"].mean() == pytest.approx(share, abs=0.5 / len(mine))
+        assert set(mine["mask_source"]) == set(candid.index["image_id"].iloc[rows])
+    assert capsys.readouterr().err == ""
+
+
+def test_negative_films_without_any_structure_make_no_mask_and_that_is_said(tmp_path, capsys):
+    bare = write_cohort(
+        tmp_path / "bare",
+        {"edema": lambda number: 0},
+        ["pneumothorax"],
+        masks=lambda n: np.full((15, 15), n % 4 == 0, np.uint8),
+    )
+    table, _ = build(bare, CANDID | {"positive_share": "subset"}, trials=1)
+    assert table["mask_source"].notna().all() and (table["mask_source"].str[1:].astype(int) % 4 == 0).all()
+    assert "75% of the films that are learned from do not show the target" in capsys.readouterr().err
+
+
+def test_masks_that_were_all_set_aside_are_told(tmp_path):
+    rare = write_cohort(
+        tmp_path / "rare",
+        {"edema": lambda number: 0},
+        ["pneumothorax"],
+        masks=lambda n: np.full((15, 15), n == 5, np.uint8),
+    )
+    chosen, seeds = CANDID | {"validation_share": 0.5}, range(20)
+    aside = []
+    for seed in seeds:
+        subsets = draw_ranks(rare.index, rare.labels, 1, True, seed, "tiny")
+        rows = subset_rows(rare.index, subsets, 0, 1.0)
+        if 5 in rows[set_aside(rare.index, rows, 0.5, 1, trial_seed(seed, "tiny", 0))[1]]:
+            aside.append(seed)
+    with pytest.raises(
+        InputError, match="those of trial 0 are set aside for validation: lower trials.validation_share"
+    ):
+        build(rare, chosen, trials=1, seed=aside[0])
 
 
 def test_table_types_and_columns(candid):
@@ -297,7 +403,7 @@ def test_prompts_with_normal():
 def test_many_rows_stay_quick(tmp_path):
     cohort = write_cohort(tmp_path / "m", {name: lambda number: number % 2 for name in DISEASES})
     table, _ = build(cohort, CHEXPERT, multiplier=5000)
-    assert len(table) == 200_000  # linear: 10^6 rows take three seconds
+    assert len(table) == 400_000  # linear: 10^6 rows take three seconds
 
 
 def test_command_writes_the_same_bytes_twice(candid, tmp_path):

@@ -14,14 +14,14 @@ from scripts.lib.errors import InputError
 from tests.downstream_films import LABELS, write_films
 
 
-def test_the_pool_of_a_trial_is_its_own_and_the_common_rows_by_position() -> None:
-    index = pd.DataFrame({"trial": [1, -1, 0, 1, 0, -1], "position": [3, 2, 1, 0, 0, 5]})
-    # trial 1 sees rows 0, 1, 3, 5 with positions 3, 2, 0, 5: in order 3, 1, 0, 5
-    assert pool_rows(index, 1, 4).tolist() == [3, 1, 0, 5]
+def test_the_pool_of_a_trial_is_its_own_rows_by_position() -> None:
+    index = pd.DataFrame({"trial": [1, 1, 0, 1, 0, -1], "position": [3, 2, 1, 0, 0, 5]})
+    # trial 1 sees rows 0, 1, 3 with positions 3, 2, 0: in order 3, 1, 0; an image of no trial (-1) serves none
+    assert pool_rows(index, 1, 3).tolist() == [3, 1, 0]
     assert pool_rows(index, 1, 2).tolist() == [3, 1]
-    assert pool_rows(index, 0, 3).tolist() == [4, 2, 1]
-    with pytest.raises(InputError, match="holds 4 images for trial 1, but 5"):
-        pool_rows(index, 1, 5)
+    assert pool_rows(index, 0, 2).tolist() == [4, 2]
+    with pytest.raises(InputError, match="holds 3 images for trial 1, but 4"):
+        pool_rows(index, 1, 4)
 
 
 def test_targets_are_labels_with_gaps_or_masks(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.downstream.rows import Setting, trial_seed
+from scripts.lib.downstream.settings import steps_of
 from scripts.lib.downstream.training import Training
 from scripts.lib.downstream.trials import _finished, select_films, synthetic_films
 from scripts.lib.errors import InputError
@@ -140,6 +141,24 @@ def test_a_damaged_file_of_scores_is_named_and_not_taken(tmp_path: Path, capsys,
     assert f"{path}: not the scores of a cell" in capsys.readouterr().err
     path.write_text('{"key": "k", "scores": {"f1": 0.5}}')
     assert _finished(path, "k") == {"f1": 0.5} and _finished(path, "other") is None
+
+
+def test_the_budget_of_a_fraction(tmp_path: Path, inputs: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert steps_of({"steps": 7}, 0.3) == 7
+    by_fraction = {"steps": {"1": 6, "0.1": 3, "0.01": 2}}
+    # As listed; 0.05 takes that of 0.1, the next larger one, 0.001 that of 0.01.
+    assert [steps_of(by_fraction, f) for f in (0.01, 0.1, 1.0, 0.05, 0.001)] == [2, 3, 6, 3, 2]
+    assert steps_of({"steps": {"0.1": 3}}, 1.0) == 3  # above the largest: the largest
+    step, done = Training._step, []
+    monkeypatch.setattr(Training, "_step", lambda self, *batch: (step(self, *batch), done.append(self.progress.step)))
+    command = Command(tmp_path, inputs, "classification", budget={"steps": {"0.5": 3, "1": 5}})
+    counts = {}
+    for arm, multipliers in (("real", (0,)), ("original", (1, 2))):
+        for fraction in (0.5, 1):
+            done.clear()
+            command(arm, multipliers, fraction=fraction)
+            counts[arm, fraction] = len(done) / len(multipliers)
+    assert counts == {("real", 0.5): 3, ("original", 0.5): 3, ("real", 1): 5, ("original", 1): 5}  # alike in all cells
 
 
 def select(inputs: tuple, pool: Path | None = None, trial: int = 0, **changes: Any):

@@ -54,18 +54,18 @@ def test_the_tiny_study_by_hand(tmp_path: Path) -> None:
     sizes = read_sizes(config, tmp_path)
     # siim trains on 10 films: 0.5 of them, times 2, from each trial's own masks: 5 * 2 * 2 trials = 20, in 2 shards.
     assert conditions_of(config, "siim", "original", "0.5", sizes["siim"]) == {"mask": 20}
-    # rsna trains on 9: round(4.5) = 4, and text serves both trials: 4 * 2 = 8.
-    assert conditions_of(config, "rsna", "original", "0.5", sizes["rsna"]) == {"text": 8}
+    # rsna trains on 9: round(4.5) = 4, and text is each trial's own as well: 4 * 2 * 2 trials = 16.
+    assert conditions_of(config, "rsna", "original", "0.5", sizes["rsna"]) == {"text": 16}
     jobs = [pool_job("siim", 0), pool_job("siim", 1), pool_job("rsna", 0), pool_job("rsna", 1)]
     plan = make_plan(jobs, config, sizes, sampling_rates(config))
-    # Shards of 10 and of 4 images in micro-batches of 4, the last one filled up: 12 and 4 are computed. 5 s a job and 2 images a
-    # second: 5 + 12 / 2 = 11 s twice, 5 + 4 / 2 = 7 s twice, 36 s in all.
+    # Shards of 10 and of 8 images in micro-batches of 4, the last one filled up: 12 and 8 are computed. 5 s a job and 2 images a
+    # second: 5 + 12 / 2 = 11 s twice, 5 + 8 / 2 = 9 s twice, 40 s in all.
     assert config["sampling"]["micro_batch"] == 4
-    assert [price.seconds for price in plan.prices] == [11.0, 11.0, 7.0, 7.0]
+    assert [price.seconds for price in plan.prices] == [11.0, 11.0, 9.0, 9.0]
     (line,) = plan.lines
-    assert (line.jobs, line.images, line.source) == (4, 28, "measured")
-    assert line.hours == pytest.approx(36 / 3600)
-    assert wall_hours(plan, 2, 0) == pytest.approx(18 / 3600)
+    assert (line.jobs, line.images, line.source) == (4, 36, "measured")
+    assert line.hours == pytest.approx(40 / 3600)
+    assert wall_hours(plan, 2, 0) == pytest.approx(20 / 3600)
     assert wall_hours(plan, 100, 0) == pytest.approx(11 / 3600)  # never less than the longest job
 
 
@@ -95,11 +95,11 @@ def test_an_unknown_target_ends_with_one_line() -> None:
 def test_a_large_pool_and_too_little_memory_are_named(tmp_path: Path) -> None:
     config = study(PAPER)
     sizes = read_sizes(config, tmp_path)
-    # CheXpert at 100 %: 191,027 films * 25, text for both trials alike.
-    assert conditions_of(config, "chexpert", "original", "1", sizes["chexpert"]) == {"text": 4_775_675}
+    # CheXpert at 100 %: 191,027 films * 25 * 2 trials.
+    assert conditions_of(config, "chexpert", "original", "1", sizes["chexpert"]) == {"text": 9_551_350}
     job = Job("sample_pool", {"dataset": "chexpert", "arm": "original", "fraction": "1", "shard": "0"}, (), 1, 0, None)
     plan = make_plan([job], config, sizes, sampling_rates(config, rss=2000.0))
-    assert any("4,775,675 images" in line for line in plan.warnings)
+    assert any("9,551,350 images" in line for line in plan.warnings)
     assert any("more than the 1 GB" in line for line in plan.warnings)
 
 

@@ -130,13 +130,13 @@ def test_bars_of_a_log(tmp_path: Path) -> None:
 
 def test_rates_fitted_to_a_run(tmp_path: Path) -> None:
     config = study(TINY)
-    sizes = {name: Size("by hand", splits={"train": films}) for name, films in (("siim", 10), ("rsna", 100))}
+    sizes = {name: Size("by hand", splits={"train": films}) for name, films in (("siim", 10), ("rsna", 50))}
     jobs = [
         pool_job(name, shard, f"results/benchmarks/sample_pool/{name}{shard}.tsv") for name in sizes for shard in (0, 1)
     ]
     folder = tmp_path / "results" / "benchmarks" / "sample_pool"
     folder.mkdir(parents=True)
-    # siim: 10 mask images a shard; rsna: 50 * 2 / 2 = 50 text images. 6 s a job cannot be told from the units by these alone.
+    # siim: 10 mask images a shard; rsna: 25 * 2 * 2 trials / 2 = 50 text images. 6 s a job cannot be told from the units by these alone.
     jobs.append(Job("sample_rated_pool", {"shard": "0"}, (), 1, 0, "results/benchmarks/sample_pool/rated.tsv"))
     config["feedback"] |= {
         "shards": 1,
@@ -162,7 +162,7 @@ def test_rates_fitted_to_a_run(tmp_path: Path) -> None:
 
 def test_text_and_mask_together_cost_no_less_than_text(tmp_path: Path) -> None:
     config = study(TINY)
-    sizes = {"rsna": Size("by hand", splits={"train": 100})}
+    sizes = {"rsna": Size("by hand", splits={"train": 50})}
     sets = {"sets": 10, "images": 4, "kinds": {"text": 0.5, "mask": 0.0, "both": 0.5}}
     config["feedback"] |= {"shards": 1, "sets": sets}
     jobs = [pool_job("rsna", 0, "results/benchmarks/pool.tsv")]

@@ -175,7 +175,7 @@ def test_the_pool_takes_the_conditions(drawn, cohorts):
     from scripts.lib.diffusion.pool import Conditions
 
     conditions = Conditions(drawn[0], cohorts[1])
-    assert trial_rows(drawn[0], 0).tolist() == list(range(80))
+    assert trial_rows(drawn[0], -1).tolist() == list(range(80)) and not len(trial_rows(drawn[0], 0))
     for row in range(len(conditions)):
         request = conditions.request(row)
         assert (request.bits is None) == (conditions.table["kind"][row] == "text")

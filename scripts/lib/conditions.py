@@ -1,12 +1,14 @@
 """The table of conditions: one row for each image to make, in an order of which every multiplier is a prefix.
 
-Text rows carry one disease word and serve every trial (trial = -1). Mask rows carry a transformed mask of the trial's
-own subset. Rows of trial t are those with trial -1 or t, by position; multiplier m uses the first m * n_real(t).
+Each trial has rows of its own, by position; multiplier m uses the first m * n_real(t) of trial t. They are made from what
+that trial may learn from: its subset without the films that are set aside for validation. Text rows carry one disease
+word, mask rows a transformed mask of those films. Trials share no image, so the spread between them holds that of pools.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,16 +16,18 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
+from scripts.lib.downstream.rows import trial_seed
 from scripts.lib.errors import InputError
 from scripts.lib.mask_sources import MaskSources, needs_structures, pick_sources
 from scripts.lib.masks import OTHER_SIDE, different_transforms, transform_text
 from scripts.lib.prompts import NORMAL, SIDES, balancing_labels, label_prompts, spread, with_side
 from scripts.lib.seeds import content_hash, rng
-from scripts.lib.subsets import check_classes, subset_rows
+from scripts.lib.subsets import check_classes, set_aside, subset_rows
 
 KINDS = ("text", "mask", "both")
 TEXTS = ("condition_id", "kind", "prompt", "mask_source", "transform", "side")
-SHARED = -1  # the trial of rows that serve every trial
+TRIAL_SAMPLES = 10**9  # sample numbers that each trial has for itself, more than any pool has images
+AS_SUBSET = "subset"  # positive_share: that of the trial's own training films
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """What each position shows, the same in all trials: its kind and its label, both (P,).
+    """What each position of a trial shows: its kind and its label, both (P,).
 
     `kind` numbers KINDS; `label` numbers `targets`, with len(targets) for a film without finding.
     """
@@ -55,26 +59,22 @@ def build_conditions(
 ) -> pd.DataFrame:
     """Return the conditions table (contract in the module's docstring) of one dataset, fraction and arm.
 
-    `settings`: task, target, kinds, prompts, normal_share, positive_share, balance, transforms. Arms differ by their
-    generator, never by their conditions, so the arm has no part in any random draw.
+    `settings`: task, target, kinds, prompts, normal_share, positive_share, balance, transforms, and what the trials set
+    aside: validation_share, validation_patients. Arms differ by their generator, never by their conditions, so the arm has
+    no part in any random draw; nor have the other trials.
     """
     if request.multiplier < 1 or request.trials < 1:
         raise InputError(f"multiplier {request.multiplier}, trials {request.trials}: expected whole numbers from 1")
     trials = range(request.trials)
-    subset = [subset_rows(cohort.index, subsets, trial, request.fraction) for trial in trials]
     targets = _targets(cohort, settings)
+    subset = [subset_rows(cohort.index, subsets, trial, request.fraction) for trial in trials]
     if settings["task"] == "classification":
         check_classes(cohort.index, subsets, trials, request.fraction, targets[0])
-    wanted = [request.multiplier * len(rows) for rows in subset]
-    plan = _plan(cohort.index, subset, targets, settings, max(wanted))
-    parts = [_text_rows(plan)]
-    if (plan.kind != KINDS.index("text")).any():
-        for trial in trials:
-            sources = pick_sources(cohort, subsets, trial, subset[trial], request.fraction, targets)
-            parts.append(_mask_rows(plan, wanted[trial], sources, settings, request, trial))
-    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    table = _number_samples(_identify(table), [len(rows) for rows in subset])
-    return _finish(table, plan, cohort)
+    parts = [
+        _conditions_of_trial(cohort, subsets, subset[trial], targets, settings, request, trial) for trial in trials
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    return table.sort_values(["position", "trial"], kind="stable", ignore_index=True)
 
 
 def trial_rows(table: pd.DataFrame, trial: int, count: int | None = None) -> np.ndarray:
@@ -82,14 +82,55 @@ def trial_rows(table: pd.DataFrame, trial: int, count: int | None = None) -> np.
 
     Raises InputError when there are fewer than `count`; None returns all.
     """
-    trials = table["trial"].to_numpy()
-    rows = np.flatnonzero((trials == SHARED) | (trials == trial))
+    rows = np.flatnonzero(table["trial"].to_numpy() == trial)
     rows = rows[np.argsort(table["position"].to_numpy()[rows], kind="stable")]
     if count is not None and len(rows) < count:
         raise InputError(
             f"trial {trial}: {len(rows)} synthetic images, {count} needed; build and sample more conditions"
         )
     return rows[:count]
+
+
+def _conditions_of_trial(
+    cohort: Cohort,
+    subsets: pd.DataFrame,
+    subset: np.ndarray,
+    targets: list[str],
+    settings: Mapping[str, Any],
+    request: Request,
+    trial: int,
+) -> pd.DataFrame:
+    """Return the rows of one trial, whose subset are these rows of the cohort."""
+    aside = (settings["validation_share"], settings["validation_patients"])
+    learned = subset[set_aside(cohort.index, subset, *aside, trial_seed(request.seed, request.dataset, trial))[0]]
+    kind, sources = _kinds(settings, request.multiplier * len(subset)), None
+    if (kind != KINDS.index("text")).any():
+        sources = pick_sources(cohort, subsets, trial, learned, request.fraction, targets)
+    normal = _normal_share(settings, sources, trial)
+    plan = _plan(cohort.index, learned, targets, settings, normal, kind)
+    parts = [_text_rows(plan, trial)]
+    if sources is not None:
+        parts.append(_mask_rows(plan, sources, settings, request, trial))
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    table = _number_samples(_identify(table.sort_values("position", kind="stable", ignore_index=True)))
+    return _finish(table, plan, cohort)
+
+
+def _normal_share(settings: Mapping[str, Any], sources: MaskSources | None, trial: int) -> float:
+    """Return the share of images without finding; for segmentation those whose mask does not show the target."""
+    if settings["task"] != "segmentation":
+        return settings["normal_share"]
+    share = settings["positive_share"]
+    if share != AS_SUBSET or sources is None:
+        return 1 - (1.0 if share == AS_SUBSET else share)
+    shown, usable = sources.positive_share()
+    if shown < 1 and not usable:
+        print(
+            f"trial {trial}: {1 - shown:.0%} of the films that are learned from do not show the target, but none of them "
+            "has another structure that could be its mask; so all images show the target",
+            file=sys.stderr,
+        )
+    return 1 - shown if usable else 0.0
 
 
 def _targets(cohort: Cohort, settings: Mapping[str, Any]) -> list[str]:
@@ -104,17 +145,20 @@ def _targets(cohort: Cohort, settings: Mapping[str, Any]) -> list[str]:
 
 
 def _plan(
-    index: pd.DataFrame, subset: Sequence[np.ndarray], targets: list[str], settings: Mapping[str, Any], length: int
+    index: pd.DataFrame,
+    learned: np.ndarray,
+    targets: list[str],
+    settings: Mapping[str, Any],
+    normal_share: float,
+    kind: np.ndarray,
 ) -> Plan:
-    kind = _kinds(settings, length)
-    segmentation = settings["task"] == "segmentation"
-    normal_share = 1 - settings["positive_share"] if segmentation else settings["normal_share"]
+    """Return what each position shows; `learned`: the rows of the index whose labels count as real films."""
+    length = len(kind)
     normal = spread(normal_share, length)
     label = np.full(length, len(targets))
     counts = [0] * len(targets)
-    if settings["balance"] == "with_real" and not segmentation:
-        per_trial = [[int((index[name].iloc[rows] == 1).sum()) for name in targets] for rows in subset]
-        counts = np.rint(np.mean(per_trial, axis=0)).astype(int).tolist()
+    if settings["balance"] == "with_real" and settings["task"] != "segmentation":
+        counts = [int((index[name].iloc[learned] == 1).sum()) for name in targets]
     label[~normal] = balancing_labels(counts, int((~normal).sum()))
     prompts = [""] * (len(targets) + 1)
     if (kind != KINDS.index("mask")).any():
@@ -140,9 +184,9 @@ def _kinds(settings: Mapping[str, Any], length: int) -> np.ndarray:
     return kind
 
 
-def _text_rows(plan: Plan) -> pd.DataFrame:
+def _text_rows(plan: Plan, trial: int) -> pd.DataFrame:
     position = np.flatnonzero(plan.kind == KINDS.index("text"))
-    return _frame(plan, position, SHARED, _alternate(plan, position))
+    return _frame(plan, position, trial, _alternate(plan, position))
 
 
 def _alternate(plan: Plan, position: np.ndarray) -> np.ndarray:
@@ -153,10 +197,10 @@ def _alternate(plan: Plan, position: np.ndarray) -> np.ndarray:
 
 
 def _mask_rows(
-    plan: Plan, length: int, sources: MaskSources, settings: Mapping[str, Any], request: Request, trial: int
+    plan: Plan, sources: MaskSources, settings: Mapping[str, Any], request: Request, trial: int
 ) -> pd.DataFrame:
-    """Return the rows of one trial that have a mask, positions below `length`; every prefix uses the masks evenly."""
-    position = np.flatnonzero(plan.kind[:length] != KINDS.index("text"))
+    """Return the rows of one trial that have a mask; every prefix uses the masks evenly."""
+    position = np.flatnonzero(plan.kind != KINDS.index("text"))
     stream = (request.seed, "conditions", request.dataset, f"{request.fraction:g}", trial)
     needs = needs_structures(plan.label[position], plan.targets, sources.structures)
     chosen = sources.take(needs, rng(*stream, "order"))
@@ -215,21 +259,18 @@ def condition_id(prompt: str | None, mask_sha256: str | None, transform: str | N
     return content_hash(prompt or "", mask_sha256 or "", transform or "")
 
 
-def _number_samples(table: pd.DataFrame, n_real: Sequence[int]) -> pd.DataFrame:
-    """Add sample: 0, 1, 2... for repeats of one condition_id, so that no two rows are the same image.
+def _number_samples(table: pd.DataFrame) -> pd.DataFrame:
+    """Add sample, which tells repeats of one condition_id apart: 0, 1, 2... in trial 0, from 10^9 in trial 1, and so on.
 
-    Repeats are counted multiplier by multiplier, trial by trial: a table with fewer multipliers numbers them alike.
+    So no two rows are the same image, and a trial's numbers depend on neither multipliers nor the number of trials.
+    `table`: one trial's rows, by position.
     """
-    films = np.where(table["trial"] == SHARED, max(n_real), np.asarray(n_real)[table["trial"].clip(lower=0)])
-    depth = table["position"].to_numpy() // films
-    order = np.lexsort((table["position"], table["trial"], depth))
-    ordered = table.iloc[order]
-    return ordered.assign(sample=ordered.groupby("condition_id", sort=False).cumcount())
+    repeat = table.groupby("condition_id", sort=False).cumcount()
+    return table.assign(sample=table["trial"] * TRIAL_SAMPLES + repeat)
 
 
 def _finish(table: pd.DataFrame, plan: Plan, cohort: Cohort) -> pd.DataFrame:
-    """Return the rows by position with their final columns and types, labels included."""
-    table = table.sort_values(["position", "trial"], kind="stable", ignore_index=True)
+    """Return one trial's rows by position with their final columns and types, labels included."""
     label, mask_only = plan.label[table["position"]], (table["kind"] == "mask").to_numpy()
     has_mask = table["mask_source"].notna().to_numpy()
     names = [*plan.targets, NORMAL]

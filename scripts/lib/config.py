@@ -75,7 +75,8 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
     """Return the settings of one stage, with the dataset's own overrides laid on top.
 
     `prepare_cohort` and `write_phantom` take the dataset's section; `conditions` and `trials` take the section of that
-    name, merged with `datasets.{dataset}.{name}`, and the dataset's task and target. Other names are plain sections.
+    name, merged with `datasets.{dataset}.{name}`, and the dataset's task and target; `conditions` also what the trials
+    set aside, from which no image may be made. Other names are plain sections.
     """
     if name in FIGURES:
         shared = {key: value for key, value in config["figures"].items() if key not in FIGURES or key == name}
@@ -93,6 +94,9 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
         unused = ("conditions", "trials", "phantom", "task", "target", "title")
         return {key: value for key, value in section.items() if key not in unused}
     task = {key: section[key] for key in ("task", "target") if key in section}
+    if name == "conditions":
+        trials = stage(config, "trials", dataset)
+        task |= {key: trials[key] for key in ("validation_share", "validation_patients")}
     return {**merge(_task_settings(config, name, section), section.get(name) or {}), **task}
 
 

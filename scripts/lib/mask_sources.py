@@ -19,7 +19,7 @@ ANY, WITHOUT = 0, -1  # what a row asks of its mask besides "structure number c"
 
 @dataclass(frozen=True)
 class MaskSources:
-    """Source masks in subset order, arrays (n,): `present` = bits of the structures that a mask shows.
+    """Source masks of the films that a trial learns from, in their order, arrays (n,): `present` = bits of what each shows.
 
     `side` (n, structures) is the side of each target structure, else None; `targets` = bits of the task's structures.
     """
@@ -49,6 +49,13 @@ class MaskSources:
             chosen[rows] = sources[np.arange(len(rows)) % len(sources)]
         return chosen
 
+    def positive_share(self) -> tuple[float, bool]:
+        """Return the share of the films whose mask shows the target, and whether any other film has a mask to make one of.
+
+        A film whose mask shows nothing at all, neither the target nor lungs, is no source.
+        """
+        return float((self.present & self.targets != 0).mean()), bool(self._fits(WITHOUT).any())
+
     def _fits(self, need: int) -> np.ndarray:
         if need == ANY:
             return self.present != 0
@@ -58,13 +65,16 @@ class MaskSources:
 
     def _complaint(self, need: int) -> str:
         if need > 0:
-            return f"no mask of {self.structures[need - 1]} in the subset of {len(self.image_id)} films; {self.hint}"
+            name, films = self.structures[need - 1], len(self.image_id)
+            return f"no mask of {name} in the subset ({films} films that are learned from); {self.hint}"
         if need == WITHOUT:
             return (
                 "no film of the subset has a mask without the target structure, so none can be made without it; "
                 "set conditions.positive_share to 1 and normal_share to 0, or annotate other structures"
             )
-        return f"all masks of the subset of {len(self.image_id)} films are empty; use conditions of kind text"
+        return (
+            f"all masks of the {len(self.image_id)} films that are learned from are empty; use conditions of kind text"
+        )
 
 
 def needs_structures(label: np.ndarray, targets: Sequence[str], structures: Sequence[str]) -> np.ndarray:
@@ -79,7 +89,7 @@ def needs_structures(label: np.ndarray, targets: Sequence[str], structures: Sequ
 def pick_sources(
     cohort: Cohort, subsets: pd.DataFrame, trial: int, rows: np.ndarray, fraction: float, targets: Sequence[str]
 ) -> MaskSources:
-    """Read the masks of these cohort rows (a trial's subset); raises InputError when the cohort has none."""
+    """Read the masks of these cohort rows (what a trial learns from); raises InputError when the cohort has none."""
     if not cohort.has_masks:
         raise InputError("this cohort has no masks, so it has no conditions of kind mask or both; use kind text")
     drawn = [name for name in targets if name in cohort.structures]
@@ -121,4 +131,6 @@ def _hint(cohort: Cohort, subsets: pd.DataFrame, trial: int, fraction: float, bi
     smallest = smallest_fraction(cohort.index.assign(shows=shows), subsets, [trial], "shows", classes=(1,))
     if smallest is None:
         return "no training film has one"
+    if float(smallest) <= fraction:
+        return f"those of trial {trial} are set aside for validation: lower trials.validation_share or raise trials.validation_patients"
     return f"fraction {fraction:g} is too small in trial {trial}: the smallest usable fraction is {smallest}"

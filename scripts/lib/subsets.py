@@ -126,6 +126,25 @@ def subset_rows(index: pd.DataFrame, subsets: pd.DataFrame, trial: int, fraction
     return rows
 
 
+def set_aside(
+    index: pd.DataFrame, rows: np.ndarray, share: float, least: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places in `rows` (training, validation) when a share of their patients is set aside, drawn at random.
+
+    Where the share holds fewer than `least` patients none is set aside: so few would decide by chance. One patient
+    always stays for training. `seed`: that of the trial, so that conditions and trainings set the same films aside.
+    """
+    films = index.iloc[rows]
+    patients = films["patient_id"].fillna(films["image_id"]).astype(str).to_numpy()
+    names, patient_of = np.unique(patients, return_inverse=True)
+    count = min(int(share * len(names)), len(names) - 1)
+    if count < least:
+        count = 0
+    chosen = rng(seed, "validation").permutation(len(names))[:count]
+    aside = np.isin(patient_of, chosen)
+    return np.flatnonzero(~aside), np.flatnonzero(aside)
+
+
 def check_classes(
     index: pd.DataFrame, subsets: pd.DataFrame, trials: Iterable[int], fraction: float, label: str
 ) -> None:

@@ -14,9 +14,9 @@ import pandas as pd
 from scripts.lib.cohort.store import Cohort, read_index
 from scripts.lib.errors import InputError
 from scripts.lib.proxy.view import open_kept
-from scripts.lib.seeds import content_hash, rng
+from scripts.lib.seeds import content_hash
+from scripts.lib.subsets import set_aside
 
-SHARED = -1  # the trial of pool films that serve every trial
 HASHES = ("sha256", "mask_sha256")
 READ = ("trial", "position", *HASHES)
 
@@ -100,28 +100,27 @@ def _short_hash(column: pd.Series) -> np.ndarray:
 
 
 def open_pool(folders: Sequence[Path], kept: Path | None, trial: int, labels: Sequence[str]) -> Cohort:
-    """Open what a trial reads of a pool's shards as one cohort: its own films and those of all trials (trial -1).
+    """Open what a trial reads of a pool's shards as one cohort: its own films.
 
     With `kept`, the part of them that a filter kept. Of the index it holds what `pool_rows` and `Films` read, with these
     label columns; some 40 bytes a film.
     """
-    columns, trials = [*READ, *labels], (SHARED, trial)
+    columns = [*READ, *labels]
     if kept is not None:
-        return open_kept(folders, kept, columns, trials, short_hashes)
+        return open_kept(folders, kept, columns, (trial,), short_hashes)
 
     def choose(folder: Path) -> np.ndarray:
-        return np.flatnonzero(read_index(folder, ["trial"])["trial"].isin(trials))
+        return np.flatnonzero(read_index(folder, ["trial"])["trial"] == trial)
 
     return Cohort.open(folders, columns, choose, short_hashes)
 
 
 def pool_rows(index: pd.DataFrame, trial: int, count: int) -> np.ndarray:
-    """Return the positions of the first `count` pool images that serve a trial (its own and trial -1), by `position`.
+    """Return the positions of the first `count` pool images of a trial, by `position`.
 
     Every multiplier reads a prefix of the same order, so 2x lies inside 5x. Raises InputError when the pool is short.
     """
-    of_trial = index["trial"].to_numpy()
-    mine = np.flatnonzero((of_trial == trial) | (of_trial == SHARED))
+    mine = np.flatnonzero(index["trial"].to_numpy() == trial)
     ordered = mine[np.argsort(index["position"].to_numpy()[mine], kind="stable")]
     if len(ordered) < count:
         raise InputError(
@@ -132,15 +131,5 @@ def pool_rows(index: pd.DataFrame, trial: int, count: int) -> np.ndarray:
 
 
 def split_validation(films: Films, share: float, seed: int, least: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places (training, validation) of a share of the patients, drawn at random; each film is in one of them.
-
-    Fewer than `least` whole patients by the share give an empty validation part: so few can neither end a training nor
-    choose a threshold. One patient always stays for training.
-    """
-    patients = films.cohort.index["patient_id"].iloc[films.rows].astype(str).to_numpy()
-    names, patient_of = np.unique(patients, return_inverse=True)
-    count = min(int(share * len(names)), len(names) - 1)
-    count = count if count >= least else 0
-    chosen = rng(seed, "validation").permutation(len(names))[:count]
-    in_validation = np.isin(patient_of, chosen)
-    return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
+    """Return the places (training, validation) of a share of the patients, drawn at random; see subsets.set_aside."""
+    return set_aside(films.cohort.index, films.rows, share, least, seed)

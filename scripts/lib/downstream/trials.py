@@ -21,6 +21,7 @@ from scripts.lib.downstream.metrics import best_threshold, label_scores, overlap
 from scripts.lib.downstream.models import Network, build_model
 from scripts.lib.downstream.predict import Device, label_probabilities, mask_counts
 from scripts.lib.downstream.rows import Row, Setting, score_rows
+from scripts.lib.downstream.settings import steps_of
 from scripts.lib.downstream.training import Material, Training
 from scripts.lib.downstream.weights import weights_digest
 from scripts.lib.errors import InputError
@@ -88,6 +89,7 @@ def run_trial(
     A cell in `checkpoints` counts as finished, or as begun, only for the same settings, code and data. SIGTERM or SIGUSR1
     stores the training at hand, or ends after the scoring at hand: SystemExit(143).
     """
+    settings = {**settings, "budget": {**settings["budget"], "steps": steps_of(settings["budget"], setting.fraction)}}
     with stop_requests() as asked:
         return _run_cells(films, multipliers, setting, settings, device, checkpoints, code, asked)
 

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.conditions import KINDS, SHARED, TEXTS, condition_id
+from scripts.lib.conditions import KINDS, TEXTS, condition_id
 from scripts.lib.errors import InputError
 from scripts.lib.feedback.caption_rules import NORMAL, mentions
 from scripts.lib.feedback.log import IMAGES
@@ -30,6 +30,7 @@ from scripts.lib.masks import transform_text
 from scripts.lib.seeds import content_hash
 
 CONTROL = "control"
+NO_TRIAL = -1  # rated images serve no trial
 SET_COLUMNS = ("set_id", "kind", "prompt", "mask_source", "condition_id", "labels", "films", "dataset")
 UNCHANGED = transform_text({})
 
@@ -183,7 +184,7 @@ def _conditions(
     for one, name, identity, label in zip(ordered, names, ids, labels):
         if one.kind == CONTROL:
             continue
-        row = {"condition_id": identity, "trial": SHARED, "kind": one.kind, "prompt": one.prompt}
+        row = {"condition_id": identity, "trial": NO_TRIAL, "kind": one.kind, "prompt": one.prompt}
         row |= {"mask_source": one.film and one.film.image_id, "transform": UNCHANGED if one.film else None}
         row |= {column: label[column] for column in cohort.labels} | {"side": one.side, "set_id": name}
         rows += [row | {"sample": sample} for sample in range(images)]

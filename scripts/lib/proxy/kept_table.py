@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.conditions import SHARED, trial_rows
+from scripts.lib.conditions import trial_rows
 from scripts.lib.csv_text import read_columns
 from scripts.lib.proxy.diversity import distances, draw_pairs, grey_features, pair_similarity, similarity_kernel, vendi
 from scripts.lib.proxy.scores import IDENTITY
@@ -44,7 +44,7 @@ def kept_table(
     kept = kept.assign(_row=_rows_of(kept, scores))
     scores = scores[[*IDENTITY, "trial", "position", "label", "score"]].assign(_row=np.arange(len(scores)))
     rows = []
-    for trial in _trials(scores["trial"]):
+    for trial in sorted(set(scores["trial"].tolist())):
         before, after = scores.iloc[trial_rows(scores, trial)], kept.iloc[trial_rows(kept, trial)]
         for share in sorted(settings["prefixes"]):
             parts = (before.head(round(share * len(before))), after.head(round(share * len(after))))
@@ -68,11 +68,6 @@ def _rows_of(kept: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
     rows = np.empty(len(kept), np.int64)
     rows[found[found >= 0]] = np.flatnonzero(found >= 0)
     return rows
-
-
-def _trials(trials: pd.Series) -> list[int]:
-    own = sorted(set(trials.unique().tolist()) - {SHARED})
-    return own or [SHARED]
 
 
 def _counts(pool: Cohort, before: pd.DataFrame, after: pd.DataFrame) -> Iterator[dict[str, Any]]:
