@@ -73,3 +73,23 @@ def jpeg_dicom(image: NDArray[np.uint8], cut: int | None = None, kind: str = "JP
     if image.ndim == 3:
         ds.PhotometricInterpretation = "YBR_FULL_422"
     return to_bytes(ds)
+
+
+def compressed_dicom(pixels: NDArray, picture: bytes, syntax: str, **changes: Any) -> bytes:
+    """A DICOM file whose header describes `pixels` and whose only frame are the bytes of `picture`."""
+    ds = dataset(pixels, **changes)
+    ds.PixelData = encapsulate([picture])
+    ds["PixelData"].VR = "OB"
+    ds["PixelData"].is_undefined_length = True
+    ds.file_meta.TransferSyntaxUID = syntax
+    return to_bytes(ds)
+
+
+def with_syntax(data: bytes, uid: str | None) -> bytes:
+    """The file with another TransferSyntaxUID in its meta group, or without one; nothing else is changed."""
+    start = data.index(b"\x02\x00\x10\x00UI")
+    end = start + 8 + int.from_bytes(data[start + 6 : start + 8], "little")
+    if uid is None:
+        return data[:start] + data[end:]
+    value = uid.encode() + b"\0" * (len(uid) % 2)
+    return data[: start + 6] + len(value).to_bytes(2, "little") + value + data[end:]

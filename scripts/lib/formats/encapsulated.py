@@ -135,7 +135,7 @@ def _single_picture(dataset: Dataset, coding: str) -> bytes:
 
 
 def _check_picture(picture: codestream.Picture, coding: str, dataset: Dataset) -> None:
-    """Raise Rejected when the picture is of another coding, size or number of samples than the header's."""
+    """Raise Rejected when the picture is of another coding, size, number of samples or depth than the header's."""
     rows, columns, samples = int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel") or 1)
     if picture.kind != coding:
         raise Rejected(
@@ -147,23 +147,25 @@ def _check_picture(picture: codestream.Picture, coding: str, dataset: Dataset) -
         )
     if picture.samples != samples:
         raise Rejected(f"compressed picture of {picture.samples} samples a pixel, the header says {samples}")
+    stored, signed = int(dataset.BitsStored), int(dataset.get("PixelRepresentation", 0)) == 1
+    # 8 bits are made of more by division, so that windows and tables of the header no longer fit; and plain JPEG does
+    # not know signs, so that the sign bit is not where BitsStored puts it.
+    if picture.bits < stored and (picture.bits <= 8 or (signed and coding == "JPEG")):
+        raise Rejected(f"compressed picture of {picture.bits} bits, the header says BitsStored {stored}")
 
 
 def _check_bits(picture: codestream.Picture, pixels: NDArray, dataset: Dataset, notes: Counter[str]) -> None:
-    """Raise Rejected when the picture has more bits than BitsStored and uses them, or 8 where the header says more."""
+    """Raise Rejected when the picture has more bits than BitsStored, and uses them; fewer are noted."""
     stored, signed = int(dataset.BitsStored), int(dataset.get("PixelRepresentation", 0)) == 1
-    says = f"compressed picture of {picture.bits} bits, the header says BitsStored {stored}"
     if picture.bits > stored:
         low, high = (-(1 << (stored - 1)), (1 << (stored - 1)) - 1) if signed else (0, (1 << stored) - 1)
         # Many writers code the whole container of 16 bits; that is right as long as no value is beyond BitsStored.
         if int(pixels.min()) < low or int(pixels.max()) > high:
-            raise Rejected(f"{says}, and it holds values from {pixels.min()} to {pixels.max()}")
-    if picture.bits < stored:
-        # 8 bits are made of more by division, so that windows and tables of the header no longer fit; and plain JPEG
-        # does not know signs, so that the sign bit is not where BitsStored puts it.
-        if picture.bits <= 8 or (signed and picture.kind == "JPEG"):
-            raise Rejected(says)
-        notes[FEWER_BITS] += 1
+            raise Rejected(
+                f"compressed picture of {picture.bits} bits, the header says BitsStored {stored}, and it holds values from "
+                f"{pixels.min()} to {pixels.max()}"
+            )
+    notes[FEWER_BITS] += picture.bits < stored
 
 
 def _check_whole(dataset: Dataset, picture: codestream.Picture, pixels: NDArray) -> None:

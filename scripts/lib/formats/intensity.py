@@ -30,7 +30,9 @@ def to_8bit(
     if tuple(percentiles) != (0, 100):
         inner = np.percentile(used, percentiles)
         low, high = (inner[0], inner[1]) if inner[0] < inner[1] else (low, high)
-    scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(255.0 / (high - low))
+    # Double precision stays until the offset is gone, which single precision might not survive.
+    above = values - low if values.dtype == np.float64 else values.astype(np.float32) - np.float32(low)
+    scaled = above.astype(np.float32) * np.float32(255.0 / (high - low))
     out = np.clip(scaled + np.float32(0.5), 0, 255).astype(np.uint8)
     if valid is not None:
         out[~valid] = 0
