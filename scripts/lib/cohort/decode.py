@@ -84,7 +84,7 @@ class Decoder:
         if field is None or "lungs" not in masks:
             return None
         lungs = (field >> np.uint8(self.structures.index("lungs")) & np.uint8(1)).astype(bool)
-        if not lungs.any():
+        if not 0 < lungs.mean() <= 0.5:  # more is no lung: such masks have their own note
             return None
         name, gain = plausibility.lung_placement(image, lungs)
         notes[plausibility.TURNED] += gain > plausibility.GAIN

@@ -27,7 +27,7 @@ CODINGS = {
     "1.2.840.10008.1.2.4.8": ("JPEG-LS", JPEG),
     "1.2.840.10008.1.2.4.9": ("JPEG 2000", "pylibjpeg pylibjpeg-openjpeg"),
     "1.2.840.10008.1.2.4.20": ("JPEG 2000", "pylibjpeg pylibjpeg-openjpeg"),
-    "1.2.840.10008.1.2.5": ("RLE", "pylibjpeg pylibjpeg-rle"),
+    "1.2.840.10008.1.2.5": ("RLE", "pydicom"),
 }
 ITEM, DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 
@@ -189,5 +189,7 @@ def _pixels(dataset: Dataset, picture: bytes | None = None) -> NDArray:
         for name in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
             if name in dataset:
                 delattr(dataset, name)
+    # The Rust decoder of RLE answers some broken data with a panic, which no `except Exception` holds.
+    plugin = "pydicom" if _coding(dataset.file_meta.TransferSyntaxUID)[0] == "RLE" else ""
     # Bits beyond BitsStored are cut off later, by HighBit; YBR comes back as RGB.
-    return pixel_array(dataset, correct_unused_bits=False)
+    return pixel_array(dataset, correct_unused_bits=False, decoding_plugin=plugin)
