@@ -116,12 +116,12 @@ def test_masks_that_a_person_would_question_are_counted(tmp_path: Path) -> None:
         masks[f"f{k}.png"] = np.roll(mask, k, axis=1).T
     masks["f0.png"] = ~masks["f0.png"].T
     masks["f1.png"] = np.ones_like(mask)
-    cohort = prepare(tree(tmp_path / "raw", films, masks), tmp_path / "out", split={})
+    cohort = prepare(tree(tmp_path / "raw", films, masks), tmp_path / "out", split={}, noted_limit=1.0)
     found = notes_of(cohort)
     assert found[plausibility.INSIDE_OUT] == 1 and found[plausibility.FULL] == 1
     # four transposed masks; turning the one that is inside out finds nothing better
     assert found[plausibility.TURNED] == 4
-    assert found[plausibility.MISPLACED.format("transposed")] == 4
+    assert found[plausibility.MISPLACED["transposed"]] == 4
 
 
 def test_one_mask_file_for_two_films_stops_the_run(tmp_path: Path) -> None:

@@ -27,9 +27,9 @@ def test_a_rate_of_another_shape_is_scaled_by_operations(tmp_path: Path, monkeyp
         "scripts.lib.planning.pricing.operations_of", lambda rule, unit, own: counted[own["resolution"]]
     )
     (price,) = make_plan([job], large, sizes, rates).prices
-    # 21,884 films * 25 / 64 shards = 8,548.4, one more in the first: 133 batches of 64 and 37 images, which take 3 micro-batches
-    # of 16, so 8,560 are computed; 5 s + 8,560 * (600 / 50) / 2 a second = 51,365 s.
-    assert (price.seconds, price.source) == (51_365.0, "scaled")
+    # 2 trials * 21,884 films * 25 / 64 shards = 17,096.9, one more in the first: 267 batches of 64 and 9 images, which take one
+    # micro-batch of 16, so 17,104 are computed; 5 s + 17,104 * (600 / 50) / 2 a second = 102,629 s.
+    assert (price.seconds, price.source) == (102_629.0, "scaled")
     monkeypatch.setattr("scripts.lib.planning.pricing.operations_of", lambda rule, unit, own: None)
     plan = make_plan([job], large, sizes, rates)
     assert plan.prices[0].seconds is None and plan.lines[0].source == "n/a"

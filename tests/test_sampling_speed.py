@@ -119,9 +119,10 @@ def test_a_step_compiled_as_one_piece_makes_the_same_images(base, plain_images, 
         return graph.forward
 
     monkeypatch.setattr(sampling, "compile_step", lambda predict: compile_step(predict, backend=count))
-    images = make_batch(sampler_of(base, compile="step"), requests(), KINDS)
+    chosen = [number for number, kind in enumerate(KINDS) if kind == "mask"]  # one form is enough: each takes seconds
+    images = make_batch(sampler_of(base, compile="step"), [requests()[k] for k in chosen], ["mask"] * len(chosen))
     assert graphs
-    assert np.abs(images.astype(int) - plain_images).max() <= 1
+    assert np.abs(images.astype(int) - plain_images[chosen]).max() <= 1
 
 
 def test_a_bf16_decoder_is_close_and_only_broken_images_are_decoded_again(base, plain_images, monkeypatch):

@@ -115,6 +115,7 @@ def test_a_silent_controlnet_learns_from_text_alone(tree, command, monkeypatch):
         assert (twice / "start").resolve() == (tuned / "start").resolve()
 
 
+@pytest.mark.filterwarnings("ignore:.* texts have more than 8 tokens:UserWarning")
 def test_pools_of_both_arms_are_the_same_bytes(tree, tmp_path):
     pools = []
     for name in ("zero_residual", tune(tree, train_dpo, "zero_residual", out="pooled").name):
