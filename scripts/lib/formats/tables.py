@@ -7,6 +7,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -57,6 +58,10 @@ class Table:
         if header is None:
             raise InputError(f"{self.path}: empty; expected a CSV table with a header line")
         self.columns = _check_header(self.path, [name.strip() for name in header], required)
+
+    def __del__(self) -> None:
+        if stream := getattr(self, "_stream", None):  # whoever stops in the middle of a table leaves no file open
+            stream.close()
 
     def _lines(self) -> Iterator[list[str]]:
         try:
@@ -125,18 +130,21 @@ def _nearest(missing: Sequence[str], names: Sequence[str]) -> str:
 def _open_text(path: Path, encoding: str) -> io.TextIOWrapper:
     if not path.is_file():
         raise InputError(f"{path}: no such table; check `root` and the table names under `reader`")
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115
-    try:
-        start = opened.read(4)
-        opened.seek(0)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read ({error}); copy it anew") from None
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encoding = "utf-16"
-    elif b"\0" in start:
-        raise InputError(f"{path}: holds NUL bytes where text was expected; save it as CSV in UTF-8")
-    elif encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
-        encoding = "utf-8-sig"
+    with ExitStack() as on_error:
+        source = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115
+        opened = on_error.enter_context(source)
+        try:
+            start = opened.read(4)
+            opened.seek(0)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(f"{path}: cannot be read ({error}); copy it anew") from None
+        if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            encoding = "utf-16"
+        elif b"\0" in start:
+            raise InputError(f"{path}: holds NUL bytes where text was expected; save it as CSV in UTF-8")
+        elif encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+            encoding = "utf-8-sig"
+        on_error.pop_all()  # the reader closes it
     return io.TextIOWrapper(opened, encoding=encoding, newline="")
 
 
