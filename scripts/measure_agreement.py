@@ -34,9 +34,9 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.feedback.agreement import measure_agreement
     from scripts.lib.feedback.agreement_raters import describe_raters
     from scripts.lib.feedback.log import read_ratings
+    from scripts.lib.formats.spreadsheet import inert_table
     from scripts.lib.plotting.agreement import draw_agreement
     from scripts.lib.plotting.style import save
-    from scripts.lib.spreadsheet import inert_table
 
     settings = Section(args.config, "agreement")
     sets, assignments = pd.read_parquet(args.sets), pd.read_parquet(args.assignments)

@@ -15,8 +15,8 @@ import argparse
 from pathlib import Path
 
 from scripts.lib.cli import make_parser, run, set_threads
-from scripts.lib.command_line import parse_values
 from scripts.lib.config import load_study
+from scripts.lib.engine.command_line import parse_values
 from scripts.lib.planning.estimate import make_plan, wall_hours
 from scripts.lib.planning.jobs import ROOT, list_jobs
 from scripts.lib.planning.limits import assumed_shares, found_missing, machine_size

@@ -30,9 +30,9 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.csv_text import read_columns
     from scripts.lib.diffusion.preference_report import COLUMNS, NUMBERS, WHOLE
     from scripts.lib.feedback.log import read_ratings
+    from scripts.lib.formats.csv_text import read_columns
     from scripts.lib.plotting.figure4 import draw_figure4, rated_sets
     from scripts.lib.plotting.style import save
     from scripts.lib.tables import FIGURE2, read_table

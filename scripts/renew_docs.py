@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.docs_pictures import differences, outdated, renew
+    from scripts.lib.reporting.docs_pictures import differences, outdated, renew
 
     if not args.check:
         print("renewed " + ", ".join(renew(ROOT, args.results)))

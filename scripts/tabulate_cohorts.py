@@ -15,7 +15,7 @@ from scripts.lib.atomic import atomic_file
 from scripts.lib.cli import make_parser, run
 from scripts.lib.cohort.table1 import COLUMNS, markdown, table_row
 from scripts.lib.errors import InputError
-from scripts.lib.spreadsheet import inert
+from scripts.lib.formats.spreadsheet import inert
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -37,7 +37,6 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.csv_text import MISSING
     from scripts.lib.diffusion.absence import tuned_absence
     from scripts.lib.diffusion.checkpoint import Checkpoints, log, publish
     from scripts.lib.diffusion.control_training import write_generator
@@ -48,6 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.diffusion.preference_training import MONITOR, tune
     from scripts.lib.diffusion.settings import Section
     from scripts.lib.feedback.preferences import read_pairs
+    from scripts.lib.formats.csv_text import MISSING
     from scripts.lib.versions import versions
 
     settings = Section(args.config, "dpo")

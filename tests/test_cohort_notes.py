@@ -22,7 +22,7 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.telling import cohort_line, tell_cohorts
 from scripts.lib.errors import InputError
 from scripts.lib.formats.record import EXAMPLES, Notes
-from scripts.lib.spreadsheet import inert
+from scripts.lib.formats.spreadsheet import inert
 from scripts.tabulate_cohorts import main as tabulate_main
 from tests.conftest import copy_repository
 from tests.dicom_files import dicom_bytes, ramp

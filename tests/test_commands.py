@@ -10,10 +10,10 @@ import sys
 
 import pytest
 
-from scripts.lib.command_line import check_command_line
 from scripts.lib.config import load_study
-from scripts.lib.config_parts import check_part
+from scripts.lib.engine.command_line import check_command_line
 from scripts.lib.errors import InputError
+from scripts.lib.study.config_parts import check_part
 from tests.conftest import ROOT, Workflow, copy_repository
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("benchmarks/*.md"))]

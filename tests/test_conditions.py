@@ -9,79 +9,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts import build_conditions as command
-from scripts.lib.cohort.store import Cohort, pixels_sha256
-from scripts.lib.cohort.writer import CohortWriter
-from scripts.lib.conditions import Request, build_conditions, trial_rows
-from scripts.lib.downstream.rows import Setting, trial_seed
-from scripts.lib.downstream.trials import select_films
+from scripts.lib.conditions import trial_rows
 from scripts.lib.errors import InputError
 from scripts.lib.masks import render, side_of
 from scripts.lib.prompts import balancing_labels, label_prompts, null_text, spread, with_side
 from scripts.lib.seeds import content_hash
-from scripts.lib.subsets import draw_ranks, set_aside, subset_rows
-
-DISEASES = ["atelectasis", "cardiomegaly", "edema"]
-TRANSFORMS = {"flip": 0.5, "translate": 0.1, "dilate": 0.07, "erode": 0.07, "margin": 0.0, "keep": 0.3}
-PROMPTS = {name: name for name in [*DISEASES, "pneumonia", "pneumothorax"]} | {"normal": "normal"}
-SETTINGS = {
-    "kinds": {"text": 1.0, "mask": 0.0, "both": 0.0},
-    "prompts": PROMPTS,
-    "normal_share": 0.0,
-    "positive_share": 1.0,
-    "balance": "with_real",
-    "transforms": TRANSFORMS,
-    "validation_share": 0.0,
-    "validation_patients": 1,
-}
-CHEXPERT = SETTINGS | {"task": "multilabel", "target": DISEASES}
-RSNA = SETTINGS | {"task": "classification", "target": "pneumonia", "normal_share": 0.5}
-CANDID = SETTINGS | {"task": "segmentation", "target": "pneumothorax", "kinds": {"mask": 1.0}}
-
-
-def write_cohort(folder, labels, structures=(), count=40, films_a_patient=1, masks=None, hashes=True):
-    """A cohort of 15 x 15 pixels; `labels` {name: function of the film's number}, `masks` likewise a field."""
-    with CohortWriter(folder, 15, structures, list(labels), {"dataset": "tiny"}) as writer:
-        for number in range(count):
-            row = {"image_id": f"i{number:03d}", "patient_id": f"p{number // films_a_patient}", "split": "train"}
-            row |= {name: value(number) for name, value in labels.items()}
-            field = masks(number) if masks else None
-            if structures and hashes:
-                row["mask_sha256"] = pixels_sha256(field)
-            writer.add(np.full((15, 15), number, np.uint8), field, row)
-    return Cohort.open(folder)
-
-
-def chest(number):
-    """Lungs and heart; every even film has a pneumothorax, on the patient's left in every fourth film."""
-    field = np.zeros((15, 15), np.uint8)
-    field[2:13, 1:6] = 1
-    field[2:13, 9:14] = 1
-    field[8:13, 5:10] |= 2
-    if number % 2 == 0:
-        field[2:6, (9 if number % 4 == 0 else 1) :][:, :5] |= 4
-    return field
+from scripts.lib.subsets import draw_ranks, subset_rows
+from tests.conditions_films import (
+    CANDID,
+    CHEXPERT,
+    DISEASES,
+    PROMPTS,
+    RSNA,
+    TRANSFORMS,
+    build,
+    candid_cohort,
+    chest,
+    chexpert_cohort,
+    write_cohort,
+)
 
 
 @pytest.fixture(scope="module")
 def candid(tmp_path_factory):
-    labels = {"pneumothorax": lambda number: int(number % 2 == 0), "edema": lambda number: 0}
-    return write_cohort(tmp_path_factory.mktemp("c") / "a", labels, ["lungs", "heart", "pneumothorax"], masks=chest)
+    return candid_cohort(tmp_path_factory.mktemp("candid") / "cohort")
 
 
 @pytest.fixture(scope="module")
 def chexpert(tmp_path_factory):
-    labels = {
-        "atelectasis": lambda number: int(number % 2 == 0),
-        "cardiomegaly": lambda number: int(number % 5 == 0),
-        "edema": lambda number: int(number % 10 == 0),
-        "pneumonia": lambda number: None,
-    }
-    return write_cohort(tmp_path_factory.mktemp("c") / "b", labels)
-
-
-def build(cohort, chosen, fraction=1.0, multiplier=2, trials=2, seed=7):
-    subsets = draw_ranks(cohort.index, cohort.labels, trials, True, seed, "tiny")
-    return build_conditions(cohort, subsets, chosen, Request("tiny", fraction, multiplier, trials, seed)), subsets
+    return chexpert_cohort(tmp_path_factory.mktemp("chexpert") / "cohort")
 
 
 def test_null_texts():
@@ -243,97 +199,6 @@ def test_text_prefixes_are_nested_too(chexpert, small, more, fraction, normal):
     chosen = CHEXPERT | {"normal_share": normal}
     short, long = (build(chexpert, chosen, fraction, times)[0] for times in (small, small + more))
     pd.testing.assert_frame_equal(long.iloc[: len(short)], short)
-
-
-@pytest.mark.parametrize("kinds", [{"mask": 1.0}, {"both": 1.0}])
-def test_masks_of_films_set_aside_make_no_image(candid, kinds):
-    chosen = CANDID | {"kinds": kinds, "validation_share": 0.25, "positive_share": 0.5}
-    table, subsets = build(candid, chosen, fraction=1.0, multiplier=4)
-    for trial in (0, 1):
-        rows = subset_rows(candid.index, subsets, trial, 1.0)
-        kept, aside = set_aside(candid.index, rows, 0.25, 1, trial_seed(7, "tiny", trial))
-        assert len(aside) == 10  # a quarter of 40 patients
-        mine = table.iloc[trial_rows(table, trial)]
-        assert set(mine["mask_source"]) == set(candid.index["image_id"].iloc[rows[kept]])
-        assert len(mine) == 4 * 40, "the multiplier counts the whole subset"
-    loose, _ = build(candid, chosen | {"validation_patients": 11}, multiplier=4)
-    assert set(loose["mask_source"]) == set(candid.index["image_id"]), "ten are too few to be set aside"
-
-
-def test_labels_of_films_set_aside_do_not_balance_classes(chexpert):
-    chosen = CHEXPERT | {"validation_share": 0.5}
-    table, subsets = build(chexpert, chosen, multiplier=2)
-    counted = []
-    for trial in (0, 1):
-        rows = subset_rows(chexpert.index, subsets, trial, 1.0)
-        kept, _ = set_aside(chexpert.index, rows, 0.5, 1, trial_seed(7, "tiny", trial))
-        real = chexpert.index[DISEASES].iloc[rows[kept]].sum().to_numpy(dtype=int)
-        mine = table.iloc[trial_rows(table, trial)][DISEASES].sum().to_numpy(dtype=int)
-        totals = real + mine  # 80 rows fill up the labels of the 20 films that are learned from
-        assert totals.max() - totals.min() <= 1
-        counted.append(real.tolist())
-    assert counted[0] != chexpert.index[DISEASES].sum().tolist()
-
-
-def test_trials_learn_from_none_of_the_films_whose_masks_are_kept_from_conditions(candid):
-    """The trial itself sets aside the films that its conditions leave out, for every task."""
-    subsets = draw_ranks(candid.index, candid.labels, 1, True, 7, "tiny")
-    rows = subset_rows(candid.index, subsets, 0, 1.0)
-    kept, aside = set_aside(candid.index, rows, 0.25, 1, trial_seed(7, "tiny", 0))
-    setting = Setting("tiny", "original", 1.0, 0, trial_seed(7, "tiny", 0))
-    films = candid.index.assign(split=["test"] + ["train"] * 39)
-    cohort = candid.select(np.arange(40), split=films["split"].to_numpy())
-    subsets = subsets[subsets["image_id"] != "i000"]
-    rows = subset_rows(cohort.index, subsets, 0, 1.0)
-    kept, aside = set_aside(cohort.index, rows, 0.25, 1, setting.seed)
-    for task, target in (("classification", "edema"), ("multilabel", ["edema"]), ("segmentation", "pneumothorax")):
-        own = {"task": task, "target": target, "validation_share": 0.25, "validation_patients": 1}
-        found = select_films(cohort, subsets, None, setting, own)
-        assert found.training.rows.tolist() == rows[kept].tolist()
-        assert found.validation.rows.tolist() == rows[aside].tolist()
-
-
-def test_negative_films_have_the_share_of_the_subset(candid, capsys):
-    table, subsets = build(candid, CANDID | {"positive_share": "subset"}, fraction=0.25, multiplier=8)
-    for trial in (0, 1):
-        rows = subset_rows(candid.index, subsets, trial, 0.25)
-        share = candid.index["pneumothorax"].iloc[rows].mean()
-        mine = table.iloc[trial_rows(table, trial)]
-        assert 0 < share < 1 and mine["pneumothorax"].mean() == pytest.approx(share, abs=0.5 / len(mine))
-        assert set(mine["mask_source"]) == set(candid.index["image_id"].iloc[rows])
-    assert capsys.readouterr().err == ""
-
-
-def test_negative_films_without_any_structure_make_no_mask_and_that_is_said(tmp_path, capsys):
-    bare = write_cohort(
-        tmp_path / "bare",
-        {"edema": lambda number: 0},
-        ["pneumothorax"],
-        masks=lambda n: np.full((15, 15), n % 4 == 0, np.uint8),
-    )
-    table, _ = build(bare, CANDID | {"positive_share": "subset"}, trials=1)
-    assert table["mask_source"].notna().all() and (table["mask_source"].str[1:].astype(int) % 4 == 0).all()
-    assert "75% of the films that are learned from do not show the target" in capsys.readouterr().err
-
-
-def test_masks_that_were_all_set_aside_are_told(tmp_path):
-    rare = write_cohort(
-        tmp_path / "rare",
-        {"edema": lambda number: 0},
-        ["pneumothorax"],
-        masks=lambda n: np.full((15, 15), n == 5, np.uint8),
-    )
-    chosen, seeds = CANDID | {"validation_share": 0.5}, range(20)
-    aside = []
-    for seed in seeds:
-        subsets = draw_ranks(rare.index, rare.labels, 1, True, seed, "tiny")
-        rows = subset_rows(rare.index, subsets, 0, 1.0)
-        if 5 in rows[set_aside(rare.index, rows, 0.5, 1, trial_seed(seed, "tiny", 0))[1]]:
-            aside.append(seed)
-    with pytest.raises(
-        InputError, match="those of trial 0 are set aside for validation: lower trials.validation_share"
-    ):
-        build(rare, chosen, trials=1, seed=aside[0])
 
 
 def test_table_types_and_columns(candid):

@@ -11,11 +11,11 @@ import yaml
 
 from scripts.lib import config as study_config
 from scripts.lib.config_faults import FINDINGS
-from scripts.lib.config_schema import SCHEMA_FILE, _validator
 from scripts.lib.errors import InputError
 from scripts.lib.formats import folder
 from scripts.lib.formats.sources import FOLDER_COLUMNS
 from scripts.lib.phantom import spec
+from scripts.lib.study.config_schema import SCHEMA_FILE, _validator
 
 ROOT = Path(__file__).resolve().parents[1]
 OVERLAYS = sorted((ROOT / "studies").glob("*.yaml"))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.csv_text import read_columns, read_text
 from scripts.lib.errors import InputError
+from scripts.lib.formats.csv_text import read_columns, read_text
 from scripts.lib.proxy.kept_table import COLUMNS as KEPT
 from scripts.lib.proxy.kept_table import read_kept_table
 from scripts.lib.proxy.usable import COLUMNS as VALIDATION

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from scripts.lib import docs_pictures
-from scripts.lib.docs_pictures import PICTURES, caption, differences, facts_of, outdated, renew, with_caption
 from scripts.lib.errors import InputError
+from scripts.lib.reporting import docs_pictures
+from scripts.lib.reporting.docs_pictures import PICTURES, caption, differences, facts_of, outdated, renew, with_caption
 from scripts.lib.tables import FIGURE2
 from tests.conftest import ROOT
 

@@ -13,7 +13,6 @@ import torch
 from scripts import train_controlnet, train_dpo
 from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
-from scripts.lib.csv_text import read_columns
 from scripts.lib.diffusion import preference_training
 from scripts.lib.diffusion.batches import batch_noise
 from scripts.lib.diffusion.checkpoint import Checkpoints
@@ -27,6 +26,7 @@ from scripts.lib.diffusion.preference_training import PairErrors
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.errors import InputError
 from scripts.lib.feedback.preferences import read_pairs
+from scripts.lib.formats.csv_text import read_columns
 from tests.diffusion_models import CONTROL, PLACE, STRUCTURES, write_base, write_cohort
 from tests.diffusion_toy import TRAINING
 from tests.test_finetuning import changed

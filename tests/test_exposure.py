@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from scripts.lib import config as study_config
-from scripts.lib.config_parts import check_part, part_faults
 from scripts.lib.errors import InputError
-from scripts.lib.exposure import exposure, exposures
+from scripts.lib.study.config_parts import check_part, part_faults
+from scripts.lib.study.exposure import exposure, exposures
 
 ROOT = Path(__file__).resolve().parents[1]
 

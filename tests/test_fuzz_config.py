@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from scripts.lib import config as study_config
-from scripts.lib.config_parts import PARTS, check_part
 from scripts.lib.errors import InputError
-from scripts.lib.study_files import read_yaml
+from scripts.lib.study.config_parts import PARTS, check_part
+from scripts.lib.study.study_files import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = read_yaml(ROOT / "config.yaml")

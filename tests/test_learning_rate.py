@@ -16,7 +16,7 @@ from scripts.lib.downstream.data import films_of
 from scripts.lib.downstream.models import build_model
 from scripts.lib.downstream.predict import Device
 from scripts.lib.downstream.training import Material, Training
-from scripts.lib.learning_rate import learning_rate
+from scripts.lib.training.learning_rate import learning_rate
 from tests.diffusion_toy import toy
 from tests.downstream_films import SIDE, settings_for, write_films
 

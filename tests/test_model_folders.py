@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from scripts.lib.diffusion.generator import Generator, open_generator
+from scripts.lib.encoders.vocabulary import PROBES, check_vocabulary
 from scripts.lib.errors import InputError
-from scripts.lib.vocabulary import PROBES, check_vocabulary
 from tests.diffusion_models import write_base
 
 CONFIGS = [f"{part}/config.json" for part in ("unet", "vae", "text_encoder")] + ["scheduler/scheduler_config.json"]

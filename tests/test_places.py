@@ -13,10 +13,10 @@ import pytest
 
 from scripts.lib import config as study_config
 from scripts.lib.atomic import atomic_dir, atomic_file
-from scripts.lib.braced_paths import without_braces
 from scripts.lib.cli import run
+from scripts.lib.engine.braced_paths import without_braces
+from scripts.lib.engine.nameless_user import name_user
 from scripts.lib.errors import InputError
-from scripts.lib.nameless_user import name_user
 from scripts.lib.starting import check_place
 from tests.conftest import ROOT, copy_repository
 

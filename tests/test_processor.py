@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from scripts import measure_processor
-from scripts.lib import processor
 from scripts.lib.config import load_study, stage
 from scripts.lib.diffusion.devices import place
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.downstream.predict import choose_device
 from scripts.lib.errors import InputError
+from scripts.lib.study import processor
 
 ROOT = Path(__file__).resolve().parents[1]
 

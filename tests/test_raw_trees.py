@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from scripts.lib.errors import InputError
-from scripts.lib.raw_content import raw_content
 from scripts.lib.raw_trees import check_sources, missing_sources, root_of, tracked_files
+from scripts.lib.study.raw_content import raw_content
 from scripts.write_phantom import main as write_phantom
 from tests.conftest import copy_repository
 

@@ -96,29 +96,27 @@ def compiler():
     torch._dynamo.reset()
 
 
-@pytest.mark.usefixtures("compiler")
-def test_compiled_blocks_are_whole_graphs_with_the_same_result(base, plain_images, monkeypatch):
-    graphs = []
+@pytest.fixture
+def graphs(compiler, monkeypatch):
+    """The graphs that torch's compiler has made so far; a backend that only counts stands for its own."""
+    made = []
 
     def count(graph, _):
-        graphs.append(graph)
+        made.append(graph)
         return graph.forward
 
     monkeypatch.setattr(speed, "compile_repeated", lambda network: compile_repeated(network, backend=count))
+    monkeypatch.setattr(sampling, "compile_step", lambda predict: compile_step(predict, backend=count))
+    return made
+
+
+def test_compiled_blocks_are_whole_graphs_with_the_same_result(base, plain_images, graphs):
     images = make_batch(sampler_of(base, compile="blocks"), requests(), KINDS)
     assert len(graphs) >= 4  # both kinds of blocks at two widths at least
     assert np.abs(images.astype(int) - plain_images).max() <= 1
 
 
-@pytest.mark.usefixtures("compiler")
-def test_a_step_compiled_as_one_piece_makes_the_same_images(base, plain_images, monkeypatch):
-    graphs = []
-
-    def count(graph, _):
-        graphs.append(graph)
-        return graph.forward
-
-    monkeypatch.setattr(sampling, "compile_step", lambda predict: compile_step(predict, backend=count))
+def test_a_step_compiled_as_one_piece_makes_the_same_images(base, plain_images, graphs):
     chosen = [number for number, kind in enumerate(KINDS) if kind == "mask"]  # one form is enough: each takes seconds
     images = make_batch(sampler_of(base, compile="step"), [requests()[k] for k in chosen], ["mask"] * len(chosen))
     assert graphs

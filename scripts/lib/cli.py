@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from scripts.lib.engine.nameless_user import name_user
 from scripts.lib.errors import InputError
 from scripts.lib.full_disk import full_disk_line
-from scripts.lib.nameless_user import name_user
 from scripts.lib.preemption import end_on_request
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ def _read_settings(text: str) -> dict[str, Any]:
     if text.lstrip().startswith("{"):
         settings = json.loads(text)
     elif Path(text).suffix in {".yaml", ".yml", ".json"} and Path(text).is_file():
-        from scripts.lib.study_files import read_yaml
+        from scripts.lib.study.study_files import read_yaml
 
         settings = read_yaml(text)
     else:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.config_faults import sense_faults
-from scripts.lib.config_schema import retyped, schema_faults
 from scripts.lib.errors import InputError
-from scripts.lib.study_files import read_yaml
+from scripts.lib.study.config_schema import retyped, schema_faults
+from scripts.lib.study.study_files import read_yaml
 
 PLACEHOLDER = re.compile(r"\{(films|data)\}")
 PER_DATASET = ("write_phantom", "prepare_cohort", "conditions", "trials", "score_pool", "filter_pool")

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scripts.lib.config_schema import unknown_key
 from scripts.lib.errors import InputError
 from scripts.lib.formats.sources import FOLDER_COLUMNS, reader_settings
+from scripts.lib.study.config_schema import unknown_key
 
 # Folders of results/ that a dataset of the same name would write into, and the arm that is always there.
 TAKEN_DATASETS = ("phantom", "generators", "proxy", "mgca", "feedback", "tables", "logs", "benchmarks", "checkpoints")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scripts.lib.csv_text import MISSING, read_columns, read_text
 from scripts.lib.errors import InputError
+from scripts.lib.formats.csv_text import MISSING, read_columns, read_text
 from scripts.lib.statistics import check_trials
 
 TRIALS = [

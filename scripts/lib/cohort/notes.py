@@ -29,7 +29,7 @@ from scripts.lib.formats import (
     rsna,
 )
 from scripts.lib.formats.record import Notes
-from scripts.lib.spreadsheet import inert
+from scripts.lib.formats.spreadsheet import inert
 
 COLUMNS = ("kind", "count", "level", "examples", "what_to_do")
 NORMAL, LOOK, WARNING = "normal", "look", "warning"

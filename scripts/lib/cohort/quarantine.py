@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scripts.lib.errors import InputError
 from scripts.lib.formats.record import Rejection
-from scripts.lib.spreadsheet import inert
+from scripts.lib.formats.spreadsheet import inert
 
 COLUMNS = ("source_file", "image_id", "reason", "sha256")
 

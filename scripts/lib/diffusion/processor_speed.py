@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from scripts.lib.processor import choice
+from scripts.lib.study.processor import choice
 
 CONVOLUTIONS = ((32, 32), (64, 16))  # channels and side: the wide and the narrow level of the embedded U-Net
 IMAGES, MATRIX = 16, 512

@@ -10,9 +10,9 @@ from pathlib import Path
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from scripts.lib.diffusion.settings import Section
+from scripts.lib.encoders.vocabulary import open_checked
 from scripts.lib.errors import InputError
 from scripts.lib.prompts import null_text
-from scripts.lib.vocabulary import check_vocabulary
 
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 MARKERS = 2
@@ -64,17 +64,7 @@ def open_tokenizer(folder: Path, encoder: CLIPTextConfig) -> CLIPTokenizer:
                 raise InputError(
                     f"{folder}: no {name} and no tokenizer.json; without its vocabulary all texts are the same"
                 )
-    try:
-        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
-        # A tokenizer without a length of its own says 1e30.
-        tokenizer.model_max_length = min(tokenizer.model_max_length, encoder.max_position_embeddings)
-        check_vocabulary(lambda text: _inner(tokenizer, text), folder, tokenizer.unk_token_id)
-    except InputError:
-        raise
-    except Exception as error:  # the tokenizers library raises bare exceptions
-        raise InputError(
-            f"{folder}: not a CLIP tokenizer ({' '.join(str(error).split())[:200]}); get a true copy"
-        ) from None
+    tokenizer = open_checked(lambda: _read(folder, encoder), _inner, folder, "CLIP")
     if tokenizer.model_max_length < MARKERS + 1:
         raise InputError(
             f"{folder}: tokenizer_config.json allows {tokenizer.model_max_length} tokens, {MARKERS} of them markers; "
@@ -84,6 +74,13 @@ def open_tokenizer(folder: Path, encoder: CLIPTextConfig) -> CLIPTokenizer:
         raise InputError(
             f"{folder}: {len(tokenizer)} tokens, but text_encoder/config.json knows {encoder.vocab_size}; not its own"
         )
+    return tokenizer
+
+
+def _read(folder: Path, encoder: CLIPTextConfig) -> CLIPTokenizer:
+    tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    # A tokenizer without a length of its own says 1e30.
+    tokenizer.model_max_length = min(tokenizer.model_max_length, encoder.max_position_embeddings)
     return tokenizer
 
 

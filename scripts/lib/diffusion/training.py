@@ -19,8 +19,8 @@ from scripts.lib.diffusion.checkpoint import Checkpoints, log
 from scripts.lib.diffusion.devices import Placement
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.errors import InputError
-from scripts.lib.learning_rate import SCHEDULES, learning_rate
 from scripts.lib.preemption import TERMINATED, stop_requests
+from scripts.lib.training.learning_rate import SCHEDULES, learning_rate
 
 LossOfBatch = Callable[[np.ndarray, torch.Generator], torch.Tensor]
 REPORT_EVERY = 50

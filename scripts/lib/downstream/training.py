@@ -23,9 +23,9 @@ from scripts.lib.downstream.losses import loss_of
 from scripts.lib.downstream.predict import Device, mean_loss, to_images, to_targets
 from scripts.lib.downstream.sampler import Mixture
 from scripts.lib.errors import InputError
-from scripts.lib.learning_rate import learning_rate
 from scripts.lib.preemption import TERMINATED
 from scripts.lib.seeds import derive_seed
+from scripts.lib.training.learning_rate import learning_rate
 
 Batch = tuple[np.ndarray, np.ndarray]
 

@@ -14,9 +14,9 @@ from transformers import BertConfig, BertModel, BertTokenizer
 
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.diffusion.weights import load_network
+from scripts.lib.encoders.vocabulary import open_checked
 from scripts.lib.errors import InputError
 from scripts.lib.prompts import null_text
-from scripts.lib.vocabulary import check_vocabulary
 
 PAD, UNKNOWN, CLASS, SEPARATOR, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 LETTERS = string.digits + "_" + string.ascii_lowercase
@@ -97,16 +97,12 @@ def open_bert(settings: Section) -> tuple[BertModel, BertTokenizer]:
     bert = load_network(BertModel, folder)
     bert.pooler = None
     bert.set_attn_implementation("eager")  # the only form that returns its attention
-    try:
-        tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=tokens)
-        unknown = tokenizer.unk_token_id
-        check_vocabulary(lambda text: tokenizer(text, add_special_tokens=False).input_ids, folder, unknown)
-    except InputError:
-        raise
-    except Exception as error:  # the tokenizers library raises bare exceptions
-        raise InputError(
-            f"{folder}: not a BERT tokenizer ({' '.join(str(error).split())[:200]}); get a true copy"
-        ) from None
+    tokenizer = open_checked(
+        lambda: BertTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=tokens),
+        lambda opened, text: opened(text, add_special_tokens=False).input_ids,
+        folder,
+        "BERT",
+    )
     places = bert.config.max_position_embeddings
     if tokens > places:
         raise InputError(f"settings: mgca.text.max_tokens = {tokens}, but {folder} has {places} positions")

@@ -9,8 +9,8 @@ from typing import Any
 
 from scripts.lib.config import stage
 from scripts.lib.errors import InputError
-from scripts.lib.processor import BF16, FP32, resolved
 from scripts.lib.raw_trees import PHANTOM
+from scripts.lib.study.processor import BF16, FP32, resolved
 
 # Stable Diffusion 1.x, the shape of RoentGen; assumed when base.path names a model that is not on this machine.
 SD15 = {

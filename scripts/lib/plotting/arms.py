@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from scripts.lib.exposure import NOT_LIMITED
 from scripts.lib.plotting.figure2 import DASHES, METRIC_NAMES, draw_baseline
 from scripts.lib.plotting.style import ALERT, GRID, INK, REAL, SOFT, SYNTHETIC
+from scripts.lib.study.exposure import NOT_LIMITED
 
 DAGGER = "†"  # an arm that learned from more training films than its fraction
 ARM_NAMES = {"real": "real only"}

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.conditions import trial_rows
-from scripts.lib.csv_text import read_columns
+from scripts.lib.formats.csv_text import read_columns
 from scripts.lib.proxy.diversity import distances, draw_pairs, grey_features, pair_similarity, similarity_kernel, vendi
 from scripts.lib.proxy.scores import IDENTITY
 from scripts.lib.seeds import rng

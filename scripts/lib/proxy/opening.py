@@ -16,8 +16,8 @@ from huggingface_hub import constants, try_to_load_from_cache
 from open_clip.factory import _find_checkpoint_in_dir, load_checkpoint, load_state_dict
 from safetensors import SafetensorError, safe_open
 
+from scripts.lib.encoders.vocabulary import check_vocabulary
 from scripts.lib.errors import InputError
-from scripts.lib.vocabulary import check_vocabulary
 
 LOCAL, HUB, CONFIG = "local-dir:", "hf-hub:", "open_clip_config.json"
 FAULTS = (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError, pickle.UnpicklingError)

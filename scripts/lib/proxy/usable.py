@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.lib.csv_text import read_columns
 from scripts.lib.errors import InputError
+from scripts.lib.formats.csv_text import read_columns
 
 COLUMNS = [
     *["label", "dataset", "split", "ranked_by", "films", "positive", "patients"],

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.errors import InputError
-from scripts.lib.study_files import parse, read_yaml
+from scripts.lib.study.study_files import parse, read_yaml
 
 FILES = ("--configfile", "--configfiles")
 VALUES = ("--config", "-C")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from pathlib import Path
+from typing import Any, TypeVar
 
 from scripts.lib.errors import InputError
 
+Tokenizer = TypeVar("Tokenizer", bound=Any)
 # Of the same length and with different first letters: an empty tokenizer makes one unknown token of each letter.
 PROBES = ("edema", "heart", "lungs", "right", "chest")
 
@@ -27,3 +30,22 @@ def check_vocabulary(encode: Callable[[str], Sequence[int]], source: object, unk
     strange = [text for text in PROBES if not made[text] or (unknown is not None and unknown in made[text])]
     if strange:
         raise InputError(f"{source}: its vocabulary does not hold {strange[0]!r}; it is not whole; get a true copy")
+
+
+def open_checked(
+    load: Callable[[], Tokenizer], encode: Callable[[Tokenizer, str], Sequence[int]], folder: Path, kind: str
+) -> Tokenizer:
+    """Return the tokenizer that `load` opens in a folder; raises InputError when it cannot, or tells no texts apart.
+
+    `encode` returns a text's tokens without markers; `kind` (CLIP, BERT) is named in the error.
+    """
+    try:
+        tokenizer = load()
+        check_vocabulary(lambda text: encode(tokenizer, text), folder, tokenizer.unk_token_id)
+    except InputError:
+        raise
+    except Exception as error:  # the tokenizers library raises bare exceptions
+        raise InputError(
+            f"{folder}: not a {kind} tokenizer ({' '.join(str(error).split())[:200]}); get a true copy"
+        ) from None
+    return tokenizer

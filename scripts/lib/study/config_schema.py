@@ -17,9 +17,9 @@ from typing import Any
 import yaml
 
 from scripts.lib.errors import InputError
-from scripts.lib.study_files import parse
+from scripts.lib.study.study_files import parse
 
-SCHEMA_FILE = Path(__file__).resolve().parents[2] / "rules" / "config.schema.yaml"
+SCHEMA_FILE = Path(__file__).resolve().parents[3] / "rules" / "config.schema.yaml"
 NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 OLD_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false", "y": "true", "n": "false"}
 

@@ -92,7 +92,7 @@ def outdated(root: Path) -> bool:
 
 def study_digest(root: Path) -> str:
     """Return a digest of the configuration and the code that the embedded study is made with; comments do not count."""
-    from scripts.lib.study_files import read_yaml
+    from scripts.lib.study.study_files import read_yaml
 
     parts = [
         json.dumps(read_yaml(root / "config.yaml"), sort_keys=True),

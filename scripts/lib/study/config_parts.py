@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from scripts.lib.errors import InputError
-from scripts.lib.exposure import learned_split, validation_faults
+from scripts.lib.study.exposure import learned_split, validation_faults
 
 PARTS = ("figure2", "figure3", "figure4", "finetune", "proxy", "feedback", "simulation")
 
