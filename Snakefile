@@ -53,6 +53,7 @@ configfile: os.path.join(workflow.basedir, "config.yaml")
 include: "rules/speed.smk"
 include: "rules/common.smk"
 include: "rules/compute.smk"
+include: "rules/pools.smk"
 include: "rules/cells.smk"
 include: "rules/cohorts.smk"
 include: "rules/conditions.smk"

@@ -1,6 +1,37 @@
 # Which cells, pools and logs figures and feedback read: functions alone, no rules.
 
 
+class Cell:
+    """A dataset, arm and fraction that the configuration names, in place of a job's wildcards."""
+
+    def __init__(self, dataset, arm, fraction):
+        self.dataset, self.arm, self.fraction = dataset, arm, f"{fraction:g}"
+
+
+def tuning_cell():
+    """Whose kept images fine-tune the generator."""
+    need("finetune")
+    source = CONFIG["finetune"]["source"]
+    return Cell(source["dataset"], source["arm"], source["fraction"])
+
+
+FIGURE3 = CONFIG["figures"]["figure3"]
+
+
+def cells_of_figure(figure):
+    """The dataset, arms and fractions behind the bars of Figure 3 or 4."""
+    need(figure)
+    chosen = CONFIG["figures"][figure]
+    return chosen["dataset"], chosen["arms"], [f"{chosen['fraction']:g}"]
+
+
+def figure3_cell():
+    """The pool whose scored images Figure 3 shows: that of its first filtered arm."""
+    need("figure3")
+    arm = next((arm for arm in FIGURE3["arms"] if filtered(arm)), FIGURE3["arms"][0])
+    return Cell(FIGURE3["dataset"], arm, FIGURE3["fraction"])
+
+
 def first_cell(segmentation):
     """The study's first dataset with (or without) masks, in the arm of Figure 2 and its second smallest fraction."""
     arm = CONFIG["figures"]["arm"]
