@@ -40,8 +40,9 @@ def measure(config: dict[str, Any], options: argparse.Namespace) -> Iterator[dic
 
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.downstream.predict import choose_device
-    from scripts.lib.downstream.rows import Setting, trial_seed
+    from scripts.lib.downstream.rows import Setting
     from scripts.lib.downstream.trials import run_trial, select_films
+    from scripts.lib.seeds import trial_seed
     from scripts.lib.subsets import draw_ranks
 
     for dataset in options.datasets or config["study"]["datasets"]:

@@ -53,9 +53,10 @@ def train(args: Namespace) -> None:
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.downstream.data import label_names, open_pool
     from scripts.lib.downstream.predict import choose_device
-    from scripts.lib.downstream.rows import TRIAL_COLUMNS, Setting, trial_seed, write_table
+    from scripts.lib.downstream.rows import TRIAL_COLUMNS, Setting, write_table
     from scripts.lib.downstream.trials import run_trial, select_films
     from scripts.lib.fingerprint import fingerprint
+    from scripts.lib.seeds import trial_seed
 
     seed = trial_seed(args.seed, args.dataset, args.trial)
     setting = Setting(args.dataset, args.arm, args.fraction, args.trial, seed)

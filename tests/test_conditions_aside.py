@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from scripts.lib.conditions import trial_rows
-from scripts.lib.downstream.rows import Setting, trial_seed
+from scripts.lib.downstream.rows import Setting
 from scripts.lib.downstream.trials import select_films
 from scripts.lib.errors import InputError
+from scripts.lib.seeds import trial_seed
 from scripts.lib.subsets import draw_ranks, set_aside, subset_rows
 from tests.conditions_films import CANDID, CHEXPERT, DISEASES, build, candid_cohort, chexpert_cohort, write_cohort
 

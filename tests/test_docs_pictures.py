@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -64,11 +65,12 @@ def test_one_command_renews_pictures_and_captions(repository: Path, tmp_path: Pa
         with Image.open(repository / "docs" / name) as picture:
             assert picture.size == (width, 50)
     readme = (repository / "README.md").read_text()
-    expected = (
-        "in 2 of 2 cells with 1% of the real films (3 of them; 1 significant); in 0 of 1 cells with 100% of the real"
-    )
-    assert expected in readme and "(one run, 2 trials a cell)" in readme
-    assert "Dice of SIIM-ACR with 1% of the real films and 5 times as many synthetic ones" in readme
+    written = re.findall(r"<!-- figure\d: written by make docs-figures -->\n(.*?)<!-- end", readme, re.S)
+    assert len(written) == 2 and max(len(line) for text in written for line in text.splitlines()) <= 120
+    words = " ".join(readme.split())
+    assert "2 of 2 with 1 % of the real films (3 films, 1 significant), 0 of 1 with 100 % of the real films" in words
+    assert "embedded phantom, one run with 2 trials a cell." in words
+    assert "Dice of SIIM-ACR with 1 % of the real films and 5 times as many synthetic images" in words
     before = {path.name: path.read_bytes() for path in (repository / "docs").iterdir()}
     renew(repository, results)
     assert {path.name: path.read_bytes() for path in (repository / "docs").iterdir()} == before
@@ -78,7 +80,7 @@ def test_one_command_renews_pictures_and_captions(repository: Path, tmp_path: Pa
 def test_what_is_changed_by_hand_is_found(repository: Path, tmp_path: Path) -> None:
     renew(repository, write_results(tmp_path / "results"))
     readme = repository / "README.md"
-    readme.write_text(readme.read_text().replace("in 2 of 2 cells", "in 2 of 1 cells"))
+    readme.write_text(readme.read_text().replace("2 of 2 with", "2 of 1 with"))
     (repository / "docs" / "figure4.png").write_bytes(b"another")
     assert [line.split(":")[0] for line in differences(repository)] == ["docs/figure4.png", "README.md"]
     config = repository / "config.yaml"
@@ -111,4 +113,4 @@ def test_the_pictures_and_captions_of_this_repository_are_those_renewed_last() -
 def test_a_caption_says_no_more_than_its_facts() -> None:
     table = pd.DataFrame([row("trial", "0.1", "real", 0, 0, n_real=30, value=0.5), row("mean", "0.1", "real", 0, None, n_real=30, value=0.5, significant=False, difference=float("nan"))])  # fmt: skip
     text = caption("figure2", facts_of(table))
-    assert "in 0 of 0 cells with 10% of the real films (30 of them; 0 significant)" in text
+    assert "0 of 0 with 10 % of the real films (30 films, 0 significant)" in " ".join(text.split())

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.lib.downstream.data import films_of, pool_rows, split_validation
+from scripts.lib.downstream.data import films_of, pool_rows
 from scripts.lib.downstream.sampler import Mixture
 from scripts.lib.errors import InputError
+from scripts.lib.subsets import set_aside
 from tests.downstream_films import LABELS, write_films
 
 
@@ -49,13 +50,13 @@ def test_the_digest_follows_pixels_labels_and_order(tmp_path: Path) -> None:
 def test_validation_takes_whole_patients_and_leaves_one(tmp_path: Path) -> None:
     cohort = write_films(tmp_path, 20)  # ten patients with two films
     films = films_of(cohort, np.arange(20), "classification", "pneumonia")
-    kept, held = split_validation(films, 0.25, 3)  # int(0.25 * 10) = 2 patients
+    kept, held = set_aside(films.cohort.index, films.rows, 0.25, 1, 3)  # int(0.25 * 10) = 2 patients
     assert len(held) == 4
     assert sorted([*kept, *held]) == list(range(20))
     assert {place // 2 for place in held}.isdisjoint(place // 2 for place in kept)
-    assert split_validation(films, 0.25, 3)[1].tolist() == held.tolist()
-    assert len(split_validation(films.take(np.arange(6)), 0.25, 3)[1]) == 0  # int(0.25 * 3) = 0
-    assert len(split_validation(films.take(np.arange(2)), 0.5, 3)[1]) == 0
+    assert set_aside(films.cohort.index, films.rows, 0.25, 1, 3)[1].tolist() == held.tolist()
+    assert len(set_aside(films.cohort.index, films.rows[:6], 0.25, 1, 3)[1]) == 0  # int(0.25 * 3) = 0
+    assert len(set_aside(films.cohort.index, films.rows[:2], 0.5, 1, 3)[1]) == 0
 
 
 def drawn(mixture: Mixture, steps: int) -> tuple[list[int], list[int]]:

@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.downstream.rows import Setting, trial_seed
+from scripts.lib.downstream.rows import Setting
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.downstream.training import Training
 from scripts.lib.downstream.trials import _finished, select_films, synthetic_films
 from scripts.lib.errors import InputError
+from scripts.lib.seeds import trial_seed
 from scripts.train_trials import main
 from tests.downstream_films import settings_for, write_trial_inputs
 

@@ -16,12 +16,11 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.downstream.rows import trial_seed
 from scripts.lib.errors import InputError
 from scripts.lib.mask_sources import MaskSources, needs_structures, pick_sources
 from scripts.lib.masks import OTHER_SIDE, different_transforms, transform_text
 from scripts.lib.prompts import NORMAL, SIDES, balancing_labels, label_prompts, spread, with_side
-from scripts.lib.seeds import content_hash, rng
+from scripts.lib.seeds import content_hash, rng, trial_seed
 from scripts.lib.subsets import check_classes, set_aside, subset_rows
 
 KINDS = ("text", "mask", "both")

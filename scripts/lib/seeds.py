@@ -29,3 +29,8 @@ def rng(*parts: object) -> np.random.Generator:
     import numpy as np
 
     return np.random.default_rng(derive_seed(*parts))
+
+
+def trial_seed(study_seed: int, dataset: str, trial: int) -> int:
+    """Return the seed of a trial: the same in every arm, fraction and multiplier, another in every trial."""
+    return derive_seed(study_seed, "trials", dataset, trial) % 2**31

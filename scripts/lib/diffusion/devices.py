@@ -16,6 +16,7 @@ import torch
 from scripts.lib.diffusion.checkpoint import log
 from scripts.lib.diffusion.settings import Section
 from scripts.lib.errors import InputError
+from scripts.lib.study.processor import by_hand
 
 BUCKET = 64 * 2**20  # bytes of gradients in one exchange: few exchanges, little extra memory
 PARENT_DEATH_SIGNAL = 1  # of prctl(2)
@@ -127,20 +128,15 @@ def _join(device: str, dtype: torch.dtype) -> Placement:
     return Placement(accelerator.device, dtype, accelerator.process_index, found, accelerator)
 
 
-def suiting(device: str) -> torch.dtype:
-    """Return the precision that `auto` means on a device."""
-    on_gpu = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
-    return torch.bfloat16 if on_gpu else torch.float32
-
-
 def place(settings: Section, shared: bool = False) -> Placement:
     """Return the placement that `device` (auto | cpu | cuda | cuda:N) and `precision` (auto | fp32 | bf16) ask for.
 
     A workflow hands over fp32 or bf16; `auto` of a command that somebody starts by hand is bf16 on a GPU and fp32 elsewhere.
     `shared` lets a launch under accelerate or torchrun divide the work; the device is then the process's own.
     """
-    asked = settings.one_of("precision", "auto", "fp32", "bf16")
-    dtype = {"auto": suiting(settings["device"]), "fp32": torch.float32, "bf16": torch.bfloat16}[asked]
+    asked, wanted = settings.one_of("precision", "auto", "fp32", "bf16"), settings["device"]
+    on_gpu = wanted.startswith("cuda") or (wanted == "auto" and torch.cuda.is_available())
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[by_hand(asked, on_gpu)]
     if shared and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return _join(settings["device"], dtype)
     name = settings["device"]

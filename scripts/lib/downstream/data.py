@@ -15,7 +15,6 @@ from scripts.lib.cohort.store import Cohort, read_index
 from scripts.lib.errors import InputError
 from scripts.lib.proxy.view import open_kept
 from scripts.lib.seeds import content_hash
-from scripts.lib.subsets import set_aside
 
 HASHES = ("sha256", "mask_sha256")
 READ = ("trial", "position", *HASHES)
@@ -128,8 +127,3 @@ def pool_rows(index: pd.DataFrame, trial: int, count: int) -> np.ndarray:
             f"films); sample this pool again with the same subsets and multipliers"
         )
     return ordered[:count]
-
-
-def split_validation(films: Films, share: float, seed: int, least: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places (training, validation) of a share of the patients, drawn at random; see subsets.set_aside."""
-    return set_aside(films.cohort.index, films.rows, share, least, seed)

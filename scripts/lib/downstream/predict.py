@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from scripts.lib.downstream.data import Films
 from scripts.lib.downstream.losses import loss_of
 from scripts.lib.errors import InputError
+from scripts.lib.study.processor import by_hand
 
 TEST_BATCH = 64
 
@@ -44,7 +45,7 @@ def choose_device(wanted: str, precision: str) -> Device:
         raise InputError(f"trials: device = {wanted!r}, but torch finds no GPU here; set it to auto or cpu")
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
-    return Device(name, precision == "bf16" or (precision == "auto" and name.type == "cuda"))
+    return Device(name, by_hand(precision, name.type == "cuda") == "bf16")
 
 
 def to_images(images: np.ndarray, device: Device) -> Tensor:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.atomic import atomic_file
-from scripts.lib.seeds import derive_seed
 
 TRIAL_COLUMNS = (
     *("dataset", "task", "metric", "fraction", "arm", "multiplier"),
@@ -32,11 +31,6 @@ class Setting:
     fraction: float
     trial: int
     seed: int
-
-
-def trial_seed(study_seed: int, dataset: str, trial: int) -> int:
-    """Return the seed of a trial: the same in every arm, fraction and multiplier, another in every trial."""
-    return derive_seed(study_seed, "trials", dataset, trial) % 2**31
 
 
 def score_rows(scores: Mapping[str, float | None], settings: Mapping[str, Any], common: Row) -> Iterator[Row]:

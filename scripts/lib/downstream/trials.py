@@ -16,7 +16,7 @@ import torch
 
 from scripts.lib.atomic import atomic_file
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.downstream.data import Films, films_of, pool_rows, split_validation
+from scripts.lib.downstream.data import Films, films_of, pool_rows
 from scripts.lib.downstream.metrics import best_threshold, label_scores, overlap_scores
 from scripts.lib.downstream.models import Network, build_model
 from scripts.lib.downstream.predict import Device, label_probabilities, mask_counts
@@ -27,7 +27,7 @@ from scripts.lib.downstream.weights import weights_digest
 from scripts.lib.errors import InputError
 from scripts.lib.preemption import TERMINATED, stop_requests
 from scripts.lib.seeds import content_hash, derive_seed
-from scripts.lib.subsets import subset_rows
+from scripts.lib.subsets import set_aside, subset_rows
 
 Scores = dict[str, float | None]
 
@@ -62,7 +62,8 @@ def select_films(
         raise InputError(
             f"{pool.folders[0]}: images of side {pool.resolution}, but the cohort's have {cohort.resolution}"
         )
-    kept, held = split_validation(real, settings["validation_share"], setting.seed, settings["validation_patients"])
+    aside = (settings["validation_share"], settings["validation_patients"])
+    kept, held = set_aside(cohort.index, real.rows, *aside, setting.seed)
     return TrialFilms(real, real.take(kept), real.take(held), test, pool)
 
 
@@ -71,7 +72,7 @@ def budget_note(films: TrialFilms, settings: Mapping[str, Any]) -> str:
     budget = settings["budget"]
     if budget["kind"] == "steps" or len(films.validation):
         return ""
-    least = max(1, settings["validation_patients"])
+    least = settings["validation_patients"]
     return f"trained {budget['steps']} steps: fewer than {least} patients could be set aside to stop early by"
 
 

@@ -138,7 +138,7 @@ def _draw_monitor(axis: Axes, monitor: pd.DataFrame, reported: pd.Series) -> Non
     axis.set_xlabel("training step")
     axis.set_ylabel("pairs ordered as rated", color=BEST)
     axis.grid(axis="y", color=GRID, linewidth=0.6)
-    step, share = int(reported["step"]), reported["step"] / max(steps.max(), 1)
+    step = int(reported["step"])
     low, high = (
         0 if np.isnan(end) else abs(end - reported["accuracy"]) for end in (reported["ci_low"], reported["ci_high"])
     )
@@ -146,16 +146,8 @@ def _draw_monitor(axis: Axes, monitor: pd.DataFrame, reported: pd.Series) -> Non
     axis.errorbar(
         step, reported["accuracy"], [[low], [high]], fmt="D", ms=4, color=INK, lw=1, capsize=2.5, zorder=4, label=label
     )
-    axis.annotate(
-        _reported_text(reported),
-        (step, reported["accuracy"] - low),
-        (0, -4),
-        textcoords="offset points",
-        ha="left" if share < 0.25 else "right" if share > 0.75 else "center",
-        va="top",
-        fontsize=6,
-        color=INK,
-    )
+    # In the middle below all points: beside its own point the text would run into an axis.
+    axis.text(0.5, 0.03, _reported_text(reported), transform=axis.transAxes, ha="center", fontsize=6, color=INK)
     axis.legend(loc="upper left", fontsize=5.8, labelspacing=0.25, borderaxespad=0.2)
     other = axis.twinx()
     other.plot(steps, monitor["distance"], color=ALERT, lw=0.9, ls="--")

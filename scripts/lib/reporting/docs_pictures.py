@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ CODE = (
     "test_significance",
     "plot_figure2",
 )
+LINE = 120  # characters of a line of the README
 NAMES = {"f1": "F1", "dice": "Dice", "auroc": "AUROC"}
 
 
@@ -143,29 +145,32 @@ def facts_of(table: pd.DataFrame) -> dict[str, Any]:
 
 def caption(name: str, facts: dict[str, Any]) -> str:
     """Return the caption of Figure 2 or 3: what one run on one machine gave, and no more."""
-    trials = f"one run, {facts['trials']} trials a cell"
+    trials = f"one run with {facts['trials']} trials a cell"
     if name == "figure2":
-        return (
-            f"*Figure 2 as `make figure2` draws it on the embedded phantom ({trials}): synthetic films raise the mean "
-            f"{'; '.join(_of_fraction(one) for one in facts['fractions'])}.*"
+        text = (
+            f"Figure 2 as `make figure2` draws it on the embedded phantom, {trials}. Cells whose mean is higher with synthetic "
+            f"images than without: {', '.join(_of_fraction(one) for one in facts['fractions'])}."
         )
-    (fraction,) = facts["fractions"]
-    arms = ", ".join(f"{one['arm']} {one['value']:.2f}" for one in facts["arms"])
-    return (
-        f"*Figure 3 as `make figure3` draws it: a vision-language model chooses among the synthetic films. "
-        f"{NAMES.get(facts['metric'], facts['metric'])} of {facts['title']} with {fraction['fraction']:.0%} of the real films and "
-        f"{facts['multiplier']} times as many synthetic ones ({trials}): {arms}. Each arm is tested against real films alone: "
-        f"{fraction['significant']} of {fraction['cells']} differences are significant.*"
-    )
+    else:
+        (one,) = facts["fractions"]
+        arms = ", ".join(f"{arm['arm']} {arm['value']:.2f}" for arm in facts["arms"])
+        text = (
+            f"Figure 3 as `make figure3` draws it, {trials}: a vision-language model chooses among the synthetic images. "
+            f"{NAMES.get(facts['metric'], facts['metric'])} of {facts['title']} with {_percent(one)} of the real films and "
+            f"{facts['multiplier']} times as many synthetic images: {arms}. Each arm is tested against real films alone: "
+            f"{one['significant']} of {one['cells']} differences are significant."
+        )
+    return textwrap.fill(f"*{text}*", LINE, break_long_words=False, break_on_hyphens=False)
+
+
+def _percent(one: dict[str, Any]) -> str:
+    return f"{100 * one['fraction']:g} %"
 
 
 def _of_fraction(one: dict[str, Any]) -> str:
     least, most = one["films"]
     films = str(least) if least == most else f"{least} to {most}"
-    return (
-        f"in {one['rise']} of {one['cells']} cells with {one['fraction']:.0%} of the real films ({films} of them; "
-        f"{one['significant']} significant)"
-    )
+    return f"{one['rise']} of {one['cells']} with {_percent(one)} of the real films ({films} films, {one['significant']} significant)"
 
 
 def with_caption(readme: str, name: str, text: str) -> str:

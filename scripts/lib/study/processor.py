@@ -17,7 +17,6 @@ from scripts.lib.errors import InputError
 AUTO, FP32, BF16 = "auto", "fp32", "bf16"
 FILE = Path("results/processor.json")
 WORTH = 1.5  # bf16 must be so many times as fast: its images have other low bits, so no noise of a clock may decide
-NOBODY = {"precision": FP32}  # what a dry run of a new folder supposes: it measures and writes nothing
 
 
 def asks(config: Any) -> bool:
@@ -35,6 +34,11 @@ def resolved(config: Any, precision: str) -> Any:
         key: precision if key == "precision" and value == AUTO else resolved(value, precision)
         for key, value in config.items()
     }
+
+
+def by_hand(precision: str, gpu: bool) -> str:
+    """Return what the precision of a command means that somebody starts by hand: auto is bf16 on a GPU, fp32 elsewhere."""
+    return precision if precision != AUTO else BF16 if gpu else FP32
 
 
 def choice(speedup: float) -> str:
@@ -63,7 +67,7 @@ def precision_here(gpus: int, dry: bool, path: Path = FILE) -> str:
     if gpus:
         return BF16
     if (found := stored(path)) or dry:
-        return found or NOBODY["precision"]
+        return found or FP32
     command = [sys.executable, "-m", "scripts.measure_processor", "--out", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
