@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scripts.lib import config as study_config
-from scripts.lib.cli import set_threads
+from scripts.lib.engine.commands import set_threads
+from scripts.lib.study import config as study_config
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = ("dataset", "fraction", "steps", "trial", "n_real", "metric", "value", "seconds")
@@ -39,11 +39,11 @@ def measure(config: dict[str, Any], options: argparse.Namespace) -> Iterator[dic
     import torch
 
     from scripts.lib.cohort.store import Cohort
+    from scripts.lib.cohort.subsets import draw_ranks
+    from scripts.lib.core.seeds import trial_seed
     from scripts.lib.downstream.predict import choose_device
     from scripts.lib.downstream.rows import Setting
     from scripts.lib.downstream.trials import run_trial, select_films
-    from scripts.lib.seeds import trial_seed
-    from scripts.lib.subsets import draw_ranks
 
     for dataset in options.datasets or config["study"]["datasets"]:
         settings = settings_of(config, dataset, options.results)

@@ -19,8 +19,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.cli import make_parser, run, set_threads
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
+from scripts.lib.engine.commands import make_parser, run, set_threads
 
 PARTS = ("sampling", "levers", "writing", "controlnet", "trials")
 KINDS = ("both", "text", "mask")

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.errors import InputError
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.errors import InputError
 
 FAILED = "failed"
 

@@ -13,9 +13,9 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from scripts.lib.diffusion import sampling
-from scripts.lib.diffusion.control import predict_noise
-from scripts.lib.diffusion.sampling import Sampler
+from scripts.lib.generators import sampling
+from scripts.lib.generators.controlled.control import predict_noise
+from scripts.lib.generators.sampling import Sampler
 
 GRAPH_WARM = 3  # calls on a side stream before a graph is captured, as torch's documentation asks
 

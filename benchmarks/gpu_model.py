@@ -118,12 +118,12 @@ def write_generator_folder(folder: Path, shape: Shape) -> Path:
     """
     from diffusers import DPMSolverMultistepScheduler
 
-    from scripts.lib.atomic import atomic_dir
-    from scripts.lib.diffusion.control import build_controlnet
-    from scripts.lib.diffusion.control_training import write_generator
-    from scripts.lib.diffusion.generator import open_generator
-    from scripts.lib.diffusion.layout import BASE_PARTS, CLASSES, write_model_index
-    from scripts.lib.diffusion.text import save_tokenizer, train_tokenizer
+    from scripts.lib.core.atomic import atomic_dir
+    from scripts.lib.encoders.clip_text import save_tokenizer, train_tokenizer
+    from scripts.lib.generators.controlled.control import build_controlnet
+    from scripts.lib.generators.controlled.control_training import write_generator
+    from scripts.lib.generators.controlled.generator import open_generator
+    from scripts.lib.generators.controlled.layout import BASE_PARTS, CLASSES, write_model_index
 
     base, target = folder / "base", folder / "generator"
     if target.is_dir():

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu_model import TOKENS, Shape, build_networks
-from scripts.lib.diffusion.control import HintBranch, build_controlnet, predict_noise
+from scripts.lib.generators.controlled.control import HintBranch, build_controlnet, predict_noise
 
 
 def networks_of(shape: Shape) -> dict[str, Any]:

@@ -12,9 +12,9 @@ import torch
 
 from benchmarks.gpu_ledger import good
 from benchmarks.gpu_model import Shape
-from scripts.lib.config import merge, read_yaml
 from scripts.lib.planning.rates import write_rates
 from scripts.lib.planning.shapes import shape_of
+from scripts.lib.study.config import merge, read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "python -m benchmarks.gpu, random weights"

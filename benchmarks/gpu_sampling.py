@@ -18,13 +18,13 @@ from benchmarks.gpu_levers import ALL, LEVERS, Lever
 from benchmarks.gpu_model import SPEED, STRUCTURES, WORDS, Shape, write_films
 from benchmarks.gpu_operations import sampling_operations
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.diffusion.devices import place
-from scripts.lib.diffusion.generator import open_generator
-from scripts.lib.diffusion.hints import HintPainter
-from scripts.lib.diffusion.pool import Conditions, Parts, write_shard
-from scripts.lib.diffusion.sampling import Request, Sampler
-from scripts.lib.diffusion.settings import Section
-from scripts.lib.diffusion.solvers import make_solver
+from scripts.lib.generators.controlled.generator import open_generator
+from scripts.lib.generators.controlled.hints import HintPainter
+from scripts.lib.generators.sampling import Request, Sampler
+from scripts.lib.generators.shards import Conditions, Parts, write_shard
+from scripts.lib.generators.solvers import make_solver
+from scripts.lib.training.devices import place
+from scripts.lib.training.settings import Section
 
 GUIDANCE = 7.5
 

@@ -15,16 +15,16 @@ from benchmarks.gpu_clock import Limits, operations_of, synchronize
 from benchmarks.gpu_ledger import Ledger, good
 from benchmarks.gpu_model import Shape, write_films
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.diffusion.checkpoint import Checkpoints
-from scripts.lib.diffusion.control_training import train_control
-from scripts.lib.diffusion.devices import place
-from scripts.lib.diffusion.generator import open_generator
-from scripts.lib.diffusion.settings import Section
-from scripts.lib.diffusion.training import Trainer
 from scripts.lib.downstream.data import films_of
 from scripts.lib.downstream.models import build_model
 from scripts.lib.downstream.predict import choose_device, to_images
 from scripts.lib.downstream.training import Material, Training, read_batches
+from scripts.lib.generators.controlled.control_training import train_control
+from scripts.lib.generators.controlled.generator import open_generator
+from scripts.lib.training.checkpoints import Checkpoints
+from scripts.lib.training.devices import place
+from scripts.lib.training.loop import Trainer
+from scripts.lib.training.settings import Section
 
 AUGMENT = {"shift": 0.06, "scale": 0.1, "rotation": 10.0, "brightness": 0.1, "contrast": 0.1, "gamma": 0.0}
 WARM = 2  # steps, at least; of a training its first quarter

@@ -15,13 +15,13 @@ import platform
 from pathlib import Path
 
 from benchmarks.rating import processor
-from scripts.lib.cli import make_parser, run, set_threads
-from scripts.lib.config import load_study
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
+from scripts.lib.engine.commands import make_parser, run, set_threads
 from scripts.lib.planning.jobs import EVERYTHING, ROOT, list_jobs
 from scripts.lib.planning.measuring import rates_of_run
 from scripts.lib.planning.rates import FOLDER, write_rates
 from scripts.lib.planning.sizes import read_sizes
+from scripts.lib.study.config import load_study
 
 
 def main(argv: list[str] | None = None) -> None:

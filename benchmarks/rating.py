@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.cli import make_parser, run, set_threads
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
+from scripts.lib.engine.commands import make_parser, run, set_threads
 
 # Runs before the page: notes when a score is sent, and when the picture of another place has been drawn after it.
 WATCH = """
@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from playwright.sync_api import sync_playwright
 
-    from tests.rating_toy import Server, write_study
+    from tests.helpers.rating_toy import Server, write_study
 
     print(f"{processor()}, Python {platform.python_version()}")
     for side in args.side:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.cli import make_parser, run, set_threads
+from scripts.lib.engine.commands import make_parser, run, set_threads
 
 RESOLUTION, STRUCTURES = 64, ["lungs", "heart", "pneumothorax"]
 VAE = {"channels": [8, 16, 32], "latent_channels": 4, "layers": 1, "attention": False, "norm_groups": 8}
@@ -42,14 +42,14 @@ SAMPLING = {
 
 def write_random_generator(folder: Path) -> Path:
     """Write a base and a ControlNet of the embedded study's shape; returns the generator's folder."""
-    from scripts.lib.diffusion.autoencoder import build_autoencoder
-    from scripts.lib.diffusion.control import build_controlnet
-    from scripts.lib.diffusion.control_training import write_generator
-    from scripts.lib.diffusion.denoising import build_scheduler, build_unet
-    from scripts.lib.diffusion.foundation import Foundation, write_foundation
-    from scripts.lib.diffusion.generator import open_generator
-    from scripts.lib.diffusion.settings import Section
-    from scripts.lib.diffusion.text import build_text_encoder, train_tokenizer
+    from scripts.lib.encoders.clip_text import build_text_encoder, train_tokenizer
+    from scripts.lib.generators.controlled.autoencoder import build_autoencoder
+    from scripts.lib.generators.controlled.control import build_controlnet
+    from scripts.lib.generators.controlled.control_training import write_generator
+    from scripts.lib.generators.controlled.denoising import build_scheduler, build_unet
+    from scripts.lib.generators.controlled.foundation import Foundation, write_foundation
+    from scripts.lib.generators.controlled.generator import open_generator
+    from scripts.lib.training.settings import Section
 
     sections = {name: Section(part, name) for name, part in (("vae", VAE), ("text", TEXT), ("unet", UNET))}
     tokenizer = train_tokenizer(["pneumonia", "left pneumothorax"], TEXT["vocabulary"], TEXT["max_tokens"])
@@ -115,13 +115,13 @@ def main(argv: list[str] | None = None) -> None:
     import torch
     from diffusers import StableDiffusionControlNetPipeline
 
-    from scripts.lib.diffusion.devices import place
-    from scripts.lib.diffusion.generator import open_generator
-    from scripts.lib.diffusion.hints import HintPainter
-    from scripts.lib.diffusion.pool import KINDS, make_batch
-    from scripts.lib.diffusion.sampling import Request, Sampler
-    from scripts.lib.diffusion.settings import Section
-    from scripts.lib.diffusion.solvers import make_solver
+    from scripts.lib.generators.controlled.generator import open_generator
+    from scripts.lib.generators.controlled.hints import HintPainter
+    from scripts.lib.generators.sampling import Request, Sampler
+    from scripts.lib.generators.shards import KINDS, make_batch
+    from scripts.lib.generators.solvers import make_solver
+    from scripts.lib.training.devices import place
+    from scripts.lib.training.settings import Section
 
     torch.set_num_threads(args.threads)
     settings = Section(SAMPLING, "sampling")

@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from benchmarks.scale_plain import write_plain
-from scripts.lib.cli import make_parser, run, set_threads
+from scripts.lib.engine.commands import make_parser, run, set_threads
 
 ROOT = Path(__file__).resolve().parents[1]
 TRIALS = 60
@@ -110,11 +110,9 @@ def inside(step: str, size: int, folder: Path | None) -> dict[str, Any]:
             made = len(scale_steps.identities(size, step == "mask"))
         return {"rows": step, "images": made, "seconds": watch.seconds, "own_mb": watch.rise}
     import scripts.draw_sheet
-    import scripts.lib.diffusion.pool
     import scripts.lib.downstream.data
-    import scripts.lib.plotting.sheet
-    import scripts.lib.proxy.kept_table
-    import scripts.lib.proxy.scoring  # noqa: F401
+    import scripts.lib.filters.proxy.kept_table
+    import scripts.lib.filters.proxy.scoring  # noqa: F401
 
     with scale_steps.Watch() as watch:
         scale_steps.STEPS[step](folder)

@@ -81,8 +81,8 @@ def identities(count: int, masks: bool = False) -> Any:
     """Return the conditions of a cell with about `count` images, text or mask rows, built as the workflow builds them."""
     import pandas as pd
 
-    from scripts.lib.conditions import Request, build_conditions
-    from scripts.lib.config import load_study, stage
+    from scripts.lib.conditions.table import Request, build_conditions
+    from scripts.lib.study.config import load_study, stage
 
     number = max(4, count // 25)
     cohort = generated_cohort(number)
@@ -141,7 +141,7 @@ def write_pool(folder: Path, count: int, shard: int = SHARD) -> list[Path]:
 
 def write_scores(path: Path, index: Any) -> None:
     """Write the scores of a shard, as score_pool does, drawn by chance."""
-    from scripts.lib.proxy.scores import IDENTITY
+    from scripts.lib.filters.proxy.scores import IDENTITY
 
     table = index[["image_id", *IDENTITY, "trial", "position"]].assign(label="edema")
     table["score"] = np.random.default_rng(0).random(len(table)).astype(np.float32)
@@ -160,7 +160,7 @@ class StubProxy:
 def plan_shard(folder: Path) -> None:
     """sample_pool: the rows of one shard of 1,000 images and their requests."""
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.diffusion.pool import open_conditions
+    from scripts.lib.generators.shards import open_conditions
 
     shards = len(list(folder.glob("shard-*")))
     planned, rows = open_conditions(folder / "conditions.parquet", Cohort.open(folder / "cohort"), shards // 2, shards)
@@ -171,7 +171,7 @@ def plan_shard(folder: Path) -> None:
 def score_shard(folder: Path) -> None:
     """score_pool: cosines of one shard."""
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.proxy.scoring import cosines
+    from scripts.lib.filters.proxy.scoring import cosines
 
     pool = Cohort.open(folder / "shard-0")
     cosines(StubProxy(), pool, np.arange(len(pool)), np.eye(2))
@@ -180,9 +180,9 @@ def score_shard(folder: Path) -> None:
 def filter_pool(folder: Path) -> None:
     """filter_pool: what is kept of all shards, and the table about it."""
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.proxy.keeping import keep_best
-    from scripts.lib.proxy.kept_table import kept_table
-    from scripts.lib.proxy.scores import READ, read_scores
+    from scripts.lib.filters.proxy.keeping import keep_best
+    from scripts.lib.filters.proxy.kept_table import kept_table
+    from scripts.lib.filters.proxy.scores import READ, read_scores
 
     pool = Cohort.open(shards_of(folder), READ)
     scores = read_scores([folder / f"scores-{number}.parquet" for number in range(len(pool.folders))], pool.folders)

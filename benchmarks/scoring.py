@@ -15,12 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.lib.cli import make_parser, run, set_threads
+from scripts.lib.engine.commands import make_parser, run, set_threads
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from scripts.lib.proxy.model import Proxy
+    from scripts.lib.filters.proxy.model import Proxy
 
 SIDE, BATCH = 64, 64
 TRAIN = {
@@ -35,9 +35,9 @@ def write_random_model(folder: Path) -> str:
     """Write a small CLIP with random weights; returns its folder."""
     import numpy as np
 
-    from scripts.lib.diffusion.settings import Section
-    from scripts.lib.diffusion.text import train_tokenizer
-    from scripts.lib.proxy.small import SmallClip, build_model, model_config, write_clip
+    from scripts.lib.encoders.clip_text import train_tokenizer
+    from scripts.lib.filters.proxy.small import SmallClip, build_model, model_config, write_clip
+    from scripts.lib.training.settings import Section
 
     settings = Section(TRAIN, "proxy.train")
     tokenizer = train_tokenizer(list(PROMPTS.values()), TRAIN["text"]["vocabulary"], TRAIN["text"]["max_tokens"])
@@ -84,10 +84,10 @@ def main(argv: list[str] | None = None) -> None:
 
     import numpy as np
 
-    from scripts.lib.diffusion.devices import place
-    from scripts.lib.diffusion.settings import Section
-    from scripts.lib.proxy.model import open_proxy
-    from scripts.lib.proxy.scoring import label_vectors
+    from scripts.lib.filters.proxy.model import open_proxy
+    from scripts.lib.filters.proxy.scoring import label_vectors
+    from scripts.lib.training.devices import place
+    from scripts.lib.training.settings import Section
 
     with tempfile.TemporaryDirectory() as folder:
         placement = place(Section({"device": args.device, "precision": "fp32"}, "benchmark"))

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from scripts.lib import config as study_config
-from scripts.lib.cli import set_threads
 from scripts.lib.downstream.settings import steps_of
+from scripts.lib.engine.commands import set_threads
+from scripts.lib.study import config as study_config
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = {"classification": "pneumonia", "multilabel": ["edema", "pneumonia"], "segmentation": "lungs"}
@@ -50,7 +50,7 @@ def write_films(folder: Path, resolution: int, count: int) -> None:
 def measure(task: str, settings: dict[str, Any], cohort_folder: str, steps: int) -> dict[str, float]:
     """Train for `steps` steps in this process; return seconds until the first step was done, and of each one after."""
     started = time.process_time()
-    from scripts.lib.torch_compiler import without_compiler
+    from scripts.lib.engine.torch_compiler import without_compiler
 
     with without_compiler():
         import torch

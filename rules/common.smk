@@ -1,21 +1,21 @@
 from functools import cache
 from pathlib import Path
 
-from scripts.lib import config as study_config
+from scripts.lib.study import config as study_config
 from scripts.lib.cohort.telling import tell_cohorts
 from scripts.lib.engine.braced_paths import without_braces
 from scripts.lib.engine.nameless_user import name_user
-from scripts.lib.errors import InputError
-from scripts.lib.fingerprint import fingerprint
-from scripts.lib.launching import check_gpu_limit
-from scripts.lib.raw_trees import check_sources, root_of, tracked_files
-from scripts.lib.stale_locks import clear_stale_locks
-from scripts.lib.starting import begin_jobs, check_place, check_profile, one_line
-from scripts.lib.study.config_parts import check_part
+from scripts.lib.core.errors import InputError
+from scripts.lib.study.fingerprint import fingerprint
+from scripts.lib.engine.launch import check_gpu_limit
+from scripts.lib.study.sources import check_sources, root_of, tracked_files
+from scripts.lib.engine.locks import clear_stale_locks
+from scripts.lib.engine.start import begin_jobs, check_place, check_profile, one_line
+from scripts.lib.study.parts import check_part
 from scripts.lib.study.exposure import exposure, exposures, proxy_judged_on_training
 from scripts.lib.study.processor import asks, precision_here, resolved
 from scripts.lib.study.raw_content import raw_content
-from scripts.lib.versions import versions
+from scripts.lib.study.versions import versions
 
 name_user()
 

@@ -1,7 +1,7 @@
 import signal
 
-from scripts.lib.launching import launch_prefix
-from scripts.lib.slurm_settings import check_arrays, check_partitions, cluster_partitions
+from scripts.lib.engine.launch import launch_prefix
+from scripts.lib.engine.slurm import check_arrays, check_partitions, cluster_partitions
 
 GPUS = CONFIG["compute"]["gpus"]
 LONGEST_JOB = CONFIG["compute"]["longest_job"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import add_config, make_parser, run, set_threads
-from scripts.lib.errors import InputError
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.errors import InputError
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.conditions import Request, build_conditions
+    from scripts.lib.conditions.table import Request, build_conditions
 
     cohort = Cohort.open(args.cohort)
     dataset = cohort.meta["dataset"]

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import add_config, make_parser, run
-from scripts.lib.diffusion.settings import Section
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import add_config, make_parser, run
+from scripts.lib.training.settings import Section
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
 
     import pandas as pd
 
-    from scripts.lib.diffusion.checkpoint import log
+    from scripts.lib.core.log import log
     from scripts.lib.feedback.log import read_ratings
     from scripts.lib.feedback.preferences import build_pairs, count_partial, split_parts, write_pairs
 

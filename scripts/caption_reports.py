@@ -14,8 +14,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 ANSWERS = Path("results/checkpoints/caption_reports")
 
@@ -35,10 +35,10 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.diffusion.settings import Section
     from scripts.lib.feedback.caption_remote import RemoteWriter
     from scripts.lib.feedback.caption_rules import caption
     from scripts.lib.feedback.captions import RULES, caption_table
+    from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "captions")
     cohorts = [Cohort.open(folder) for folder in args.cohorts]

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import make_parser, run, set_threads
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.tables import collect, write_table
+    from scripts.lib.evidence.tables import collect, write_table
 
     table = collect(args.tables if args.trials is None else numbered(args.tables, args.trials))
     with atomic_file(args.out) as path:

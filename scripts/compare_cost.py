@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.cli import make_parser, run, set_threads
-from scripts.lib.config import load_study
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
+from scripts.lib.engine.commands import make_parser, run, set_threads
 from scripts.lib.planning.cost import cost_rows, write_cost
 from scripts.lib.planning.estimate import make_plan
 from scripts.lib.planning.jobs import EVERYTHING, ROOT, list_jobs
@@ -21,7 +20,8 @@ from scripts.lib.planning.records import BENCHMARKS
 from scripts.lib.planning.sizes import read_sizes
 from scripts.lib.planning.table import cost_table
 from scripts.lib.plotting.files import add_figure_files
-from scripts.lib.study.config_parts import fit_targets
+from scripts.lib.study.config import load_study
+from scripts.lib.study.parts import fit_targets
 
 
 def main(argv: list[str] | None = None) -> None:

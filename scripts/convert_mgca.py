@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import make_parser, run, set_threads
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.torch_compiler import without_compiler
+    from scripts.lib.engine.torch_compiler import without_compiler
 
     with without_compiler():
         from scripts.lib.mgca.conversion import convert

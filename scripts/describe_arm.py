@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -24,9 +24,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.proxy.kept_table import read_kept_table
-    from scripts.lib.proxy.report import arm_report, check_judge
-    from scripts.lib.proxy.usable import read_validation
+    from scripts.lib.filters.proxy.kept_table import read_kept_table
+    from scripts.lib.filters.proxy.report import arm_report, check_judge
+    from scripts.lib.filters.proxy.usable import read_validation
 
     check_judge(args.config["proxy"], args.config["judge"])
     pool = json.loads((args.pool / "cohort.json").read_text())

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import make_parser, run, set_threads
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import make_parser, run, set_threads
 
 EACH = 10
 
@@ -28,10 +28,10 @@ def main(argv: list[str] | None = None) -> None:
     import numpy as np
 
     from scripts.lib.cohort.store import Cohort
+    from scripts.lib.filters.kept_view import open_kept
+    from scripts.lib.filters.proxy.extremes import is_kept, pick_extremes
+    from scripts.lib.filters.proxy.scores import IDENTITY, READ, read_scores
     from scripts.lib.plotting.sheet import draw_sheet, sheet_title
-    from scripts.lib.proxy.extremes import is_kept, pick_extremes
-    from scripts.lib.proxy.scores import IDENTITY, READ, read_scores
-    from scripts.lib.proxy.view import open_kept
 
     pool = Cohort.open(args.pool, READ)
     scores = read_scores(args.scores, args.pool)

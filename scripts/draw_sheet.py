@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import make_parser, run, set_threads
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     import numpy as np
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.errors import InputError
+    from scripts.lib.core.errors import InputError
     from scripts.lib.plotting.sheet import captions, draw_sheet, leading_films, pick_films, sheet_columns, sheet_title
 
     labels = Cohort.open(args.pool[0], ["image_id"]).labels

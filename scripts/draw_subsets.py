@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.subsets import cohort_digest, draw_ranks
+    from scripts.lib.cohort.subsets import cohort_digest, draw_ranks
 
     cohort = Cohort.open(args.cohort)
     table = draw_ranks(

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -27,11 +27,11 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.diffusion.settings import Section
-    from scripts.lib.proxy.keeping import keep_best
-    from scripts.lib.proxy.kept_table import kept_table
-    from scripts.lib.proxy.scores import READ, read_scores
-    from scripts.lib.proxy.usable import read_validation, refuse_unusable
+    from scripts.lib.filters.proxy.keeping import keep_best
+    from scripts.lib.filters.proxy.kept_table import kept_table
+    from scripts.lib.filters.proxy.scores import READ, read_scores
+    from scripts.lib.filters.proxy.usable import read_validation, refuse_unusable
+    from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "proxy")
     rank_by = settings.one_of("rank_by", "cosine", "margin")

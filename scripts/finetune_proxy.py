@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.cli import add_config, make_parser, run, set_threads
-from scripts.lib.config import to_json
-from scripts.lib.fingerprint import fingerprint
-from scripts.lib.seeds import content_hash
-from scripts.lib.training_options import add_training, refuse_same
+from scripts.lib.core.seeds import content_hash
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
+from scripts.lib.study.config import to_json
+from scripts.lib.study.fingerprint import fingerprint
+from scripts.lib.training.options import add_training, refuse_same
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -28,15 +28,15 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
     refuse_same(args.generator, args.out)
 
-    from scripts.lib.diffusion.absence import tuned_absence
-    from scripts.lib.diffusion.checkpoint import Checkpoints, publish
-    from scripts.lib.diffusion.control_training import write_generator
-    from scripts.lib.diffusion.devices import place
-    from scripts.lib.diffusion.finetuning import examples_of, finetune
-    from scripts.lib.diffusion.generator import open_generator
-    from scripts.lib.diffusion.settings import Section
-    from scripts.lib.proxy.view import open_kept
-    from scripts.lib.versions import versions
+    from scripts.lib.filters.kept_view import open_kept
+    from scripts.lib.generators.controlled.absence import tuned_absence
+    from scripts.lib.generators.controlled.control_training import write_generator
+    from scripts.lib.generators.controlled.finetuning import examples_of, finetune
+    from scripts.lib.generators.controlled.generator import open_generator
+    from scripts.lib.study.versions import versions
+    from scripts.lib.training.checkpoints import Checkpoints, publish
+    from scripts.lib.training.devices import place
+    from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "finetune")
     placement = place(settings, shared=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -29,14 +29,14 @@ def main(argv: list[str] | None = None) -> None:
 
     import pandas as pd
 
-    from scripts.lib.diffusion.checkpoint import log
-    from scripts.lib.diffusion.settings import Section
+    from scripts.lib.core.log import log
     from scripts.lib.feedback.agreement import measure_agreement
     from scripts.lib.feedback.agreement_raters import describe_raters
     from scripts.lib.feedback.log import read_ratings
     from scripts.lib.formats.spreadsheet import inert_table
     from scripts.lib.plotting.agreement import draw_agreement
     from scripts.lib.plotting.style import save
+    from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "agreement")
     sets, assignments = pd.read_parquet(args.sets), pd.read_parquet(args.assignments)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 from scripts.lib.plotting.files import add_figure_files
 
 
@@ -34,10 +34,10 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
+    from scripts.lib.evidence.tables import FIGURE2, TESTS, read_table
     from scripts.lib.plotting.figure1 import draw_figure1
     from scripts.lib.plotting.stages import Material, study_stages
     from scripts.lib.plotting.style import save
-    from scripts.lib.tables import FIGURE2, TESTS, read_table
 
     pairs = [entry.split("=", 1) for entry in args.cohorts]
     material = Material(

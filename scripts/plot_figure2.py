@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 from scripts.lib.plotting.files import add_figure_files
 
 
@@ -20,9 +20,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
+    from scripts.lib.evidence.tables import FIGURE2, read_table
     from scripts.lib.plotting.figure2 import draw_figure2
     from scripts.lib.plotting.style import save
-    from scripts.lib.tables import FIGURE2, read_table
 
     table = read_table(args.table, FIGURE2, optional=FIGURE2)
     figure = draw_figure2(table, args.config["width_mm"])

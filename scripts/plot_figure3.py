@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 from scripts.lib.plotting.files import add_figure_files
 
 
@@ -29,9 +29,9 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
+    from scripts.lib.evidence.tables import FIGURE2, read_table
     from scripts.lib.plotting.figure3 import Sample, choose_samples, draw_figure3
     from scripts.lib.plotting.style import save
-    from scripts.lib.tables import FIGURE2, read_table
 
     table = read_table(args.table, FIGURE2, optional=FIGURE2)
     scores = pd.concat([pd.read_parquet(path) for path in args.scores], ignore_index=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 from scripts.lib.plotting.files import add_figure_files
 
 
@@ -30,12 +30,12 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.diffusion.preference_report import COLUMNS, NUMBERS, WHOLE
+    from scripts.lib.evidence.tables import FIGURE2, read_table
     from scripts.lib.feedback.log import read_ratings
     from scripts.lib.formats.csv_text import read_columns
+    from scripts.lib.generators.controlled.preference_report import COLUMNS, NUMBERS, WHOLE
     from scripts.lib.plotting.figure4 import draw_figure4, rated_sets
     from scripts.lib.plotting.style import save
-    from scripts.lib.tables import FIGURE2, read_table
 
     chosen = args.config["figure4"]
     sets = rated_sets(read_ratings(args.ratings)[0], pd.read_parquet(args.sets), Cohort.open(args.pool), chosen["sets"])

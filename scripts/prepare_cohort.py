@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from scripts.lib.cli import add_config, make_parser, progress, run, set_threads
+from scripts.lib.engine.commands import add_config, make_parser, progress, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.cli import make_parser, run, set_threads
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
+from scripts.lib.engine.commands import make_parser, run, set_threads
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.cli import add_config, make_parser, run, set_threads
-from scripts.lib.config import to_json
-from scripts.lib.fingerprint import fingerprint
-from scripts.lib.seeds import content_hash
+from scripts.lib.core.seeds import content_hash
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
+from scripts.lib.study.config import to_json
+from scripts.lib.study.fingerprint import fingerprint
 
 CHECKPOINTS = Path("results/checkpoints/sample_pool")
 
@@ -35,18 +35,18 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.lean_imports import lean_imports
+    from scripts.lib.engine.lean_imports import lean_imports
 
     with lean_imports():
-        from scripts.lib.diffusion.devices import place
-        from scripts.lib.diffusion.encoding import tokenize
-        from scripts.lib.diffusion.generator import open_generator
-        from scripts.lib.diffusion.pool import Parts, open_conditions, write_shard
-        from scripts.lib.diffusion.sampling import Sampler
+        from scripts.lib.generators.controlled.encoding import tokenize
+        from scripts.lib.generators.controlled.generator import open_generator
+        from scripts.lib.generators.sampling import Sampler
+        from scripts.lib.generators.shards import Parts, open_conditions, write_shard
+        from scripts.lib.training.devices import place
 
         generator = open_generator(args.generator)
-    from scripts.lib.diffusion.settings import Section
-    from scripts.lib.versions import versions
+    from scripts.lib.study.versions import versions
+    from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "sampling")
     conditions, rows = open_conditions(args.conditions, Cohort.open(args.cohort), args.shard, args.shards)

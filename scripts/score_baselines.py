@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -29,9 +29,9 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.diffusion.settings import Section
     from scripts.lib.feedback.simulation import judge_sets, simulate, write_log
     from scripts.lib.feedback.simulation_judges import learn_judges
+    from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "simulation")
     sets, assignments = pd.read_parquet(args.sets), pd.read_parquet(args.assignments)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib import tables
+    from scripts.lib.evidence import tables
 
     trials = tables.read_table(args.trials, [*tables.TRIALS, *tables.LABELS])
     baselines = tables.read_table(args.baselines, tables.BASELINES)

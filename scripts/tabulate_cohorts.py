@@ -11,10 +11,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import make_parser, run
 from scripts.lib.cohort.table1 import COLUMNS, markdown, table_row
-from scripts.lib.errors import InputError
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.errors import InputError
+from scripts.lib.engine.commands import make_parser, run
 from scripts.lib.formats.spreadsheet import inert
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import make_parser, run, set_threads
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -30,8 +30,8 @@ def main(argv: list[str] | None = None) -> None:
         parser.error(f"--alpha {args.alpha}: expected a number between 0 and 1")
     set_threads(args.threads)
 
-    from scripts.lib.statistics import significance
-    from scripts.lib.tables import TRIALS, read_table, write_table
+    from scripts.lib.evidence.statistics import significance
+    from scripts.lib.evidence.tables import TRIALS, read_table, write_table
 
     table = significance(read_table(args.trials, TRIALS), args.test, args.family, args.alpha, args.metrics)
     with atomic_file(args.out) as path:

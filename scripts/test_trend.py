@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import make_parser, run, set_threads
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -21,8 +21,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.tables import TRIALS, read_table, write_table
-    from scripts.lib.trend import trend
+    from scripts.lib.evidence.tables import TRIALS, read_table, write_table
+    from scripts.lib.evidence.trend import trend
 
     table = trend(read_table(args.trials, TRIALS), args.metrics)
     with atomic_file(args.out) as path:

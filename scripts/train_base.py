@@ -9,11 +9,11 @@ and ends with the same weights.
 
 from __future__ import annotations
 
-from scripts.lib.cli import add_config, make_parser, run, set_threads
-from scripts.lib.config import to_json
-from scripts.lib.fingerprint import fingerprint
-from scripts.lib.seeds import content_hash
-from scripts.lib.training_options import add_foundation, add_training
+from scripts.lib.core.seeds import content_hash
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
+from scripts.lib.study.config import to_json
+from scripts.lib.study.fingerprint import fingerprint
+from scripts.lib.training.options import add_foundation, add_training
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -24,15 +24,15 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.lean_imports import lean_imports
+    from scripts.lib.engine.lean_imports import lean_imports
 
     with lean_imports():
-        from scripts.lib.diffusion.checkpoint import Checkpoints, publish
-        from scripts.lib.diffusion.cohorts import foundation_films
-        from scripts.lib.diffusion.devices import place
-        from scripts.lib.diffusion.foundation import train_foundation, write_foundation
-        from scripts.lib.diffusion.settings import Section
-        from scripts.lib.versions import versions
+        from scripts.lib.generators.controlled.foundation import train_foundation, write_foundation
+        from scripts.lib.study.versions import versions
+        from scripts.lib.training.checkpoints import Checkpoints, publish
+        from scripts.lib.training.devices import place
+        from scripts.lib.training.films import foundation_films
+        from scripts.lib.training.settings import Section
 
         settings = Section(args.config, "base")
         placement = place(settings, shared=True)

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.cli import add_config, make_parser, run, set_threads
-from scripts.lib.config import to_json
-from scripts.lib.fingerprint import fingerprint
-from scripts.lib.seeds import content_hash
-from scripts.lib.training_options import add_training, refuse_same
+from scripts.lib.core.seeds import content_hash
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
+from scripts.lib.study.config import to_json
+from scripts.lib.study.fingerprint import fingerprint
+from scripts.lib.training.options import add_training, refuse_same
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -37,18 +37,19 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.diffusion.absence import tuned_absence
-    from scripts.lib.diffusion.checkpoint import Checkpoints, log, publish
-    from scripts.lib.diffusion.control_training import write_generator
-    from scripts.lib.diffusion.devices import place
-    from scripts.lib.diffusion.generator import open_generator
-    from scripts.lib.diffusion.preference_pairs import find_pairs
-    from scripts.lib.diffusion.preference_report import COLUMNS, refuse_shared
-    from scripts.lib.diffusion.preference_training import MONITOR, tune
-    from scripts.lib.diffusion.settings import Section
+    from scripts.lib.core.log import log
     from scripts.lib.feedback.preferences import read_pairs
     from scripts.lib.formats.csv_text import MISSING
-    from scripts.lib.versions import versions
+    from scripts.lib.generators.controlled.absence import tuned_absence
+    from scripts.lib.generators.controlled.control_training import write_generator
+    from scripts.lib.generators.controlled.generator import open_generator
+    from scripts.lib.generators.controlled.preference_pairs import find_pairs
+    from scripts.lib.generators.controlled.preference_report import COLUMNS, refuse_shared
+    from scripts.lib.generators.controlled.preference_training import MONITOR, tune
+    from scripts.lib.study.versions import versions
+    from scripts.lib.training.checkpoints import Checkpoints, publish
+    from scripts.lib.training.devices import place
+    from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "dpo")
     pool = Cohort.open(args.pool)

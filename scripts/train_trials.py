@@ -13,7 +13,7 @@ import shutil
 from argparse import Namespace
 from pathlib import Path
 
-from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
 
     from scripts.lib.downstream.settings import check_multipliers, check_settings
-    from scripts.lib.lean_imports import lean_imports
+    from scripts.lib.engine.lean_imports import lean_imports
 
     check_settings(args.config)
     check_multipliers(args.arm, args.multipliers, bool(args.pool))
@@ -51,12 +51,12 @@ def train(args: Namespace) -> None:
     import torch
 
     from scripts.lib.cohort.store import Cohort
+    from scripts.lib.core.seeds import trial_seed
     from scripts.lib.downstream.data import label_names, open_pool
     from scripts.lib.downstream.predict import choose_device
     from scripts.lib.downstream.rows import TRIAL_COLUMNS, Setting, write_table
     from scripts.lib.downstream.trials import run_trial, select_films
-    from scripts.lib.fingerprint import fingerprint
-    from scripts.lib.seeds import trial_seed
+    from scripts.lib.study.fingerprint import fingerprint
 
     seed = trial_seed(args.seed, args.dataset, args.trial)
     setting = Setting(args.dataset, args.arm, args.fraction, args.trial, seed)

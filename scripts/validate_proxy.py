@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.cli import add_config, make_parser, run, set_threads
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -25,10 +25,10 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.diffusion.devices import place
-    from scripts.lib.diffusion.settings import Section
-    from scripts.lib.proxy.model import open_proxy
-    from scripts.lib.proxy.validation import validate
+    from scripts.lib.filters.proxy.model import open_proxy
+    from scripts.lib.filters.proxy.validation import validate
+    from scripts.lib.training.devices import place
+    from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "proxy")
     proxy = open_proxy(args.model, place(settings), settings["batch_size"])

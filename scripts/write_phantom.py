@@ -15,9 +15,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.atomic import atomic_dir, atomic_file
-from scripts.lib.cli import add_config, make_parser, progress, run, set_threads
-from scripts.lib.errors import InputError
+from scripts.lib.core.atomic import atomic_dir, atomic_file
+from scripts.lib.core.errors import InputError
+from scripts.lib.engine.commands import add_config, make_parser, progress, run, set_threads
 from scripts.lib.phantom.settings import DEFAULTS, settings_of
 
 
@@ -48,10 +48,10 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
+    from scripts.lib.core.seeds import derive_seed
     from scripts.lib.phantom.study import plan_films
     from scripts.lib.phantom.writers import candid, chexpert, mimic, rsna, siim
     from scripts.lib.phantom.writers.tree import grow_tree
-    from scripts.lib.seeds import derive_seed
 
     if args.manifest.resolve().is_relative_to(args.out.resolve()):
         raise InputError(

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster.slurm import Slurm, missing, running
 from tests.conftest import Workflow, copy_repository
-from tests.gpu_machine import hear_interrupts
+from tests.helpers.gpu_machine import hear_interrupts
 
 # Two GPUs, one a job; the rest as on a real cluster, but with less patience.
 STUDY = "compute: {gpus: 1}\n"

@@ -16,7 +16,7 @@ import pytest
 from tests.cluster.conftest import cluster_workflow
 from tests.cluster.slurm import Slurm, wait_for
 from tests.conftest import Workflow
-from tests.test_workflow import digests
+from tests.workflow.test_workflow import digests
 
 pytestmark = pytest.mark.cluster
 TARGETS = ("figure3", "figures", "all")
@@ -30,7 +30,7 @@ def processes_of(slurm: Slurm, script: str) -> Iterator[tuple[psutil.Process, di
             words, environment = process.cmdline(), process.environ()
         except psutil.Error:
             continue
-        computes = "-m" in words and f"scripts.{script}" in words and "scripts.lib.gpu_slot" not in words
+        computes = "-m" in words and f"scripts.{script}" in words and "scripts.lib.engine.gpu_slot" not in words
         if computes and "SLURM_JOB_ID" in environment and str(slurm.root) in environment.get("PATH", ""):
             yield process, environment
 

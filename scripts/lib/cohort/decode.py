@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scripts.lib.cohort import plausibility
 from scripts.lib.cohort.geometry import fit_image, fit_masks
 from scripts.lib.cohort.notes import NO_REPORT, NO_VIEW, OBLONG, UNKNOWN_VIEW
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats import dicom, raster, rle
 from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.paths import read_inside

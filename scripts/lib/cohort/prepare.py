@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from scripts.lib.atomic import atomic_file
 from scripts.lib.cohort.census import census
 from scripts.lib.cohort.decode import Decoded, Decoder
 from scripts.lib.cohort.geometry import COVER, FITS
@@ -36,7 +35,8 @@ from scripts.lib.cohort.store import pixels_sha256
 from scripts.lib.cohort.telling import cohort_line
 from scripts.lib.cohort.workers import in_order
 from scripts.lib.cohort.writer import CohortWriter
-from scripts.lib.errors import InputError
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats.keys import loose
 from scripts.lib.formats.paths import files_below
 from scripts.lib.formats.record import Listing, Notes, Record, Rejection

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-from scripts.lib.errors import InputError
-from scripts.lib.seeds import content_hash
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import content_hash
 
 SIDES = ("generator", "test")
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 
 FILES = ("images.npy", "masks.npy", "index.parquet", "cohort.json")
 HEADER_BYTES = 128

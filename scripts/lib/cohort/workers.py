@@ -8,7 +8,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 
 T = TypeVar("T")
 R = TypeVar("R")

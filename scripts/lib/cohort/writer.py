@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scripts.lib.atomic import atomic_file
 from scripts.lib.cohort.store import FILES, HEADER_BYTES
-from scripts.lib.errors import InputError
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.errors import InputError
 
 REQUIRED_COLUMNS = (
     "image_id",

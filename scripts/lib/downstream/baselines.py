@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from scripts.lib.cohort.store import Cohort
+from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.data import Films, films_of
 from scripts.lib.downstream.metrics import label_scores, overlap_scores
 from scripts.lib.downstream.rows import Row, score_rows
-from scripts.lib.errors import InputError
 
 CHUNK = 256  # films whose masks are in memory at a time
 

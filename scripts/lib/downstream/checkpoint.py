@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from scripts.lib.atomic import atomic_file
+from scripts.lib.core.atomic import atomic_file
 
 
 @dataclass

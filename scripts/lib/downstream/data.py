@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.cohort.store import Cohort, read_index
-from scripts.lib.errors import InputError
-from scripts.lib.proxy.view import open_kept
-from scripts.lib.seeds import content_hash
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import content_hash
+from scripts.lib.filters.kept_view import open_kept
 
 HASHES = ("sha256", "mask_sha256")
 READ = ("trial", "position", *HASHES)

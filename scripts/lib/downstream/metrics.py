@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from scripts.lib.core.auroc import auroc
+
 EMPTY_POLICIES = ("exclude", "kaggle", "zero")
 
 
@@ -16,15 +18,6 @@ def f1(truth: np.ndarray, predicted: np.ndarray) -> float:
     hits = np.count_nonzero(truth & predicted)
     total = np.count_nonzero(truth) + np.count_nonzero(predicted)
     return 2 * hits / total if total else 0.0
-
-
-def auroc(truth: np.ndarray, scores: np.ndarray) -> float:
-    """Return the probability that a positive film scores above a negative one, ties counted half (Mann-Whitney U)."""
-    values, rank_of, ties = np.unique(scores, return_inverse=True, return_counts=True)
-    middle = np.cumsum(ties) - (ties - 1) / 2
-    positives = np.count_nonzero(truth)
-    rank_sum = middle[rank_of][truth].sum()
-    return float((rank_sum - positives * (positives + 1) / 2) / (positives * (len(truth) - positives)))
 
 
 def auprc(truth: np.ndarray, scores: np.ndarray) -> float:

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.data import Films
 from scripts.lib.downstream.losses import loss_of
-from scripts.lib.errors import InputError
 from scripts.lib.study.processor import by_hand
 
 TEST_BATCH = 64

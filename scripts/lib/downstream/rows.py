@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.atomic import atomic_file
+from scripts.lib.core.atomic import atomic_file
 
 TRIAL_COLUMNS = (
     *("dataset", "task", "metric", "fraction", "arm", "multiplier"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from scripts.lib.seeds import rng
+from scripts.lib.core.seeds import rng
 
 
 class Mixture:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 
 SECTIONS = {
     "grey": ("mean", "std"),

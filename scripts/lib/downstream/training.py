@@ -15,16 +15,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from scripts.lib.cli import progress
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import derive_seed
+from scripts.lib.core.stop_requests import TERMINATED
 from scripts.lib.downstream.augment import augment
 from scripts.lib.downstream.checkpoint import Progress, load_checkpoint, save_checkpoint
 from scripts.lib.downstream.data import Films
 from scripts.lib.downstream.losses import loss_of
 from scripts.lib.downstream.predict import Device, mean_loss, to_images, to_targets
 from scripts.lib.downstream.sampler import Mixture
-from scripts.lib.errors import InputError
-from scripts.lib.preemption import TERMINATED
-from scripts.lib.seeds import derive_seed
+from scripts.lib.engine.commands import progress
 from scripts.lib.training.learning_rate import learning_rate
 
 Batch = tuple[np.ndarray, np.ndarray]

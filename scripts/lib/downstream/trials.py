@@ -14,8 +14,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from scripts.lib.atomic import atomic_file
 from scripts.lib.cohort.store import Cohort
+from scripts.lib.cohort.subsets import set_aside, subset_rows
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import content_hash, derive_seed
+from scripts.lib.core.stop_requests import TERMINATED, stop_requests
 from scripts.lib.downstream.data import Films, films_of, pool_rows
 from scripts.lib.downstream.metrics import best_threshold, label_scores, overlap_scores
 from scripts.lib.downstream.models import Network, build_model
@@ -23,11 +27,7 @@ from scripts.lib.downstream.predict import Device, label_probabilities, mask_cou
 from scripts.lib.downstream.rows import Row, Setting, score_rows
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.downstream.training import Material, Training
-from scripts.lib.downstream.weights import weights_digest
-from scripts.lib.errors import InputError
-from scripts.lib.preemption import TERMINATED, stop_requests
-from scripts.lib.seeds import content_hash, derive_seed
-from scripts.lib.subsets import set_aside, subset_rows
+from scripts.lib.encoders.weights import weights_digest
 
 Scores = dict[str, float | None]
 

@@ -7,7 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeVar
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 
 Tokenizer = TypeVar("Tokenizer", bound=Any)
 # Of the same length and with different first letters: an empty tokenizer makes one unknown token of each letter.

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.errors import InputError
-from scripts.lib.study.study_files import parse, read_yaml
+from scripts.lib.core.errors import InputError
+from scripts.lib.study.files import parse, read_yaml
 
 FILES = ("--configfile", "--configfiles")
 VALUES = ("--config", "-C")

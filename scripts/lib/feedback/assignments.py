@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import rng
 from scripts.lib.feedback.sets import CONTROL
 from scripts.lib.feedback.sets_films import largest_remainder
-from scripts.lib.seeds import rng
 
 COLUMNS = ("rater", "place", "set_id", "role", "order")
 MOST_REPEATS = 0.5  # repeats are of the first half of an order and shown later

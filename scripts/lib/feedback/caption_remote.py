@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.errors import InputError
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import content_hash
 from scripts.lib.feedback.captions import NoCaption, check_caption
-from scripts.lib.seeds import content_hash
 
 INSTRUCTION = (
     "You turn the report of a chest X-ray into a caption for that one image. Answer with the caption alone, in at most "

@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from scripts.lib.conditions.prompts import null_text
 from scripts.lib.feedback import caption_rules_scope as scope
 from scripts.lib.feedback import caption_rules_words as words
-from scripts.lib.prompts import null_text
 
 MAX_WORDS, MOST_FINDINGS = 5, 3
 NORMAL = "Normal"

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.errors import InputError
+from scripts.lib.conditions.prompts import null_text
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import content_hash
 from scripts.lib.feedback.caption_rules import MAX_WORDS, NORMAL, caption
-from scripts.lib.prompts import null_text
-from scripts.lib.seeds import content_hash
 
 COLUMNS = ("dataset", "image_id", "patient_id", "caption", "source", "report_sha")
 SEEN = "generator"  # the split that the ControlNet learns from

@@ -28,8 +28,8 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.lib.atomic import sync
-from scripts.lib.errors import InputError
+from scripts.lib.core.atomic import sync
+from scripts.lib.core.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import content_hash
 from scripts.lib.feedback.app.places import KIND_ASPECTS
 from scripts.lib.feedback.log import ASPECTS, IMAGES
-from scripts.lib.seeds import content_hash
 
 COMBINE = {"mean": np.mean, "median": np.median}
 RULES = {"pairs": ("all", "best_worst", "margin"), "raters": ("combined", "each"), "combine": tuple(COMBINE)}

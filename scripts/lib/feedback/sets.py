@@ -14,8 +14,10 @@ from typing import Any
 import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.conditions import KINDS, TEXTS, condition_id
-from scripts.lib.errors import InputError
+from scripts.lib.conditions.masks import transform_text
+from scripts.lib.conditions.table import KINDS, TEXTS, condition_id
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import content_hash
 from scripts.lib.feedback.caption_rules import NORMAL, mentions
 from scripts.lib.feedback.log import IMAGES
 from scripts.lib.feedback.sets_films import (
@@ -26,8 +28,6 @@ from scripts.lib.feedback.sets_films import (
     pick_controls,
     pick_masks,
 )
-from scripts.lib.masks import transform_text
-from scripts.lib.seeds import content_hash
 
 CONTROL = "control"
 NO_TRIAL = -1  # rated images serve no trial

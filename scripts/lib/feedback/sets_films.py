@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.cohort.store import Cohort, pixels_sha256
-from scripts.lib.errors import InputError
+from scripts.lib.conditions.mask_sources import CHUNK
+from scripts.lib.conditions.masks import side_of
+from scripts.lib.conditions.prompts import spread
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import rng
 from scripts.lib.feedback.caption_rules import NORMAL, mentions
 from scripts.lib.feedback.captions import held_out_rows
-from scripts.lib.mask_sources import CHUNK
-from scripts.lib.masks import side_of
-from scripts.lib.prompts import spread
-from scripts.lib.seeds import rng
 
 OTHER = "other"
 

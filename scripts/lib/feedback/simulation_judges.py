@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.errors import InputError
+from scripts.lib.conditions.masks import side_of
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import rng
 from scripts.lib.feedback.caption_rules import mentions
 from scripts.lib.feedback.truth import ArtefactJudge, FindingJudge, MaskJudge
-from scripts.lib.masks import side_of
-from scripts.lib.seeds import rng
 
 TEST = "test"  # the films that downstream models are tested on
 SIDE_VALUES = {"left": 1, "right": -1}

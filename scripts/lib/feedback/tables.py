@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 
 SETS = ("set_id", "kind", "prompt", "condition_id", "films", "dataset")
 ASSIGNMENTS = ("rater", "place", "set_id", "role", "order")

@@ -14,7 +14,8 @@ import numpy as np
 from scipy.ndimage import binary_dilation, binary_erosion
 from scipy.special import expit
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.auroc import auroc
+from scripts.lib.core.errors import InputError
 
 SIDE = 32  # pixels of the reduced films that findings are read from
 RIDGE = 0.1  # added to the kernel's diagonal
@@ -32,17 +33,6 @@ def reduce_films(images: np.ndarray) -> np.ndarray:
     small = images.reshape(n, SIDE, step, SIDE, step).mean(axis=(2, 4), dtype=np.float32).reshape(n, -1)
     small -= small.mean(axis=1, keepdims=True)
     return small / np.maximum(small.std(axis=1, keepdims=True), 1e-3)
-
-
-def auroc(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Return the share of (true, false) pairs that the scores order rightly, ties half; NaN with one class only."""
-    from scipy.stats import rankdata
-
-    positive, n = int(truth.sum()), len(truth)
-    if positive in (0, n):
-        return float("nan")
-    ranks = rankdata(scores)
-    return float((ranks[truth].sum() - positive * (positive + 1) / 2) / (positive * (n - positive)))
 
 
 @dataclass(frozen=True)
@@ -75,7 +65,7 @@ class KernelJudge:
         variance = max(float(np.concatenate([yes - yes.mean(), no - no.mean()]).var()), 1e-9)
         slope = max(float(yes.mean() - no.mean()), 0.0) / variance
         middle = float(yes.mean() + no.mean()) / 2
-        return cls(films, weights, width, middle, slope, auroc(alone, truth))
+        return cls(films, weights, width, middle, slope, auroc(truth, alone))
 
     def __call__(self, films: np.ndarray) -> np.ndarray:
         """Return the probability of yes for each film (n, D)."""
@@ -159,7 +149,7 @@ class MaskJudge:
             other = np.array([edge_contrast(images[row], masks[next_]) for row, next_ in zip(rows, np.roll(rows, 1))])
             own, other = own[np.isfinite(own)], other[np.isfinite(other)]
             good, bad = float(np.median(own)), float(np.median(other))
-            known = auroc(np.concatenate([own, other]), np.arange(len(own) + len(other)) < len(own))
+            known = auroc(np.arange(len(own) + len(other)) < len(own), np.concatenate([own, other]))
             if max(known, 1 - known) >= MIN_AUROC:
                 self.scale[bit] = (good, bad)
         if not self.scale:

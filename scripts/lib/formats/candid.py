@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats import chexmask
 from scripts.lib.formats.columns import find_column, note_near_columns
 from scripts.lib.formats.keys import Join

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats.keys import Join
 from scripts.lib.formats.record import Listing, MaskSource
 from scripts.lib.formats.sources import table_path

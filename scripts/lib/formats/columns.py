@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats.record import Notes
 from scripts.lib.formats.tables import Table
 

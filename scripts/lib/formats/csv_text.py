@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 
 MISSING = "n/a"
 ABSENT = frozenset({"", MISSING, "nan"})

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats import aspect, deflate, encapsulated, voi
 from scripts.lib.formats.intensity import LUMA, to_8bit
 from scripts.lib.formats.labels import age_of, note_person, sex_of, view_of

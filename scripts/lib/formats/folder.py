@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats.columns import find_column, note_near_columns
 from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.labels import label_columns, row_labels, set_person, view_of

@@ -11,7 +11,7 @@ import unicodedata
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 
 T = TypeVar("T")
 MOST = 0.5  # share of films without a partner beyond which two tables do not belong together

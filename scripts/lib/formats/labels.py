@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats.columns import find_column, plain_name
 from scripts.lib.formats.record import Notes, Record
 from scripts.lib.formats.tables import Row, Table, is_missing

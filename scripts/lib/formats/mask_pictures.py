@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats.deep import deep_samples
 
 # A JPEG mask is two-valued but for its edges: no more than this share of pixels may lie between.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats import chexmask
 from scripts.lib.formats.keys import Join, whole_number
 from scripts.lib.formats.labels import label_columns, row_labels, view_of

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats import aspect, codestream
 from scripts.lib.formats.deep import deep_samples, is_deep
 from scripts.lib.formats.intensity import LUMA, to_8bit

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from unicodedata import category
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats import candid, chexpert, folder, mimic, rsna, siim
 from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.patients import name_patients

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats.keys import Join
 from scripts.lib.formats.labels import check_labels, label_value
 from scripts.lib.formats.paths import safe_name

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats.labels import check_labels
 from scripts.lib.formats.paths import files_below, safe_name
 from scripts.lib.formats.record import Listing, MaskSource, Record

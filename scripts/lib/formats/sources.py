@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 
 SHARED = {"patients": None, "encoding": "utf-8"}
 CHEXMASK = {"chexmask": None, "min_rca": 0.7, "chexmask_missing": "keep"}

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from difflib import get_close_matches
 from pathlib import Path
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import table_path
 
 FIELD_LIMIT = 1 << 24

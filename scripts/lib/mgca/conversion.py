@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from scripts.lib.errors import InputError
-from scripts.lib.mgca.lightning import IMAGE_PREFIX, read_checkpoint, timm_names
+from scripts.lib.core.errors import InputError
+from scripts.lib.encoders.lightning import IMAGE_PREFIX, read_checkpoint, timm_names
 
 ENCODERS = {"patch_embed.proj.weight": "vit_base_patch16_224", "layer4.2.conv3.weight": "resnet50"}
 

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import BertModel
 
-from scripts.lib.diffusion.settings import Section
-from scripts.lib.downstream.models import SmallEncoder
-from scripts.lib.downstream.weights import build_named, load_encoder
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
+from scripts.lib.encoders.small import SmallEncoder
+from scripts.lib.encoders.weights import build_named, load_encoder
 from scripts.lib.mgca.text import Captions
+from scripts.lib.training.settings import Section
 
 
 class GlobalEmbedding(nn.Module):

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import BertModel
 
-from scripts.lib.diffusion.settings import Section
 from scripts.lib.mgca.encoders import ImageEncoder, TextEncoder
 from scripts.lib.mgca.losses import clipped_weights, instance_alignment, matching, prototype_alignment, token_alignment
 from scripts.lib.mgca.text import Captions
+from scripts.lib.training.settings import Section
 
 
 @dataclass(frozen=True)

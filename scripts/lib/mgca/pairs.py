@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.diffusion.cohorts import foundation_rows
-from scripts.lib.diffusion.resolution import fit_images
-from scripts.lib.diffusion.settings import Section
-from scripts.lib.errors import InputError
+from scripts.lib.conditions.prompts import null_text
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import content_hash
 from scripts.lib.mgca.text import caption
-from scripts.lib.prompts import null_text
-from scripts.lib.seeds import content_hash
+from scripts.lib.training.films import foundation_rows
+from scripts.lib.training.resolution import fit_images
+from scripts.lib.training.settings import Section
 
 # Sections of a report by the index column that holds them; a dataset whose reports are whole has them all in `report`.
 COLUMNS = {"impression": "report", "findings": "findings"}

@@ -14,17 +14,18 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import BertTokenizer
 
-from scripts.lib.diffusion.batches import batch_noise, batch_rows
-from scripts.lib.diffusion.checkpoint import Checkpoints, log
-from scripts.lib.diffusion.devices import Placement
-from scripts.lib.diffusion.settings import Section
-from scripts.lib.diffusion.training import Trainer
-from scripts.lib.downstream.weights import weights_digest
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.log import log
+from scripts.lib.core.seeds import content_hash, derive_seed
+from scripts.lib.encoders.weights import weights_digest
 from scripts.lib.mgca.model import MGCA, Losses
 from scripts.lib.mgca.pairs import Pairs, crop, input_side
 from scripts.lib.mgca.text import build_bert, open_bert, save_tokenizer, tokenize, train_tokenizer
-from scripts.lib.seeds import content_hash, derive_seed
+from scripts.lib.training.batches import batch_noise, batch_rows
+from scripts.lib.training.checkpoints import Checkpoints
+from scripts.lib.training.devices import Placement
+from scripts.lib.training.loop import Trainer
+from scripts.lib.training.settings import Section
 
 STAGE = "pretrain_mgca"
 STATISTICS = "pretrain_mgca statistics"

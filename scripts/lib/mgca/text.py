@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from scripts.lib.diffusion.settings import Section
-from scripts.lib.diffusion.weights import load_network
+from scripts.lib.conditions.prompts import null_text
+from scripts.lib.core.errors import InputError
+from scripts.lib.encoders.folders import load_network
 from scripts.lib.encoders.vocabulary import open_checked
-from scripts.lib.errors import InputError
-from scripts.lib.prompts import null_text
+from scripts.lib.training.settings import Section
 
 PAD, UNKNOWN, CLASS, SEPARATOR, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 LETTERS = string.digits + "_" + string.ascii_lowercase

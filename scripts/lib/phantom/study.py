@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import derive_seed, rng
 from scripts.lib.phantom.settings import settings_of
 from scripts.lib.phantom.spec import FINDINGS, ONE_SIDED, SIDES, FilmSpec, Finding, Patient
-from scripts.lib.seeds import derive_seed, rng
 
 SPLITS = ("train", "validate", "test")
 EMPHYSEMA = 0.3  # share of patients

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.atomic import atomic_file
+from scripts.lib.core.atomic import atomic_file
 from scripts.lib.planning.estimate import Plan
 from scripts.lib.planning.pricing import MEASURED, least_known
 from scripts.lib.planning.records import BENCHMARKS, Measured, measured_of, read_benchmark

@@ -54,7 +54,7 @@ def small_clip(key: str) -> Any:
     import torch
     from open_clip import CustomTextCLIP
 
-    from scripts.lib.proxy.small import model_config
+    from scripts.lib.filters.proxy.small import model_config
 
     given = json.loads(key)
     settings, side = given["model"], given["resolution"]
@@ -104,9 +104,9 @@ def _text(mgca: Mapping[str, Any]) -> dict[str, int]:
 def _film_encoder(key: str) -> tuple[Any, int]:
     import torch
 
-    from scripts.lib.diffusion.settings import Section
     from scripts.lib.mgca.encoders import ImageEncoder
     from scripts.lib.mgca.pairs import input_side
+    from scripts.lib.training.settings import Section
 
     given = json.loads(key)
     mgca = Section({**given["mgca"], "image": {**given["mgca"]["image"], "weights": None}}, "mgca")

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.config import merge, stage
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import tables
-from scripts.lib.raw_trees import PHANTOM
+from scripts.lib.study.config import merge, stage
+from scripts.lib.study.sources import PHANTOM
 
 ROOT = Path(__file__).resolve().parents[3]
 NO_DATA = "data"

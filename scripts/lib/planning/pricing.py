@@ -12,7 +12,7 @@ from scripts.lib.planning.operations import operations_of
 from scripts.lib.planning.rates import borrowed, rate_of, rates_elsewhere
 from scripts.lib.planning.shapes import shape_of
 from scripts.lib.planning.work import KINDS, Work, stage_of
-from scripts.lib.raw_trees import PHANTOM
+from scripts.lib.study.sources import PHANTOM
 
 MEASURED, SCALED, ELSEWHERE, FLOOR, NONE = "measured", "scaled", "elsewhere", "floor", "n/a"
 ORDER = (MEASURED, SCALED, ELSEWHERE, FLOOR, NONE)

@@ -23,8 +23,8 @@ from typing import Any
 
 import yaml
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.errors import InputError
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.errors import InputError
 
 FOLDER = Path(__file__).resolve().parents[3] / "benchmarks" / "rates"
 MACHINE = ("name", "cores", "memory_gb", "date")

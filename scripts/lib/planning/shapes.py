@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.config import stage
-from scripts.lib.errors import InputError
-from scripts.lib.raw_trees import PHANTOM
+from scripts.lib.core.errors import InputError
+from scripts.lib.study.config import stage
 from scripts.lib.study.processor import BF16, FP32, resolved
+from scripts.lib.study.sources import PHANTOM
 
 # Stable Diffusion 1.x, the shape of RoentGen; assumed when base.path names a model that is not on this machine.
 SD15 = {

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.cohort.table1 import PAPER
-from scripts.lib.errors import InputError
-from scripts.lib.raw_trees import PHANTOM
+from scripts.lib.core.errors import InputError
+from scripts.lib.study.sources import PHANTOM
 
 PREPARED, DRAWN, PUBLISHED, UNKNOWN = "prepared cohort", "phantom settings", "paper's Table 1", "unknown"
 # The films of chexpert.train.csv and valid.csv that are frontal; Table 1's counts include header lines (see its notes).

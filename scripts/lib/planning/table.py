@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.atomic import atomic_file
+from scripts.lib.core.atomic import atomic_file
 from scripts.lib.planning.estimate import Line, Plan, wall_hours
 from scripts.lib.planning.pricing import FLOOR, MEANING, MEASURED, NONE, ORDER
 from scripts.lib.planning.sizes import Size

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scripts.lib.config import stage
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.sizes import Size
+from scripts.lib.study.config import stage
 
 ALIASES = {
     "sample_rated_pool": "sample_pool",

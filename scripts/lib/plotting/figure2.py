@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.plotting.style import ALERT, GRID, INK, MM, REAL, SOFT, journal_style, shades
 
 METRIC_NAMES = {
@@ -35,7 +35,7 @@ PANEL_HEIGHT, LEGEND_HEIGHT = 60, 14  # mm
 
 
 def draw_figure2(table: pd.DataFrame, width_mm: float = 183.0) -> Figure:
-    """Return the figure for the tidy table of Figure 2 (columns of `scripts.lib.tables.FIGURE2`).
+    """Return the figure for the tidy table of Figure 2 (columns of `scripts.lib.evidence.tables.FIGURE2`).
 
     `width_mm`: a journal's full width, for two columns of panels; a single panel takes three fifths of it.
     """

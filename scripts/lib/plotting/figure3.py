@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.plotting.arms import draw_arms
 from scripts.lib.plotting.style import MM, SOFT, journal_style
 

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.plotting.arms import draw_arms
 from scripts.lib.plotting.style import ALERT, GRID, INK, MM, SOFT, SYNTHETIC, journal_style
 

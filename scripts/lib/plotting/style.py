@@ -13,7 +13,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402 - the backend is chosen first
 from matplotlib.figure import Figure  # noqa: E402
 
-from scripts.lib.atomic import atomic_file  # noqa: E402
+from scripts.lib.core.atomic import atomic_file  # noqa: E402
 
 MM = 1 / 25.4
 INK = "#1b2430"

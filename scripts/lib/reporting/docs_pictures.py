@@ -17,10 +17,10 @@ from typing import Any
 
 import pandas as pd
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.errors import InputError
-from scripts.lib.fingerprint import fingerprint
-from scripts.lib.tables import FIGURE2, read_table
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.errors import InputError
+from scripts.lib.evidence.tables import FIGURE2, read_table
+from scripts.lib.study.fingerprint import fingerprint
 
 # Picture in docs/: the file below results/ that it is made from, and its width in pixels.
 PICTURES = {
@@ -94,7 +94,7 @@ def outdated(root: Path) -> bool:
 
 def study_digest(root: Path) -> str:
     """Return a digest of the configuration and the code that the embedded study is made with; comments do not count."""
-    from scripts.lib.study.study_files import read_yaml
+    from scripts.lib.study.files import read_yaml
 
     parts = [
         json.dumps(read_yaml(root / "config.yaml"), sort_keys=True),

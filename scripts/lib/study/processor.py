@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 
 AUTO, FP32, BF16 = "auto", "fp32", "bf16"
 FILE = Path("results/processor.json")

@@ -14,10 +14,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import reader_settings, tables
 from scripts.lib.formats.tables import Table, is_missing
-from scripts.lib.raw_trees import PHANTOM
+from scripts.lib.study.sources import PHANTOM
 
 # Films that are looked at: all of SIIM, CANDID and RSNA. Of larger trees the first ones, since every start of Snakemake
 # looks again, and a file system of a cluster takes a fraction of a millisecond for each.

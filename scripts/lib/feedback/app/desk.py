@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import pandas as pd
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.feedback.app.pictures import Pictures
 from scripts.lib.feedback.app.places import Place, count_done, is_complete, next_open, on_screen
 from scripts.lib.feedback.log import Rating, RatingLog, latest_moment, read_ratings

@@ -14,10 +14,10 @@ import pandas as pd
 from PIL import Image
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.errors import InputError
+from scripts.lib.conditions.masks import PALETTE
+from scripts.lib.core.errors import InputError
 from scripts.lib.feedback.app.places import KIND_ASPECTS
 from scripts.lib.feedback.log import IMAGES
-from scripts.lib.masks import PALETTE
 
 OTHER_COLOUR = (220, 220, 220)
 KEPT = 64  # sets whose encoded pictures stay in memory

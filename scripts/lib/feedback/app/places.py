@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.feedback.log import ASPECTS, ROLES
 
 KIND_ASPECTS = {"text": ("text",), "mask": ("mask",), "both": ASPECTS, "control": ("text",)}

@@ -18,7 +18,7 @@ from fastapi import Body, FastAPI, Header
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from scripts.lib.errors import InputError
+from scripts.lib.core.errors import InputError
 from scripts.lib.feedback.app.desk import Desk
 from scripts.lib.feedback.app.tokens import find_rater
 

@@ -10,8 +10,8 @@ import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from scripts.lib.atomic import atomic_file
-from scripts.lib.errors import InputError
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.errors import InputError
 
 TOKEN_BYTES = 24
 

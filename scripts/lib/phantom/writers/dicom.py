@@ -13,8 +13,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit, SecondaryCaptureImageStorage
 
+from scripts.lib.core.seeds import content_hash
 from scripts.lib.phantom.spec import FilmSpec
-from scripts.lib.seeds import content_hash
 
 IMPLEMENTATION = UID("2.25.302043790172249692526321623266752743501")
 STUDY_DATE = "20200101"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import PurePosixPath
 
+from scripts.lib.core.seeds import content_hash
 from scripts.lib.phantom.reports import as_text
 from scripts.lib.phantom.spec import FilmSpec
 from scripts.lib.phantom.writers.dicom import jpeg_bytes
 from scripts.lib.phantom.writers.labels import CHEXPERT_ORDER, labeller_values
 from scripts.lib.phantom.writers.tree import Tree, write_table
-from scripts.lib.seeds import content_hash
 
 SPLIT_COLUMNS = ("dicom_id", "study_id", "subject_id", "split")
 METADATA_COLUMNS = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from scripts.lib.core.seeds import content_hash
 from scripts.lib.phantom.spec import Film, FilmSpec
 from scripts.lib.phantom.writers.dicom import write_dicom
 from scripts.lib.phantom.writers.tree import Tree, write_table
-from scripts.lib.seeds import content_hash
 
 LABEL_COLUMNS = ("patientId", "x", "y", "width", "height", "Target")
 CLASS_COLUMNS = ("patientId", "class")

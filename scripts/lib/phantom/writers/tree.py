@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scripts.lib.core.seeds import rng
 from scripts.lib.phantom.film import draw_film
 from scripts.lib.phantom.reports import Report, write_report
 from scripts.lib.phantom.spec import Film, FilmSpec
 from scripts.lib.phantom.study import film_stream
 from scripts.lib.phantom.writers.dicom import Identity, uid
-from scripts.lib.seeds import rng
 
 
 @dataclass(frozen=True)

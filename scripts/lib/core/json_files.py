@@ -1,0 +1,24 @@
+"""JSON files that others wrote: an object, or one line that says what is wrong with the file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.core.errors import InputError
+
+
+def read_json(path: Path, expected: str) -> dict[str, Any]:
+    """Return the JSON object in a file; raises InputError, which says what was `expected`, when there is none."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path}: no such file; expected {expected}") from None
+    except OSError as error:
+        raise InputError(f"{path}: not readable ({error.strerror}); expected {expected}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({error}); get a true copy") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: not a JSON object; expected {expected}")
+    return found

@@ -1,0 +1,118 @@
+"""What a run makes sure of before its first job: its profile and its tools are there, and nobody else does its jobs."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.full_disk import full_disk_line
+from scripts.lib.engine.jobs import GENERIC, SLURM, mark_children, refuse_running_jobs
+from scripts.lib.engine.locks import keep_locks
+
+if TYPE_CHECKING:
+    from snakemake.workflow import Workflow
+
+    from scripts.lib.engine.records import Run
+
+T = TypeVar("T")
+PROFILE_OPTION = "--workflow-profile"
+SLURM_TOOLS = ("sbatch", "squeue", "scancel")
+GENERIC_COMMANDS = ("submit_cmd", "status_cmd", "cancel_cmd")
+BUILTINS = ("cd", "exec", "export")
+
+
+def one_line(function: Callable[..., T], *arguments: Any) -> T:
+    """Return what `function` returns; an InputError, or a folder without room or right to write, ends Snakemake with one line.
+
+    A WorkflowError would add the places in the Snakefile that it passed, which say nothing to the user.
+    """
+    try:
+        return function(*arguments)
+    except InputError as error:
+        line = str(error)
+    except OSError as error:
+        line = full_disk_line(error) or f"{error.filename}: {error.strerror}; Snakemake keeps its notes there"
+    print(f"Error: {line}", file=sys.stderr)  # Snakemake's logger would stumble over a full disk
+    raise SystemExit(1)
+
+
+def begin_jobs(run: Run, workflow: Workflow) -> None:
+    """Check that jobs may start and record that they do. Raises InputError, one line, when they may not."""
+    facts: dict[str, str | None] = {"executor": executor_of(workflow)}
+    if facts["executor"] == SLURM:
+        _need_slurm()
+    if facts["executor"] == GENERIC:
+        facts |= _generic_commands(workflow.executor_settings)
+    mark_children(run)
+    refuse_running_jobs(run, facts)
+    keep_locks(run, getattr(workflow.persistence, "_lockfile", {}))
+    run.start(facts)
+
+
+def check_profile(arguments: Sequence[str], root: Path) -> None:
+    """Refuse a workflow profile that does not exist, which Snakemake passes over in silence; raises InputError.
+
+    arguments  of Snakemake's command line
+    root       the folder of the Snakefile
+    """
+    given = None
+    for position, argument in enumerate(arguments):
+        if argument == PROFILE_OPTION:
+            given = next(iter(arguments[position + 1 :]), None)
+        elif argument.startswith(f"{PROFILE_OPTION}="):
+            given = argument.partition("=")[2]
+    if given in (None, "none"):
+        return
+    starts = (Path.cwd(), Path(os.environ.get("PWD", ".")), root)
+    if any((start / folder / given).exists() for start in starts for folder in ("", "profiles")):
+        return
+    if any(argument.split("=")[0] in ("-d", "--directory") for argument in arguments):
+        return  # it may lie where Snakemake was started, which is no longer known
+    known = ", ".join(sorted(f"profiles/{path.parent.name}" for path in root.glob("profiles/*/profile.yaml")))
+    raise InputError(f"{PROFILE_OPTION} {given}: there is no such folder; the workflow has {known}")
+
+
+def check_place(root: Path) -> None:
+    """Refuse a folder of the workflow whose path holds braces, which Snakemake takes for wildcards; raises InputError."""
+    if set("{}") & set(str(root)):
+        raise InputError(
+            f"{root}: Snakemake cannot work with braces in the path of the workflow; move or rename the folder"
+        )
+
+
+def executor_of(workflow: Workflow) -> str:
+    """Return which executor runs the jobs: local, slurm, cluster-generic ..."""
+    return workflow.executor_plugin.name.replace("_", "-")
+
+
+def _need_slurm() -> None:
+    if missing := [tool for tool in SLURM_TOOLS if not shutil.which(tool)]:
+        raise InputError(
+            f"{', '.join(missing)}: not found on PATH, but the profile sends jobs to SLURM; start on a login node of the "
+            "cluster, or run here without --workflow-profile"
+        )
+
+
+def _generic_commands(settings: Any) -> dict[str, str | None]:
+    """Check the profile's commands, and put the repository's path into that one which Snakemake calls without a shell.
+
+    Returns {status, cancel: command}.
+    """
+    settings.cancel_cmd = os.path.expandvars(settings.cancel_cmd) if settings.cancel_cmd else None
+    for name in GENERIC_COMMANDS:
+        command = os.path.expandvars(getattr(settings, name) or "")
+        # Snakemake gives the cancel command to no shell: all of it is the program.
+        program = command if name == "cancel_cmd" else next(iter(shlex.split(command)), "")
+        if program and program not in BUILTINS and "=" not in program and not shutil.which(program):
+            key = f"cluster-generic-{name.replace('_', '-')}"
+            raise InputError(
+                f"{key}: {program} is not an executable file; correct the key in the profile, or `chmod +x` the file"
+            )
+    status = os.path.expandvars(settings.status_cmd) if settings.status_cmd else None
+    return {"status": status, "cancel": settings.cancel_cmd}

@@ -1,0 +1,189 @@
+"""The tables between trials and figures: read and checked, collected, summarized, and made tidy for Figure 2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.evidence.statistics import check_trials
+from scripts.lib.formats.csv_text import MISSING, read_columns, read_text
+
+TRIALS = [
+    *["dataset", "task", "metric", "fraction", "arm", "multiplier"],
+    *["trial", "seed", "n_real", "n_synthetic", "value"],
+]
+LABELS = ["n_labels", "note"]  # over how many labels a value is the mean, and which ones are not in it
+BASELINES = ["dataset", "task", "metric", "baseline", "value"]
+SIGNIFICANCE = ["dataset", "metric", "fraction", "arm", "multiplier", "p_bonferroni", "significant", "note"]
+TESTS = ["dataset", "fraction", "multiplier", "difference", "ci_low", "ci_high", "p_bonferroni"]
+NUMBERS = {"fraction", "multiplier", "trial", "seed", "n_real", "n_synthetic", "value", "difference", "p_bonferroni"}
+NUMBERS |= {"ci_low", "ci_high"}
+WHOLE = {"multiplier", "trial", "seed", "n_labels"}  # never rounded to be shown
+OPTIONAL = ("value", "n_labels", "p_bonferroni")  # numbers that may be "n/a"
+MEASURED = {
+    "value",
+    "seed",
+    "n_real",
+    "n_synthetic",
+    "n_labels",
+    "note",
+}  # what a row reports, as against what it is about
+SETTING = ["dataset", "metric", "fraction"]
+CELL = [*SETTING, "arm", "multiplier"]
+FIGURE2 = [
+    *["dataset", "title", "task", "metric", "kind", "fraction", "arm", "multiplier", "trial", "baseline"],
+    *["n_real", "n_synthetic", "n_labels", "value", "difference", "p_bonferroni", "significant", "note"],
+]
+
+
+def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = OPTIONAL) -> pd.DataFrame:
+    """Read these columns of a CSV: NUMBERS as numbers (NaN where an `optional` one says n/a), the rest as text.
+
+    Raises InputError for a file that is no table, a missing column, or text where a number or a truth belongs.
+    """
+    return read_columns(path, columns, NUMBERS - WHOLE, WHOLE, {"significant"}, optional)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a CSV of stable bytes; what could not be had is written as n/a, never left to guess."""
+    table = table.copy()
+    for name in ("trial", "multiplier", "n_real", "n_synthetic", "n_labels"):
+        if name in table and pd.api.types.is_float_dtype(table[name]) and (table[name].dropna() % 1 == 0).all():
+            table[name] = table[name].astype("Int64")
+    table.to_csv(path, index=False, lineterminator="\n", na_rep=MISSING)
+
+
+def collect(paths: Sequence[Path]) -> pd.DataFrame:
+    """Return the rows of all tables as text, unchanged, in a fixed order: real films first, then by what rows are about.
+
+    Raises InputError for tables with other columns, without rows, or with two rows about the same thing.
+    """
+    parts = []
+    for path in paths:
+        part = read_text(path)
+        if parts and list(part.columns) != list(parts[0].columns):
+            raise InputError(f"{path}: columns {list(part.columns)} differ from {list(parts[0].columns)} of {paths[0]}")
+        parts.append(part)
+    table = pd.concat([part.assign(_source=str(path)) for part, path in zip(parts, paths)], ignore_index=True)
+    about = [name for name in table.columns if name not in {*MEASURED, "_source"}]
+    twice = table[table.duplicated(about, keep=False)]
+    if len(twice):
+        row = twice.iloc[0]
+        others = sorted(set(twice.loc[(twice[about] == row[about]).all(axis=1), "_source"]))
+        what = ", ".join(f"{name} {row[name]}" for name in about)
+        raise InputError(f"{', '.join(others)}: more than one row for {what}; keep one")
+    keys = table[about].copy()
+    for name in NUMBERS & set(about):
+        keys[name] = pd.to_numeric(keys[name], errors="coerce")
+    if "arm" in keys:
+        keys["arm"] = np.where(keys["arm"] == "real", "", keys["arm"])  # before every other arm
+    return table.loc[keys.sort_values(about, kind="stable").index].drop(columns="_source")
+
+
+def summarize(trials: pd.DataFrame, baselines: pd.DataFrame, tests: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a cell and metric: mean, spread and extremes of the trials, the trivial baselines, the test.
+
+    `difference` is to the real-only mean at the same fraction. Metrics that are not tested have no P value. `n_labels`: the
+    labels that each value is the mean of; a label that is left out is in the note.
+    """
+    check_trials(trials)
+    trials = trials.assign(**{name: trials.get(name, none) for name, none in (("n_labels", np.nan), ("note", ""))})
+    grouped = trials.groupby(["dataset", "task", *CELL[1:]], sort=False)
+    table = grouped.agg(
+        trials=("value", "count"),
+        mean=("value", "mean"),
+        sd=("value", "std"),
+        min=("value", "min"),
+        max=("value", "max"),
+        n_real=("n_real", "mean"),
+        n_synthetic=("n_synthetic", "mean"),
+        n_labels=("n_labels", "min"),
+        about=("note", lambda notes: "; ".join(dict.fromkeys(filter(None, notes)))),
+    ).reset_index()
+    wide = baselines.pivot(index=["dataset", "metric"], columns="baseline", values="value").reset_index()
+    table = table.merge(wide, on=["dataset", "metric"], how="left", validate="many_to_one")
+    real = table.loc[table["arm"] == "real", [*SETTING, "mean"]].rename(columns={"mean": "mean_real"})
+    table = table.merge(real, on=SETTING, how="left", validate="many_to_one")
+    table["difference"] = (table["mean"] - table["mean_real"]).where(table["arm"] != "real")
+    table = table.drop(columns="mean_real").merge(tests[SIGNIFICANCE], on=CELL, how="left", validate="one_to_one")
+    notes = [
+        about + "; " * bool(about and note) + note for about, note in zip(table["about"], table["note"].fillna(""))
+    ]
+    return table.assign(note=notes).drop(columns="about")
+
+
+def figure2(
+    trials: pd.DataFrame, baselines: pd.DataFrame, tests: pd.DataFrame, settings: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Return Figure 2 as a tidy table (FIGURE2): rows of kind trial, mean and baseline, by panel.
+
+    `settings`: `datasets` = panels in order, {name, title, task} each; `metrics` = the metric of each task; `arm` =
+    the synthetic arm shown beside the real films. Raises InputError for a panel without any trial.
+    """
+    cells = summarize(trials, baselines, tests)
+    panels = []
+    for dataset in settings["datasets"]:
+        metric = settings["metrics"][dataset["task"]]
+        fixed = {"dataset": dataset["name"], "title": dataset["title"], "task": dataset["task"], "metric": metric}
+        points, means, lines = (_of_panel(table, fixed, settings["arm"]) for table in (trials, cells, baselines))
+        if points.empty:
+            raise InputError(
+                f"trials: no row of {dataset['name']} with metric {metric} and arm real or {settings['arm']}; "
+                "correct figures.metrics or figures.arm, or run these trials"
+            )
+        means = means.rename(columns={"mean": "value"}).drop(columns="trials")
+        kinds = {"trial": points.drop(columns="seed"), "mean": means, "baseline": lines}
+        panels.extend(part.assign(kind=kind, **fixed) for kind, part in kinds.items())
+    table = pd.concat(panels, ignore_index=True).reindex(columns=FIGURE2)
+    return table.assign(note=table["note"].fillna(""))
+
+
+def _of_panel(table: pd.DataFrame, fixed: Mapping[str, Any], arm: str) -> pd.DataFrame:
+    rows = table[(table["dataset"] == fixed["dataset"]) & (table["metric"] == fixed["metric"])]
+    if "arm" not in rows:
+        return rows
+    rows = rows[rows["arm"].isin(["real", arm])]
+    return rows.sort_values([name for name in ("fraction", "multiplier", "trial") if name in rows], kind="stable")
+
+
+def arms_of_cell(
+    trials: pd.DataFrame, baselines: pd.DataFrame, tests: pd.DataFrame, settings: Mapping[str, Any], figure: str
+) -> pd.DataFrame:
+    """Return the bars of Figure 3 or 4 as a tidy table (FIGURE2): one dataset, fraction and multiplier, arms in order.
+
+    `settings`: the entry `figure` = {dataset, fraction, multiplier, arms}, and `datasets` and `metrics` as for Figure 2.
+    Raises InputError for an arm without trials.
+    """
+    chosen = settings[figure]
+    dataset = next(entry for entry in settings["datasets"] if entry["name"] == chosen["dataset"])
+    fixed = {
+        "dataset": dataset["name"],
+        "title": dataset["title"],
+        "task": dataset["task"],
+        "metric": settings["metrics"][dataset["task"]],
+    }
+    cells = summarize(trials, baselines, tests).rename(columns={"mean": "value"}).drop(columns="trials")
+    parts = []
+    for arm in ["real", *chosen["arms"]]:
+        cell = fixed | {"arm": arm, "fraction": chosen["fraction"], "multiplier": chosen["multiplier"]}
+        cell["multiplier"] *= arm != "real"
+        del cell["title"]
+        points = _where(trials, cell).sort_values("trial", kind="stable")
+        if points.empty:
+            raise InputError(
+                f"trials: no row of {fixed['dataset']}, arm {arm}, fraction {chosen['fraction']:g}, multiplier "
+                f"{cell['multiplier']}; correct figures.{figure} or run these trials"
+            )
+        parts += [points.drop(columns="seed").assign(kind="trial"), _where(cells, cell).assign(kind="mean")]
+    lines = _where(baselines, {"dataset": fixed["dataset"], "metric": fixed["metric"]})
+    table = pd.concat([*parts, lines.assign(kind="baseline")], ignore_index=True).assign(**fixed)
+    return table.reindex(columns=FIGURE2).assign(note=table["note"].fillna(""))
+
+
+def _where(table: pd.DataFrame, equal: Mapping[str, Any]) -> pd.DataFrame:
+    return table[np.logical_and.reduce([table[name] == value for name, value in equal.items()])]

@@ -1,0 +1,55 @@
+"""A kept pool as trials read it: the pool's own films, restricted to what was kept and numbered anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scripts.lib.cohort.store import Cohort, read_index
+from scripts.lib.core.errors import InputError
+from scripts.lib.filters.proxy.scores import IDENTITY, KEPT
+
+
+def open_kept(
+    folders: Path | Sequence[Path],
+    kept: Path,
+    columns: Sequence[str] | None = None,
+    trials: Sequence[int] | None = None,
+    shorten: Callable[[pd.DataFrame], pd.DataFrame] = pd.DataFrame.copy,
+) -> Cohort:
+    """Return the kept films of a pool's shards, in the order of the table `kept`; no pixel is copied.
+
+    The index has the pool's columns with the new `position` of each film, and `source_position`, `score` beside it;
+    `columns` and `shorten` limit the pool's (see Cohort.open), `trials` the films to those of these trials. What is held
+    grows with what was kept.
+    Raises InputError when the table names films that these shards do not hold.
+    """
+    try:
+        table = pd.read_parquet(kept, columns=KEPT)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{kept}: not a table of kept films ({' '.join(str(error).split())}); filter anew") from None
+    if trials is not None:
+        table = table[table["trial"].isin(trials)].reset_index(drop=True)
+    wanted = pd.MultiIndex.from_frame(table[IDENTITY])
+    order: list[np.ndarray] = []  # for each film found, in the shards' order, its row of the table
+
+    def choose(folder: Path) -> np.ndarray:
+        places = wanted.get_indexer(pd.MultiIndex.from_frame(read_index(folder, IDENTITY)[IDENTITY]))
+        rows = np.flatnonzero(places >= 0)
+        order.append(places[rows])
+        return rows
+
+    pool = Cohort.open(folders, columns, choose, shorten)
+    found = np.concatenate(order)
+    if len(np.unique(found)) < len(found):
+        raise InputError(f"{pool.folders[0]}: a film (condition_id, sample) occurs twice; give each shard once")
+    if len(found) < len(table):
+        missing = table["image_id"].iloc[int(np.setdiff1d(np.arange(len(table)), found)[0])]
+        raise InputError(
+            f"{kept}: film {missing} is not in {pool.folders[0]} or its other shards; filter this pool anew"
+        )
+    new = {name: table[name].to_numpy() for name in ("position", "source_position", "score")}
+    return pool.select(np.argsort(found), **new)

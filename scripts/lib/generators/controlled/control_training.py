@@ -1,0 +1,122 @@
+"""Train a ControlNet on masks, with the foundation model frozen and the text absent (the paper's first training)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import ControlNetModel
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.core.log import log
+from scripts.lib.generators.controlled.absence import DIFFERENCE, START, absence_of
+from scripts.lib.generators.controlled.autoencoder import encode_images, sample_latents
+from scripts.lib.generators.controlled.control import HintBranch, build_controlnet, predict_noise
+from scripts.lib.generators.controlled.denoising import denoising_loss
+from scripts.lib.generators.controlled.foundation import fast_layout, seeded
+from scripts.lib.generators.controlled.generator import Generator
+from scripts.lib.generators.controlled.hints import HintPainter, drop_structures
+from scripts.lib.generators.controlled.layout import (
+    BASE_PARTS,
+    CLASSES,
+    describe_files,
+    link_parts,
+    read_model_index,
+    write_model_index,
+    write_notes,
+)
+from scripts.lib.training.checkpoints import Checkpoints
+from scripts.lib.training.devices import Placement
+from scripts.lib.training.loop import Trainer
+from scripts.lib.training.resolution import fit_images
+from scripts.lib.training.settings import Section
+
+
+def train_control(
+    base: Generator,
+    cohort: Cohort,
+    rows: np.ndarray,
+    settings: Section,
+    seed: int,
+    placement: Placement,
+    checkpoints: Checkpoints,
+) -> ControlNetModel:
+    """Return a ControlNet trained on the masks of these rows; `settings` is the section `controlnet`.
+
+    The loss is equation 1 with c_t = 0. Films are never mirrored: left and right have a meaning.
+    """
+    resolution = base.resolution
+    moments = encode_images(fast_layout(base.vae, placement), fit_images(cohort.images(rows), resolution))
+    bits = cohort.masks(rows)
+    paint = HintPainter(cohort.structures, settings["palette"])
+    for frozen in (base.vae, base.unet, base.text_encoder):
+        frozen.requires_grad_(False)
+    unet = fast_layout(base.unet, placement)
+    seeded(seed, "train_controlnet")
+    controlnet = build_controlnet(unet, settings["hint_channels"], base.factor)
+    branch = HintBranch(fast_layout(controlnet, placement).train())
+    scheduler, scaling = base.training_scheduler(), base.vae.config.scaling_factor
+    tokens, width = base.tokenizer.model_max_length, base.text_encoder.config.hidden_size
+    no_text = torch.zeros(settings["batch_size"], tokens, width, device=placement.device)
+    black = settings.one_of("absent_mask", "zero_residual", "black_image") == "black_image"
+
+    def loss(chosen: np.ndarray, noise: torch.Generator) -> torch.Tensor:
+        latents = sample_latents(moments[chosen], noise, scaling).to(placement.device)
+        stream = np.random.default_rng(noise.initial_seed())
+        shown = drop_structures(bits[chosen], len(cohort.structures), settings["structure_dropout"], stream)
+        present = torch.rand(len(chosen), generator=noise) >= settings["mask_dropout"]
+        shown = np.where(present.numpy()[:, None, None], shown, 0).astype(np.uint8)
+        embedded = branch.embed(paint(shown, resolution).to(placement.device, memory_format=torch.channels_last))
+        kept = None if black else present.to(placement.device)
+        return denoising_loss(
+            lambda noisy, steps: predict_noise(unet, noisy, steps, no_text, branch, embedded, kept),
+            latents,
+            noise,
+            scheduler,
+        )
+
+    Trainer({"branch": branch}, settings, seed, "train_controlnet", placement).train(loss, len(rows), checkpoints)
+    return branch.whole().eval()
+
+
+def write_generator(
+    folder: Path,
+    target: Path,
+    base_folder: Path,
+    base: Generator,
+    own: Mapping[str, torch.nn.Module],
+    **notes: Any,
+) -> None:
+    """Write a generator that will be published as `target`: the parts of its `own`, and links to the rest of its base.
+
+    `notes` are kind, structures, palette, absent_mask and lineage, which the sampler reads. Where an absent mask means a
+    difference, the ControlNet that it is taken from is linked as well.
+    """
+    for part, network in own.items():
+        network.to("cpu", memory_format=torch.contiguous_format).save_pretrained(folder / part, safe_serialization=True)
+    given = read_model_index(base_folder)
+    linked = [part for part in (*BASE_PARTS, "controlnet") if part not in own and part in given]
+    link_parts(folder, target, base_folder, linked)
+    start = {}
+    if absence_of(notes) == DIFFERENCE:
+        start = {START: START if absence_of(base.notes) == DIFFERENCE else "controlnet"}
+        link_parts(folder, target, base_folder, start)
+    classes = {part: given[part] for part in linked} | {part: CLASSES[part] for part in own}
+    write_model_index(folder, "StableDiffusionControlNetPipeline", classes)
+    names = {part: part for part in linked} | {source: name for name, source in start.items()}
+    kept = {
+        f"{names[part]}/{rest}": known
+        for (part, _, rest), known in ((path.partition("/"), known) for path, known in base.notes["files"].items())
+        if part in names
+    }
+    fingerprint = write_notes(
+        folder,
+        {**kept, **describe_files(folder, list(own))},
+        resolution=base.resolution,
+        base={"folder": str(base_folder), "fingerprint": base.fingerprint},
+        **notes,
+    )
+    log(f"generator {fingerprint} on {base.fingerprint}: own {', '.join(own)}")

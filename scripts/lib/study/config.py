@@ -1,0 +1,131 @@
+"""The study's configuration: checked against the schema, its placeholders filled, and cut into stages.
+
+The Snakefile imports this module, so it must stay light: no numpy, pandas or torch.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.study.faults import sense_faults
+from scripts.lib.study.files import read_yaml
+from scripts.lib.study.schema import retyped, schema_faults
+
+PLACEHOLDER = re.compile(r"\{(films|data)\}")
+PER_DATASET = ("write_phantom", "prepare_cohort", "conditions", "trials", "score_pool", "filter_pool")
+FIGURES = ("figure2", "figure3", "figure4")
+# What each step of the proxy model reads of its section.
+PROXY = {
+    "train_proxy": ("device", "precision", "train"),
+    "validate_proxy": ("device", "precision", "batch_size", "templates", "rank_by", "validation"),
+    "score_pool": ("device", "precision", "batch_size", "templates"),
+    "filter_pool": ("rank_by", "percentile", "allow_unvalidated", "prefixes", "diversity"),
+}
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `over` laid on top: mappings merge key by key, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def load_study(paths: Iterable[str | Path], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Read and merge config.yaml and its overlays (in order), check the result, fill placeholders.
+
+    given  values of `--config`, laid on top of all files; Snakemake hands numbers inside of them on as text
+    """
+    config: dict[str, Any] = {}
+    for path in paths:
+        config = merge(config, read_yaml(path))
+    return resolve(retyped(merge(config, given), given) if given else config)
+
+
+def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the checked configuration with `{films}` and `{data}` filled; raises InputError with one line a fault."""
+    faults = schema_faults(config) or sense_faults(config)
+    if faults:
+        raise InputError("; ".join(faults))
+    return _fill(config, config)
+
+
+def _fill(value: Any, config: Mapping[str, Any]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _fill(inner, config) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_fill(inner, config) for inner in value]
+    if isinstance(value, str):
+        return PLACEHOLDER.sub(lambda match: str(config.get(match[1]) or match[0]), value)
+    return value
+
+
+def to_json(value: Any) -> str:
+    """Return canonical JSON: sorted keys, so that the order of keys in a file never causes a rerun."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> dict[str, Any]:
+    """Return the settings of one stage, with the dataset's own overrides laid on top.
+
+    `prepare_cohort` and `write_phantom` take the dataset's section; `conditions` and `trials` take the section of that
+    name, merged with `datasets.{dataset}.{name}`, and the dataset's task and target; `conditions` also what the trials
+    set aside, from which no image may be made. Other names are plain sections.
+    """
+    if name in FIGURES:
+        shared = {key: value for key, value in config["figures"].items() if key not in FIGURES or key == name}
+        shown = [shared[name]["dataset"]] if name in shared else config["study"]["datasets"]
+        return {**shared, "datasets": [_described(config, dataset) for dataset in shown]}
+    if name in PROXY:
+        prompts = {} if name == "train_proxy" else {"prompts": _prompts(config, dataset)}
+        return {key: config["proxy"][key] for key in PROXY[name]} | prompts
+    if dataset is None:
+        return dict(config[name])
+    section = config["datasets"][dataset]
+    if name == "write_phantom":
+        return dict(section.get("phantom") or {})
+    if name == "prepare_cohort":
+        unused = ("conditions", "trials", "phantom", "task", "target", "title")
+        return {key: value for key, value in section.items() if key not in unused}
+    task = {key: section[key] for key in ("task", "target") if key in section}
+    if name == "conditions":
+        trials = stage(config, "trials", dataset)
+        task |= {key: trials[key] for key in ("validation_share", "validation_patients")}
+    return {**merge(_task_settings(config, name, section), section.get(name) or {}), **task}
+
+
+def _prompts(config: Mapping[str, Any], dataset: str | None) -> dict[str, str]:
+    return (stage(config, "conditions", dataset) if dataset else config["conditions"])["prompts"]
+
+
+def _described(config: Mapping[str, Any], dataset: str) -> dict[str, Any]:
+    section = config["datasets"][dataset]
+    return {"name": dataset, "title": section.get("title", dataset), "task": section["task"]}
+
+
+def _task_settings(config: Mapping[str, Any], name: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a section's settings; keys named after tasks are cut down to the dataset's own task and merged in."""
+    tasks = ("classification", "multilabel", "segmentation")
+    shared = {key: value for key, value in config[name].items() if key not in tasks}
+    return merge(shared, config[name].get(section.get("task"), {}))
+
+
+def described(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Figure 1 says of a study: names, fractions, multipliers, trials and downstream models."""
+    study = config["study"]
+    used = dict.fromkeys(stage(config, "trials", name)["model"]["encoder"] for name in study["datasets"])
+    return {
+        "titles": {name: config["datasets"][name].get("title", name) for name in study["datasets"]},
+        "foundation": study["foundation"],
+        "base": config["base"]["path"],
+        "fractions": sorted(study["fractions"]),
+        "multipliers": max(study["multipliers"].values(), key=len),
+        "trials": study["trials"],
+        "models": [f"{name} encoder" for name in used],
+    }

@@ -1,0 +1,164 @@
+"""Faults of a configuration that no schema sees, one line each: names that do not exist, values that do not go together.
+
+Faults of a part that only some targets need (a figure, the raters) are asked for by that target: config_parts.py.
+Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.formats.sources import FOLDER_COLUMNS, reader_settings
+from scripts.lib.study.schema import unknown_key
+
+# Folders of results/ that a dataset of the same name would write into, and the arm that is always there.
+TAKEN_DATASETS = ("phantom", "generators", "proxy", "mgca", "feedback", "tables", "logs", "benchmarks", "checkpoints")
+TAKEN_ARMS = ("real",)
+# What the phantom draws (scripts/lib/phantom/spec.py, which needs numpy).
+FINDINGS = (
+    *("atelectasis", "cardiomegaly", "consolidation", "edema", "pleural_effusion", "pneumonia", "pneumothorax"),
+    *("rib_fracture", "chest_tube"),
+)
+FRACTION = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+def sense_faults(config: Mapping[str, Any]) -> list[str]:
+    """Return faults that a schema cannot see: names that do not exist, lists out of order, arms without a generator."""
+    faults = [*_unknown_names(config), *_fraction_faults(config)]
+    for name, section in config["datasets"].items():
+        faults += _dataset_faults(f"datasets.{name}", name, section)
+    for arm in config["arms"]:
+        if arm in TAKEN_ARMS:
+            faults.append(f"config: arms.{arm}: the name of the arm without synthetic images; call it otherwise")
+    return faults or _leaks(config)
+
+
+def _unknown_names(config: Mapping[str, Any]) -> list[str]:
+    """Return one fault for each place that names a dataset, arm, label or finding which the configuration does not have."""
+    study, figures, feedback = config["study"], config["figures"], config["feedback"]
+    source, judge, arms = config["finetune"]["source"], feedback["simulation"]["judge"], config["arms"]
+    datasets, sections = config["datasets"], config["datasets"].values()
+    labels = list(dict.fromkeys(label for section in sections for label in _labels(section)))
+    structures = list(dict.fromkeys(name for section in sections for name in section.get("structures") or []))
+    printed = ["real", *arms, *labels]
+    palette, prompts = config["controlnet"]["palette"], [*labels, "normal"]
+    named: list[tuple[str, Iterable[str], Iterable[str]]] = [
+        ("study.datasets", study["datasets"], datasets),
+        ("study.foundation", study["foundation"], datasets),
+        ("study.generator_dataset", [study["generator_dataset"]], datasets),
+        ("study.arms", study["arms"], arms),
+        ("figures.arm", [figures["arm"]], arms),
+        ("finetune.source.arm", [source["arm"]], arms),
+        ("finetune.source.dataset", [source["dataset"]], datasets),
+        ("proxy.validation.dataset", [config["proxy"]["validation"]["dataset"]], datasets),
+        ("feedback.splits", feedback["splits"], datasets),
+        ("feedback.sets.mask_dataset", [feedback["sets"]["mask_dataset"]], datasets),
+        ("feedback.simulation.judge.findings.dataset", [judge["findings"]["dataset"]], datasets),
+        ("feedback.simulation.judge.masks.dataset", [judge["masks"]["dataset"]], datasets),
+        ("figures.figure3.labels", figures["figure3"]["labels"], labels),
+        # Prompts of the shared section serve the datasets of every overlay; those of a dataset serve its own labels.
+        *((f"arms.{arm}.cells.datasets", arms[arm].get("cells", {}).get("datasets", []), datasets) for arm in arms),
+        ("controlnet.palette", palette if isinstance(palette, Mapping) else [], structures),
+    ]
+    for key in ("figure3", "figure4"):
+        named += [
+            (f"figures.{key}.dataset", [figures[key]["dataset"]], datasets),
+            (f"figures.{key}.arms", figures[key]["arms"], arms),
+            (f"figures.{key}.names", figures[key]["names"], printed),
+        ]
+    for name, section in datasets.items():
+        own = _labels(section)
+        overrides = section.get("conditions", {}).get("prompts", {})
+        named.append((f"datasets.{name}.conditions.prompts", overrides, [*own, "normal"]))
+        if section.get("structures") is not None:
+            named.append((f"datasets.{name}.cover", section.get("cover", {}), section["structures"]))
+        for key in ("prevalence", "accompany"):
+            named.append((f"datasets.{name}.phantom.{key}", section.get("phantom", {}).get(key, {}), FINDINGS))
+    named.append(("conditions.prompts", config["conditions"]["prompts"], prompts))
+    return [
+        unknown_key(where, str(name), list(known))
+        for where, names, known in named
+        for name in names
+        if name not in known
+    ]
+
+
+def _labels(section: Mapping[str, Any]) -> list[str]:
+    target = section["target"]
+    return [*section["labels"], *(target if isinstance(target, list) else [target])]
+
+
+def _fraction_faults(config: Mapping[str, Any]) -> list[str]:
+    study, faults = config["study"], []
+    per_fraction, written = study["multipliers"], [f"{fraction:g}" for fraction in study["fractions"]]
+    for fraction, text in zip(study["fractions"], written, strict=True):
+        if not FRACTION.fullmatch(text) or written.count(text) > 1:
+            faults.append(f"config: study.fractions: {fraction} is too small or too near another; six digits count")
+        elif text not in per_fraction:
+            faults.append(f'config: study.multipliers: no list for fraction {text}; add the key "{text}"')
+    for where, keys in (("study.multipliers", per_fraction), ("sampling.shards", config["sampling"]["shards"])):
+        faults += [f'config: {where}: key "{key}": write "{float(key):g}"' for key in keys if key != f"{float(key):g}"]
+    for fraction, multipliers in per_fraction.items():
+        if multipliers != sorted(multipliers) or multipliers[0] != 0:
+            faults.append(
+                f"config: study.multipliers.{fraction} = {multipliers}: expected ascending numbers that begin with 0 (real only)"
+            )
+    return faults
+
+
+def _dataset_faults(where: str, name: str, section: Mapping[str, Any]) -> list[str]:
+    """Return faults of one dataset's own section."""
+    faults = []
+    if name in TAKEN_DATASETS:
+        faults.append(f"config: {where}: results/{name} is the folder of something else; give the dataset another name")
+    try:
+        reader = reader_settings(section["format"], section.get("reader"))
+    except InputError as error:
+        return [*faults, f"config: {where}.reader: {error}"]
+    if section["format"] == "folder":
+        columns = [column for column in reader["columns"] if column not in FOLDER_COLUMNS]
+        faults += [unknown_key(f"{where}.reader.columns", str(column), list(FOLDER_COLUMNS)) for column in columns]
+    if (section["task"] == "multilabel") != isinstance(section["target"], list):
+        expected = "a list of labels" if section["task"] == "multilabel" else "one name"
+        faults.append(f"config: {where}.target = {section['target']}: task {section['task']} expects {expected}")
+    key = "structures" if section["task"] == "segmentation" else "labels"
+    known = section.get(key)  # structures left out are all that the dataset has
+    targets = section["target"] if isinstance(section["target"], list) else [section["target"]]
+    missing = [target for target in targets if known is not None and target not in known]
+    faults += [f"config: {where}.target: {target!r} is not among {where}.{key} ({known})" for target in missing]
+    split = section["split"] if isinstance(section["split"], Mapping) else {}
+    for key, value in split.items():
+        if isinstance(value, float) and value >= 1:
+            faults.append(
+                f"config: {where}.split.{key} = {value}: expected a share below 1, or a whole number of images"
+            )
+    return faults
+
+
+def _leaks(config: Mapping[str, Any]) -> list[str]:
+    """Return one fault for each dataset whose trials would be tested on films that taught their generator.
+
+    Tuning to preferences learns from images that were made from masks and reports of feedback.splits.
+    """
+    splits, arms, source = config["feedback"]["splits"], config["arms"], config["finetune"]["source"]
+    taught = {"dpo"}
+    if arms.get(source["arm"], {}).get("generator") in taught:
+        taught.add("proxy-tuned")
+    study, figures = config["study"], config["figures"]
+    wanted = [(arm, name, "study.arms") for name in study["datasets"] for arm in study["arms"]]
+    for key in ("figure3", "figure4"):
+        wanted += [(arm, figures[key]["dataset"], f"figures.{key}.arms") for arm in figures[key]["arms"]]
+    faults = {}
+    for arm, name, where in wanted:
+        own = arms.get(arm, {})
+        here = name in own.get("cells", {}).get("datasets", [name])
+        if here and own.get("generator") in taught and "test" in splits.get(name, []):
+            faults[name] = (
+                f"config: feedback.splits.{name} = {splits[name]}: arm {arm} ({where}) is tested on the test films of "
+                f"{name}, whose masks and reports teach its generator; take test out, or leave {name} out of "
+                f"arms.{arm}.cells.datasets"
+            )
+    return list(faults.values())

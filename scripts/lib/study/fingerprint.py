@@ -1,0 +1,100 @@
+"""A content hash of a command and of every first-party module it imports.
+
+Snakemake never follows imports. A rule that carries `params: code=fingerprint("scripts.x")` reruns when the code that
+it runs changes, and only then: comments, docstrings and file times do not count.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+PACKAGE = "scripts"
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # where a node of a syntax tree keeps statements
+
+
+@cache
+def _module_file(root: Path, module: str) -> Path | None:
+    base = root.joinpath(*module.split("."))
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield every node that may be an import or begin with a docstring: expressions, nine nodes of ten, are passed by."""
+    queue = [tree]
+    while queue:
+        node = queue.pop()
+        yield node
+        for name in BLOCKS:
+            part = getattr(node, name, None)
+            if isinstance(part, list):
+                queue.extend(part)
+
+
+def _strip_docstrings(tree: ast.AST) -> None:
+    for node in _statements(tree):
+        body = getattr(node, "body", None)
+        if not isinstance(body, list) or not body:
+            continue
+        first = body[0]
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            node.body = body[1:] or [ast.Pass()]
+
+
+def _imports(tree: ast.AST) -> set[str]:
+    """Return the dotted first-party names that a module imports; `from a import b` may name a module or an attribute."""
+    names: set[str] = set()
+    for node in _statements(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError(
+                    f"relative import at line {node.lineno}: write it absolute, so that it can be followed"
+                )
+            names.add(node.module or "")
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return {name for name in names if name.split(".")[0] == PACKAGE}
+
+
+@cache
+def _digest_and_imports(file: Path, _stamp: tuple[int, int]) -> tuple[str, frozenset[str]]:
+    tree = ast.parse(file.read_text(), filename=str(file))
+    imports = frozenset(_imports(tree))
+    _strip_docstrings(tree)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports
+
+
+def imported_modules(module: str) -> dict[str, str]:
+    """Return {module: digest} of `module` and of every first-party module reached from it, packages included.
+
+    Raises ValueError when `module` does not exist or imports relatively.
+    """
+    if _module_file(ROOT, module) is None:
+        raise ValueError(f"no module {module} below {ROOT}")
+    found: dict[str, str] = {}
+    queue = [module]
+    while queue:
+        name = queue.pop()
+        file = None if name in found else _module_file(ROOT, name)
+        if file is None:
+            continue
+        status = file.stat()
+        found[name], imports = _digest_and_imports(file, (status.st_mtime_ns, status.st_size))
+        queue.extend(imports)
+        if "." in name:
+            queue.append(name.rpartition(".")[0])
+    return found
+
+
+def fingerprint(module: str) -> str:
+    """Return 16 hex digits that change when the code behind `python -m module` changes."""
+    text = "\n".join(f"{name} {digest}" for name, digest in sorted(imported_modules(module).items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

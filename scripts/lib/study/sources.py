@@ -1,0 +1,73 @@
+"""Where a dataset's raw tree lies, which files tell that it has changed, and what to do when it is not there.
+
+The Snakefile imports this module: standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.formats.sources import tables, where_to_get
+from scripts.lib.study.config import stage
+
+PHANTOM = "phantom"
+WEIGHTS = (
+    "expected a Stable Diffusion model in diffusers format: RoentGen (forms.gle/9T7AdS2kPwtMq2pj8, for credentialed users "
+    "of MIMIC-CXR, licence creativeml-openrail-m), or base.path: null to train a small one on study.foundation"
+)
+ENCODERS = (
+    "expected an image encoder as .safetensors or MGCA's .ckpt (linked from the README of github.com/HKU-MedAI/MGCA, "
+    "Apache 2.0), or imagenet, or null"
+)
+
+
+def root_of(section: Mapping[str, Any], dataset: str) -> str:
+    """Return the root of a dataset's raw tree; `root: phantom` stands for the tree that the workflow draws itself."""
+    return f"results/phantom/{dataset}" if section["root"] == PHANTOM else section["root"]
+
+
+def tracked_files(section: Mapping[str, Any], dataset: str) -> list[str]:
+    """Return the files whose change makes the cohort anew: the phantom's manifest, or the real tree's tables."""
+    if section["root"] == PHANTOM:
+        return [f"results/phantom/{dataset}.json"]
+    return [str(path) for path in tables(section["format"], section["root"], section.get("reader"))]
+
+
+def missing_sources(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one sentence for each real dataset, table or weight that the study names and the disk does not have."""
+    study = config["study"]
+    wanted = list(dict.fromkeys([*study["datasets"], study["generator_dataset"]]))
+    if config["base"]["path"] is None:
+        wanted += [name for name in study["foundation"] if name not in wanted]
+    elif not (Path(config["base"]["path"]) / "model_index.json").is_file():
+        yield f"base.path = {config['base']['path']}: no model_index.json there; {WEIGHTS}"
+    for name in study["datasets"]:
+        weights = stage(config, "trials", name)["model"]["weights"]
+        if weights not in (None, "imagenet", "mgca") and not Path(weights).exists():
+            yield f"trials.model.weights of {name} = {weights}: no such file; {ENCODERS}"
+    if any(stage(config, "trials", name)["model"]["weights"] == "mgca" for name in study["datasets"]):
+        wanted += [name for name in study["foundation"] if name not in wanted]
+        bert = config["mgca"]["text"]["path"]
+        if bert and not Path(bert).is_dir():
+            yield f"mgca.text.path = {bert}: no such folder; expected a BERT with safetensors, or null"
+    for name in wanted:
+        section = config["datasets"][name]
+        if section["root"] == PHANTOM:
+            continue
+        advice = f"set datasets.{name}.root (get {where_to_get(section['format'])})"
+        if not Path(section["root"]).is_dir():
+            yield f"datasets.{name}.root = {section['root']}: no such folder; {advice}"
+            continue
+        for table in tables(section["format"], section["root"], section.get("reader")):
+            if not table.is_file():
+                yield f"datasets.{name}: {table}: no such file; {advice}"
+
+
+def check_sources(config: Mapping[str, Any]) -> None:
+    """Raise InputError naming everything that is missing: root, table or weight, where to get it, under which terms."""
+    missing = list(missing_sources(config))
+    if missing:
+        raise InputError("; ".join(missing))

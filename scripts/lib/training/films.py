@@ -1,0 +1,66 @@
+"""What the trainings read from cohorts: rows of their splits, at the resolution of the model, and a hash of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import content_hash
+
+
+@dataclass(frozen=True)
+class Films:
+    """Films to learn from: images uint8 (N, H, W), reports (N,) text or missing, and a hash of their content."""
+
+    images: np.ndarray
+    reports: list[object]
+    content: str
+
+
+def foundation_rows(index: pd.DataFrame) -> np.ndarray:
+    """Return the rows that models of the foundation learn from: split generator where the cohort has one, else train.
+
+    What lies in train beside a generator split belongs to the downstream trials, and no generator may have seen it.
+    """
+    own = np.flatnonzero((index["split"] == "generator").to_numpy())
+    return own if len(own) else np.flatnonzero((index["split"] == "train").to_numpy())
+
+
+def foundation_films(folders: Sequence[Path], resolution: int) -> Films:
+    """Return the foundation rows of several cohorts, in order; raises InputError for a cohort that has none."""
+    images, reports, hashes = [], [], []
+    for folder in folders:
+        cohort = Cohort.open(folder)
+        if cohort.resolution != resolution:
+            raise InputError(
+                f"{folder}: {cohort.resolution} pixels, expected the study's {resolution}; prepare it anew"
+            )
+        rows = foundation_rows(cohort.index)
+        if not len(rows):
+            raise InputError(
+                f"{folder}: no row of split generator or train; the foundation model has nothing to learn from"
+            )
+        taken = cohort.index.iloc[rows]
+        images.append(cohort.images(rows))
+        reports += [None if pd.isna(report) else report for report in taken["report"]]
+        hashes += [f"{pixels} {report}" for pixels, report in zip(taken["sha256"], taken["report"])]
+    return Films(np.concatenate(images), reports, content_hash(*hashes))
+
+
+def masked_rows(cohort: Cohort) -> tuple[np.ndarray, str]:
+    """Return the rows of split generator that have any mask, and a hash of their content."""
+    rows = cohort.rows(split="generator")
+    if not len(rows):
+        raise InputError(f"{cohort.folders[0]}: no row of split generator; set the dataset's split.generator")
+    annotated = cohort.masks(rows).any(axis=(1, 2))
+    rows = rows[annotated]
+    if not len(rows):
+        raise InputError(f"{cohort.folders[0]}: no mask in split generator; the ControlNet has nothing to learn from")
+    masks = content_hash(*(mask.tobytes().hex() for mask in cohort.masks(rows)))
+    return rows, content_hash(masks, *cohort.index["sha256"].iloc[rows])

@@ -1,0 +1,276 @@
+"""The rating app in a real browser: nothing lost and nothing doubled, whatever raters, tabs and crashes do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.lib.feedback.log import read_ratings
+from tests.helpers.rating_toy import SCRIPT_PROMPT, Server, Study, write_study
+
+pytest.importorskip("gradio", reason="the rating app needs gradio")
+playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="browser tests need Debian's chromium")
+RATERS = ("keys", "back", "one", "two", "tabs", "mouse", "look", "crash")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests; each test is a rater of its own, so that none sees another's scores."""
+    running = Server(write_study(tmp_path_factory.mktemp("rating"), side=32, raters=RATERS))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """One tab of a rater; it collects what the page asked for and what went wrong in it."""
+
+    def __init__(self, context: Any, url: str) -> None:
+        self.page = context.new_page()
+        self.asked: list[str] = []
+        self.wrong: list[str] = []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.goto(url)
+
+    def wait(self, place: int | str) -> None:
+        self.page.wait_for_selector(f'.desk[data-place="{place}"][data-ready="true"]', timeout=15000)
+
+    def keys(self, keys: str | list[str]) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def saved(self) -> None:
+        """Wait until the server has confirmed every score."""
+        self.page.wait_for_function("!document.querySelector('.desk .waiting')", timeout=15000)
+
+    def pressed(self, aspect: str = "text") -> list[int]:
+        """Return the scores that the page shows, in the order of the images."""
+        return self.page.eval_on_selector_all(
+            f'.scores button[data-aspect="{aspect}"][aria-pressed="true"]',
+            "all => all.map((one) => Number(one.dataset.score))",
+        )
+
+
+@pytest.fixture
+def tab(server: Server, chromium: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Return a function that opens the page of a rater, in a context of its own or in a given one."""
+    contexts = []
+
+    def open_tab(rater: str, context: Any = None) -> Tab:
+        if context is None:
+            context = chromium.new_context(viewport={"width": 1280, "height": 800})
+            contexts.append(context)
+        return Tab(context, server.url(rater))
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+
+
+def own(study: Study, rater: str) -> list[dict[str, Any]]:
+    return [line for line in study.lines() if line["rater"] == rater]
+
+
+def counted(study: Study, rater: str) -> dict[tuple[int, int, str], int]:
+    """Return {(place, sample, aspect): the score that counts}."""
+    latest = read_ratings(study.log)[0]
+    rows = latest[latest["rater"] == rater].itertuples()
+    return {(row.place, row.image, row.aspect): row.score for row in rows}
+
+
+def test_a_study_is_rated_by_keys_alone(server: Server, tab: Any) -> None:
+    ann = tab("keys")
+    ann.wait(0)
+    assert ann.page.inner_text(".prompt") == SCRIPT_PROMPT and ann.page.evaluate("window.stolen") is None
+    for place, keys in enumerate(("0123", "01234501", "5432", "1111", "2345")):
+        ann.wait(place)
+        ann.keys(keys)
+    ann.wait("end")
+    lines = own(server.study, "keys")
+    assert [len([line for line in lines if line["place"] == place]) for place in range(5)] == [4, 8, 4, 4, 4]
+    # rater number 0: the order of set 0 is [2, 0, 3, 1]; the set with both takes text and mask of each image in turn
+    assert [(line["image"], line["score"]) for line in lines[:4]] == [(2, 0), (0, 1), (3, 2), (1, 3)]
+    assert [line["aspect"] for line in lines[4:8]] == ["text", "mask", "text", "mask"]
+    assert {line["aspect"] for line in lines[12:16]} == {"mask"} and lines[16]["role"] == "control"
+    assert len(counted(server.study, "keys")) == len(lines) == 24
+    # Sets 1 and 2 have a mask: its outline is there without a key.
+    assert {(line["place"], line["outline"]) for line in lines} == {
+        (0, None),
+        (1, True),
+        (2, True),
+        (3, None),
+        (4, None),
+    }
+    for word in ("control", "shared", "set-", "film-"):
+        assert word not in ann.page.inner_html(".desk")
+    ann.page.reload()
+    ann.wait("end")
+    assert [url for url in ann.asked if not url.startswith((f"http://127.0.0.1:{server.port}/", "data:"))] == []
+    assert ann.wrong == []
+
+
+def test_reload_and_back_and_correct(server: Server, tab: Any) -> None:
+    ann = tab("back")
+    ann.wait(0)
+    ann.keys("1234")
+    ann.wait(1)
+    ann.keys("55")
+    ann.saved()
+    ann.page.reload()
+    ann.wait(1)
+    assert ann.pressed("text") == [5] and ann.pressed("mask") == [5]
+    ann.keys(["Enter"])
+    assert "6 of 8 scores missing" in ann.page.inner_text(".notice")
+    ann.keys(["Backspace"])
+    ann.wait(0)
+    assert ann.pressed() == [1, 2, 3, 4]
+    ann.keys(["ArrowDown", "0"])  # the third image
+    ann.saved()
+    assert ann.pressed() == [1, 2, 0, 4]
+    ann.keys(["Enter"])
+    ann.wait(1)
+    ann.keys("444444")
+    ann.wait(2)
+    assert len(own(server.study, "back")) == 13 and len(counted(server.study, "back")) == 12
+    assert ann.wrong == []
+
+
+def test_two_raters_in_two_browsers(server: Server, tab: Any) -> None:
+    one, two = tab("one"), tab("two")
+    one.wait(0)
+    two.wait(0)
+    for first, second in zip("1111", "4444"):
+        one.keys(first)
+        two.keys(second)
+    one.wait(1)
+    two.wait(1)
+    assert set(counted(server.study, "one").values()) == {1} and set(counted(server.study, "two").values()) == {4}
+    assert len(own(server.study, "one")) == len(own(server.study, "two")) == 4
+
+
+def test_two_tabs_of_one_rater(server: Server, tab: Any) -> None:
+    first = tab("tabs")
+    first.wait(0)
+    second = tab("tabs", first.page.context)
+    second.wait(0)
+    first.keys("12")
+    first.saved()
+    second.keys("5")  # the same image again: the latest counts
+    second.page.wait_for_function("document.querySelectorAll('.scores [aria-pressed=true]').length === 2")
+    assert second.pressed() == [5, 2]
+    second.keys(["ArrowDown", "0", "0"])
+    second.wait(1)
+    first.keys("3")  # the first tab still shows the third image open
+    first.wait(1)
+    lines = own(server.study, "tabs")
+    assert [line["score"] for line in lines] == [1, 2, 5, 0, 0, 3]
+    assert sorted(counted(server.study, "tabs").values()) == [0, 2, 3, 5]
+    assert first.wrong == second.wrong == []
+
+
+def test_clicks_and_double_clicks(server: Server, tab: Any) -> None:
+    ann = tab("mouse")
+    ann.wait(0)
+    for image in (3, 2, 1):
+        ann.page.click(f'button[data-image="{image}"][data-score="{image}"]')
+    ann.page.dblclick('button[data-image="0"][data-score="5"]')
+    ann.wait(1)
+    scores = counted(server.study, "mouse")
+    assert sorted(scores.values()) == [1, 2, 3, 5] and {place for place, _, _ in scores} == {0}
+    assert ann.pressed() == [] and len(own(server.study, "mouse")) in (4, 5)
+    ann.page.click("text=Back")
+    ann.wait(0)
+    assert ann.pressed() == [5, 1, 2, 3]
+
+
+def test_window_zoom_and_outline(server: Server, tab: Any) -> None:
+    ann = tab("look")
+    ann.wait(0)
+    ann.keys(["PageDown"])
+    ann.wait(1)
+    pixels = "document.querySelector('.desk canvas').toDataURL()"
+    outlined = ann.page.evaluate(pixels)
+    ann.keys("m")
+    plain = ann.page.evaluate(pixels)
+    ann.keys("m")
+    assert outlined != plain and ann.page.evaluate(pixels) == outlined
+    ann.keys("m")
+    box = ann.page.locator(".desk canvas").first.bounding_box()
+    ann.page.mouse.move(box["x"] + 100, box["y"] + 100)
+    ann.page.mouse.down()
+    ann.page.mouse.move(box["x"] + 40, box["y"] + 60, steps=4)
+    ann.page.mouse.up()
+    ann.page.mouse.wheel(0, -400)
+    ann.page.wait_for_function("document.querySelector('.readout').textContent.includes('×')")
+    assert ann.page.inner_text(".readout").startswith("L 108  W 195 · 2.7×")
+    others = ann.page.eval_on_selector_all(".readout", "all => all.slice(1).map((one) => one.textContent)")
+    assert set(others) == {"L 128  W 255"}
+    ann.keys("r")
+    assert ann.page.evaluate(pixels) == plain
+    ann.keys("z")
+    assert ann.page.locator(".desk section:visible").count() == 1
+    ann.keys(["ArrowRight", "z"])
+    assert ann.page.locator(".desk section:visible").count() == 4
+    ann.keys("3")
+    ann.saved()
+    ann.keys("m4")
+    ann.saved()
+    assert [line["outline"] for line in own(server.study, "look")] == [False, True]
+    ann.keys("m")
+    ann.keys(["PageDown"])
+    ann.wait(2)
+    assert (
+        ann.page.get_attribute("button:has-text('Outline')", "aria-pressed") == "true"
+    )  # in every set with a mask anew
+    assert ann.wrong == []
+
+
+def test_a_wrong_link_shows_nothing(server: Server, chromium: Any) -> None:
+    page = chromium.new_page()
+    for url in (server.url("one")[:-1], server.url("one").split("?")[0]):
+        assert page.goto(url).status == 403
+        assert page.locator(".desk").count() == 0 and "token" in page.inner_text("body")
+    page.close()
+
+
+def test_killed_between_two_scores(server: Server, tab: Any) -> None:
+    ann = tab("crash")
+    ann.wait(0)
+    ann.keys("12")
+    ann.saved()
+    server.stop()
+    ann.keys("34")
+    ann.page.wait_for_function("document.querySelector('.notice').textContent.includes('Not saved yet')")
+    assert ann.page.locator(".desk .waiting").count() == 2
+    server.start()
+    ann.wait(1)
+    ann.saved()
+    assert [line["score"] for line in own(server.study, "crash")] == [1, 2, 3, 4]
+    ann.keys("5")
+    ann.saved()
+    server.stop()
+    with server.study.log.open("a") as stream:
+        stream.write('{"time": "2026-01-01T0')  # what a crash of the machine may leave
+    server.start()
+    ann.page.reload()
+    ann.wait(1)
+    assert ann.pressed() == [5]
+    ann.keys("4")
+    ann.saved()
+    assert list(counted(server.study, "crash").values()).count(4) == 2
+    assert read_ratings(server.study.log)[1].query("rater == 'crash'")["score"].tolist() == [1, 2, 3, 4, 5, 4]
+    assert Path(server.study.folder / "server.txt").read_text().count("torn by a crash") == 1

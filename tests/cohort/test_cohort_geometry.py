@@ -1,0 +1,152 @@
+"""Films and masks as the cohort takes them: oblong pixels made square, masks that a person would question, equal bytes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scripts.lib.cohort import decode, plausibility
+from scripts.lib.cohort.geometry import fit_image
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.core.errors import InputError
+from scripts.lib.formats import aspect, dicom
+from scripts.lib.formats.record import Rejected
+from tests.cohort.test_prepare_cohort import HEAD, prepare
+from tests.formats.test_mask_pictures import chest, lungs
+from tests.helpers.dicom_files import dicom_bytes
+
+
+def disc(rows: int, columns: int, high: float) -> np.ndarray:
+    """A disc on a film whose pixels are `high` times as high as wide, as (rows, columns) would store it."""
+    y, x = np.mgrid[:rows, :columns]
+    place = ((y - rows / 2 + 0.5) * high) ** 2 + (x - columns / 2 + 0.5) ** 2
+    return np.where(place < (columns * 0.3) ** 2, 200, 20).astype(np.uint8)
+
+
+def extent(image: np.ndarray) -> tuple[int, int]:
+    """Height and width of what is brighter than half."""
+    bright = image > 110
+    return int(bright.any(axis=1).sum()), int(bright.any(axis=0).sum())
+
+
+@pytest.mark.parametrize(
+    ("changes", "ratio"),
+    [
+        ({"PixelSpacing": [0.2, 0.1]}, 2.0),
+        ({"ImagerPixelSpacing": [0.1, 0.2]}, 0.5),
+        ({"NominalScannedPixelSpacing": [0.3, 0.2]}, 1.5),
+        ({"PixelAspectRatio": [2, 1]}, 2.0),
+        ({"PixelSpacing": [0.14, 0.14], "PixelAspectRatio": [2, 1]}, 1.0),
+        ({"PixelSpacing": [0, 0], "ImagerPixelSpacing": [0.2, 0.1]}, 2.0),
+        ({"PixelSpacing": [0.143, 0.1430001]}, 1.0),
+        ({}, 1.0),
+    ],
+)
+def test_tags_of_a_dicom_film(changes: dict[str, Any], ratio: float) -> None:
+    header = dicom.read_film(dicom_bytes(disc(20, 20, 1), **changes), 1 << 20, (0, 100))[1]
+    assert header.aspect == pytest.approx(ratio)
+
+
+def test_spacings_that_no_film_has_are_refused() -> None:
+    with pytest.raises(Rejected, match="PixelSpacing says pixels 7 times as high as wide"):
+        dicom.read_film(dicom_bytes(disc(20, 20, 1), PixelSpacing=[0.7, 0.1]), 1 << 20, (0, 100))
+    assert aspect.LARGEST == 3.0
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+@pytest.mark.parametrize("high", [2.0, 0.5, 1.5])
+def test_a_disc_of_oblong_pixels_becomes_round(fit: str, high: float) -> None:
+    image = disc(round(120 / high), 120, high)
+    height, width = extent(fit_image(image, 60, fit, high))
+    assert abs(height - width) <= 1 and abs(width - 36) <= 1  # 0.6 of 60
+    # Without the tag it would be flat or tall.
+    height, width = extent(fit_image(image, 60, fit))
+    assert abs(height - width) > 10
+
+
+def tree(root: Path, films: dict[str, bytes], masks: dict[str, np.ndarray]) -> Path:
+    """Films of one patient each, with a mask picture where there is one."""
+    root.mkdir(parents=True)
+    rows = []
+    for number, (name, data) in enumerate(films.items()):
+        (root / name).write_bytes(data)
+        drawn = f"mask_{name}.png" if name in masks else ""
+        if drawn:
+            Image.fromarray(masks[name].astype(np.uint8) * 255).save(root / drawn)
+        rows.append(f"f{number},{name},p{number},{number % 2},{drawn},,\n")
+    (root / "labels.csv").write_text(HEAD + "".join(rows))
+    return root
+
+
+def notes_of(cohort: Cohort) -> dict[str, int]:
+    return cohort.meta["notes"]
+
+
+def test_a_cohort_makes_films_and_masks_square_and_says_so(tmp_path: Path) -> None:
+    image = disc(60, 120, 2.0)
+    films = {
+        f"f{k}.dcm": dicom_bytes(image + np.uint8(k), PixelSpacing=[0.2, 0.1], SOPInstanceUID=f"1.{k}")
+        for k in range(3)
+    }
+    films["square.dcm"] = dicom_bytes(disc(60, 60, 1), SOPInstanceUID="1.9")
+    masks = {name: image > 110 for name in films if name != "square.dcm"}
+    cohort = prepare(tree(tmp_path / "raw", films, masks), tmp_path / "out", split={})
+    assert notes_of(cohort)[decode.OBLONG] == 3
+    small, mask = cohort.images([0])[0], cohort.mask([0], "lungs")[0]
+    # 3 of 256 pixels at the edge: half covered is not half bright
+    assert (mask != (small > 110)).mean() < 0.02
+    assert extent(small) == extent(mask * np.uint8(255)) and len(set(extent(small))) == 1
+
+
+def png_bytes(image: np.ndarray, path: Path) -> bytes:
+    Image.fromarray(image).save(path)
+    return path.read_bytes()
+
+
+def test_masks_that_a_person_would_question_are_counted(tmp_path: Path) -> None:
+    mask = lungs()
+    films, masks = {}, {}
+    for k in range(6):
+        films[f"f{k}.png"] = png_bytes(np.roll(chest(mask), k, axis=1), tmp_path / "film.png")
+        masks[f"f{k}.png"] = np.roll(mask, k, axis=1).T
+    masks["f0.png"] = ~masks["f0.png"].T
+    masks["f1.png"] = np.ones_like(mask)
+    cohort = prepare(tree(tmp_path / "raw", films, masks), tmp_path / "out", split={}, noted_limit=1.0)
+    found = notes_of(cohort)
+    assert found[plausibility.INSIDE_OUT] == 1 and found[plausibility.FULL] == 1
+    # four transposed masks; turning the one that is inside out finds nothing better
+    assert found[plausibility.TURNED] == 4
+    assert found[plausibility.MISPLACED["transposed"]] == 4
+
+
+def test_one_mask_file_for_two_films_stops_the_run(tmp_path: Path) -> None:
+    films = {f"f{k}.png": png_bytes(chest(lungs()) + np.uint8(k), tmp_path / "film.png") for k in range(2)}
+    root = tree(tmp_path / "raw", films, {"f0.png": lungs()})
+    text = (root / "labels.csv").read_text()
+    (root / "labels.csv").write_text(text.replace("f1,f1.png,p1,1,,", "f1,f1.png,p1,1,./mask_f0.png.png,"))
+    with pytest.raises(
+        InputError, match=r"row 3 column mask_file: mask mask_f0.png.png is given to f1.png and to f0.png"
+    ):
+        prepare(root, tmp_path / "out", split={})
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_two_runs_over_broken_films_give_equal_bytes(tmp_path: Path) -> None:
+    films = {f"f{k}.png": png_bytes(chest(lungs()) + np.uint8(k), tmp_path / "film.png") for k in range(4)}
+    films |= {"a.png": b"\x89PNG\r\n\x1a\n" + b"junk" * 40, "b.png": b"\xff\xd8\xff" + b"junk" * 40, "c.png": b"x" * 99}
+    films |= {"d.png": films["f0.png"][:500], "e.dcm": dicom_bytes(chest(lungs()))[:900]}
+    root = tree(tmp_path / "raw", films, {})
+    keep = []
+    for name in ("one", "two"):
+        prepare(root, tmp_path / name, split={}, structures=[], quarantine_limit=0.9)
+        keep.append(np.zeros(100_000))  # so that the second run's objects lie elsewhere
+    one, two = (sorted((tmp_path / name).iterdir()) for name in ("one", "two"))
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+    table = (tmp_path / "one" / "quarantine.tsv").read_text()
+    assert table.count("\n") == 6 and "0x" not in table and str(tmp_path) not in table
+    assert json.loads((tmp_path / "one" / "cohort.json").read_text())["n_quarantined"] == 5

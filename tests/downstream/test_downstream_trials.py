@@ -1,0 +1,289 @@
+"""The command `train_trials`, from films on disk to the table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import trial_seed
+from scripts.lib.downstream.rows import Setting
+from scripts.lib.downstream.settings import steps_of
+from scripts.lib.downstream.training import Training
+from scripts.lib.downstream.trials import _finished, select_films, synthetic_films
+from scripts.train_trials import main
+from tests.helpers.downstream_films import settings_for, write_trial_inputs
+
+LABEL_METRICS = ["f1", "f1_tuned", "auroc", "auprc"]
+METRICS = {
+    "classification": LABEL_METRICS,
+    "multilabel": LABEL_METRICS + [f"{name}:{label}" for name in LABEL_METRICS for label in ("edema", "pneumonia")],
+    "segmentation": [
+        *("dice", "dice_exclude", "dice_kaggle", "dice_zero"),
+        *("iou", "iou_exclude", "iou_kaggle", "iou_zero", "false_positive_share"),
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    return write_trial_inputs(tmp_path_factory.mktemp("inputs"))
+
+
+class Command:
+    """A call of train_trials with its files in one folder."""
+
+    def __init__(self, folder: Path, inputs: tuple[Path, Path, Path], task: str, **changes: Any) -> None:
+        self.cohort, self.subsets, self.pool = inputs
+        self.folder, self.settings = folder, settings_for(task, **changes)
+        self.checkpoints = folder / "checkpoints"
+
+    def __call__(
+        self, arm: str = "original", multipliers: tuple[int, ...] = (1, 2), name: str = "t.csv", **more: Any
+    ) -> bytes:
+        argv = ["--cohort", self.cohort, "--subsets", self.subsets, "--config", json.dumps(self.settings)]
+        argv += ["--pool", *([self.pool] if arm != "real" else []), "--dataset", "toy", "--arm", arm]
+        argv += ["--fraction", more.get("fraction", 0.5), "--trial", more.get("trial", 0), "--seed", 1]
+        argv += ["--multipliers", *multipliers, "--checkpoint-dir", self.checkpoints, "--out", self.folder / name]
+        main([str(word) for word in [*argv, *more.get("options", ())]])
+        return (self.folder / name).read_bytes()
+
+
+def rows_of(table: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(table.decode().splitlines()))
+
+
+@pytest.mark.parametrize("task", ["classification", "multilabel", "segmentation"])
+def test_the_table_is_the_contract_and_the_same_every_time(tmp_path: Path, inputs: tuple, task: str) -> None:
+    command = Command(tmp_path, inputs, task)
+    table = command()
+    assert table.decode().splitlines()[0] == (
+        "dataset,task,metric,fraction,arm,multiplier,trial,seed,n_real,n_synthetic,value,n_labels,note"
+    )
+    rows = rows_of(table)
+    names = METRICS[task]
+    assert [row["metric"] for row in rows] == names * 2
+    # 20 training films, half of them
+    assert {(row["multiplier"], row["n_real"], row["n_synthetic"]) for row in rows} == {
+        ("1", "10", "10"),
+        ("2", "10", "20"),
+    }
+    assert all(0 <= float(row["value"]) <= 1 for row in rows if not row["metric"].startswith("f1_tuned"))
+    assert {row["value"] for row in rows if row["metric"].startswith("f1_tuned")} <= {""}, "nothing was set aside"
+    assert {row["seed"] for row in rows} == {str(trial_seed(1, "toy", 0))}
+    assert not command.checkpoints.exists()
+    assert command(name="again.csv") == table
+    assert command(multipliers=(2,), name="one.csv").splitlines()[1:] == table.splitlines()[1 + len(names) :]
+
+
+def test_what_is_to_be_known_of_an_arm_stands_in_every_row(tmp_path: Path, inputs: tuple) -> None:
+    told = "not limited to 50 % of the training films: x"
+    rows = rows_of(Command(tmp_path, inputs, "classification")(options=("--note", told)))
+    assert rows and all(row["note"].endswith(told) for row in rows)
+    assert {row["note"] for row in rows if row["metric"] != "f1_tuned"} == {told}
+
+
+def test_real_only_needs_no_pool(tmp_path: Path, inputs: tuple) -> None:
+    rows = rows_of(Command(tmp_path, inputs, "classification")("real", (0,), fraction=1, trial=1))
+    assert {(row["arm"], row["multiplier"], row["fraction"], row["n_real"], row["n_synthetic"]) for row in rows} == {
+        ("real", "0", "1", "20", "0")
+    }
+
+
+def test_a_killed_job_resumes_to_the_same_bytes(tmp_path: Path, inputs: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = Command(tmp_path, inputs, "segmentation")(name="whole.csv")
+    command = Command(tmp_path, inputs, "segmentation")
+    steps: list[int] = []
+    step = Training._step
+
+    def dying(self: Training, *batch: np.ndarray) -> None:
+        if len(steps) == 6:  # four steps of the first multiplier, two of the second
+            raise KeyboardInterrupt
+        step(self, *batch)
+        steps.append(self.progress.step)
+
+    monkeypatch.setattr(Training, "_step", dying)
+    with pytest.raises(KeyboardInterrupt):
+        command()
+    assert not (tmp_path / "t.csv").exists()
+    assert (command.checkpoints / "multiplier-1.json").exists()
+    monkeypatch.setattr(Training, "_step", lambda self, *batch: (step(self, *batch), steps.append(self.progress.step)))
+    steps.clear()
+    assert command() == expected
+    assert len(steps) == 4  # the finished multiplier was read back
+    assert not command.checkpoints.exists()
+
+
+def test_work_of_other_settings_is_not_taken_over(tmp_path: Path, inputs: tuple) -> None:
+    command = Command(tmp_path, inputs, "classification")
+    expected = command(multipliers=(1,))
+    command.checkpoints.mkdir()
+    stale = {"key": "0123456789abcdef", "scores": {"f1": 1.0}}
+    (command.checkpoints / "multiplier-1.json").write_text(json.dumps(stale))
+    (command.checkpoints / "multiplier-1.safetensors").write_bytes(b"torn")
+    assert command(multipliers=(1,)) == expected
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"key": ', b"\xff\xfe", b"[1]", b'{"key": "k"}', b'{"scores": {}}', b'{"key": "k", "scores": 1}']
+)
+def test_a_damaged_file_of_scores_is_named_and_not_taken(tmp_path: Path, capsys, content: bytes) -> None:
+    path = tmp_path / "multiplier-1.json"
+    assert _finished(path, "k") is None and capsys.readouterr().err == ""
+    path.write_bytes(content)
+    assert _finished(path, "k") is None
+    assert f"{path}: not the scores of a cell" in capsys.readouterr().err
+    path.write_text('{"key": "k", "scores": {"f1": 0.5}}')
+    assert _finished(path, "k") == {"f1": 0.5} and _finished(path, "other") is None
+
+
+def test_the_budget_of_a_fraction(tmp_path: Path, inputs: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert steps_of({"steps": 7}, 0.3) == 7
+    by_fraction = {"steps": {"1": 6, "0.1": 3, "0.01": 2}}
+    # As listed; 0.05 takes that of 0.1, the next larger one, 0.001 that of 0.01.
+    assert [steps_of(by_fraction, f) for f in (0.01, 0.1, 1.0, 0.05, 0.001)] == [2, 3, 6, 3, 2]
+    assert steps_of({"steps": {"0.1": 3}}, 1.0) == 3  # above the largest: the largest
+    step, done = Training._step, []
+    monkeypatch.setattr(Training, "_step", lambda self, *batch: (step(self, *batch), done.append(self.progress.step)))
+    command = Command(tmp_path, inputs, "classification", budget={"steps": {"0.5": 3, "1": 5}})
+    counts = {}
+    for arm, multipliers in (("real", (0,)), ("original", (1, 2))):
+        for fraction in (0.5, 1):
+            done.clear()
+            command(arm, multipliers, fraction=fraction)
+            counts[arm, fraction] = len(done) / len(multipliers)
+    assert counts == {("real", 0.5): 3, ("original", 0.5): 3, ("real", 1): 5, ("original", 1): 5}  # alike in all cells
+
+
+def select(inputs: tuple, pool: Path | None = None, trial: int = 0, **changes: Any):
+    settings = settings_for("multilabel", **changes)
+    setting = Setting("toy", "original", 0.5, trial, trial_seed(1, "toy", trial))
+    opened = Cohort.open(pool) if pool else None
+    return (
+        select_films(Cohort.open(inputs[0]), pd.read_parquet(inputs[1]), opened, setting, settings),
+        setting,
+        settings,
+    )
+
+
+def test_multipliers_are_prefixes_and_trials_differ(inputs: tuple) -> None:
+    films, setting, settings = select(inputs, inputs[2])
+    parts = [synthetic_films(films, multiplier, setting, settings) for multiplier in (1, 2, 4)]
+    assert [len(part) for part in parts] == [10, 20, 40]
+    for small, large in zip(parts, parts[1:]):
+        np.testing.assert_array_equal(small.rows, large.rows[: len(small)])
+    assert synthetic_films(films, 0, setting, settings) is None
+    with pytest.raises(InputError, match="the pool holds 40 images for trial 0, but 50"):
+        synthetic_films(films, 5, setting, settings)
+    other, second, _ = select(inputs, inputs[2], trial=1)
+    assert set(other.real.rows) != set(films.real.rows)
+    assert second.seed != setting.seed
+    np.testing.assert_array_equal(other.test.rows, films.test.rows)
+
+
+def test_what_is_set_aside_and_too_few_are_not(inputs: tuple) -> None:
+    films, _, _ = select(inputs)
+    assert len(films.validation) == 0 and len(films.training) == 10
+    films, _, _ = select(inputs, validation_share=0.4, validation_patients=2)
+    assert len(films.training) + len(films.validation) == len(films.real) == 10
+    assert set(films.training.rows).isdisjoint(films.validation.rows)
+    assert len(films.validation.cohort.index["patient_id"].iloc[films.validation.rows].unique()) == 2
+    films, _, _ = select(inputs, validation_share=0.4, validation_patients=3)
+    assert len(films.validation) == 0 and len(films.training) == 10
+
+
+@pytest.mark.parametrize(("least", "stops_early"), [(2, True), (5, False)])
+def test_few_patients_neither_stop_a_training_nor_choose_a_threshold(
+    tmp_path: Path, inputs: tuple, least: int, stops_early: bool
+) -> None:
+    command = Command(tmp_path, inputs, "classification", budget={"kind": "epochs", "epochs": 2, "steps": 3})
+    command.settings |= {"validation_share": 0.4, "validation_patients": least}
+    rows = {row["metric"]: row for row in rows_of(command("real", (0,)))}
+    told = "trained 3 steps: fewer than 5 patients could be set aside to stop early by"
+    assert (told in rows["f1"]["note"]) is not stops_early
+    assert stops_early or (rows["f1_tuned"]["value"] == "" and told in rows["f1_tuned"]["note"])
+
+
+def test_one_class_in_the_test_split_leaves_the_value_empty(tmp_path: Path) -> None:
+    inputs = write_trial_inputs(tmp_path, films=22, test=1)  # the only test film, number 21, has pneumonia
+    rows = rows_of(Command(tmp_path, inputs, "classification")(multipliers=(1,), fraction=1))
+    assert [row["value"] for row in rows] == [""] * 4
+
+
+@pytest.mark.parametrize(
+    ("arm", "multipliers", "message"),
+    [
+        ("real", (2,), "expected 0 alone and no pool"),
+        ("original", (0, 2), "expected numbers above 0"),
+        ("original", (2, 2), "expected different whole numbers"),
+        ("original", (-1,), "expected different whole numbers"),
+        ("original", (5,), "the pool holds 40 images"),
+    ],
+)
+def test_multipliers_that_make_no_sense(
+    tmp_path: Path, inputs: tuple, arm: str, multipliers: tuple, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        Command(tmp_path, inputs, "classification")(arm, multipliers)
+    assert not (tmp_path / "t.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"task": "detection"}, "task = 'detection', expected one of"),
+        ({"target": ["edema"]}, "expected one name for the task"),
+        (
+            {"mixing": {"kind": "shuffle", "real_share": 0.5}},
+            "mixing.kind = 'shuffle', expected one of concat, balanced",
+        ),
+        ({"target": "fracture"}, "no label 'fracture'"),
+    ],
+)
+def test_settings_that_make_no_sense(tmp_path: Path, inputs: tuple, change: dict, message: str) -> None:
+    command = Command(tmp_path, inputs, "classification")
+    command.settings |= change
+    with pytest.raises(InputError, match=message):
+        command()
+
+
+def test_a_missing_setting_is_named(tmp_path: Path, inputs: tuple) -> None:
+    command = Command(tmp_path, inputs, "classification")
+    del command.settings["optimizer"]["weight_decay"], command.settings["device"]
+    with pytest.raises(InputError, match="the settings lack device, optimizer.weight_decay"):
+        command()
+
+
+def test_a_pool_of_another_size_is_refused(tmp_path: Path, inputs: tuple) -> None:
+    from scripts.lib.cohort.writer import CohortWriter
+
+    with CohortWriter(tmp_path / "pool", 8, ["lungs"], ["edema", "pneumonia"], {}) as writer:
+        writer.add(np.zeros((8, 8), np.uint8), None, {"image_id": "a", "patient_id": "a", "trial": -1, "position": 0})
+    with pytest.raises(InputError, match="images of side 8, but the cohort's have 16"):
+        select(inputs, tmp_path / "pool")
+
+
+def test_synthetic_films_of_the_same_kind_help(tmp_path: Path) -> None:
+    """With four real films nothing much is learned; more films of the same kind lift the ranking of the test films."""
+    inputs = write_trial_inputs(tmp_path, films=84, test=64, pool=100)
+    command = Command(
+        tmp_path,
+        inputs,
+        "classification",
+        target="edema",
+        budget={"steps": 60},
+        model={"channels": [8, 16]},
+        augment={"brightness": 0.0, "contrast": 0.0},
+    )
+    command.settings["batch_size"] = 16
+    (real,) = [row for row in rows_of(command("real", (0,), fraction=0.2)) if row["metric"] == "auroc"]
+    (made,) = [row for row in rows_of(command("original", (25,), fraction=0.2)) if row["metric"] == "auroc"]
+    assert float(made["value"]) > 0.95
+    assert float(made["value"]) >= float(real["value"])

@@ -1,0 +1,266 @@
+"""Tables, labels and paths: what is normalised, and the one clear line that each mistake gets."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.formats import labels, paths
+from scripts.lib.formats.record import Rejected
+from scripts.lib.formats.sources import reader_settings, tables, where_to_get
+from scripts.lib.formats.tables import Table, check_unchanged, number, stamps
+
+PLAIN = "id,a,b\nx,1,2\ny,3,4\n"
+
+
+def written(tmp_path: Path, data: bytes | str, name: str = "t.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+def cells(path: Path, encoding: str = "utf-8") -> list[tuple[str, str, str]]:
+    return [(row["id"], row["a"], row["b"]) for row in Table(path, ("id", "a", "b"), encoding)]
+
+
+NORMALISED = {
+    "plain": PLAIN.encode(),
+    "byte order mark": b"\xef\xbb\xbf" + PLAIN.encode(),
+    "CRLF": PLAIN.replace("\n", "\r\n").encode(),
+    "lone CR": PLAIN.replace("\n", "\r").encode(),
+    "UTF-16 little endian": PLAIN.encode("utf-16"),
+    "UTF-16 big endian": b"\xfe\xff" + PLAIN.encode("utf-16-be"),
+    "reordered, blank-led names": b" b , id,a\n2,x,1\n4,y,3\n",
+    "blanks in cells, blank lines": b"id,a,b\n\nx, 1 ,2\n,,\ny,3,4\n\n",
+    "no newline at the end": PLAIN.rstrip().encode(),
+    "more columns": b"id,a,b,c\nx,1,2,9\ny,3,4,9\n",
+}
+
+
+@pytest.mark.parametrize("name", NORMALISED)
+def test_tables_that_are_read_alike(tmp_path: Path, name: str) -> None:
+    assert cells(written(tmp_path, NORMALISED[name])) == [("x", "1", "2"), ("y", "3", "4")]
+
+
+def test_gzipped_table_is_found_under_its_plain_name(tmp_path: Path) -> None:
+    written(tmp_path, gzip.compress(PLAIN.encode()), "t.csv.gz")
+    assert cells(tmp_path / "t.csv") == [("x", "1", "2"), ("y", "3", "4")]
+
+
+WRONG = {
+    "empty file": (b"", "empty"),
+    "no rows": (b"id,a,b\n", "no rows"),
+    "missing column": (b"id,b\nx,1\n", "no column a; the table has id, b"),
+    "doubled column": (b"id,a,a,b\nx,1,1,2\n", "column a is there twice"),
+    "too few fields": (b"id,a,b\nx,1,2\ny,3\n", "row 3: 2 fields, expected 3"),
+    "broken quote": (b'id,a,b\nx,"1"2,3\n', "row 2: not a CSV table"),
+    "open quote": (b'id,a,b\nx,"1,2\ny,3,4\n', "not a CSV table"),
+    "UTF-16 without mark": (PLAIN.encode("utf-16-le"), "NUL"),
+    "Latin-1": ("id,a,b\nä,1,2\n".encode("latin-1"), "reader.encoding"),
+    "cut gzip": (gzip.compress(PLAIN.encode() * 500)[:60], "copy it anew"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_tables_that_stop_the_run(tmp_path: Path, name: str) -> None:
+    data, message = WRONG[name]
+    file = "t.csv.gz" if "gzip" in name else "t.csv"
+    path = written(tmp_path, data, file)
+    with pytest.raises(InputError, match=message) as caught:
+        cells(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_declared_encoding(tmp_path: Path) -> None:
+    path = written(tmp_path, "id,a,b\nä,1,2\n".encode("cp1252"))
+    assert cells(path, "cp1252") == [("ä", "1", "2")]
+
+
+def test_missing_table(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such table"):
+        Table(tmp_path / "t.csv")
+
+
+def test_equal_repeats_are_dropped_and_unlike_ones_stop(tmp_path: Path) -> None:
+    same = written(tmp_path, "id,a\nx,1\nx, 1\ny,2\n")
+    assert [row["id"] for row in Table(same).unique("id")] == ["x", "y"]
+    unlike = written(tmp_path, "id,a\nx,1\ny,2\nx,2\n")
+    with pytest.raises(InputError, match="row 4: id x is already in row 2"):
+        list(Table(unlike).unique("id"))
+    with pytest.raises(InputError, match="row 2: column id is empty"):
+        list(Table(written(tmp_path, "id,a\n,1\n")).unique("id"))
+
+
+@pytest.mark.parametrize(("text", "value"), [("", None), ("NaN", None), ("2.5", 2.5), ("-3", -3.0)])
+def test_numbers(tmp_path: Path, text: str, value: float | None) -> None:
+    row = next(iter(Table(written(tmp_path, f"id,a\nx,{text}\n"))))
+    assert number(row, "a") == value
+
+
+@pytest.mark.parametrize("text", ["many", "inf", "1,5"])
+def test_wrong_numbers(tmp_path: Path, text: str) -> None:
+    row = next(iter(Table(written(tmp_path, f'id,a\nx,"{text}"\n'))))
+    with pytest.raises(InputError, match="row 2: column a"):
+        number(row, "a")
+
+
+def test_a_table_that_changes_while_it_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path, PLAIN)
+    before = stamps([path, tmp_path / "missing.csv"])
+    check_unchanged(before)
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(InputError, match="changed while"):
+        check_unchanged(before)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", 1), ("1.0", 1), ("0", 0), ("0.0", 0), ("-1", -1), ("-1.0", -1), ("", None), ("nan", None), ("NaN", None)],
+)
+def test_label_values(text: str, value: int | None) -> None:
+    assert labels.label_value(text, "here") == value
+
+
+@pytest.mark.parametrize("text", ["2", "0.5", "yes", "-2", "1.01", "positive"])
+def test_other_label_values_stop_the_run(text: str) -> None:
+    with pytest.raises(InputError, match="t.csv row 7"):
+        labels.label_value(text, "t.csv row 7")
+
+
+# MGCA: uncertain atelectasis, edema and effusion count as present, cardiomegaly and consolidation as absent.
+@pytest.mark.parametrize(
+    ("label", "policy", "expected"),
+    [
+        ("atelectasis", "mgca", 1),
+        ("cardiomegaly", "mgca", 0),
+        ("consolidation", "mgca", 0),
+        ("edema", "mgca", 1),
+        ("pleural_effusion", "mgca", 1),
+        ("edema", "zeros", 0),
+        ("cardiomegaly", "ones", 1),
+        ("edema", "ignore", None),
+    ],
+)
+def test_uncertain_labels(label: str, policy: str, expected: int | None) -> None:
+    assert labels.decide(-1, label, policy, "zero") == expected
+
+
+def test_certain_and_blank_labels() -> None:
+    assert [labels.decide(value, "edema", "mgca", "zero") for value in (0, 1, None)] == [0, 1, 0]
+    assert labels.decide(None, "edema", "mgca", "ignore") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [("45", 45), ("34.0", 34), ("045Y", 45), ("018M", 1.5), ("", None), ("abc", None), ("999Y", None)],
+)
+def test_ages(text: str, years: float | None) -> None:
+    assert labels.age_of(text) == years
+
+
+HOSTILE = [
+    "../x.png",
+    "a/../../x.png",
+    "/etc/passwd",
+    "~/x",
+    "C:/x.png",
+    "c:x",
+    "https://x.org/a.png",
+    "a\0b",
+    "a\\b",
+    " ",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_paths_that_leave_the_root_stop_the_run(text: str) -> None:
+    with pytest.raises(InputError, match=r"t\.csv row 2: path"):
+        paths.safe_path(text, "t.csv row 2")
+
+
+@pytest.mark.parametrize("text", ["a/b", "../b", "..", "."])
+def test_identifiers_that_hold_a_path_stop_the_run(text: str) -> None:
+    with pytest.raises(InputError, match="identifier"):
+        paths.safe_name(text, "t.csv row 2")
+
+
+def test_harmless_paths() -> None:
+    assert paths.safe_path("./a//b..c/d e'.png", "") == "a/b..c/d e'.png"
+
+
+def test_links_pipes_and_devices(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    (root / "sub").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "secret").write_text("x")
+    (root / "own").write_text("y")
+    (root / "inner").symlink_to(root / "own")
+    (root / "outer").symlink_to(outside / "secret")
+    (root / "folder").symlink_to(outside)
+    os.mkfifo(root / "pipe")
+    assert paths.read_inside(root, "inner") == b"y"
+    for name, message in (
+        ("outer", "outside"),
+        ("folder/secret", "outside"),
+        ("pipe", "named pipe"),
+        ("sub", "folder"),
+    ):
+        with pytest.raises(InputError, match=message):
+            paths.read_inside(root, name)
+    (root / "null").symlink_to("/dev/null")
+    with pytest.raises(InputError, match="outside"):
+        paths.read_inside(root, "null")
+    (root / "loop").symlink_to(root / "loop")
+    (root / "empty").touch()
+    for name in ("loop", "missing", "empty", "own/below"):
+        with pytest.raises(Rejected):
+            paths.read_inside(root, name)
+
+
+def test_a_root_that_is_itself_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "own").write_text("y")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert paths.read_inside(tmp_path / "link", "own") == b"y"
+
+
+def test_tables_of_a_format(tmp_path: Path) -> None:
+    (tmp_path / "mimic-cxr-2.0.0-split.csv.gz").touch()
+    found = tables("mimic", tmp_path, {"chexmask": None, "reports": None})
+    assert [path.name for path in found] == [
+        "mimic-cxr-2.0.0-split.csv.gz",
+        "mimic-cxr-2.0.0-metadata.csv",
+        "mimic-cxr-2.0.0-chexpert.csv",
+    ]
+    assert "Kaggle" in where_to_get("rsna") and "\n" not in where_to_get("candid")
+
+
+def test_unknown_format_and_reader_key_name_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'chexpert'"):
+        tables("chexprt", ".")
+    with pytest.raises(InputError, match="did you mean 'rle_base'"):
+        reader_settings("siim", {"rle_bas": 1})
+
+
+@pytest.mark.parametrize(
+    ("format", "reader"),
+    [
+        ("siim", {"rle_base": 2}),
+        ("siim", {"rle_base": True}),
+        ("siim", {"positives_only": 1}),
+        ("siim", {"table": 5}),
+        ("siim", {"images": None}),
+        ("candid", {"min_rca": "0.7"}),
+        ("candid", {"chexmask_missing": "drop"}),
+        ("folder", {"where": "source"}),
+        ("mimic", {"blank": "ones"}),
+    ],
+)
+def test_reader_values_of_the_wrong_kind(format: str, reader: dict) -> None:
+    with pytest.raises(InputError, match=rf"reader\.{next(iter(reader))} is .*, expected"):
+        reader_settings(format, reader)
+    assert reader_settings("candid", {"chexmask": None, "chest_tubes": None, "min_rca": 1})["min_rca"] == 1

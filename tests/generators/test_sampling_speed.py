@@ -1,0 +1,208 @@
+"""The switches of `sampling.speed`: what they promise about the pixels, and that each of them does something."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
+
+from scripts.lib.cohort.store import FILES, Cohort
+from scripts.lib.core.errors import InputError
+from scripts.lib.generators import sampling, speed
+from scripts.lib.generators.sampling import KEPT_PROMPTS, Request, Sampler
+from scripts.lib.generators.shards import Conditions, Parts, make_batch, one_ahead, write_shard
+from scripts.lib.generators.speed import compile_repeated, compile_step, decode_finite
+from scripts.lib.training.devices import place
+from scripts.lib.training.settings import Section
+from tests.helpers.diffusion_models import (
+    SAMPLING,
+    STRUCTURES,
+    conditions_table,
+    random_generator,
+    write_base,
+    write_cohort,
+)
+
+# The toys' tokenizer has eight places: it cuts nearly every text, and the command says so.
+pytestmark = pytest.mark.filterwarnings("ignore:.* texts have more than 8 tokens:UserWarning")
+
+KINDS = ["both", "text", "mask", "both", "text"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    return write_base(tmp_path_factory.mktemp("speed") / "base")
+
+
+def sampler_of(base: Path, **changes) -> Sampler:
+    settings = Section({**SAMPLING, "speed": {**SAMPLING["speed"], **changes}}, "sampling")
+    return Sampler(random_generator(base), STRUCTURES, settings, 5, place(settings))
+
+
+def requests() -> list[Request]:
+    bits = np.zeros((32, 32), np.uint8)
+    bits[4:28, 4:14] = 5
+    return [
+        Request(f"{number:016x}", 0, None if kind == "mask" else "pneumonia", None if kind == "text" else bits)
+        for number, kind in enumerate(KINDS)
+    ]
+
+
+@pytest.fixture(scope="module")
+def plain_images(base) -> np.ndarray:
+    images = make_batch(sampler_of(base), requests(), KINDS)
+    assert images.std() > 5
+    return images
+
+
+def test_unknown_values_are_refused_by_name(base):
+    for key in ("attention", "compile", "vae"):
+        with pytest.raises(InputError, match=f"sampling.speed.{key} = 'fast'"):
+            sampler_of(base, **{key: "fast"})
+
+
+@pytest.mark.parametrize("change", [{"attention": "plain"}, {"channels_last": True}])
+def test_another_order_of_sums_changes_low_bits_at_most(base, plain_images, change):
+    images = make_batch(sampler_of(base, **change), requests(), KINDS)
+    assert np.abs(images.astype(int) - plain_images).max() <= 1
+
+
+def test_fused_attention_is_torchs_own_and_plain_is_not(base):
+    for value, kind in (("fused", AttnProcessor2_0), ("plain", AttnProcessor)):
+        sampler = sampler_of(base, attention=value)
+        for network in (sampler.generator.unet, sampler.branch.trunk):
+            assert {type(one) for one in network.attn_processors.values()} == {kind}
+
+
+def test_channels_last_reaches_the_weights(base):
+    sampler = sampler_of(base, channels_last=True)
+    for network in (sampler.generator.vae, sampler.generator.unet, sampler.branch.trunk):
+        weights = [one for one in network.parameters() if one.ndim == 4 and one.shape[1] > 1 and one.shape[2] > 1]
+        assert weights and all(one.is_contiguous(memory_format=torch.channels_last) for one in weights)
+
+
+@pytest.fixture
+def compiler():
+    """torch's compiler with nothing compiled and its own limit of versions; what a test compiles and sets goes again."""
+    import torch._dynamo
+
+    torch._dynamo.reset()
+    with torch._dynamo.config.patch(recompile_limit=8):
+        yield
+    torch._dynamo.reset()
+
+
+@pytest.fixture
+def graphs(compiler, monkeypatch):
+    """The graphs that torch's compiler has made so far; a backend that only counts stands for its own."""
+    made = []
+
+    def count(graph, _):
+        made.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(speed, "compile_repeated", lambda network: compile_repeated(network, backend=count))
+    monkeypatch.setattr(sampling, "compile_step", lambda predict: compile_step(predict, backend=count))
+    return made
+
+
+def test_compiled_blocks_are_whole_graphs_with_the_same_result(base, plain_images, graphs):
+    images = make_batch(sampler_of(base, compile="blocks"), requests(), KINDS)
+    assert len(graphs) >= 4  # both kinds of blocks at two widths at least
+    assert np.abs(images.astype(int) - plain_images).max() <= 1
+
+
+def test_a_step_compiled_as_one_piece_makes_the_same_images(base, plain_images, graphs):
+    chosen = [number for number, kind in enumerate(KINDS) if kind == "mask"]  # one form is enough: each takes seconds
+    images = make_batch(sampler_of(base, compile="step"), [requests()[k] for k in chosen], ["mask"] * len(chosen))
+    assert graphs
+    assert np.abs(images.astype(int) - plain_images[chosen]).max() <= 1
+
+
+def test_a_bf16_decoder_is_close_and_only_broken_images_are_decoded_again(base, plain_images, monkeypatch):
+    sampler = sampler_of(base, vae="bf16")
+    vae = sampler.generator.vae
+    assert {one.dtype for one in vae.parameters()} == {torch.bfloat16}
+    images = make_batch(sampler, requests(), KINDS)
+    assert np.abs(images.astype(int) - plain_images).max() <= 6  # 8 bits of precision, through some layers
+    latents = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        low = decode_finite(vae, latents)
+        before = [one.clone() for one in vae.parameters()]
+        stock, seen = vae.decode, []
+
+        def overflow(scaled):
+            made = stock(scaled)
+            seen.append(scaled.dtype)
+            if scaled.dtype == torch.bfloat16:
+                made.sample[1, :, 3, 3] = float("inf")
+            return made
+
+        monkeypatch.setattr(vae, "decode", overflow)
+        mended = decode_finite(vae, latents)
+    assert seen == [torch.bfloat16, torch.float32]
+    assert torch.isfinite(mended).all()
+    assert (mended[[0, 2]] == low[[0, 2]].float()).all() and (mended[1] != low[1].float()).any()
+    assert all(a.dtype == b.dtype and (a == b).all() for a, b in zip(before, vae.parameters()))
+
+
+def test_states_of_prompts_are_kept_once_and_not_without_end(base):
+    sampler = sampler_of(base)
+    calls = []
+    stock = sampler.generator.text_encoder.forward
+    sampler.generator.text_encoder.forward = lambda *args, **more: calls.append(1) or stock(*args, **more)
+    first = sampler._text("pneumonia").clone()
+    sampler._text("pneumonia")
+    assert len(calls) == 1
+    for number in range(KEPT_PROMPTS + 5):
+        sampler._text(f"edema {number}")
+    assert len(sampler._states) == KEPT_PROMPTS and "pneumonia" not in sampler._states
+    assert (sampler._text("pneumonia") == first).all()
+
+
+def test_a_pool_written_behind_has_the_same_bytes(base, tmp_path, monkeypatch):
+    cohort = Cohort.open(write_cohort(tmp_path / "cohort"))
+    conditions, rows = Conditions(conditions_table(11), cohort), np.arange(11)
+    stock, makers = Sampler.images, {}
+    monkeypatch.setattr(Sampler, "images", lambda *call: makers[out.name].append(threading.get_ident()) or stock(*call))
+    for behind in (False, True):
+        out = tmp_path / f"behind-{behind}"
+        makers[out.name] = []
+        parts = Parts(tmp_path / f"parts-{behind}", "settings")
+        assert write_shard(out, sampler_of(base, write_behind=behind), conditions, rows, 4, parts, {}) == 11
+    found = {name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in makers}
+    assert set(found["behind-True"]) == set(FILES) and found["behind-True"] == found["behind-False"]
+    assert set(makers["behind-False"]) == {threading.get_ident()} and threading.get_ident() not in makers["behind-True"]
+    assert Cohort.open(tmp_path / "behind-True").images(slice(None)).std() > 5
+
+
+def test_one_ahead_makes_the_next_item_while_the_caller_works():
+    made, main = [], threading.get_ident()
+    second = threading.Event()
+
+    def items():
+        for number in range(3):
+            made.append(threading.get_ident() != main)
+            if number == 1:
+                second.set()
+            yield number
+
+    found = one_ahead(items())
+    assert next(found) == 0
+    assert second.wait(10)  # without being asked for
+    assert list(found) == [1, 2] and made == [True] * 3
+
+
+def test_one_ahead_hands_on_what_goes_wrong():
+    def items():
+        yield 1
+        raise InputError("broken")
+
+    found = one_ahead(items())
+    assert next(found) == 1
+    with pytest.raises(InputError, match="broken"):
+        next(found)

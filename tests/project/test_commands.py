@@ -1,0 +1,268 @@
+"""Every command that README, docs, config.yaml and the studies write down is run: dry, or with --help where it is long."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.engine.command_line import check_command_line
+from scripts.lib.study.config import load_study
+from scripts.lib.study.parts import check_part
+from tests.conftest import ROOT, Workflow, copy_repository
+
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("benchmarks/*.md"))]
+COMMENTED = [ROOT / "config.yaml", *sorted(ROOT.glob("studies/*.yaml"))]
+BEGINNINGS = ("snakemake ", "make ", "python -m ", ".venv/bin/")
+NOT_DRY = {  # what a dry run cannot have, and why
+    "make test": "pytest itself",
+    "make test-cluster": "needs a SLURM",
+    "make lint": "tests/workflow/test_workflow.py runs it",
+}
+
+
+def commands() -> list[str]:
+    """Return the commands of the pages' fences and inline code, and of the comments of configurations, each once."""
+    found: list[str] = []
+    for page in PAGES:
+        text = page.read_text()
+        for fence in re.findall(r"^```(?:bash|sh|console)\n(.*?)^```", text, re.M | re.S):
+            found += [line.split("  #")[0].strip().removeprefix("$ ") for line in fence.splitlines()]
+        plain = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+        found += [code.strip() for code in re.findall(r"`([^`]+)`", plain)]
+    for file in COMMENTED:
+        found += re.findall(r"`([^`]+)`", file.read_text())
+        found += [line.strip("# ") for line in file.read_text().splitlines() if line.startswith("#     ")]
+    bare = [" ".join(code.split()).removeprefix("/usr/bin/time -v ") for code in found]
+    wanted = [code for code in bare if code.startswith(BEGINNINGS)]
+    # The number of cores changes nothing of a plan.
+    return sorted({re.sub(r" --cores \d+", "", code): code for code in wanted}.values())
+
+
+COMMANDS = commands()
+
+
+def overlay_of_the_readme() -> str:
+    """Return the overlay for own data, word for word."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    return next(block for block in blocks if "format: folder" in block)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """A copy of the repository with what the commands name: README's own overlay and its films, the Makefile, .venv."""
+    workflow = copy_repository(tmp_path_factory.mktemp("door") / "copy")
+    films = workflow.root / "films"
+    films.mkdir()
+    table = re.search(r"^```\n(image_id,file,.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    assert table is not None
+    (films / "films.csv").write_text(table[1])
+    (films / "labels.csv").write_text("image_id,file,source,patient_id,pneumonia\n")
+    (workflow.root / "studies" / "mine.yaml").write_text(overlay_of_the_readme())
+    (workflow.root / "here.yaml").write_text(f"datasets: {{mine: {{root: '{films}'}}}}\n")
+    for name in ("Makefile", "requirements.lock"):
+        (workflow.root / name).write_bytes((ROOT / name).read_bytes())
+    binaries = workflow.root / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    (binaries / "python").symlink_to(sys.executable)
+    script = f'#!/bin/sh\nexec "{sys.executable}" -m snakemake "$@"\n'
+    (binaries / "snakemake").write_text(script)
+    (binaries / "snakemake").chmod(0o755)
+    (workflow.root / ".venv" / ".ready").touch()
+    return workflow
+
+
+def filled(command: str, place: Workflow) -> list[str]:
+    """Return a command's words with a real folder in place of PATH, and without shell variables."""
+    command = command.replace("PATH", shlex.quote(str(place.root / "films"))).replace("studies/NAME", "studies/tiny")
+    words = shlex.split(command)
+    if "studies/mine.yaml" in words:  # README's root /path/to/films is not here: a second overlay says where it is
+        words.insert(words.index("studies/mine.yaml") + 1, "here.yaml")
+    return words
+
+
+def run(words: list[str], place: Workflow) -> subprocess.CompletedProcess[str]:
+    path = f"{place.root / '.venv' / 'bin'}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(place.root)}
+    return subprocess.run(words, cwd=place.root, env=environment, capture_output=True, text=True, check=False)
+
+
+def dry_run(words: list[str], place: Workflow) -> None:
+    """Dry-run Snakemake: it plans, or says in one line which real data it lacks."""
+    done = run([sys.executable, "-m", "snakemake", "-n", "--quiet", "all", "--nocolor", *words[1:]], place)
+    text = done.stdout + done.stderr
+    assert "Traceback" not in text, text[-3000:]
+    errors = [line for line in text.splitlines() if line.startswith("Error: ")]
+    lacks_data = len(errors) == 1 and ("no such f" in errors[0] or "profiles/slurm" in errors[0])
+    lacks_slurm = "--workflow-profile" in words and "slurm" in text
+    assert done.returncode == 0 or lacks_data or lacks_slurm, text[-3000:]
+
+
+def test_the_pages_have_commands() -> None:
+    programs = [command.split()[0] for command in COMMANDS]
+    assert programs.count("snakemake") >= 10 and programs.count("make") >= 10 and programs.count("python") >= 5
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(("snakemake ", ".venv/bin/snakemake "))])
+def test_a_snakemake_command_of_the_pages_plans(command: str, place: Workflow) -> None:
+    if "--unlock" in command:
+        assert run([sys.executable, "-m", *shlex.split(command)], place).returncode == 0
+        return
+    dry_run(filled(command, place), place)
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("python -m ")])
+def test_a_python_command_of_the_pages_is_there(command: str, place: Workflow) -> None:
+    module = shlex.split(command)[2]
+    if module == "scripts.NAME":
+        module = "scripts.prepare_cohort"
+    file = ROOT / f"{module.replace('.', '/')}.py"
+    folder = ROOT / module.replace(".", "/") / "__main__.py"
+    assert file.is_file() or folder.is_file(), command
+    words = shlex.split(command.replace("[", "").replace("]", ""))[3:]
+    part = words[:1] if words and not words[0].startswith("-") else []
+    done = subprocess.run(
+        [sys.executable, "-m", module, *part, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and "usage" in done.stdout, done.stdout + done.stderr
+    for option in [word for word in words if word.startswith("--")]:
+        assert option in done.stdout, f"{command}: {option} is no option of {module}"
+
+
+TARGETS = ("results/figure2.pdf", "figure3", "figures", "rated_sets")
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ") and c not in NOT_DRY])
+def test_a_make_command_of_the_pages_plans(command: str, place: Workflow) -> None:
+    words = filled(command, place)
+    done = run(["make", "--dry-run", *words[1:]], place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [shlex.split(line)[1:] for line in done.stdout.splitlines() if line.startswith(".venv/bin/snakemake")]
+    for line in lines:
+        check_command_line([str(place.root / word) if word.startswith("studies/") else word for word in line])
+        assert line[2] in TARGETS  # the commands of Snakemake above plan them
+
+
+@pytest.mark.parametrize("target", ["figure2", "figure3", "figures", "rate", "plan"])
+def test_every_study_target_of_make_takes_a_study_and_a_folder(target: str, place: Workflow) -> None:
+    study, config = "studies/tiny.yaml", "study={trials: 3}"
+    done = run(["make", "-n", target, f"STUDY={study}", "DIR=runs/a b", "CONFIG='study={trials: 3}'"], place)
+    lines = [shlex.split(line) for line in done.stdout.splitlines() if line.startswith(".venv/bin/")]
+    assert done.returncode == 0 and lines
+    assert study in lines[0] and config in lines[0]
+    assert any(word in ("runs/a b", "runs/a b/results") for word in lines[0])
+    assert any(word in ("runs/a b", "runs/a b/results") for word in lines[-1]), lines[-1]
+
+
+def test_make_clean_forgets_only_the_folder_that_it_is_given(place: Workflow) -> None:
+    for folder in (".", "runs/mine"):
+        (place.root / folder / "results" / "x").mkdir(parents=True, exist_ok=True)
+    assert run(["make", "clean", "DIR=runs/mine"], place).returncode == 0
+    assert (place.root / "results" / "x").is_dir() and not (place.root / "runs/mine/results/x").exists()
+
+
+def planned(place: Workflow, *words: str) -> tuple[int, str]:
+    done = run([sys.executable, "-m", "snakemake", "-n", *words], place)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_readmes_overlay_is_taken_as_it_stands(place: Workflow) -> None:
+    status, text = planned(place, "results/figure2.pdf", "--configfile", "studies/mine.yaml", "here.yaml")
+    assert status == 0, text[-3000:]
+    assert "phantom" not in text and "chexpert" not in text
+
+
+@pytest.mark.parametrize(
+    ("target", "keys"),
+    [
+        ("figure3", ["figures.figure3.dataset = chexpert", "write one of mine"]),
+        ("figures", ["figures.figure3.dataset = chexpert", "write one of mine"]),
+        ("rated_sets", ["feedback.splits: mimic, candid", "splits: {mimic: [], candid: [], mine: [train]}"]),
+    ],
+)
+def test_an_own_study_never_plans_the_phantom(place: Workflow, target: str, keys: list[str]) -> None:
+    status, text = planned(place, target, "--configfile", "studies/mine.yaml", "here.yaml")
+    errors = [line for line in text.splitlines() if line.startswith("Error: ")]
+    assert status != 0 and len(errors) == 1 and "Traceback" not in text, text[-3000:]
+    assert all(key in errors[0] for key in keys), errors
+    assert "phantom" not in text
+
+
+@pytest.mark.parametrize(
+    ("part", "keys"),
+    [
+        ("figure4", ["figures.figure4.dataset = rsna", "write one of mine"]),
+        ("proxy", ["proxy.validation.dataset = mimic", "write one of mine"]),
+        ("finetune", ["finetune.source.dataset = chexpert", "write one of mine"]),
+        ("simulation", ["judge.findings.dataset = mimic", "judge.masks.dataset = candid", "write one of mine"]),
+    ],
+)
+def test_each_part_says_which_keys_an_own_study_has_to_set(place: Workflow, part: str, keys: list[str]) -> None:
+    config = load_study([ROOT / "config.yaml", place.root / "studies" / "mine.yaml"])
+    with pytest.raises(InputError) as fault:
+        check_part(config, part)
+    assert all(key in str(fault.value) for key in keys) and "\n" not in str(fault.value)
+    check_part(load_study([ROOT / "config.yaml"]), part)
+
+
+@pytest.mark.parametrize("profile", ["default", "generic", "slurm"])
+def test_every_profile_names_a_swallowed_target(place: Workflow, profile: str) -> None:
+    status, text = planned(
+        place, "--workflow-profile", f"profiles/{profile}", "--configfile", "studies/tiny.yaml", "all"
+    )
+    assert status != 0 and "Traceback" not in text, text[-2000:]
+    assert ["write targets first" in line for line in text.splitlines() if line.startswith("Error: ")] == [True], text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-n", "--configfile", "studies/tiny.yaml", "figure3"], "snakemake figure3 -n --configfile studies/tiny.yaml"),
+        (["-n", "--config", "data=/x", "results/figure2.pdf"], "snakemake results/figure2.pdf -n --config data=/x"),
+        (["-C", "data=/x", "all", "-n"], "snakemake all -n -C data=/x"),
+        (["--configfile", "figure3"], "snakemake figure3"),
+        (["--configfile", "none.yaml"], "none.yaml: no such configuration file"),
+        (["--config", "study.trials=3"], "--config 'study={trials: 3}'"),
+        (["--config", "study.a.b=3"], "--config 'study={a: {b: 3}}'"),
+        (["--config", "study={trials: [3"], "--config study: not valid YAML"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_was_typed_wrongly_is_one_line(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit):
+        check_command_line(words)
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1, said
+
+
+def test_what_was_typed_rightly_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    check_command_line(
+        ["all", "--configfile", "studies/tiny.yaml", "config.yaml", "-n", "--config", "data=/x", "films="]
+    )
+    check_command_line(["--configfile=studies/tiny.yaml", "figure3", "--config", "data=a=b", "--", "all"])
+
+
+def test_snakemakes_own_ways_of_giving_values_work(place: Workflow) -> None:
+    """tiny has 2 datasets, 1 fraction, 2 trials, and 2 arms with `real`: 8 trainings; with 3 trials 12, with 4 trials 16."""
+    (place.root / "more.yaml").write_text("study: {trials: 3}\n")
+    (place.root / "more.json").write_text('{"study": {"trials": 4}}')
+    files = ["--configfile", "studies/tiny.yaml"]
+
+    def trainings(*words: str) -> str | None:
+        status, text = planned(place, "results/figure2.pdf", *words)
+        assert status == 0, text[-2000:]
+        found = re.search(r"^train_trials +(\d+)", text, re.M)
+        return found and found[1]
+
+    files += ["more.yaml", "more.json"]
+    assert trainings(*files, "--config", "films=2019", "data=") == "16"
+    assert trainings(*files, "-C", "study={trials: 3, seed: 7}", "sampling={speed: {compile: none}}") == "12"

@@ -1,0 +1,116 @@
+"""README and docs show what a run gave: one command renews them, and a change by hand is found."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.evidence.tables import FIGURE2
+from scripts.lib.reporting import docs_pictures
+from scripts.lib.reporting.docs_pictures import PICTURES, caption, differences, facts_of, outdated, renew, with_caption
+from tests.conftest import ROOT
+
+
+def row(kind: str, fraction: str, arm: str, multiplier: int, trial: int | None, **more: object) -> dict[str, object]:
+    fixed = {"dataset": "siim", "title": "SIIM-ACR", "task": "segmentation", "metric": "dice", "n_synthetic": 0}
+    return dict.fromkeys(FIGURE2, "n/a") | fixed | {
+        "kind": kind, "fraction": fraction, "arm": arm, "multiplier": multiplier, "trial": "n/a" if trial is None else trial, **more,
+    }  # fmt: skip
+
+
+def write_results(folder: Path) -> Path:
+    """Two fractions of one dataset: at 1 % both multipliers rise, one significantly; at 100 % the only one falls."""
+    rows = [row("trial", "0.01", "real", 0, trial, n_real=3, value=0.4) for trial in (0, 1)]
+    cells = [
+        ("0.01", 0, 3, 0.40, "n/a"),
+        ("0.01", 2, 3, 0.45, 0.05),
+        ("0.01", 5, 3, 0.50, 0.1),
+        ("1", 0, 300, 0.9, "n/a"),
+    ]
+    for fraction, multiplier, real, value, difference in [*cells, ("1", 2, 300, 0.88, -0.02)]:
+        arm = "original" if multiplier else "real"
+        more = {"n_real": real, "value": value, "difference": difference, "significant": multiplier == 5}
+        rows.append(row("mean", fraction, arm, multiplier, None, **more))
+    table = pd.DataFrame(rows)[FIGURE2]
+    (folder / "tables").mkdir(parents=True)
+    table.to_csv(folder / "tables" / "figure2.csv", index=False)
+    table[table["fraction"] == "0.01"].to_csv(folder / "tables" / "figure3.csv", index=False)
+    for source, width in PICTURES.values():
+        (folder / source).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (2 * width, 100), "white").save(folder / source)
+    return folder
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    root = tmp_path / "repository"
+    (root / "docs").mkdir(parents=True)
+    for name in ("README.md", "config.yaml"):
+        (root / name).write_text((ROOT / name).read_text())
+    return root
+
+
+def test_one_command_renews_pictures_and_captions(repository: Path, tmp_path: Path) -> None:
+    results = write_results(tmp_path / "results")
+    assert list(differences(repository)) == ["docs/pictures.json: missing; `make docs-figures` writes it"]
+    renew(repository, results)
+    assert list(differences(repository)) == [] and not outdated(repository)
+    for name, (_, width) in PICTURES.items():
+        with Image.open(repository / "docs" / name) as picture:
+            assert picture.size == (width, 50)
+    readme = (repository / "README.md").read_text()
+    written = re.findall(r"<!-- figure\d: written by make docs-figures -->\n(.*?)<!-- end", readme, re.S)
+    assert len(written) == 2 and max(len(line) for text in written for line in text.splitlines()) <= 120
+    words = " ".join(readme.split())
+    assert "2 of 2 with 1 % of the real films (3 films, 1 significant), 0 of 1 with 100 % of the real films" in words
+    assert "embedded phantom, one run with 2 trials a cell." in words
+    assert "Dice of SIIM-ACR with 1 % of the real films and 5 times as many synthetic images" in words
+    before = {path.name: path.read_bytes() for path in (repository / "docs").iterdir()}
+    renew(repository, results)
+    assert {path.name: path.read_bytes() for path in (repository / "docs").iterdir()} == before
+    assert (repository / "README.md").read_text() == readme
+
+
+def test_what_is_changed_by_hand_is_found(repository: Path, tmp_path: Path) -> None:
+    renew(repository, write_results(tmp_path / "results"))
+    readme = repository / "README.md"
+    readme.write_text(readme.read_text().replace("2 of 2 with", "2 of 1 with"))
+    (repository / "docs" / "figure4.png").write_bytes(b"another")
+    assert [line.split(":")[0] for line in differences(repository)] == ["docs/figure4.png", "README.md"]
+    config = repository / "config.yaml"
+    config.write_text(config.read_text().replace("  trials: 2\n", "  trials: 3\n"))
+    assert outdated(repository)
+
+
+def test_results_that_are_not_there_change_nothing(repository: Path, tmp_path: Path) -> None:
+    readme = (repository / "README.md").read_text()
+    with pytest.raises(InputError, match="figure2.png.*missing; run `make figure2 figure3 figures` first"):
+        renew(repository, tmp_path / "none")
+    assert (repository / "README.md").read_text() == readme and not list((repository / "docs").iterdir())
+
+
+def test_the_readme_has_a_place_for_each_caption() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for name in docs_pictures.TABLES:
+        assert with_caption(readme, name, "new") != readme
+    with pytest.raises(InputError, match="no place for the caption of figure2"):
+        with_caption("nothing", "figure2", "new")
+
+
+def test_the_pictures_and_captions_of_this_repository_are_those_renewed_last() -> None:
+    if not (ROOT / docs_pictures.RECORD).is_file():
+        pytest.skip("docs/ has not been renewed by `make docs-figures` yet")
+    assert list(differences(ROOT)) == []
+    assert json.loads((ROOT / docs_pictures.RECORD).read_text())["pictures"].keys() == PICTURES.keys()
+
+
+def test_a_caption_says_no_more_than_its_facts() -> None:
+    table = pd.DataFrame([row("trial", "0.1", "real", 0, 0, n_real=30, value=0.5), row("mean", "0.1", "real", 0, None, n_real=30, value=0.5, significant=False, difference=float("nan"))])  # fmt: skip
+    text = caption("figure2", facts_of(table))
+    assert "0 of 0 with 10 % of the real films (30 films, 0 significant)" in " ".join(text.split())

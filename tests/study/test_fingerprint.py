@@ -1,0 +1,76 @@
+"""The fingerprint changes with the code that runs, and with nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.study import fingerprint as fp
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    package = tmp_path / "scripts" / "lib"
+    package.mkdir(parents=True)
+    for name in ("scripts/__init__.py", "scripts/lib/__init__.py"):
+        (tmp_path / name).write_text("")
+    (package / "masks.py").write_text('"""Masks."""\n\ndef grow(mask):\n    """Grow."""\n    return mask + 1\n')
+    (package / "other.py").write_text("VALUE = 1\n")
+    (tmp_path / "scripts" / "sample.py").write_text(
+        "import os\n\ndef main():\n    from scripts.lib.conditions.masks import grow\n    return grow(1)\n"
+    )
+    monkeypatch.setattr(fp, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_late_imports_and_packages_are_followed(tree: Path) -> None:
+    assert set(fp.imported_modules("scripts.sample")) == {
+        "scripts",
+        "scripts.lib",
+        "scripts.lib.conditions.masks",
+        "scripts.sample",
+    }
+
+
+def test_touch_comment_and_docstring_change_nothing(tree: Path) -> None:
+    before = fp.fingerprint("scripts.sample")
+    masks = tree / "scripts" / "lib" / "masks.py"
+    masks.touch()
+    assert fp.fingerprint("scripts.sample") == before
+    masks.write_text(
+        '"""Other words."""\n\n# why\ndef grow(mask):\n    """Longer: grow a mask."""\n    return mask + 1\n'
+    )
+    assert fp.fingerprint("scripts.sample") == before
+
+
+def test_an_edit_of_an_imported_module_counts_and_of_another_does_not(tree: Path) -> None:
+    before = fp.fingerprint("scripts.sample")
+    (tree / "scripts" / "lib" / "other.py").write_text("VALUE = 22\n")
+    assert fp.fingerprint("scripts.sample") == before
+    (tree / "scripts" / "lib" / "masks.py").write_text("def grow(mask):\n    return mask + 22\n")
+    assert fp.fingerprint("scripts.sample") != before
+
+
+def test_a_relative_import_is_refused_because_it_cannot_be_followed(tree: Path) -> None:
+    (tree / "scripts" / "sample.py").write_text("from .lib import masks\n")
+    with pytest.raises(ValueError, match="write it absolute"):
+        fp.fingerprint("scripts.sample")
+
+
+def test_an_unknown_module_is_named(tree: Path) -> None:
+    with pytest.raises(ValueError, match=r"no module scripts\.nothing"):
+        fp.fingerprint("scripts.nothing")
+
+
+def test_every_command_of_the_rules_exists_and_has_a_fingerprint() -> None:
+    import re
+
+    root = Path(__file__).resolve().parents[2]
+    commands = {
+        name
+        for file in (root / "rules").glob("*.smk")
+        for name in re.findall(r"python -m (scripts\.\w+)", file.read_text())
+    }
+    assert len(commands) >= 15
+    assert len({fp.fingerprint(command) for command in commands}) == len(commands)

@@ -1,0 +1,96 @@
+"""One learning-rate schedule for every training: the values of a formula, and what the optimisers really get."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from scripts.lib.downstream.data import films_of
+from scripts.lib.downstream.models import build_model
+from scripts.lib.downstream.predict import Device
+from scripts.lib.downstream.training import Material, Training
+from scripts.lib.training.learning_rate import learning_rate
+from scripts.lib.training.loop import Trainer
+from tests.helpers.diffusion_toy import toy
+from tests.helpers.downstream_films import SIDE, settings_for, write_films
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("step", "share"),
+    [
+        (0, 1 / 11),  # 10 steps of warm-up: 1/11, 2/11 ... 10/11
+        (9, 10 / 11),
+        (10, 1.0),  # the end of the warm-up, where the cosine begins
+        (55, 0.5),  # half way from 10 to 100
+        (99, 0.5 * (1 + math.cos(math.pi * 89 / 90))),  # the last step: 0.0003
+    ],
+)
+def test_a_rise_then_a_cosine_from_its_end(step: int, share: float) -> None:
+    assert learning_rate(step, 100, 0.8, 10, "cosine") == pytest.approx(0.8 * share)
+    assert learning_rate(step, 100, 0.8, 10, "constant") == pytest.approx(0.8 * share if step < 10 else 0.8)
+
+
+@pytest.mark.parametrize("warmup", [0, 1, 7.5, 40, 99])
+@pytest.mark.parametrize("schedule", ["cosine", "constant"])
+def test_every_schedule_reaches_its_peak_and_is_continuous(warmup: float, schedule: str) -> None:
+    rates = [learning_rate(step, 100, 2.0, warmup, schedule) for step in range(100)]
+    assert max(rates) == pytest.approx(2.0, rel=1e-3) and min(rates) > 0
+    assert rates.index(max(rates)) == math.ceil(warmup)
+    longest = 2.0 * max(
+        1 / (warmup + 1), math.pi / 2 / (100 - warmup)
+    )  # one step of the rise, the steepest of the fall
+    assert max(abs(b - a) for a, b in zip(rates, rates[1:])) <= longest * 1.001
+
+
+def test_mgca_as_published_peaks_at_its_rate_after_40_percent_of_its_steps() -> None:
+    """CosineAnnealingWarmupRestarts(first_cycle_steps=steps, max_lr=2e-5, warmup_steps=0.4 * steps)."""
+    both = [yaml.safe_load((ROOT / name).read_text())["mgca"] for name in ("config.yaml", "studies/paper.yaml")]
+    own = {**both[0], **both[1]}
+    steps, warmup = own["steps"], own["warmup"]
+    assert warmup == 0.4 * steps and own["schedule"] == "cosine"
+    at = {
+        step: learning_rate(step, steps, own["learning_rate"], warmup, own["schedule"])
+        for step in (0, warmup // 2, warmup, (steps + warmup) // 2, steps - 1)
+    }
+    assert list(at.values()) == pytest.approx([0, 1e-5, 2e-5, 1e-5, 0], abs=1e-9)
+
+
+def test_trainings_of_generators_encoders_and_the_proxy_get_these_rates(tmp_path: Path, monkeypatch) -> None:
+    seen: list[float] = []
+    stepped = Trainer._step
+    monkeypatch.setattr(
+        Trainer,
+        "_step",
+        lambda self, *given: (stepped(self, *given), seen.append(self.optimizer.param_groups[0]["lr"]))[0],
+    )
+    toy(tmp_path, steps=12, warmup=4, learning_rate=0.01, schedule="cosine")
+    assert seen == pytest.approx([learning_rate(step, 12, 0.01, 4, "cosine") for step in range(12)])
+    assert max(seen) == seen[4] == 0.01
+
+
+def test_a_warm_up_that_never_ends_is_told(tmp_path: Path, capsys) -> None:
+    toy(tmp_path, steps=3, warmup=30, learning_rate=0.31)
+    # 3 / 31 of 0.31
+    assert "ends at 0.03 and never reaches 0.31; lower toy.warmup" in capsys.readouterr().err
+
+
+def test_trials_get_these_rates(tmp_path: Path) -> None:
+    own: dict[str, Any] = {"budget": {"kind": "steps", "steps": 10}, "schedule": {"name": "cosine", "warmup": 0.25}}
+    settings = settings_for("classification", **own)
+    cohort = write_films(tmp_path / "cohort", 8)
+    films = films_of(cohort, np.arange(8), "classification", settings["target"])
+    device = Device(torch.device("cpu"), False)
+    training = Training(build_model(settings, 1, SIDE, 1), Material(films, None, films), settings, device, 1)
+    seen, stepped = [], training.optimiser.step
+    training.optimiser.step = lambda: (seen.append(training.optimiser.param_groups[0]["lr"]), stepped())[1]
+    training.run(tmp_path / "checkpoint", "key")
+    peak = settings["optimizer"]["learning_rate"]
+    assert seen == pytest.approx([learning_rate(step, 10, peak, 2.5, "cosine") for step in range(10)])
