@@ -21,7 +21,9 @@ import scripts.lib.generators.controlled.control_training  # noqa: F401
 import scripts.lib.mgca.pretraining  # noqa: F401
 from scripts.lib.core.stop_requests import end_on_request
 from scripts.lib.downstream import trials
+from scripts.lib.generators import shards
 from scripts.lib.generators.controlled import preference_training
+from scripts.lib.training import loop
 
 ROOT = Path(__file__).resolve().parents[2]
 
