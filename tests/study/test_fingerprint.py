@@ -18,7 +18,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (package / "masks.py").write_text('"""Masks."""\n\ndef grow(mask):\n    """Grow."""\n    return mask + 1\n')
     (package / "other.py").write_text("VALUE = 1\n")
     (tmp_path / "scripts" / "sample.py").write_text(
-        "import os\n\ndef main():\n    from scripts.lib.conditions.masks import grow\n    return grow(1)\n"
+        "import os\n\ndef main():\n    from scripts.lib.masks import grow\n    return grow(1)\n"
     )
     monkeypatch.setattr(fp, "ROOT", tmp_path)
     return tmp_path
@@ -28,7 +28,7 @@ def test_late_imports_and_packages_are_followed(tree: Path) -> None:
     assert set(fp.imported_modules("scripts.sample")) == {
         "scripts",
         "scripts.lib",
-        "scripts.lib.conditions.masks",
+        "scripts.lib.masks",
         "scripts.sample",
     }
 
