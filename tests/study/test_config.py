@@ -23,7 +23,7 @@ OVERLAYS = sorted((ROOT / "studies").glob("*.yaml"))
 
 @pytest.fixture(scope="module")
 def default() -> dict[str, Any]:
-    return study_config.read_yaml(ROOT / "config.yaml")
+    return study_config.read_study([study_config.CONFIG_FILE])
 
 
 def changed(config: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
