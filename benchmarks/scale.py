@@ -23,6 +23,7 @@ import yaml
 
 from benchmarks.scale_plain import write_plain
 from scripts.lib.engine.commands import make_parser, run, set_threads
+from scripts.lib.study.config import CONFIG_FILE, read_study
 
 ROOT = Path(__file__).resolve().parents[1]
 TRIALS = 60
@@ -31,7 +32,7 @@ PREPARED = 17  # jobs of one more dataset beside its trials and shards
 
 def study_of(jobs: int, shards: int) -> dict[str, Any]:
     """Return an overlay whose study has about so many jobs: many datasets, two arms, three fractions, 60 trials."""
-    base = yaml.safe_load((ROOT / "config.yaml").read_text())
+    base = read_study([CONFIG_FILE])
     fractions = [f"{value:g}" for value in base["study"]["fractions"]]
     each = (2 * TRIALS + shards) * len(fractions) + PREPARED
     names = [f"d{number}" for number in range(max(1, round(jobs / each)))]

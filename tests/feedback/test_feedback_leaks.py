@@ -17,7 +17,7 @@ LEAK = r"^config: feedback.splits.candid = \['train', 'test'\]: arm .* is tested
 
 @pytest.fixture
 def default() -> dict[str, Any]:
-    config = study_config.read_yaml(ROOT / "config.yaml")
+    config = study_config.read_study([study_config.CONFIG_FILE])
     assert config["feedback"]["splits"]["candid"] == ["train", "test"]
     return copy.deepcopy(config)
 

@@ -17,7 +17,7 @@ from scripts.lib.study.parts import check_part
 from tests.conftest import ROOT, Workflow, copy_repository
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("benchmarks/*.md"))]
-COMMENTED = [ROOT / "config.yaml", *sorted(ROOT.glob("studies/*.yaml"))]
+COMMENTED = [ROOT / "config.yaml", *sorted(ROOT.glob("studies/**/*.yaml"))]
 BEGINNINGS = ("snakemake ", "make ", "python -m ", ".venv/bin/")
 NOT_DRY = {  # what a dry run cannot have, and why
     "make test": "pytest itself",

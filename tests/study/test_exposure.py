@@ -17,10 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def study(*overlays: str) -> dict[str, Any]:
-    config: dict[str, Any] = {}
-    for path in ("config.yaml", *overlays):
-        config = study_config.merge(config, study_config.read_yaml(ROOT / path))
-    return copy.deepcopy(config)
+    return copy.deepcopy(study_config.read_study(ROOT / path for path in ("config.yaml", *overlays)))
 
 
 @pytest.fixture

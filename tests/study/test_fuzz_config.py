@@ -14,7 +14,7 @@ from scripts.lib.study.files import read_yaml
 from scripts.lib.study.parts import PARTS, check_part
 
 ROOT = Path(__file__).resolve().parents[2]
-BASE = read_yaml(ROOT / "config.yaml")
+BASE = study_config.read_study([study_config.CONFIG_FILE])
 
 
 def outcome(path: Path) -> str:

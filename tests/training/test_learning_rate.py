@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from scripts.lib.downstream.data import films_of
 from scripts.lib.downstream.models import build_model
 from scripts.lib.downstream.predict import Device
 from scripts.lib.downstream.training import Material, Training
+from scripts.lib.study.config import CONFIG_FILE, read_study
 from scripts.lib.training.learning_rate import learning_rate
 from scripts.lib.training.loop import Trainer
 from tests.helpers.diffusion_toy import toy
@@ -52,8 +52,7 @@ def test_every_schedule_reaches_its_peak_and_is_continuous(warmup: float, schedu
 
 def test_mgca_as_published_peaks_at_its_rate_after_40_percent_of_its_steps() -> None:
     """CosineAnnealingWarmupRestarts(first_cycle_steps=steps, max_lr=2e-5, warmup_steps=0.4 * steps)."""
-    both = [yaml.safe_load((ROOT / name).read_text())["mgca"] for name in ("config.yaml", "studies/paper.yaml")]
-    own = {**both[0], **both[1]}
+    own = read_study([CONFIG_FILE, ROOT / "studies" / "paper.yaml"])["mgca"]
     steps, warmup = own["steps"], own["warmup"]
     assert warmup == 0.4 * steps and own["schedule"] == "cosine"
     at = {

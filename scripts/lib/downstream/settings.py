@@ -44,7 +44,7 @@ def check_settings(config: Mapping[str, Any]) -> None:
     missing = [key for key in needed if key not in flat and (masks or key not in MASKS_ONLY)]
     if missing:
         raise InputError(
-            f"trials: the settings lack {', '.join(missing)}; take them from the section trials of config.yaml"
+            f"trials: the settings lack {', '.join(missing)}; take them from the section trials of config.yaml and studies/defaults"
         )
     for key, allowed in CHOICES.items():
         if key in flat and flat[key] not in allowed:

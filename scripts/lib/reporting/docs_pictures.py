@@ -94,10 +94,10 @@ def outdated(root: Path) -> bool:
 
 def study_digest(root: Path) -> str:
     """Return a digest of the configuration and the code that the embedded study is made with; comments do not count."""
-    from scripts.lib.study.files import read_yaml
+    from scripts.lib.study.config import read_study
 
     parts = [
-        json.dumps(read_yaml(root / "config.yaml"), sort_keys=True),
+        json.dumps(read_study([root / "config.yaml"]), sort_keys=True),
         *(fingerprint(f"scripts.{name}") for name in CODE),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

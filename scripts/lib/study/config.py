@@ -16,6 +16,9 @@ from scripts.lib.study.faults import sense_faults
 from scripts.lib.study.files import read_yaml
 from scripts.lib.study.schema import retyped, schema_faults
 
+ROOT = Path(__file__).resolve().parents[3]
+CONFIG_FILE = ROOT / "config.yaml"
+DEFAULTS = ROOT / "studies" / "defaults"
 PLACEHOLDER = re.compile(r"\{(films|data)\}")
 PER_DATASET = ("write_phantom", "prepare_cohort", "conditions", "trials", "score_pool", "filter_pool")
 FIGURES = ("figure2", "figure3", "figure4")
@@ -38,14 +41,31 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_study(paths: Iterable[str | Path], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Read and merge config.yaml and its overlays (in order), check the result, fill placeholders.
+    """Return the whole checked configuration of a study, with placeholders filled; raises InputError.
 
+    paths  config.yaml and its overlays, in order; the defaults lie below them
     given  values of `--config`, laid on top of all files; Snakemake hands numbers inside of them on as text
     """
-    config: dict[str, Any] = {}
-    for path in paths:
-        config = merge(config, read_yaml(path))
+    config = read_study(paths)
     return resolve(retyped(merge(config, given), given) if given else config)
+
+
+def read_study(paths: Iterable[str | Path]) -> dict[str, Any]:
+    """Return the defaults with the files of a study laid on top, in order, as they are written: nothing is checked.
+
+    Raises InputError where a file is no plain YAML or JSON.
+    """
+    config: dict[str, Any] = {}
+    for path in [*default_files(), *paths]:
+        config = merge(config, read_yaml(path))
+    return config
+
+
+def default_files() -> list[Path]:
+    """Return the files of the settings inside each model; no two of them set the same key. Raises InputError."""
+    if not (files := sorted(DEFAULTS.glob("*.yaml"))):
+        raise InputError(f"{DEFAULTS}: no default settings; this copy of Synthorax is not whole")
+    return files
 
 
 def resolve(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,16 @@ from scripts.lib.study.files import parse
 SCHEMA_FILE = Path(__file__).resolve().parents[3] / "rules" / "config.schema.yaml"
 NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 OLD_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false", "y": "true", "n": "false"}
+# Keys of earlier versions: where each of them is today.
+RENAMED = {
+    "finetune.absent_mask": "controlnet.absent_mask",
+    "dpo.absent_mask": "controlnet.absent_mask",
+}
+
+
+def read_schema() -> dict[str, Any]:
+    """Return the schema as it is written: bounds, choices and descriptions; `x-required` are keys of a whole study."""
+    return yaml.load(SCHEMA_FILE.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
 
 
 @cache
@@ -29,7 +39,7 @@ def _validator() -> Any:
     """Return the schema's validator; keys without a bound of their own have that of `x-largest`."""
     import jsonschema
 
-    schema = yaml.load(SCHEMA_FILE.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    schema = read_schema()
     _bound(schema, schema["x-largest"])
     plain = jsonschema.Draft202012Validator
     # JSON Schema takes 3.0 for an integer; Python's range() does not.
@@ -38,12 +48,17 @@ def _validator() -> Any:
 
 
 def _bound(schema: Any, largest: Mapping[str, Any], key: str = "any") -> None:
-    """Put a largest number, length or count into each part of the schema that has none; by key name, or that of `any`."""
+    """Put a largest number, length or count into each part of the schema that has none; by key name, or that of `any`.
+
+    Keys of `x-required` become required: the schema does not ask for them itself, for editors hold single overlays against it.
+    """
     if isinstance(schema, list):
         for part in schema:
             _bound(part, largest, key)
     if not isinstance(schema, dict):
         return
+    if "x-required" in schema:
+        schema["required"] = schema.pop("x-required")
     kinds = schema.get("type", [])
     kinds = kinds if isinstance(kinds, list) else [kinds]
     if {"integer", "number"} & set(kinds) and not {"maximum", "exclusiveMaximum"} & set(schema):
@@ -153,7 +168,9 @@ def _hint(value: Any) -> str:
 
 
 def unknown_key(where: str, key: str, known: list[str]) -> str:
-    """Return the line that refuses a name, with the nearest one that is known."""
+    """Return the line that refuses a name, with its new name or the nearest one that is known."""
+    if new := RENAMED.get(f"{where}.{key}"):
+        return f"config: {where}: key {key!r} is of an earlier version; it is now {new}"
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     advice = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known)) or 'none'}"
     return f"config: {where}: unknown key {key[:80]!r}; {advice}"

@@ -11,7 +11,7 @@ from scripts.lib.core.errors import InputError
 class Section(dict):
     """A mapping of settings, nested ones included, that names the key which is missing.
 
-    Defaults live in config.yaml alone, so nothing here has one.
+    Defaults live in config.yaml and studies/defaults alone, so nothing here has one.
     """
 
     def __init__(self, values: Mapping[str, Any], name: str) -> None:
@@ -24,7 +24,9 @@ class Section(dict):
         self.name = name
 
     def __missing__(self, key: str) -> Any:
-        raise InputError(f"settings: {self.name}.{key} is missing; config.yaml has every key with its default")
+        raise InputError(
+            f"settings: {self.name}.{key} is missing; config.yaml and studies/defaults have every key with its default"
+        )
 
     def one_of(self, key: str, *allowed: str) -> str:
         """Return the setting `key`, which must be one of `allowed`."""
