@@ -1,4 +1,4 @@
-"""Renew the pictures of docs/ and the README's captions from a run of the embedded study, or check that they are.
+"""Renew the pictures of docs/ and the captions of README and docs from a run of the embedded study, or check that they are.
 
 python -m scripts.renew_docs --results results
 python -m scripts.renew_docs --check
