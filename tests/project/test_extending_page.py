@@ -31,6 +31,7 @@ def test_the_reader_lists_films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     reader, keys = blocks("python")
     names: dict[str, Any] = {"SHARED": sources.SHARED}
     exec(compile(reader + keys, "docs/extending.md", "exec", dont_inherit=True), names)
+    assert set.intersection(*map(set, sources.READERS.values())) <= set(names["CLINIC"])
     monkeypatch.setitem(registry.READERS, "clinic", names["read"])
     monkeypatch.setitem(sources.READERS, "clinic", names["CLINIC"])
     monkeypatch.setitem(sources.TABLE_KEYS, "clinic", ("table", "patients"))
