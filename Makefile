@@ -53,7 +53,7 @@ rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1
 plan: $(VENV)/.ready  ## what a study will cost: make plan STUDY=studies/paper.yaml MACHINE=h200
 	$(BIN)/python -m scripts.plan_study $(OVERLAY) --results '$(DIR)/results' --machine $(or $(MACHINE),cpu-2core) $(PLAN)
 
-docs-figures: $(VENV)/.ready  ## renew docs/ and the README's captions from results (of DIR=FOLDER)
+docs-figures: $(VENV)/.ready  ## renew pictures and captions of README and docs/ from results (of DIR=FOLDER)
 	$(BIN)/python -m scripts.renew_docs --results '$(DIR)/results'
 
 test: $(VENV)/.ready  ## the tests

@@ -47,23 +47,26 @@ def commands() -> list[str]:
 COMMANDS = commands()
 
 
-def overlay_of_the_readme() -> str:
+OWN_DATA = (ROOT / "docs" / "own-data.md").read_text()
+
+
+def overlay_for_own_data() -> str:
     """Return the overlay for own data, word for word."""
-    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    blocks = re.findall(r"^```yaml\n(.*?)^```", OWN_DATA, re.M | re.S)
     return next(block for block in blocks if "format: folder" in block)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    """A copy of the repository with what the commands name: README's own overlay and its films, the Makefile, .venv."""
+    """A copy of the repository with what the commands name: the overlay for own data and its films, the Makefile, .venv."""
     workflow = copy_repository(tmp_path_factory.mktemp("door") / "copy")
     films = workflow.root / "films"
     films.mkdir()
-    table = re.search(r"^```\n(image_id,file,.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
-    assert table is not None
+    table = re.search(r"^```\n(image_id,file,.*?)^```", OWN_DATA, re.M | re.S)
+    assert table is not None and table[1] in (ROOT / "README.md").read_text()
     (films / "films.csv").write_text(table[1])
     (films / "labels.csv").write_text("image_id,file,source,patient_id,pneumonia\n")
-    (workflow.root / "studies" / "mine.yaml").write_text(overlay_of_the_readme())
+    (workflow.root / "studies" / "mine.yaml").write_text(overlay_for_own_data())
     (workflow.root / "here.yaml").write_text(f"datasets: {{mine: {{root: '{films}'}}}}\n")
     for name in ("Makefile", "requirements.lock"):
         (workflow.root / name).write_bytes((ROOT / name).read_bytes())
@@ -81,7 +84,7 @@ def filled(command: str, place: Workflow) -> list[str]:
     """Return a command's words with a real folder in place of PATH, and without shell variables."""
     command = command.replace("PATH", shlex.quote(str(place.root / "films"))).replace("studies/NAME", "studies/tiny")
     words = shlex.split(command)
-    if "studies/mine.yaml" in words:  # README's root /path/to/films is not here: a second overlay says where it is
+    if "studies/mine.yaml" in words:  # its root /path/to/films is not here: a second overlay says where it is
         words.insert(words.index("studies/mine.yaml") + 1, "here.yaml")
     return words
 
@@ -171,7 +174,7 @@ def planned(place: Workflow, *words: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_the_readmes_overlay_is_taken_as_it_stands(place: Workflow) -> None:
+def test_the_overlay_for_own_data_is_taken_as_it_stands(place: Workflow) -> None:
     status, text = planned(place, "results/figure2.pdf", "--configfile", "studies/mine.yaml", "here.yaml")
     assert status == 0, text[-3000:]
     assert "phantom" not in text and "chexpert" not in text

@@ -13,7 +13,7 @@ from PIL import Image
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.tables import FIGURE2
 from scripts.lib.reporting import docs_pictures
-from scripts.lib.reporting.docs_pictures import PICTURES, caption, differences, facts_of, outdated, renew, with_caption
+from scripts.lib.reporting.docs_pictures import PICTURES, caption, differences, facts_of, outdated, renew, with_captions
 from tests.conftest import ROOT
 
 
@@ -53,7 +53,14 @@ def repository(tmp_path: Path) -> Path:
     (root / "docs").mkdir(parents=True)
     for name in ("README.md", "config.yaml"):
         (root / name).write_text((ROOT / name).read_text())
+    for page in (ROOT / "docs").glob("*.md"):
+        (root / "docs" / page.name).write_text(page.read_text())
     return root
+
+
+def text_of(repository: Path) -> str:
+    """README and docs as one text."""
+    return "\n".join(docs_pictures.read_pages(repository).values())
 
 
 def test_one_command_renews_pictures_and_captions(repository: Path, tmp_path: Path) -> None:
@@ -64,17 +71,18 @@ def test_one_command_renews_pictures_and_captions(repository: Path, tmp_path: Pa
     for name, (_, width) in PICTURES.items():
         with Image.open(repository / "docs" / name) as picture:
             assert picture.size == (width, 50)
-    readme = (repository / "README.md").read_text()
+    readme = text_of(repository)
     written = re.findall(r"<!-- figure\d: written by make docs-figures -->\n(.*?)<!-- end", readme, re.S)
     assert len(written) == 2 and max(len(line) for text in written for line in text.splitlines()) <= 120
     words = " ".join(readme.split())
     assert "2 of 2 with 1 % of the real films (3 films, 1 significant), 0 of 1 with 100 % of the real films" in words
     assert "embedded phantom, one run with 2 trials a cell." in words
     assert "Dice of SIIM-ACR with 1 % of the real films and 5 times as many synthetic images" in words
+    assert "Figure 2 as `make figure2` draws it" in (repository / "README.md").read_text()
     before = {path.name: path.read_bytes() for path in (repository / "docs").iterdir()}
     renew(repository, results)
     assert {path.name: path.read_bytes() for path in (repository / "docs").iterdir()} == before
-    assert (repository / "README.md").read_text() == readme
+    assert text_of(repository) == readme
 
 
 def test_what_is_changed_by_hand_is_found(repository: Path, tmp_path: Path) -> None:
@@ -89,18 +97,21 @@ def test_what_is_changed_by_hand_is_found(repository: Path, tmp_path: Path) -> N
 
 
 def test_results_that_are_not_there_change_nothing(repository: Path, tmp_path: Path) -> None:
-    readme = (repository / "README.md").read_text()
+    before = text_of(repository)
     with pytest.raises(InputError, match="figure2.png.*missing; run `make figure2 figure3 figures` first"):
         renew(repository, tmp_path / "none")
-    assert (repository / "README.md").read_text() == readme and not list((repository / "docs").iterdir())
+    assert text_of(repository) == before and not [
+        path for path in (repository / "docs").iterdir() if path.suffix != ".md"
+    ]
 
 
-def test_the_readme_has_a_place_for_each_caption() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for name in docs_pictures.TABLES:
-        assert with_caption(readme, name, "new") != readme
-    with pytest.raises(InputError, match="no place for the caption of figure2"):
-        with_caption("nothing", "figure2", "new")
+def test_each_caption_has_its_place() -> None:
+    facts = json.loads((ROOT / docs_pictures.RECORD).read_text())["facts"]
+    assert facts.keys() == docs_pictures.TABLES.keys()
+    assert "README.md" in with_captions(docs_pictures.read_pages(ROOT), {"figure2": facts["figure2"]})
+    with_captions(docs_pictures.read_pages(ROOT), facts)
+    with pytest.raises(InputError, match="no page has a place for the caption of figure2"):
+        with_captions({"README.md": "nothing"}, facts)
 
 
 def test_the_pictures_and_captions_of_this_repository_are_those_renewed_last() -> None:

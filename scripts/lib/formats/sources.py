@@ -102,7 +102,7 @@ WHERE = {
     "rsna": "RSNA Pneumonia Detection: kaggle.com/c/rsna-pneumonia-detection-challenge, Kaggle account and competition rules; its "
     "patients, pneumonia-challenge-dataset-mappings_2018.json: RSNA's page of the challenge, rsna.org",
     "mimic": "MIMIC-CXR and MIMIC-CXR-JPG: physionet.org, credentialed access (CITI course and data use agreement)",
-    "folder": "your own films: one CSV with columns image_id, file, patient_id and one a label; see README, 'Your own data'",
+    "folder": "your own films: one CSV with columns image_id, file, patient_id and one a label; see docs/own-data.md",
 }
 
 

@@ -1,5 +1,6 @@
-"""The pictures and captions of the README, made from one run of the embedded study, and the check that they still are.
+"""The pictures and captions of README and docs, made from one run of the embedded study, and the check that they still are.
 
+A caption stands between two marks, in whichever page of README.md and docs/ has them.
 `docs/pictures.json` keeps of each picture its digest, of each caption the facts that it was written from, and which code
 and configuration the run had.
 """
@@ -11,7 +12,7 @@ import io
 import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,34 +42,34 @@ CODE = (
     "test_significance",
     "plot_figure2",
 )
-LINE = 120  # characters of a line of the README
+LINE = 120  # characters of a line of a page
 NAMES = {"f1": "F1", "dice": "Dice", "auroc": "AUROC"}
 
 
 def renew(root: Path, results: Path) -> list[str]:
-    """Copy the pictures of `results` to docs/ and write the README's captions anew; return what was renewed.
+    """Copy the pictures of `results` to docs/ and write the captions of all pages anew; return what was renewed.
 
     root     the repository
     results  a folder where `make figure2 figure3 figures` has run
-    Raises InputError where a picture or table is missing, or the README has no place for a caption.
+    Raises InputError where a picture or table is missing, or no page has a place for a caption.
     """
     wanted = [results / source for source, _ in PICTURES.values()] + [results / name for name in TABLES.values()]
     if missing := [str(path) for path in wanted if not path.is_file()]:
         raise InputError(f"{', '.join(missing)}: missing; run `make figure2 figure3 figures` first")
-    readme, record = (root / "README.md").read_text(encoding="utf-8"), {"study": study_digest(root)}
+    record = {"study": study_digest(root)}
     facts = {name: facts_of(read_table(results / table, FIGURE2, optional=FIGURE2)) for name, table in TABLES.items()}
-    for name in TABLES:
-        readme = with_caption(readme, name, caption(name, facts[name]))
+    pages = with_captions(read_pages(root), facts)
     pictures = {name: smaller(results / source, width) for name, (source, width) in PICTURES.items()}
     for name, content in pictures.items():
         with atomic_file(root / "docs" / name) as path:
             path.write_bytes(content)
-    with atomic_file(root / "README.md") as path:
-        path.write_text(readme, encoding="utf-8")
+    for page, text in pages.items():
+        with atomic_file(root / page) as path:
+            path.write_text(text, encoding="utf-8")
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in pictures.items()}
     with atomic_file(root / RECORD) as path:
         path.write_text(json.dumps({**record, "pictures": digests, "facts": facts}, indent=1, sort_keys=True) + "\n")
-    return [*(f"docs/{name}" for name in pictures), "README.md", str(RECORD)]
+    return [*(f"docs/{name}" for name in pictures), *pages, str(RECORD)]
 
 
 def differences(root: Path) -> Iterator[str]:
@@ -81,10 +82,11 @@ def differences(root: Path) -> Iterator[str]:
         path = root / "docs" / name
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             yield f"docs/{name}: not the picture that was renewed last; run `make docs-figures`"
-    readme = (root / "README.md").read_text(encoding="utf-8")
+    pages = read_pages(root)
     for name, facts in record["facts"].items():
-        if with_caption(readme, name, caption(name, facts)) != readme:
-            yield f"README.md: the caption of {name} does not say what its table says; run `make docs-figures`"
+        for page, text in with_captions(pages, {name: facts}).items():
+            if text != pages[page]:
+                yield f"{page}: the caption of {name} does not say what its table says; run `make docs-figures`"
 
 
 def outdated(root: Path) -> bool:
@@ -173,10 +175,38 @@ def _of_fraction(one: dict[str, Any]) -> str:
     return f"{one['rise']} of {one['cells']} with {_percent(one)} of the real films ({films} films, {one['significant']} significant)"
 
 
-def with_caption(readme: str, name: str, text: str) -> str:
-    """Return the README with the text between the marks of a figure's caption replaced; raises InputError without marks."""
-    marks = f"<!-- {name}: written by make docs-figures -->", f"<!-- end of {name} -->"
-    pattern = re.compile(f"{re.escape(marks[0])}.*?{re.escape(marks[1])}", re.S)
-    if not pattern.search(readme):
-        raise InputError(f"README.md: no place for the caption of {name}; it stands between {marks[0]} and {marks[1]}")
-    return pattern.sub(lambda _: f"{marks[0]}\n{text}\n{marks[1]}", readme, count=1)
+def read_pages(root: Path) -> dict[str, str]:
+    """Return {path below the root: text} of README.md and of every page of docs/."""
+    paths = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
+def with_captions(pages: Mapping[str, str], facts: Mapping[str, dict[str, Any]]) -> dict[str, str]:
+    """Return the pages that hold a caption of one of these figures, with it written anew from its facts.
+
+    Raises InputError for a figure whose caption has a place in no page.
+    """
+    renewed: dict[str, str] = {}
+    for name, own in facts.items():
+        places = [page for page, text in pages.items() if _place(name).search(text)]
+        if not places:
+            first, last = _marks(name)
+            raise InputError(f"no page has a place for the caption of {name}; it stands between {first} and {last}")
+        for page in places:
+            renewed[page] = with_caption(renewed.get(page, pages[page]), name, caption(name, own))
+    return renewed
+
+
+def with_caption(text: str, name: str, words: str) -> str:
+    """Return a page's text with what stands between the marks of a figure's caption replaced."""
+    first, last = _marks(name)
+    return _place(name).sub(lambda _: f"{first}\n{words}\n{last}", text)
+
+
+def _marks(name: str) -> tuple[str, str]:
+    return f"<!-- {name}: written by make docs-figures -->", f"<!-- end of {name} -->"
+
+
+def _place(name: str) -> re.Pattern[str]:
+    first, last = _marks(name)
+    return re.compile(f"{re.escape(first)}.*?{re.escape(last)}", re.S)
