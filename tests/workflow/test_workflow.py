@@ -103,7 +103,9 @@ def test_a_comment_or_docstring_redoes_nothing(finished: Workflow) -> None:
 
 
 def test_an_edit_of_the_mask_code_redoes_exactly_the_rules_that_import_it(finished: Workflow) -> None:
-    with edited(finished.root / "scripts" / "lib" / "conditions" / "masks.py", "import json\n", "import json\n\nEDITED = 1\n"):
+    with edited(
+        finished.root / "scripts" / "lib" / "conditions" / "masks.py", "import json\n", "import json\n\nEDITED = 1\n"
+    ):
         mine = finished.changed("all")
     # sample_pool and draw_sheet are made anew as well, but the summary names each rule by its first cause only.
     assert {"build_conditions", "train_controlnet"} <= mine
