@@ -201,11 +201,12 @@ def draw_sheet(folder: Path) -> None:
 
 def read_trial(folder: Path) -> None:
     """train_trials: open the pool, choose the trial's films, read 200 batches of 32."""
-    from scripts.lib.downstream.data import films_of, open_pool, pool_rows
+    from scripts.lib.conditions.order import trial_rows
+    from scripts.lib.downstream.data import films_of, open_pool
     from scripts.lib.downstream.sampler import Mixture
 
     pool = open_pool(shards_of(folder), None, 0, [])
-    rows = pool_rows(pool.index, 0, len(pool))
+    rows = trial_rows(pool.index, 0, len(pool))
     films = films_of(pool, rows, "segmentation", "pneumothorax")
     films.digest()
     mixture = Mixture(1, len(films), 32, "concat", 0.5, 1)

@@ -21,8 +21,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.evidence.tables import TRIALS, read_table, write_table
+    from scripts.lib.evidence.tables import read_table, write_table
     from scripts.lib.evidence.trend import trend
+    from scripts.lib.study.tables import TRIALS
 
     table = trend(read_table(args.trials, TRIALS), args.metrics)
     with atomic_file(args.out) as path:

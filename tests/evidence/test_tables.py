@@ -12,16 +12,15 @@ from scripts import test_trend as trend_command
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.statistics import significance
 from scripts.lib.evidence.tables import (
-    BASELINES,
     FIGURE2,
     SIGNIFICANCE,
-    TRIALS,
     collect,
     figure2,
     read_table,
     summarize,
     write_table,
 )
+from scripts.lib.study.tables import BASELINES, TRIALS
 
 FIGURES = {
     "arm": "original",

@@ -8,9 +8,10 @@ import pytest
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.statistics import significance
-from scripts.lib.evidence.tables import FIGURE2, SIGNIFICANCE, TRIALS, arms_of_cell
+from scripts.lib.evidence.tables import FIGURE2, SIGNIFICANCE, arms_of_cell
 from scripts.lib.plotting.figure3 import Sample, choose_samples, draw_figure3
 from scripts.lib.plotting.style import save
+from scripts.lib.study.tables import TRIALS
 
 ARMS = ["proxy-filtered", "original", "proxy-tuned"]
 SETTINGS = {

@@ -76,20 +76,6 @@ def build_conditions(
     return table.sort_values(["position", "trial"], kind="stable", ignore_index=True)
 
 
-def trial_rows(table: pd.DataFrame, trial: int, count: int | None = None) -> np.ndarray:
-    """Return the positions in `table` (conditions, or a pool's index) of a trial's first `count` images, in order.
-
-    Raises InputError when there are fewer than `count`; None returns all.
-    """
-    rows = np.flatnonzero(table["trial"].to_numpy() == trial)
-    rows = rows[np.argsort(table["position"].to_numpy()[rows], kind="stable")]
-    if count is not None and len(rows) < count:
-        raise InputError(
-            f"trial {trial}: {len(rows)} synthetic images, {count} needed; build and sample more conditions"
-        )
-    return rows[:count]
-
-
 def _conditions_of_trial(
     cohort: Cohort,
     subsets: pd.DataFrame,

@@ -16,11 +16,12 @@ import torch
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.subsets import set_aside, subset_rows
+from scripts.lib.conditions.order import trial_rows
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash, derive_seed
 from scripts.lib.core.stop_requests import TERMINATED, stop_requests
-from scripts.lib.downstream.data import Films, films_of, pool_rows
+from scripts.lib.downstream.data import Films, films_of
 from scripts.lib.downstream.metrics import best_threshold, label_scores, overlap_scores
 from scripts.lib.downstream.models import Network, build_model
 from scripts.lib.downstream.predict import label_probabilities, mask_counts
@@ -142,7 +143,7 @@ def synthetic_films(films: TrialFilms, multiplier: int, setting: Setting, settin
     """Return the first multiplier * n_real pool images of this trial, None for multiplier 0."""
     if multiplier == 0 or films.pool is None:
         return None
-    rows = pool_rows(films.pool.index, setting.trial, multiplier * len(films.real))
+    rows = trial_rows(films.pool.index, setting.trial, multiplier * len(films.real))
     return films_of(films.pool, rows, settings["task"], settings["target"])
 
 
