@@ -13,7 +13,7 @@ from typing import Any
 from scripts.lib.planning.encoders import mgca_pair, proxy_film
 from scripts.lib.planning.networks import autoencoding, denoising, embedding, film, film_encoding, key_of
 
-TRAININGS = ("train_controlnet", "finetune_proxy", "train_dpo")
+TRAININGS = ("train_controlnet", "finetune_generator", "train_dpo")
 
 
 def operations_of(rule: str, unit: str, shape: Mapping[str, Any]) -> float | None:

@@ -1,6 +1,6 @@
 """Test whether more synthetic films help more: correlation and Page's trend test over the synthetic multipliers.
 
-    python -m scripts.test_trend --trials results/tables/trials.csv --out results/tables/trend.csv --metrics f1 dice
+    python -m scripts.measure_trend --trials results/tables/trials.csv --out results/tables/trend.csv --metrics f1 dice
 
 An addition to the paper, whose second hypothesis it tests.
 """

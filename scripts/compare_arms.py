@@ -1,6 +1,6 @@
 """Test every synthetic cell against real films alone: one-tailed t tests, 95 % intervals, Bonferroni and Holm.
 
-    python -m scripts.test_significance --trials results/tables/trials.csv --out results/tables/significance.csv \\
+    python -m scripts.compare_arms --trials results/tables/trials.csv --out results/tables/significance.csv \\
         --test welch --family setting --alpha 0.05 --metrics f1 dice
 """
 

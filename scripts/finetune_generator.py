@@ -1,9 +1,9 @@
 """Train a generator further on the images that a proxy model kept; the result is a generator like any other.
 
-    python -m scripts.finetune_proxy --generator results/generators/controlnet \\
+    python -m scripts.finetune_generator --generator results/generators/controlnet \\
         --pool results/chexpert/pools/proxy-filtered/fraction-0.01/shard-0 \\
         --kept results/chexpert/pools/proxy-filtered/fraction-0.01/kept.parquet --config finetune.json --seed 1 \\
-        --checkpoint-dir results/checkpoints/finetune_proxy --out results/generators/proxy-tuned
+        --checkpoint-dir results/checkpoints/finetune_generator --out results/generators/proxy-tuned
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     generator = open_generator(args.generator)
     chosen = open_kept(args.pool, args.kept)
     identity = resume_identity(
-        "finetune_proxy",
+        "finetune_generator",
         args.config,
         generator.fingerprint,
         *chosen.index["sha256"],
