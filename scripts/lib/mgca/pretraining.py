@@ -99,7 +99,7 @@ def _training_loss(
     watched = model.prototype_layer.weight
 
     def loss(rows: np.ndarray, noise: torch.Generator) -> Tensor:
-        # The optimiser knows how many steps were made, after a restart too.
+        # The optimizer knows how many steps were made, after a restart too.
         done = int(trainer.optimizer.state.get(watched, {}).get("step", 0))
         parts = losses(rows, noise, done * films >= frozen)
         return weights["instance"] * parts.ita + weights["token"] * parts.cta + weights["prototype"] * parts.cpa

@@ -1,6 +1,6 @@
 """Floating point operations of one unit of a stage at a shape (shapes.py), counted on torch's meta device.
 
-All that is left out (the generator's texts, augmentation, the optimiser's step) makes the count smaller, so that operations
+All that is left out (the generator's texts, augmentation, the optimizer's step) makes the count smaller, so that operations
 over a peak are a floor. Unit `film` of a training is a film that is turned into latents once, `check` a held-out pair that
 DPO's monitor judges once.
 """

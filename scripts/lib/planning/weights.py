@@ -92,7 +92,7 @@ def disk_of(config: Mapping[str, Any], rule: str) -> int:
 
 
 def gpu_bytes(config: Mapping[str, Any], rule: str, dataset: str | None) -> int | None:
-    """Return the least bytes of a GPU that a job needs for weights, gradients and optimiser, None where not known."""
+    """Return the least bytes of a GPU that a job needs for weights, gradients and optimizer, None where not known."""
     known = trained_and_held(config, rule, dataset)
     if known is None:
         return None
