@@ -11,13 +11,13 @@
 #   {dataset}/pools/{arm}/fraction-{f}/sheet.png    a sheet of samples for the eye            draw_sheet
 #   proxy/model/  proxy/validation.csv              the proxy model and what it is worth      train_proxy
 #   {dataset}/pools/{arm}/fraction-{f}/kept.parquet what the proxy model keeps of a pool      filter_pool
-#   generators/proxy-tuned/                         the generator trained further on that     finetune_proxy
+#   generators/proxy-tuned/                         the generator trained further on that     finetune_generator
 #   feedback/{captions,sets,assignments}.parquet     what radiologists are shown               sample_rating_sets
 #   feedback/pool/shard-{k}/  feedback/simulated.jsonl   rated films, simulated raters        simulate_ratings
 #   mgca/                                           image encoder matched with reports        pretrain_mgca
 #   {dataset}/trials/{arm}/fraction-{f}/            one table a trial, a row a metric         train_trials
 #   {dataset}/{trials,baselines,summary}.csv        the dataset's results                     summarize_dataset
-#   tables/{trials,baselines,significance,trend,figure2}.csv                                  test_significance
+#   tables/{trials,baselines,significance,trend,figure2}.csv                                  compare_arms
 #   tables/{figure3_trials,figure3_significance,figure3}.csv                                  tabulate_figure3
 #   cost.{csv,png}                                  planned and measured cost of each stage   compare_cost
 #   table1.{csv,md}  figure2.{pdf,png,svg}  figure3.{pdf,png,svg}                             plot_figure2

@@ -41,7 +41,7 @@ def measure(config: dict[str, Any], options: argparse.Namespace) -> Iterator[dic
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.cohort.subsets import draw_ranks
     from scripts.lib.core.seeds import trial_seed
-    from scripts.lib.downstream.predict import choose_device
+    from scripts.lib.downstream.predict import place_trial
     from scripts.lib.downstream.rows import Setting
     from scripts.lib.downstream.trials import run_trial, select_films
 
@@ -50,7 +50,7 @@ def measure(config: dict[str, Any], options: argparse.Namespace) -> Iterator[dic
         metric = config["figures"]["metrics"][settings["task"]]
         cohort, seed = Cohort.open(options.results / dataset / "cohort"), config["study"]["seed"]
         subsets = draw_ranks(cohort.index, cohort.labels, options.trials, True, seed, dataset)
-        device = choose_device(settings["device"], settings["precision"])
+        placement = place_trial(settings)
         for fraction in options.fractions or config["study"]["fractions"]:
             for steps in options.steps:
                 own = {**settings, "budget": {**settings["budget"], "kind": "steps", "steps": steps}}
@@ -59,7 +59,7 @@ def measure(config: dict[str, Any], options: argparse.Namespace) -> Iterator[dic
                     films = select_films(cohort, subsets, None, setting, own)
                     start = time.process_time()
                     with tempfile.TemporaryDirectory() as folder:
-                        rows = run_trial(films, (0,), setting, own, device, Path(folder), torch.__version__)
+                        rows = run_trial(films, (0,), setting, own, placement, Path(folder), torch.__version__)
                     value = next(row["value"] for row in rows if row["metric"] == metric)
                     row = (dataset, fraction, steps, trial, len(films.real), metric, value)
                     yield dict(zip(COLUMNS, (*row, round(time.process_time() - start, 2))))

@@ -17,7 +17,7 @@ from benchmarks.gpu_model import Shape, write_films
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.downstream.data import films_of
 from scripts.lib.downstream.models import build_model
-from scripts.lib.downstream.predict import choose_device, to_images
+from scripts.lib.downstream.predict import place_trial, to_images
 from scripts.lib.downstream.training import Material, Training, read_batches
 from scripts.lib.generators.controlled.control_training import train_control
 from scripts.lib.generators.controlled.generator import open_generator
@@ -96,26 +96,26 @@ def measure_trial(
     """Time the true steps of a downstream training in three equal stretches, reading ahead from the memory map."""
     warm = max(WARM, steps // 4)
     settings = trial_settings(kind, device_name, batch, warm + 3 * steps)
-    device = choose_device(settings["device"], settings["precision"])
+    placement = place_trial(settings)
     listed = films_of(films, np.arange(len(films)), settings["task"], settings["target"])
-    model = build_model(settings, 1, films.resolution, 0).to(device.name, memory_format=torch.channels_last)
-    training = Training(model, Material(listed, None, listed), settings, device, seed=0)
+    model = build_model(settings, 1, films.resolution, 0).to(placement.device, memory_format=torch.channels_last)
+    training = Training(model, Material(listed, None, listed), settings, placement, seed=0)
     model.train()
-    if device.is_gpu:
-        torch.cuda.reset_peak_memory_stats(device.name)
+    if placement.on_gpu:
+        torch.cuda.reset_peak_memory_stats(placement.device)
     ends = []
-    batches = read_batches(training.material, training.mixture, range(warm + 3 * steps), device.is_gpu)
+    batches = read_batches(training.material, training.mixture, range(warm + 3 * steps), placement.on_gpu)
     for number, (images, targets) in enumerate(batches, start=1):
         training._step(images, targets)
         if number >= warm and (number - warm) % steps == 0:
-            synchronize(device.name)
+            synchronize(placement.device)
             ends.append(time.perf_counter())
-    peak = torch.cuda.max_memory_allocated(device.name) if device.is_gpu else 0
+    peak = torch.cuda.max_memory_allocated(placement.device) if placement.on_gpu else 0
     seconds = (np.diff(ends) / steps).tolist()
 
     def step() -> None:
-        with device.autocast():
-            model(to_images(listed.images(np.arange(batch)), device)).float().mean().backward()
+        with placement.autocast():
+            model(to_images(listed.images(np.arange(batch)), placement)).float().mean().backward()
 
     operations = operations_of(step)
     middle = statistics.median(seconds)

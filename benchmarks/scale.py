@@ -85,15 +85,16 @@ def watched(command: list[str], folder: str | Path) -> dict[str, Any]:
 
 def collect_trials(count: int) -> dict[str, Any]:
     """Return processor seconds and peak MB of collecting so many trial tables of six rows, as `collect_tables` does."""
-    from scripts.lib.downstream.rows import TRIAL_COLUMNS
+    from scripts.lib.study.tables import LABELS
+    from scripts.lib.study.tables import TRIALS as REQUIRED
+
+    columns = [*REQUIRED, *LABELS]
 
     with tempfile.TemporaryDirectory() as name:
         for trial in range(count):
-            values = dict.fromkeys(TRIAL_COLUMNS, "0") | {"dataset": "d", "arm": "original", "trial": str(trial)}
-            rows = [
-                ",".join(str((values | {"metric": f"m{number}"})[key]) for key in TRIAL_COLUMNS) for number in range(6)
-            ]
-            (Path(name) / f"{trial}.csv").write_text("\n".join([",".join(TRIAL_COLUMNS), *rows]) + "\n")
+            values = dict.fromkeys(columns, "0") | {"dataset": "d", "arm": "original", "trial": str(trial)}
+            rows = [",".join(str((values | {"metric": f"m{number}"})[key]) for key in columns) for number in range(6)]
+            (Path(name) / f"{trial}.csv").write_text("\n".join([",".join(columns), *rows]) + "\n")
         found = watched([sys.executable, "-m", "scripts.collect_tables", "--tables", f"{name}/{{}}.csv", "--trials", str(count), "--out", f"{name}/all.csv"], name)  # fmt: skip
     return {"tables": count, "cpu_seconds": found["cpu_seconds"], "peak_mb": found["peak_mb"]}
 

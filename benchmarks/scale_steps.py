@@ -81,7 +81,7 @@ def identities(count: int, masks: bool = False) -> Any:
     """Return the conditions of a cell with about `count` images, text or mask rows, built as the workflow builds them."""
     import pandas as pd
 
-    from scripts.lib.conditions.table import Request, build_conditions
+    from scripts.lib.conditions.table import TableRequest, build_conditions
     from scripts.lib.study.config import load_study, stage
 
     number = max(4, count // 25)
@@ -96,7 +96,7 @@ def identities(count: int, masks: bool = False) -> Any:
         settings |= {"task": "segmentation", "target": "pneumothorax", "kinds": {"text": 0.0, "mask": 1.0, "both": 0.0}}
         settings["prompts"] = {"pneumothorax": "pneumothorax", "normal": "normal"}
         settings["transforms"] = stage(load_study([CONFIG]), "conditions", "siim")["transforms"]
-    return build_conditions(cohort, subsets, settings, Request("scale", 1.0, 25, 1, 1))
+    return build_conditions(cohort, subsets, settings, TableRequest("scale", 1.0, 25, 1, 1))
 
 
 def conditions(count: int) -> Any:
@@ -201,11 +201,12 @@ def draw_sheet(folder: Path) -> None:
 
 def read_trial(folder: Path) -> None:
     """train_trials: open the pool, choose the trial's films, read 200 batches of 32."""
-    from scripts.lib.downstream.data import films_of, open_pool, pool_rows
+    from scripts.lib.conditions.order import trial_rows
+    from scripts.lib.downstream.data import films_of, open_pool
     from scripts.lib.downstream.sampler import Mixture
 
     pool = open_pool(shards_of(folder), None, 0, [])
-    rows = pool_rows(pool.index, 0, len(pool))
+    rows = trial_rows(pool.index, 0, len(pool))
     films = films_of(pool, rows, "segmentation", "pneumothorax")
     films.digest()
     mixture = Mixture(1, len(films), 32, "concat", 0.5, 1)

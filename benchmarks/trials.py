@@ -58,21 +58,21 @@ def measure(task: str, settings: dict[str, Any], cohort_folder: str, steps: int)
         from scripts.lib.cohort.store import Cohort
         from scripts.lib.downstream.data import films_of
         from scripts.lib.downstream.models import build_model
-        from scripts.lib.downstream.predict import choose_device
+        from scripts.lib.downstream.predict import place_trial
         from scripts.lib.downstream.training import Material, Training
 
         cohort = Cohort.open(cohort_folder)
         films = films_of(cohort, np.arange(len(cohort)), task, settings["target"])
         model = build_model(settings, 2 if task == "multilabel" else 1, cohort.resolution, 0)
-        device = choose_device(settings["device"], settings["precision"])
-        model.to(device.name, memory_format=torch.channels_last)
-        run = Training(model, Material(films, None, films), settings, device, seed=0)
+        placement = place_trial(settings)
+        model.to(placement.device, memory_format=torch.channels_last)
+        run = Training(model, Material(films, None, films), settings, placement, seed=0)
         run.model.train()
-        clock = time.perf_counter if device.is_gpu else time.process_time
+        clock = time.perf_counter if placement.on_gpu else time.process_time
         times = []
         for step in range(steps + 1):
             run._step(*run.material.read(run.mixture, step))
-            if device.is_gpu:
+            if placement.on_gpu:
                 torch.cuda.synchronize()
             times.append(clock())
     return {"start": time.process_time() - started - (times[-1] - times[0]), "step": (times[-1] - times[0]) / steps}

@@ -37,57 +37,57 @@ rule collect_study:
         "python -m scripts.collect_tables --tables {input:q} --out {output:q} > {log:q} 2>&1"
 
 
-rule test_significance:
+rule compare_arms:
     input:
         "results/tables/trials.csv",
     output:
         "results/tables/significance.csv",
     log:
-        "results/logs/test_significance/study.log",
+        "results/logs/compare_arms/study.log",
     localrule: True
     conda:
         "../envs/main.yaml"
     params:
-        code=code("test_significance"),
+        code=code("compare_arms"),
         options=significance_options(STUDY_FAMILIES),
     message:
         "Test significance"
     shell:
-        "python -m scripts.test_significance --trials {input:q} {params.options} --out {output:q} > {log:q} 2>&1"
+        "python -m scripts.compare_arms --trials {input:q} {params.options} --out {output:q} > {log:q} 2>&1"
 
 
 # A single dataset's summary must not wait for the others, so its tests know no family wider than the dataset.
-use rule test_significance as test_dataset_significance with:
+use rule compare_arms as compare_dataset_arms with:
     input:
         "results/{dataset}/trials.csv",
     output:
         "results/{dataset}/significance.csv",
     log:
-        "results/logs/test_significance/{dataset}.log",
+        "results/logs/compare_arms/{dataset}.log",
     params:
-        code=code("test_significance"),
+        code=code("compare_arms"),
         options=significance_options(DATASET_FAMILIES),
     message:
         "Test significance within {wildcards.dataset}"
 
 
-rule test_trend:
+rule measure_trend:
     input:
         "results/tables/trials.csv",
     output:
         "results/tables/trend.csv",
     log:
-        "results/logs/test_trend/study.log",
+        "results/logs/measure_trend/study.log",
     localrule: True
     conda:
         "../envs/main.yaml"
     params:
-        code=code("test_trend"),
+        code=code("measure_trend"),
         metrics=CONFIG["statistics"]["metrics"],
     message:
         "Test the trend over the multipliers"
     shell:
-        "python -m scripts.test_trend --trials {input:q} --metrics {params.metrics} --out {output:q} > {log:q} 2>&1"
+        "python -m scripts.measure_trend --trials {input:q} --metrics {params.metrics} --out {output:q} > {log:q} 2>&1"
 
 
 rule summarize_dataset:
@@ -172,15 +172,15 @@ rule collect_arms:
         "python -m scripts.collect_tables {params.tables} --out {output:q} > {log:q} 2>&1"
 
 
-use rule test_significance as test_arms_significance with:
+use rule compare_arms as compare_figure_arms with:
     input:
         "results/tables/{figure}_trials.csv",
     output:
         "results/tables/{figure}_significance.csv",
     log:
-        "results/logs/test_significance/{figure}.log",
+        "results/logs/compare_arms/{figure}.log",
     params:
-        code=code("test_significance"),
+        code=code("compare_arms"),
         options=significance_options(DATASET_FAMILIES),
     message:
         "Test significance for {wildcards.figure}"

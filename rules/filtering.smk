@@ -151,7 +151,7 @@ rule draw_kept:
         "--out {output:q} > {log:q} 2>&1"
 
 
-rule finetune_proxy:
+rule finetune_generator:
     input:
         generator="results/generators/controlnet",
         kept=lambda wildcards: f"{pool_of(tuning_cell())}/kept.parquet",
@@ -159,9 +159,9 @@ rule finetune_proxy:
     output:
         directory("results/generators/proxy-tuned"),
     log:
-        "results/logs/finetune_proxy/proxy-tuned.log",
+        "results/logs/finetune_generator/proxy-tuned.log",
     benchmark:
-        "results/benchmarks/finetune_proxy/proxy-tuned.tsv"
+        "results/benchmarks/finetune_generator/proxy-tuned.tsv"
     priority: 85
     conda:
         "../envs/main.yaml"
@@ -173,15 +173,15 @@ rule finetune_proxy:
         runtime=lasting(2880),
     params:
         launch=launch_several,
-        code=code("finetune_proxy"),
+        code=code("finetune_generator"),
         config=stage("finetune"),
         pool=lambda wildcards: pool_shards(tuning_cell()),
         seed=f"--seed {STUDY['seed']}",
-        checkpoints="results/checkpoints/finetune_proxy",
+        checkpoints="results/checkpoints/finetune_generator",
     message:
         "Fine-tune the generator on what the proxy model kept"
     shell:
-        "{params.launch} -m scripts.finetune_proxy --generator {input.generator:q} --pool {params.pool:q} "
+        "{params.launch} -m scripts.finetune_generator --generator {input.generator:q} --pool {params.pool:q} "
         "--kept {input.kept:q} --config {params.config:q} {params.seed} --threads {threads} "
         "--checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 

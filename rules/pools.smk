@@ -127,7 +127,7 @@ STUDY_FAMILIES = [*DATASET_FAMILIES, "task", "study"]
 
 
 def significance_options(families):
-    """The options of test_significance; a family wider than these is narrowed to the widest of them."""
+    """The options of compare_arms; a family wider than these is narrowed to the widest of them."""
     chosen = CONFIG["statistics"]
     family = chosen["family"] if chosen["family"] in families else families[-1]
     return (

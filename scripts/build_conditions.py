@@ -31,11 +31,11 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.conditions.table import Request, build_conditions
+    from scripts.lib.conditions.table import TableRequest, build_conditions
 
     cohort = Cohort.open(args.cohort)
     dataset = cohort.meta["dataset"]
-    request = Request(dataset, args.fraction, args.multiplier, args.trials, args.seed)
+    request = TableRequest(dataset, args.fraction, args.multiplier, args.trials, args.seed)
     try:
         table = build_conditions(cohort, pd.read_parquet(args.subsets), args.config, request)
     except InputError as error:

@@ -36,11 +36,11 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.evidence.tables import FIGURE2, TESTS, read_table
     from scripts.lib.plotting.figure1 import draw_figure1
-    from scripts.lib.plotting.stages import Material, study_stages
+    from scripts.lib.plotting.stages import StageMaterial, study_stages
     from scripts.lib.plotting.style import save
 
     pairs = [entry.split("=", 1) for entry in args.cohorts]
-    material = Material(
+    material = StageMaterial(
         cohorts={name: Cohort.open(folder) for name, folder in pairs},
         figure2=read_table(args.table, FIGURE2, optional=FIGURE2),
         significance=read_table(args.significance, TESTS, optional=TESTS),

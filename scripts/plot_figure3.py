@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.evidence.tables import FIGURE2, read_table
-    from scripts.lib.plotting.figure3 import Sample, choose_samples, draw_figure3
+    from scripts.lib.plotting.figure3 import ScoredImage, choose_samples, draw_figure3
     from scripts.lib.plotting.style import save
 
     table = read_table(args.table, FIGURE2, optional=FIGURE2)
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = choose_samples(scores, pd.read_parquet(args.kept), labels, chosen["samples"])
     # The rows of the scores are those of the pool's shards, in order.
     images = Cohort.open(args.pool).images(rows.index.to_numpy())
-    samples = [Sample(*line) for line in zip(images, rows["label"], rows["score"], rows["kept"])]
+    samples = [ScoredImage(*line) for line in zip(images, rows["label"], rows["score"], rows["kept"])]
     figure = draw_figure3(table, samples, chosen["names"], args.config["width_mm"])
     save(figure, args.out, args.config["dpi"])
 

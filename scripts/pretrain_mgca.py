@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from scripts.lib.core.seeds import content_hash
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
-from scripts.lib.study.config import to_json
-from scripts.lib.study.fingerprint import fingerprint
+from scripts.lib.training.identity import resume_identity
 from scripts.lib.training.options import add_foundation, add_training
 
 
@@ -29,7 +28,6 @@ def main(argv: list[str] | None = None) -> None:
     with lean_imports():
         from scripts.lib.mgca.pairs import check_pairs, read_pairs
         from scripts.lib.mgca.pretraining import first_weights, train_mgca, validate, write_mgca
-        from scripts.lib.study.versions import versions
         from scripts.lib.training.checkpoints import Checkpoints, publish
         from scripts.lib.training.devices import place
         from scripts.lib.training.settings import Section
@@ -39,9 +37,8 @@ def main(argv: list[str] | None = None) -> None:
         pairs = read_pairs(args.cohorts, None, settings, args.resolution)
         check_pairs(pairs, args.cohorts)
         held_out = read_pairs(args.cohorts, "validate", settings, args.resolution)
-        code = fingerprint("scripts.pretrain_mgca") + versions("pretrain_mgca")
         data = content_hash(pairs.content, first_weights(settings))
-        identity = content_hash(code, to_json(args.config), data, args.seed)
+        identity = resume_identity("pretrain_mgca", args.config, data, args.seed)
         checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
         model, tokenizer = train_mgca(pairs, settings, args.resolution, args.seed, placement, checkpoints)
         with publish(args.out, placement, checkpoints) as folder:

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from scripts.lib.core.seeds import content_hash
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
-from scripts.lib.study.config import to_json
-from scripts.lib.study.fingerprint import fingerprint
+from scripts.lib.training.identity import resume_identity
 
 CHECKPOINTS = Path("results/checkpoints/sample_pool")
 
@@ -45,7 +44,6 @@ def main(argv: list[str] | None = None) -> None:
         from scripts.lib.training.devices import place
 
         generator = open_generator(args.generator)
-    from scripts.lib.study.versions import versions
     from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "sampling")
@@ -53,9 +51,9 @@ def main(argv: list[str] | None = None) -> None:
     sampler = Sampler(generator, conditions.cohort.structures, settings, args.seed, place(settings))
     chosen = conditions.table
     tokenize(list(chosen["prompt"].dropna().unique()), generator.tokenizer)  # warns once of all prompts that are cut
-    identity = content_hash(
-        fingerprint("scripts.sample_pool") + versions("sample_pool"),
-        to_json(args.config),
+    identity = resume_identity(
+        "sample_pool",
+        args.config,
         generator.fingerprint,
         generator.lineage,
         args.seed,

@@ -24,12 +24,13 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.downstream.baselines import baseline_rows
-    from scripts.lib.downstream.rows import BASELINE_COLUMNS, write_table
+    from scripts.lib.downstream.rows import write_table
     from scripts.lib.downstream.settings import check_settings
+    from scripts.lib.study.tables import BASELINES, LABELS
 
     check_settings(args.config)
     rows = baseline_rows(Cohort.open(args.cohort), args.dataset, args.config)
-    write_table(args.out, rows, BASELINE_COLUMNS)
+    write_table(args.out, rows, [*BASELINES, *LABELS])
 
 
 if __name__ == "__main__":

@@ -23,9 +23,10 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
 
     from scripts.lib.evidence import tables
+    from scripts.lib.study.tables import BASELINES, LABELS, TRIALS
 
-    trials = tables.read_table(args.trials, [*tables.TRIALS, *tables.LABELS])
-    baselines = tables.read_table(args.baselines, tables.BASELINES)
+    trials = tables.read_table(args.trials, [*TRIALS, *LABELS])
+    baselines = tables.read_table(args.baselines, BASELINES)
     tests = tables.read_table(args.significance, tables.SIGNIFICANCE)
     table = tables.figure2(trials, baselines, tests, args.config)
     with atomic_file(args.out) as path:

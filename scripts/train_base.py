@@ -9,10 +9,8 @@ and ends with the same weights.
 
 from __future__ import annotations
 
-from scripts.lib.core.seeds import content_hash
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
-from scripts.lib.study.config import to_json
-from scripts.lib.study.fingerprint import fingerprint
+from scripts.lib.training.identity import resume_identity
 from scripts.lib.training.options import add_foundation, add_training
 
 
@@ -28,7 +26,6 @@ def main(argv: list[str] | None = None) -> None:
 
     with lean_imports():
         from scripts.lib.generators.controlled.foundation import train_foundation, write_foundation
-        from scripts.lib.study.versions import versions
         from scripts.lib.training.checkpoints import Checkpoints, publish
         from scripts.lib.training.devices import place
         from scripts.lib.training.films import foundation_films
@@ -37,9 +34,9 @@ def main(argv: list[str] | None = None) -> None:
         settings = Section(args.config, "base")
         placement = place(settings, shared=True)
         films = foundation_films(args.cohorts, args.resolution)
-        identity = content_hash(
-            fingerprint("scripts.train_base") + versions("train_base"),
-            to_json(args.config),
+        identity = resume_identity(
+            "train_base",
+            args.config,
             films.content,
             args.seed,
         )

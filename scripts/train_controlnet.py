@@ -12,10 +12,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.core.seeds import content_hash
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
-from scripts.lib.study.config import to_json
-from scripts.lib.study.fingerprint import fingerprint
+from scripts.lib.training.identity import resume_identity
 from scripts.lib.training.options import add_training
 
 
@@ -34,7 +32,6 @@ def main(argv: list[str] | None = None) -> None:
         from scripts.lib.cohort.store import Cohort
         from scripts.lib.generators.controlled.control_training import train_control, write_generator
         from scripts.lib.generators.controlled.generator import open_generator
-        from scripts.lib.study.versions import versions
         from scripts.lib.training.checkpoints import Checkpoints, publish
         from scripts.lib.training.devices import place
         from scripts.lib.training.films import masked_rows
@@ -45,9 +42,9 @@ def main(argv: list[str] | None = None) -> None:
         cohort = Cohort.open(args.cohort)
         rows, content = masked_rows(cohort)
         base = open_generator(args.base)
-        identity = content_hash(
-            fingerprint("scripts.train_controlnet") + versions("train_controlnet"),
-            to_json(args.config),
+        identity = resume_identity(
+            "train_controlnet",
+            args.config,
             base.fingerprint,
             content,
             args.seed,

@@ -12,10 +12,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.core.seeds import content_hash
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
-from scripts.lib.study.config import to_json
-from scripts.lib.study.fingerprint import fingerprint
+from scripts.lib.training.identity import resume_identity
 from scripts.lib.training.options import add_training, refuse_same
 
 
@@ -46,7 +44,6 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.generators.controlled.preference_pairs import find_pairs
     from scripts.lib.generators.controlled.preference_report import COLUMNS, refuse_shared
     from scripts.lib.generators.controlled.preference_training import MONITOR, tune
-    from scripts.lib.study.versions import versions
     from scripts.lib.training.checkpoints import Checkpoints, publish
     from scripts.lib.training.devices import place
     from scripts.lib.training.settings import Section
@@ -59,9 +56,9 @@ def main(argv: list[str] | None = None) -> None:
     refuse_shared(report.sets, [*train.sets, *heldout.sets], str(args.report))
     placement = place(settings, shared=True)
     generator = open_generator(args.generator)
-    identity = content_hash(
-        fingerprint("scripts.train_dpo") + versions("train_dpo"),
-        to_json(args.config),
+    identity = resume_identity(
+        "train_dpo",
+        args.config,
         generator.fingerprint,
         *pool.index["sha256"],
         *pool.index["report"].fillna(""),

@@ -9,10 +9,8 @@ and ends with the same weights.
 
 from __future__ import annotations
 
-from scripts.lib.core.seeds import content_hash
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
-from scripts.lib.study.config import to_json
-from scripts.lib.study.fingerprint import fingerprint
+from scripts.lib.training.identity import resume_identity
 from scripts.lib.training.options import add_foundation, add_training
 
 
@@ -25,7 +23,6 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
 
     from scripts.lib.filters.proxy.small import train_clip, write_clip
-    from scripts.lib.study.versions import versions
     from scripts.lib.training.checkpoints import Checkpoints, publish
     from scripts.lib.training.devices import place
     from scripts.lib.training.films import foundation_films
@@ -35,9 +32,9 @@ def main(argv: list[str] | None = None) -> None:
     placement = place(settings, shared=True)
     films = foundation_films(args.cohorts, args.resolution)
     own = settings["train"]
-    identity = content_hash(
-        fingerprint("scripts.train_proxy") + versions("train_proxy"),
-        to_json(own),
+    identity = resume_identity(
+        "train_proxy",
+        own,
         settings["precision"],
         films.content,
         args.seed,

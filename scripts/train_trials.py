@@ -53,20 +53,21 @@ def train(args: Namespace) -> None:
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.core.seeds import trial_seed
     from scripts.lib.downstream.data import label_names, open_pool
-    from scripts.lib.downstream.predict import choose_device
-    from scripts.lib.downstream.rows import TRIAL_COLUMNS, Setting, write_table
+    from scripts.lib.downstream.predict import place_trial
+    from scripts.lib.downstream.rows import Setting, write_table
     from scripts.lib.downstream.trials import run_trial, select_films
     from scripts.lib.study.fingerprint import fingerprint
+    from scripts.lib.study.tables import LABELS, TRIALS
 
     seed = trial_seed(args.seed, args.dataset, args.trial)
     setting = Setting(args.dataset, args.arm, args.fraction, args.trial, seed)
     pool = open_pool(args.pool, args.kept, args.trial, label_names(args.config)) if args.pool else None
     films = select_films(Cohort.open(args.cohort), pd.read_parquet(args.subsets), pool, setting, args.config)
-    device = choose_device(args.config["device"], args.config["precision"])
+    placement = place_trial(args.config)
     code = f"{fingerprint('scripts.train_trials')} torch {torch.__version__}"
-    rows = run_trial(films, args.multipliers, setting, args.config, device, args.checkpoint_dir, code)
+    rows = run_trial(films, args.multipliers, setting, args.config, placement, args.checkpoint_dir, code)
     noted = [row | {"note": "; ".join(filter(None, [row["note"], args.note]))} for row in rows]
-    write_table(args.out, noted, TRIAL_COLUMNS)
+    write_table(args.out, noted, [*TRIALS, *LABELS])
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scripts import build_conditions as command
 from scripts.lib.cohort.subsets import draw_ranks, subset_rows
 from scripts.lib.conditions.masks import render, side_of
+from scripts.lib.conditions.order import trial_rows
 from scripts.lib.conditions.prompts import balancing_labels, label_prompts, null_text, spread, with_side
-from scripts.lib.conditions.table import trial_rows
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash
 from tests.helpers.conditions_films import (
@@ -257,7 +257,7 @@ def test_faults_of_sizes(chexpert, candid, tmp_path):
     with pytest.raises(InputError, match="set conditions.positive_share to 1"):
         build(rare, CANDID | {"positive_share": 0.5})
     table, _ = build(candid, CANDID, multiplier=1)
-    with pytest.raises(InputError, match="trial 0: 40 synthetic images, 41 needed"):
+    with pytest.raises(InputError, match="trial 0: 40 synthetic images, but 41 are needed"):
         trial_rows(table, 0, 41)
 
 

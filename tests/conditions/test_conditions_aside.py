@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scripts.lib.cohort.subsets import draw_ranks, set_aside, subset_rows
-from scripts.lib.conditions.table import trial_rows
+from scripts.lib.conditions.order import trial_rows
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import trial_seed
 from scripts.lib.downstream.rows import Setting

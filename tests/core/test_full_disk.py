@@ -75,10 +75,12 @@ def write_generator_checkpoint(folder: Path, count: int) -> None:
 def write_trial_checkpoint(folder: Path, count: int) -> None:
     from torch import nn, optim
 
-    from scripts.lib.downstream.checkpoint import Progress, save_checkpoint
+    from scripts.lib.downstream.checkpoint import Progress, state_of
+    from scripts.lib.training.checkpoints import Checkpoints
 
     model = nn.Linear(count // 4, 1, bias=False)
-    save_checkpoint(folder / "state", "f", model, optim.SGD(model.parameters()), Progress(step=count))
+    state = state_of(model, optim.SGD(model.parameters()), Progress(step=count))
+    Checkpoints(folder / "state", "f", 1.0).save("multiplier-1", count, state)
 
 
 WRITERS = [write_file, write_folder, write_cohort, write_generator_checkpoint, write_trial_checkpoint]

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from scripts.lib.cohort.subsets import set_aside
+from scripts.lib.conditions.order import trial_rows
 from scripts.lib.core.errors import InputError
-from scripts.lib.downstream.data import films_of, pool_rows
+from scripts.lib.downstream.data import films_of
 from scripts.lib.downstream.sampler import Mixture
 from tests.helpers.downstream_films import LABELS, write_films
 
@@ -18,11 +19,11 @@ from tests.helpers.downstream_films import LABELS, write_films
 def test_the_pool_of_a_trial_is_its_own_rows_by_position() -> None:
     index = pd.DataFrame({"trial": [1, 1, 0, 1, 0, -1], "position": [3, 2, 1, 0, 0, 5]})
     # trial 1 sees rows 0, 1, 3 with positions 3, 2, 0: in order 3, 1, 0; an image of no trial (-1) serves none
-    assert pool_rows(index, 1, 3).tolist() == [3, 1, 0]
-    assert pool_rows(index, 1, 2).tolist() == [3, 1]
-    assert pool_rows(index, 0, 2).tolist() == [4, 2]
-    with pytest.raises(InputError, match="holds 3 images for trial 1, but 4"):
-        pool_rows(index, 1, 4)
+    assert trial_rows(index, 1, 3).tolist() == [3, 1, 0]
+    assert trial_rows(index, 1, 2).tolist() == [3, 1]
+    assert trial_rows(index, 0, 2).tolist() == [4, 2]
+    with pytest.raises(InputError, match="trial 1: 3 synthetic images, but 4"):
+        trial_rows(index, 1, 4)
 
 
 def test_targets_are_labels_with_gaps_or_masks(tmp_path: Path) -> None:

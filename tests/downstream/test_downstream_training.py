@@ -10,14 +10,16 @@ import pytest
 import torch
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.downstream.checkpoint import Progress, load_checkpoint, save_checkpoint
+from scripts.lib.downstream.checkpoint import Progress, restore, state_of
 from scripts.lib.downstream.data import Films, films_of
 from scripts.lib.downstream.models import build_model
-from scripts.lib.downstream.predict import Device, choose_device, label_probabilities, mask_counts
-from scripts.lib.downstream.training import Material, Training, make_optimiser, read_batches
+from scripts.lib.downstream.predict import label_probabilities, mask_counts, place_trial
+from scripts.lib.downstream.training import Material, Training, make_optimizer, read_batches
+from scripts.lib.training.checkpoints import Checkpoints
+from scripts.lib.training.devices import Placement
 from tests.helpers.downstream_films import settings_for, write_films, write_pool
 
-CPU = Device(torch.device("cpu"), False)
+CPU = Placement(torch.device("cpu"), torch.float32)
 
 
 class Killed(Exception):
@@ -48,6 +50,11 @@ def training(folder: Path, task: str, synthetic: int = 12, **changes: Any) -> Tr
     return Training(model, material, settings, CPU, seed=3)
 
 
+def run(one: Training, folder: Path) -> int:
+    """Run a training whose checkpoints lie in this folder; return the steps done."""
+    return one.run(Checkpoints(folder, "key", one.settings["checkpoint_seconds"]), "state")
+
+
 def weights(run: Training) -> list[torch.Tensor]:
     return list(run.model.state_dict().values())
 
@@ -70,35 +77,39 @@ def test_a_killed_training_ends_with_the_same_weights(folder: Path, tmp_path: Pa
     # 20 films in batches of 4: 5 steps an epoch, 15 in three epochs
     changes = {"budget": {"kind": kind, "steps": 9}, "optimizer": {"name": name}, "checkpoint_seconds": 0}
     whole = training(folder, "segmentation", **changes)
-    assert whole.run(tmp_path / "whole", "key") == (9 if kind == "steps" else 15)
+    assert run(whole, tmp_path / "whole") == (9 if kind == "steps" else 15)
     broken = training(folder, "segmentation", **changes)
     stop_after(broken, 7)
     with pytest.raises(Killed):
-        broken.run(tmp_path / "broken", "key")
+        run(broken, tmp_path / "broken")
     resumed = training(folder, "segmentation", **changes)
     stop_after(resumed, 99)
-    resumed.run(tmp_path / "broken", "key")
+    run(resumed, tmp_path / "broken")
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
 
 
 def test_a_checkpoint_of_another_key_or_a_damaged_one_is_not_used(folder: Path, tmp_path: Path) -> None:
-    run = training(folder, "classification")
+    one = training(folder, "classification")
     path = tmp_path / "state.safetensors"
-    save_checkpoint(path, "key", run.model, run.optimiser, Progress(step=3, best_loss=0.5, stale_epochs=1))
-    found = load_checkpoint(path, "key", run.model, run.optimiser)
-    assert (found.step, found.best_loss, found.stale_epochs) == (3, 0.5, 1)
-    assert load_checkpoint(path, "other", run.model, run.optimiser).step == 0
+    progress = Progress(step=3, best_loss=0.1, stale_epochs=1)
+    Checkpoints(tmp_path, "key", 0).save("state", 3, state_of(one.model, one.optimizer, progress))
+
+    def found(key: str, where: Path = tmp_path) -> Progress:
+        return restore(Checkpoints(where, key, 0).load("state"), one.model, one.optimizer)
+
+    assert (found("key").step, found("key").best_loss, found("key").stale_epochs) == (3, 0.1, 1)
+    assert found("other").step == 0
     path.write_bytes(path.read_bytes()[:100])
-    assert load_checkpoint(path, "key", run.model, run.optimiser).step == 0
-    assert load_checkpoint(tmp_path / "none", "key", run.model, run.optimiser).step == 0
+    assert found("key").step == 0
+    assert found("key", tmp_path / "none").step == 0
 
 
 def test_every_cell_has_the_same_steps_or_the_same_epochs(folder: Path, tmp_path: Path) -> None:
     none = tmp_path / "none"
-    assert [training(folder, "classification", made).run(none, "") for made in (0, 4, 12)] == [4, 4, 4]
+    assert [run(training(folder, "classification", made), none) for made in (0, 4, 12)] == [4, 4, 4]
     epochs = {"budget": {"kind": "epochs", "epochs": 2, "patience": 5}}
     # 8, 12 and 20 films in batches of 4, twice
-    assert [training(folder, "classification", made, **epochs).run(none, "") for made in (0, 4, 12)] == [4, 6, 10]
+    assert [run(training(folder, "classification", made, **epochs), none) for made in (0, 4, 12)] == [4, 6, 10]
 
 
 def test_early_stopping_keeps_the_best_weights(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,11 +121,9 @@ def test_early_stopping_keeps_the_best_weights(folder: Path, tmp_path: Path, mon
         return next(losses)
 
     monkeypatch.setattr("scripts.lib.downstream.training.mean_loss", falling)
-    run = training(folder, "classification", 0, budget={"kind": "epochs", "epochs": 5, "patience": 2})
-    assert (
-        run.run(tmp_path / "none", "") == 8
-    )  # four epochs of two steps: 1.0 is the best, then two without a lower one
-    assert torch.equal(run.model.body.head.weight, seen[1])
+    one = training(folder, "classification", 0, budget={"kind": "epochs", "epochs": 5, "patience": 2})
+    assert run(one, tmp_path / "none") == 8  # four epochs of two steps: 1.0 is the best, then two without a lower one
+    assert torch.equal(one.model.body.head.weight, seen[1])
     assert not torch.equal(seen[1], seen[3])
 
 
@@ -129,18 +138,18 @@ def test_reading_ahead_changes_nothing(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adamw", "AdamW"), ("adam", "Adam"), ("sgd", "SGD")])
-def test_the_optimiser_is_the_one_that_was_asked_for(name: str, kind: str) -> None:
+def test_the_optimizer_is_the_one_that_was_asked_for(name: str, kind: str) -> None:
     settings = settings_for("classification", optimizer={"name": name})
-    optimiser = make_optimiser(build_model(settings, 1, 16, 0), settings)
-    assert type(optimiser).__name__ == kind
-    assert optimiser.param_groups[0]["weight_decay"] == 0.01
+    optimizer = make_optimizer(build_model(settings, 1, 16, 0), settings)
+    assert type(optimizer).__name__ == kind
+    assert optimizer.param_groups[0]["weight_decay"] == 0.01
 
 
 def test_divergence_is_one_line(folder: Path, tmp_path: Path) -> None:
-    run = training(folder, "classification", optimizer={"learning_rate": 10.0})
-    run.model.body.head.weight.data.fill_(torch.nan)
+    one = training(folder, "classification", optimizer={"learning_rate": 10.0})
+    one.model.body.head.weight.data.fill_(torch.nan)
     with pytest.raises(InputError, match="diverged to NaN weights; lower optimizer.learning_rate = 10.0"):
-        run.run(tmp_path / "none", "")
+        run(one, tmp_path / "none")
 
 
 def test_predictions_are_those_of_the_model_at_rest(folder: Path) -> None:
@@ -160,6 +169,6 @@ def test_predictions_are_those_of_the_model_at_rest(folder: Path) -> None:
 
 def test_a_gpu_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device("auto", "auto") == Device(torch.device("cpu"), False)
-    with pytest.raises(InputError, match="device = 'cuda:1', but torch finds no GPU"):
-        choose_device("cuda:1", "fp32")
+    assert place_trial({"device": "auto", "precision": "auto"}) == Placement(torch.device("cpu"), torch.float32)
+    with pytest.raises(InputError, match="trials.device = 'cuda:1', but this machine has no usable GPU"):
+        place_trial({"device": "cuda:1", "precision": "fp32"})

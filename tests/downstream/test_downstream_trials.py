@@ -180,7 +180,7 @@ def test_multipliers_are_prefixes_and_trials_differ(inputs: tuple) -> None:
     for small, large in zip(parts, parts[1:]):
         np.testing.assert_array_equal(small.rows, large.rows[: len(small)])
     assert synthetic_films(films, 0, setting, settings) is None
-    with pytest.raises(InputError, match="the pool holds 40 images for trial 0, but 50"):
+    with pytest.raises(InputError, match="trial 0: 40 synthetic images, but 50"):
         synthetic_films(films, 5, setting, settings)
     other, second, _ = select(inputs, inputs[2], trial=1)
     assert set(other.real.rows) != set(films.real.rows)
@@ -224,7 +224,7 @@ def test_one_class_in_the_test_split_leaves_the_value_empty(tmp_path: Path) -> N
         ("original", (0, 2), "expected numbers above 0"),
         ("original", (2, 2), "expected different whole numbers"),
         ("original", (-1,), "expected different whole numbers"),
-        ("original", (5,), "the pool holds 40 images"),
+        ("original", (5,), "trial 0: 40 synthetic images"),
     ],
 )
 def test_multipliers_that_make_no_sense(

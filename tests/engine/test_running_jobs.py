@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.engine.jobs import MARK, Job, generic_jobs, local_jobs, refuse_running_jobs, slurm_jobs
+from scripts.lib.engine.jobs import MARK, RunningJob, generic_jobs, local_jobs, refuse_running_jobs, slurm_jobs
 from scripts.lib.engine.locks import clear_stale_locks
 from scripts.lib.engine.records import others
 from tests.helpers.held_workflow import wait_until
@@ -64,9 +64,9 @@ def test_only_jobs_that_a_snakemake_sent_from_this_folder_count(folder: Path) ->
     ]
     command(folder, "squeue", 'echo "$*" > asked\n' + "\n".join(f"echo '{row}'" for row in rows))
     assert slurm_jobs(folder) == [
-        Job("7", "train_base", "RUNNING", NAME),
-        Job("8_[0-2]", "sample_pool", "PENDING", f"prefix_{NAME}"),
-        Job("9", "job", "COMPLETING", NAME),
+        RunningJob("7", "train_base", "RUNNING", NAME),
+        RunningJob("8_[0-2]", "sample_pool", "PENDING", f"prefix_{NAME}"),
+        RunningJob("9", "job", "COMPLETING", NAME),
     ]
     assert (folder / "asked").read_text().startswith("--me --noheader --format=")
 
@@ -136,7 +136,7 @@ def test_jobs_of_a_scheduler_are_asked_for_one_by_one(folder: Path) -> None:
         (notes / name).write_text(json.dumps({"external_jobid": job and str(job)}))
     (notes / "e").write_text("torn")
     status = command(folder, "bstat", 'echo "$1" >> asked; if [ "$1" = 31 ]; then echo running; else echo failed; fi')
-    assert generic_jobs(folder / ".snakemake", str(status)) == [Job("31", "job")]
+    assert generic_jobs(folder / ".snakemake", str(status)) == [RunningJob("31", "job")]
     assert (folder / "asked").read_text() == "31\n32\n"
     facts = {"executor": "cluster-generic", "status": str(status), "cancel": "/opt/my tools/bkill"}
     with (
@@ -184,8 +184,8 @@ def test_processes_of_a_killed_run_are_found_and_nothing_else(
         wait_until(lambda: len(psutil.Process(processes[0].pid).children()) == 1)
         assert local_jobs(run) == sorted(
             [
-                Job(str(processes[0].pid), "train_trials", "process"),
-                Job(str(processes[1].pid), "train_base", "process"),
+                RunningJob(str(processes[0].pid), "train_trials", "process"),
+                RunningJob(str(processes[1].pid), "train_base", "process"),
             ],
             key=lambda found: int(found.name),
         )

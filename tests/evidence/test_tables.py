@@ -7,21 +7,20 @@ import pandas as pd
 import pytest
 
 from scripts import collect_tables, summarize_dataset, tabulate_figure2
-from scripts import test_significance as significance_command
-from scripts import test_trend as trend_command
+from scripts import compare_arms as significance_command
+from scripts import measure_trend as trend_command
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.statistics import significance
 from scripts.lib.evidence.tables import (
-    BASELINES,
     FIGURE2,
     SIGNIFICANCE,
-    TRIALS,
     collect,
     figure2,
     read_table,
     summarize,
     write_table,
 )
+from scripts.lib.study.tables import BASELINES, TRIALS
 
 FIGURES = {
     "arm": "original",

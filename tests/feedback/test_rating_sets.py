@@ -171,7 +171,7 @@ def test_controls_are_real_films_of_one_caption(drawn, cohorts):
 
 
 def test_the_pool_takes_the_conditions(drawn, cohorts):
-    from scripts.lib.conditions.table import trial_rows
+    from scripts.lib.conditions.order import trial_rows
     from scripts.lib.generators.shards import Conditions
 
     conditions = Conditions(drawn[0], cohorts[1])

@@ -15,8 +15,9 @@ from PIL import Image
 from scripts.draw_kept import main as draw_main
 from scripts.filter_pool import main as filter_main
 from scripts.lib.cohort.store import Cohort
+from scripts.lib.conditions.order import trial_rows
 from scripts.lib.core.errors import InputError
-from scripts.lib.downstream.data import films_of, pool_rows
+from scripts.lib.downstream.data import films_of
 from scripts.lib.filters.kept_view import open_kept
 from scripts.lib.filters.proxy.extremes import pick_extremes
 from scripts.lib.filters.proxy.keeping import keep_best, kept_count
@@ -156,15 +157,15 @@ def test_a_kept_pool_is_read_as_a_pool(tmp_path: Path) -> None:
     assert view.index["image_id"].tolist() == table["image_id"].tolist()
     for trial in (0, 1):
         count = int((table["trial"] == trial).sum())
-        rows = pool_rows(view.index, trial, count)
+        rows = trial_rows(view.index, trial, count)
         assert view.index["position"].iloc[rows].tolist() == list(range(count))
         films = films_of(view, rows, "classification", "edema")
         names = view.index["image_id"].iloc[rows].tolist()
         places = [whole.index["image_id"].tolist().index(name) for name in names]
         np.testing.assert_array_equal(films.images(np.arange(count)), whole.images(places))
         assert films.labels[:, 0].tolist() == [float(name.startswith("edema")) for name in names]
-        with pytest.raises(InputError, match=f"holds {count} images"):
-            pool_rows(view.index, trial, count + 1)
+        with pytest.raises(InputError, match=f"{count} synthetic images, but"):
+            trial_rows(view.index, trial, count + 1)
     table.loc[0, "sample"] = 999
     table.to_parquet(kept)
     with pytest.raises(InputError, match="is not in"):

@@ -96,10 +96,10 @@ def test_a_side_that_is_no_multiple_of_32_is_refused(tmp_path: Path) -> None:
 
 
 def test_films_without_reports_are_refused() -> None:
-    from scripts.lib.training.films import Films
+    from scripts.lib.training.films import FoundationFilms
     from scripts.lib.training.settings import Section
     from tests.helpers.proxy_models import CPU
 
-    nothing = Films(films(3), [None, "n/a", ""], "content")
+    nothing = FoundationFilms(films(3), [None, "n/a", ""], "content")
     with pytest.raises(InputError, match="0 films of the foundation cohorts have a report"):
         small.train_clip(nothing, Section(PROXY["train"], "proxy.train"), 1, CPU, None)

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.evidence.tables import FIGURE2, SIGNIFICANCE, TESTS, TRIALS, read_table
+from scripts.lib.evidence.tables import FIGURE2, SIGNIFICANCE, TESTS, read_table
 from scripts.lib.filters.proxy.kept_table import COLUMNS as KEPT
 from scripts.lib.filters.proxy.kept_table import read_kept_table
 from scripts.lib.filters.proxy.usable import COLUMNS as VALIDATION
 from scripts.lib.filters.proxy.usable import read_validation
 from scripts.lib.formats.csv_text import read_columns, read_text
+from scripts.lib.study.tables import TRIALS
 
 SIGNIFICANT = "siim,dice,0.1,original,2,0.0123,{},\n"
 TRIAL = "siim,segmentation,dice,0.1,real,0,{},{},40,0,{}\n"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from scripts import finetune_proxy, train_controlnet
+from scripts import finetune_generator, train_controlnet
 from scripts.lib.cohort.store import pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
@@ -63,7 +63,7 @@ def tune(tree, out, **changes):
     pool = ["--pool", str(tree / "pool" / "shard-0"), "--kept", str(tree / "pool" / "kept.parquet")]
     config = ["--config", json.dumps({**FINETUNE, **changes}), "--seed", "1"]
     places = ["--checkpoint-dir", str(tree / f"check-{out}"), "--out", str(tree / "generators" / out)]
-    finetune_proxy.main(["--generator", str(tree / "generators" / "controlnet"), *pool, *config, *places])
+    finetune_generator.main(["--generator", str(tree / "generators" / "controlnet"), *pool, *config, *places])
     return tree / "generators" / out
 
 

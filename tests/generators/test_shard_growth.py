@@ -18,7 +18,8 @@ from benchmarks import scale_steps
 from benchmarks.scale import ROOT, study_of
 from scripts.collect_tables import numbered
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.downstream.data import films_of, open_pool, pool_rows
+from scripts.lib.conditions.order import trial_rows
+from scripts.lib.downstream.data import films_of, open_pool
 from scripts.lib.filters.proxy.scores import KEPT, READ
 from scripts.lib.generators.shards import Conditions, open_conditions, shard_rows
 from scripts.lib.plotting.sheet import group_names, leading_films, pick_films
@@ -104,7 +105,7 @@ def test_a_trial_reads_no_row_of_another_trial(pools, tmp_path):
     whole, own = Cohort.open(shards), open_pool(shards, None, 1, ["edema"])
     assert set(own.index["trial"]) == {1} and len(own) == 200
     assert list(own.index.columns) == ["trial", "position", "sha256", "mask_sha256", "edema"]
-    there, here = pool_rows(whole.index, 1, 150), pool_rows(own.index, 1, 150)
+    there, here = trial_rows(whole.index, 1, 150), trial_rows(own.index, 1, 150)
     assert (own.images(here) == whole.images(there)).all() and len(np.unique(own.images(here)[:, 0, 0])) > 50
     for task, target in (("segmentation", "heart"), ("multilabel", ["edema"])):
         digests = [films_of(pool, rows, task, target).digest() for pool, rows in ((whole, there), (own, here))]

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from scripts import finetune_proxy, sample_pool, train_controlnet, train_dpo
+from scripts import finetune_generator, sample_pool, train_controlnet, train_dpo
 from scripts.lib.generators.controlled.generator import open_generator
 from scripts.lib.generators.controlled.layout import read_notes
 from scripts.lib.generators.sampling import Request, Sampler
@@ -74,7 +74,7 @@ def images(folder, guidance=2.0):
 
 @pytest.mark.parametrize("trains", [("controlnet",), ("unet",), ("controlnet", "unet")])
 @pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize("command", [train_dpo, finetune_proxy])
+@pytest.mark.parametrize("command", [train_dpo, finetune_generator])
 def test_until_a_weight_moves_all_images_are_those_of_the_start(tree, command, start, trains):
     tuned = tune(tree, command, start, trains=trains)
     for guidance in (1.0, 2.0):
@@ -93,7 +93,7 @@ def test_what_is_compared_would_show(tree):
     assert (silent != black).any()
 
 
-@pytest.mark.parametrize("command", [train_dpo, finetune_proxy])
+@pytest.mark.parametrize("command", [train_dpo, finetune_generator])
 def test_a_silent_controlnet_learns_from_text_alone(tree, command, monkeypatch):
     from scripts.lib.generators.controlled import preference_training
 

@@ -5,7 +5,7 @@ import numpy as np
 from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.cohort.subsets import draw_ranks
 from scripts.lib.cohort.writer import CohortWriter
-from scripts.lib.conditions.table import Request, build_conditions
+from scripts.lib.conditions.table import TableRequest, build_conditions
 
 DISEASES = ["atelectasis", "cardiomegaly", "edema"]
 TRANSFORMS = {"flip": 0.5, "translate": 0.1, "dilate": 0.07, "erode": 0.07, "margin": 0.0, "keep": 0.3}
@@ -66,4 +66,4 @@ def chexpert_cohort(folder):
 
 def build(cohort, chosen, fraction=1.0, multiplier=2, trials=2, seed=7):
     subsets = draw_ranks(cohort.index, cohort.labels, trials, True, seed, "tiny")
-    return build_conditions(cohort, subsets, chosen, Request("tiny", fraction, multiplier, trials, seed)), subsets
+    return build_conditions(cohort, subsets, chosen, TableRequest("tiny", fraction, multiplier, trials, seed)), subsets

@@ -31,7 +31,7 @@ ON_CPU = {"device": "cpu", "precision": "fp32"}
 def recorded(losses: Losses, pause: float = 0.0) -> Any:
     """Return a Trainer._step that also notes its losses, by stage and step, and takes `pause` seconds longer.
 
-    Under `STAGE gradient` it notes the length of each step's gradient as the optimiser gets it.
+    Under `STAGE gradient` it notes the length of each step's gradient as the optimizer gets it.
     """
     step_of = Trainer._step
 

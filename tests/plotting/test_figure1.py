@@ -11,7 +11,7 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.tables import FIGURE2
 from scripts.lib.plotting.figure1 import COLUMNS, Picture, Stage, draw_figure1
-from scripts.lib.plotting.stages import Material, study_stages
+from scripts.lib.plotting.stages import StageMaterial, study_stages
 from scripts.lib.plotting.style import save
 from tests.helpers.diffusion_models import write_cohort
 
@@ -71,7 +71,7 @@ def material(tmp_path):
         | {"p_bonferroni": p}
         for times, gain, p in ((2, 0.1, 0.04), (5, 0.25, 0.01), (10, 0.0, np.nan))
     ]
-    return Material({"toy": cohort}, pd.DataFrame(rows).reindex(columns=FIGURE2), pd.DataFrame(tests))
+    return StageMaterial({"toy": cohort}, pd.DataFrame(rows).reindex(columns=FIGURE2), pd.DataFrame(tests))
 
 
 def test_boxes_say_what_the_study_did(material):

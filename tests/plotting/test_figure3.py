@@ -8,9 +8,10 @@ import pytest
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.statistics import significance
-from scripts.lib.evidence.tables import FIGURE2, SIGNIFICANCE, TRIALS, arms_of_cell
-from scripts.lib.plotting.figure3 import Sample, choose_samples, draw_figure3
+from scripts.lib.evidence.tables import FIGURE2, SIGNIFICANCE, arms_of_cell
+from scripts.lib.plotting.figure3 import ScoredImage, choose_samples, draw_figure3
 from scripts.lib.plotting.style import save
+from scripts.lib.study.tables import TRIALS
 
 ARMS = ["proxy-filtered", "original", "proxy-tuned"]
 SETTINGS = {
@@ -90,7 +91,7 @@ def test_films_are_spread_evenly_over_the_ranking_and_know_whether_they_were_kep
 
 
 def test_the_figure_frames_the_kept_films_and_draws_every_trial(table, tmp_path):
-    films = [Sample(np.full((8, 8), 30 * k, np.uint8), label, k / 4, k > 2) for label in "ab" for k in range(4)]
+    films = [ScoredImage(np.full((8, 8), 30 * k, np.uint8), label, k / 4, k > 2) for label in "ab" for k in range(4)]
     figure = draw_figure3(table, films, {"proxy-tuned": "proxy tuned"})
     axes = [axis for part in figure.subfigs for axis in part.axes]
     shown = [axis for axis in axes if axis.images]

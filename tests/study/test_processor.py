@@ -12,7 +12,7 @@ import torch
 
 from scripts import measure_processor
 from scripts.lib.core.errors import InputError
-from scripts.lib.downstream.predict import choose_device
+from scripts.lib.downstream.predict import place_trial
 from scripts.lib.study import processor
 from scripts.lib.study.config import load_study, stage
 from scripts.lib.training.devices import place
@@ -78,4 +78,4 @@ def test_the_command_says_what_it_found(tmp_path, capsys):
 )
 def test_commands_by_hand_take_auto_as_fp32_on_a_processor(asked, wanted):
     assert place(Section({"device": "auto", "precision": asked}, "base")).dtype == wanted
-    assert choose_device("cpu", asked).bf16 == (wanted == torch.bfloat16)
+    assert place_trial({"device": "cpu", "precision": asked}).dtype == wanted

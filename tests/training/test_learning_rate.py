@@ -1,4 +1,4 @@
-"""One learning-rate schedule for every training: the values of a formula, and what the optimisers really get."""
+"""One learning-rate schedule for every training: the values of a formula, and what the optimizers really get."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import torch
 
 from scripts.lib.downstream.data import films_of
 from scripts.lib.downstream.models import build_model
-from scripts.lib.downstream.predict import Device
 from scripts.lib.downstream.training import Material, Training
 from scripts.lib.study.config import CONFIG_FILE, read_study
+from scripts.lib.training.checkpoints import Checkpoints
+from scripts.lib.training.devices import Placement
 from scripts.lib.training.learning_rate import learning_rate
 from scripts.lib.training.loop import Trainer
 from tests.helpers.diffusion_toy import toy
@@ -86,10 +87,10 @@ def test_trials_get_these_rates(tmp_path: Path) -> None:
     settings = settings_for("classification", **own)
     cohort = write_films(tmp_path / "cohort", 8)
     films = films_of(cohort, np.arange(8), "classification", settings["target"])
-    device = Device(torch.device("cpu"), False)
-    training = Training(build_model(settings, 1, SIDE, 1), Material(films, None, films), settings, device, 1)
-    seen, stepped = [], training.optimiser.step
-    training.optimiser.step = lambda: (seen.append(training.optimiser.param_groups[0]["lr"]), stepped())[1]
-    training.run(tmp_path / "checkpoint", "key")
+    placement = Placement(torch.device("cpu"), torch.float32)
+    training = Training(build_model(settings, 1, SIDE, 1), Material(films, None, films), settings, placement, 1)
+    seen, stepped = [], training.optimizer.step
+    training.optimizer.step = lambda: (seen.append(training.optimizer.param_groups[0]["lr"]), stepped())[1]
+    training.run(Checkpoints(tmp_path / "checkpoint", "key", 1000), "state")
     peak = settings["optimizer"]["learning_rate"]
     assert seen == pytest.approx([learning_rate(step, 10, peak, 2.5, "cosine") for step in range(10)])

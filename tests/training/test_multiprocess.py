@@ -58,7 +58,7 @@ def commands(tree: Path, out: Path, device: str = "cpu") -> list[tuple[str, list
     return [
         call("train_base", BASE, "--cohorts", tree / "cohort", "--resolution", 32),
         call("train_controlnet", CONTROL, *base),
-        call("finetune_proxy", FINETUNE, *generator, *kept),
+        call("finetune_generator", FINETUNE, *generator, *kept),
         # beta multiplies differences of nearly equal errors, and so their rounding: 5000 makes 1e-4 of 1e-8.
         call("train_dpo", {**DPO, "beta": 500.0}, *generator, "--pool", pool, *pairs),
     ]

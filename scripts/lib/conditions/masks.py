@@ -52,21 +52,6 @@ def render(bits: np.ndarray, structures: Sequence[str], transform: Mapping[str, 
     return np.ascontiguousarray(_translate(field, list(structures), transform))
 
 
-def draw_transform(
-    rng: np.random.Generator, settings: Mapping[str, Any], size: int, targets: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Return one random transform for masks of `size` pixels; see `transforms_from_uniforms`."""
-    return transforms_from_uniforms(rng.random((1, 4)), settings, size, targets)[0]
-
-
-def transforms_from_uniforms(
-    uniforms: np.ndarray, settings: Mapping[str, Any], size: int, targets: Sequence[str] = ()
-) -> list[dict[str, Any]]:
-    """Turn uniform numbers in [0, 1), (n, 4), into n transforms; see `different_transforms`."""
-    different, which = different_transforms(uniforms, settings, size, targets)
-    return [different[number] for number in which.tolist()]
-
-
 def different_transforms(
     uniforms: np.ndarray, settings: Mapping[str, Any], size: int, targets: Sequence[str] = ()
 ) -> tuple[list[dict[str, Any]], np.ndarray]:

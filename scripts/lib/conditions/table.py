@@ -30,7 +30,7 @@ AS_SUBSET = "subset"  # positive_share: that of the trial's own training films
 
 
 @dataclass(frozen=True)
-class Request:
+class TableRequest:
     """Which conditions to build: names and numbers of the study."""
 
     dataset: str
@@ -41,7 +41,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Positions:
     """What each position of a trial shows: its kind and its label, both (P,).
 
     `kind` numbers KINDS; `label` numbers `targets`, with len(targets) for a film without finding.
@@ -54,7 +54,7 @@ class Plan:
 
 
 def build_conditions(
-    cohort: Cohort, subsets: pd.DataFrame, settings: Mapping[str, Any], request: Request
+    cohort: Cohort, subsets: pd.DataFrame, settings: Mapping[str, Any], request: TableRequest
 ) -> pd.DataFrame:
     """Return the conditions table (contract in the module's docstring) of one dataset, fraction and arm.
 
@@ -76,27 +76,13 @@ def build_conditions(
     return table.sort_values(["position", "trial"], kind="stable", ignore_index=True)
 
 
-def trial_rows(table: pd.DataFrame, trial: int, count: int | None = None) -> np.ndarray:
-    """Return the positions in `table` (conditions, or a pool's index) of a trial's first `count` images, in order.
-
-    Raises InputError when there are fewer than `count`; None returns all.
-    """
-    rows = np.flatnonzero(table["trial"].to_numpy() == trial)
-    rows = rows[np.argsort(table["position"].to_numpy()[rows], kind="stable")]
-    if count is not None and len(rows) < count:
-        raise InputError(
-            f"trial {trial}: {len(rows)} synthetic images, {count} needed; build and sample more conditions"
-        )
-    return rows[:count]
-
-
 def _conditions_of_trial(
     cohort: Cohort,
     subsets: pd.DataFrame,
     subset: np.ndarray,
     targets: list[str],
     settings: Mapping[str, Any],
-    request: Request,
+    request: TableRequest,
     trial: int,
 ) -> pd.DataFrame:
     """Return the rows of one trial, whose subset are these rows of the cohort."""
@@ -150,7 +136,7 @@ def _plan(
     settings: Mapping[str, Any],
     normal_share: float,
     kind: np.ndarray,
-) -> Plan:
+) -> Positions:
     """Return what each position shows; `learned`: the rows of the index whose labels count as real films."""
     length = len(kind)
     normal = spread(normal_share, length)
@@ -162,7 +148,7 @@ def _plan(
     prompts = [""] * (len(targets) + 1)
     if (kind != KINDS.index("mask")).any():
         prompts = label_prompts(settings["prompts"], targets, bool(normal.any()))
-    return Plan(kind, label, targets, prompts)
+    return Positions(kind, label, targets, prompts)
 
 
 def _kinds(settings: Mapping[str, Any], length: int) -> np.ndarray:
@@ -183,12 +169,12 @@ def _kinds(settings: Mapping[str, Any], length: int) -> np.ndarray:
     return kind
 
 
-def _text_rows(plan: Plan, trial: int) -> pd.DataFrame:
+def _text_rows(plan: Positions, trial: int) -> pd.DataFrame:
     position = np.flatnonzero(plan.kind == KINDS.index("text"))
     return _frame(plan, position, trial, _alternate(plan, position))
 
 
-def _alternate(plan: Plan, position: np.ndarray) -> np.ndarray:
+def _alternate(plan: Positions, position: np.ndarray) -> np.ndarray:
     """Return a side for each position whose prompt names one, left and right in turn within each label."""
     turn = pd.Series(plan.label[position]).groupby(plan.label[position]).cumcount().to_numpy()
     sided = np.array(["{side}" in prompt for prompt in plan.prompts] + [False])[plan.label[position]]
@@ -196,7 +182,7 @@ def _alternate(plan: Plan, position: np.ndarray) -> np.ndarray:
 
 
 def _mask_rows(
-    plan: Plan, sources: MaskSources, settings: Mapping[str, Any], request: Request, trial: int
+    plan: Positions, sources: MaskSources, settings: Mapping[str, Any], request: TableRequest, trial: int
 ) -> pd.DataFrame:
     """Return the rows of one trial that have a mask; every prefix uses the masks evenly."""
     position = np.flatnonzero(plan.kind != KINDS.index("text"))
@@ -219,7 +205,7 @@ def _mask_rows(
     return rows
 
 
-def _frame(plan: Plan, position: np.ndarray, trial: int, side: np.ndarray) -> pd.DataFrame:
+def _frame(plan: Positions, position: np.ndarray, trial: int, side: np.ndarray) -> pd.DataFrame:
     kind = plan.kind[position]
     prompts = {
         (number, name): with_side(text, name) for number, text in enumerate(plan.prompts) for name in (*SIDES, None)
@@ -268,7 +254,7 @@ def _number_samples(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(sample=table["trial"] * TRIAL_SAMPLES + repeat)
 
 
-def _finish(table: pd.DataFrame, plan: Plan, cohort: Cohort) -> pd.DataFrame:
+def _finish(table: pd.DataFrame, plan: Positions, cohort: Cohort) -> pd.DataFrame:
     """Return one trial's rows by position with their final columns and types, labels included."""
     label, mask_only = plan.label[table["position"]], (table["kind"] == "mask").to_numpy()
     has_mask = table["mask_source"].notna().to_numpy()

@@ -101,7 +101,7 @@ def _short_hash(column: pd.Series) -> np.ndarray:
 def open_pool(folders: Sequence[Path], kept: Path | None, trial: int, labels: Sequence[str]) -> Cohort:
     """Open what a trial reads of a pool's shards as one cohort: its own films.
 
-    With `kept`, the part of them that a filter kept. Of the index it holds what `pool_rows` and `Films` read, with these
+    With `kept`, the part of them that a filter kept. Of the index it holds what `trial_rows` and `Films` read, with these
     label columns; some 40 bytes a film.
     """
     columns = [*READ, *labels]
@@ -112,18 +112,3 @@ def open_pool(folders: Sequence[Path], kept: Path | None, trial: int, labels: Se
         return np.flatnonzero(read_index(folder, ["trial"])["trial"] == trial)
 
     return Cohort.open(folders, columns, choose, short_hashes)
-
-
-def pool_rows(index: pd.DataFrame, trial: int, count: int) -> np.ndarray:
-    """Return the positions of the first `count` pool images of a trial, by `position`.
-
-    Every multiplier reads a prefix of the same order, so 2x lies inside 5x. Raises InputError when the pool is short.
-    """
-    mine = np.flatnonzero(index["trial"].to_numpy() == trial)
-    ordered = mine[np.argsort(index["position"].to_numpy()[mine], kind="stable")]
-    if len(ordered) < count:
-        raise InputError(
-            f"the pool holds {len(ordered)} images for trial {trial}, but {count} are needed (multiplier x training "
-            f"films); sample this pool again with the same subsets and multipliers"
-        )
-    return ordered[:count]

@@ -10,11 +10,6 @@ from typing import Any
 
 from scripts.lib.core.atomic import atomic_file
 
-TRIAL_COLUMNS = (
-    *("dataset", "task", "metric", "fraction", "arm", "multiplier"),
-    *("trial", "seed", "n_real", "n_synthetic", "value", "n_labels", "note"),
-)
-BASELINE_COLUMNS = ("dataset", "task", "metric", "baseline", "value", "n_labels", "note")
 NO_POSITIVE = "no test film shows the structure"
 NO_NEGATIVE = "every test film shows the structure"
 ONE_CLASS = "its test films are all of one class"

@@ -54,7 +54,7 @@ def check_settings(config: Mapping[str, Any]) -> None:
 
 
 def steps_of(budget: Mapping[str, Any], fraction: float) -> int:
-    """Return the optimiser steps of a fraction's trainings: one number for all, or that of the fraction.
+    """Return the optimizer steps of a fraction's trainings: one number for all, or that of the fraction.
 
     A fraction that `steps` leaves out takes the number of the next larger one, or of the largest.
     """

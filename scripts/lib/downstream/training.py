@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,15 +13,18 @@ import torch
 from torch import nn
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.log import log
 from scripts.lib.core.seeds import derive_seed
 from scripts.lib.core.stop_requests import TERMINATED
 from scripts.lib.downstream.augment import augment
-from scripts.lib.downstream.checkpoint import Progress, load_checkpoint, save_checkpoint
+from scripts.lib.downstream.checkpoint import Progress, restore, state_of
 from scripts.lib.downstream.data import Films
 from scripts.lib.downstream.losses import loss_of
-from scripts.lib.downstream.predict import Device, mean_loss, to_images, to_targets
+from scripts.lib.downstream.predict import mean_loss, to_images, to_targets
 from scripts.lib.downstream.sampler import Mixture
 from scripts.lib.engine.commands import progress
+from scripts.lib.training.checkpoints import Checkpoints
+from scripts.lib.training.devices import Placement
 from scripts.lib.training.learning_rate import learning_rate
 
 Batch = tuple[np.ndarray, np.ndarray]
@@ -71,8 +71,8 @@ def read_batches(material: Material, mixture: Mixture, steps: range, ahead: bool
             yield waiting.result()
 
 
-def make_optimiser(model: nn.Module, settings: Mapping[str, Any]) -> torch.optim.Optimizer:
-    """Return the optimiser of the weights that are trained."""
+def make_optimizer(model: nn.Module, settings: Mapping[str, Any]) -> torch.optim.Optimizer:
+    """Return the optimizer of the weights that are trained."""
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     chosen = settings["optimizer"]
     if chosen["name"] == "sgd":
@@ -91,62 +91,63 @@ class Training:
     """
 
     def __init__(
-        self, model: nn.Module, material: Material, settings: Mapping[str, Any], device: Device, seed: int
+        self, model: nn.Module, material: Material, settings: Mapping[str, Any], placement: Placement, seed: int
     ) -> None:
-        self.model, self.material, self.settings, self.device, self.seed = model, material, settings, device, seed
+        self.model, self.material, self.settings, self.placement, self.seed = model, material, settings, placement, seed
         self.mixture = material.mixture(settings, seed)
-        self.optimiser = make_optimiser(model, settings)
+        self.optimizer = make_optimizer(model, settings)
         self.progress = Progress()
         budget = settings["budget"]
         self.by_epochs = budget["kind"] == "epochs" and material.validation is not None
         self.total = budget["epochs"] * self.mixture.steps_per_epoch if self.by_epochs else budget["steps"]
 
-    def run(self, saved: Path, key: str, title: str = "", asked: threading.Event | None = None) -> int:
-        """Train to the end of the budget and return the steps done; goes on from checkpoint `saved` if its key fits.
+    def run(self, checkpoints: Checkpoints, stage: str, asked: threading.Event | None = None) -> int:
+        """Train to the end of the budget and return the steps done; goes on from the checkpoint of this stage.
 
         When `asked` is set it stores its state and raises SystemExit(143).
         """
-        self.progress = load_checkpoint(saved, key, self.model, self.optimiser)
-        interval, clock = self.settings["checkpoint_seconds"], time.monotonic()
+        self.progress = restore(checkpoints.load(stage), self.model, self.optimizer)
         self.model.train()
         steps = range(self.progress.step, self.total)
-        batches = read_batches(self.material, self.mixture, steps, self.device.is_gpu)
-        for images, targets in progress(batches, len(steps), title):
+        batches = read_batches(self.material, self.mixture, steps, self.placement.on_gpu)
+        for images, targets in progress(batches, len(steps), ""):
             if asked is not None and asked.is_set():
-                save_checkpoint(saved, key, self.model, self.optimiser, self.progress)
-                print(f"asked to end; stored step {self.progress.step}", file=sys.stderr)
+                self._store(checkpoints, stage)
+                log(f"asked to end; stored step {self.progress.step}")
                 raise SystemExit(TERMINATED)
             if self.by_epochs and self.progress.stale_epochs >= self.settings["budget"]["patience"]:
                 break
             self._step(images, targets)
             if self.by_epochs and self.progress.step % self.mixture.steps_per_epoch == 0:
                 self._end_epoch()
-            if time.monotonic() - clock >= interval:
-                save_checkpoint(saved, key, self.model, self.optimiser, self.progress)
-                clock = time.monotonic()
+            if checkpoints.due():
+                self._store(checkpoints, stage)
         if self.progress.best:
             self.model.load_state_dict(self.progress.best)
         self._refuse_nan()
         return self.progress.step
 
+    def _store(self, checkpoints: Checkpoints, stage: str) -> None:
+        checkpoints.save(stage, self.progress.step, state_of(self.model, self.optimizer, self.progress))
+
     def _step(self, images: np.ndarray, targets: np.ndarray) -> None:
         step = self.progress.step
         schedule, peak = self.settings["schedule"], self.settings["optimizer"]["learning_rate"]
         warmup = schedule["warmup"] * self.total
-        for group in self.optimiser.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(step, self.total, peak, warmup, schedule["name"])
-        x, y = to_images(images, self.device), to_targets(targets, self.device)
+        x, y = to_images(images, self.placement), to_targets(targets, self.placement)
         masks = y if self.settings["task"] == "segmentation" else None
         x, moved = augment(x, masks, self.settings["augment"], derive_seed(self.seed, "augment", step))
-        with self.device.autocast():
+        with self.placement.autocast():
             logits = self.model(x)
         loss_of(logits.float(), y if moved is None else moved, self.settings).backward()
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
         self.progress.step += 1
 
     def _end_epoch(self) -> None:
-        loss = mean_loss(self.model, self.material.validation, self.settings, self.device)
+        loss = mean_loss(self.model, self.material.validation, self.settings, self.placement)
         self.model.train()
         if loss < self.progress.best_loss:
             self.progress.best_loss, self.progress.stale_epochs = loss, 0

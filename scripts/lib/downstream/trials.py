@@ -16,18 +16,21 @@ import torch
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.subsets import set_aside, subset_rows
+from scripts.lib.conditions.order import trial_rows
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash, derive_seed
 from scripts.lib.core.stop_requests import TERMINATED, stop_requests
-from scripts.lib.downstream.data import Films, films_of, pool_rows
+from scripts.lib.downstream.data import Films, films_of
 from scripts.lib.downstream.metrics import best_threshold, label_scores, overlap_scores
 from scripts.lib.downstream.models import Network, build_model
-from scripts.lib.downstream.predict import Device, label_probabilities, mask_counts
+from scripts.lib.downstream.predict import label_probabilities, mask_counts
 from scripts.lib.downstream.rows import Row, Setting, score_rows
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.downstream.training import Material, Training
 from scripts.lib.encoders.weights import weights_digest
+from scripts.lib.training.checkpoints import Checkpoints
+from scripts.lib.training.devices import Placement
 
 Scores = dict[str, float | None]
 
@@ -81,7 +84,7 @@ def run_trial(
     multipliers: Iterable[int],
     setting: Setting,
     settings: Mapping[str, Any],
-    device: Device,
+    placement: Placement,
     checkpoints: Path,
     code: str,
 ) -> list[Row]:
@@ -92,7 +95,7 @@ def run_trial(
     """
     settings = {**settings, "budget": {**settings["budget"], "steps": steps_of(settings["budget"], setting.fraction)}}
     with stop_requests() as asked:
-        return _run_cells(films, multipliers, setting, settings, device, checkpoints, code, asked)
+        return _run_cells(films, multipliers, setting, settings, placement, checkpoints, code, asked)
 
 
 def _run_cells(
@@ -100,7 +103,7 @@ def _run_cells(
     multipliers: Iterable[int],
     setting: Setting,
     settings: Mapping[str, Any],
-    device: Device,
+    placement: Placement,
     checkpoints: Path,
     code: str,
     asked: threading.Event,
@@ -121,7 +124,8 @@ def _run_cells(
             print(
                 f"multiplier {multiplier}: {len(films.real)} real, {len(made or ())} synthetic films", file=sys.stderr
             )
-            scores = _train_cell(films, made, setting, settings, device, cell.with_suffix(".safetensors"), key, asked)
+            begun = Checkpoints(checkpoints, key, settings["checkpoint_seconds"])
+            scores = _train_cell(films, made, setting, settings, placement, begun, cell.stem, asked)
             with atomic_file(cell) as path:
                 path.write_text(json.dumps({"key": key, "scores": scores}))
         common = {"dataset": setting.dataset, "fraction": f"{setting.fraction:g}", "arm": setting.arm}
@@ -139,7 +143,7 @@ def synthetic_films(films: TrialFilms, multiplier: int, setting: Setting, settin
     """Return the first multiplier * n_real pool images of this trial, None for multiplier 0."""
     if multiplier == 0 or films.pool is None:
         return None
-    rows = pool_rows(films.pool.index, setting.trial, multiplier * len(films.real))
+    rows = trial_rows(films.pool.index, setting.trial, multiplier * len(films.real))
     return films_of(films.pool, rows, settings["task"], settings["target"])
 
 
@@ -160,32 +164,32 @@ def _train_cell(
     made: Films | None,
     setting: Setting,
     settings: Mapping[str, Any],
-    device: Device,
-    saved: Path,
-    key: str,
+    placement: Placement,
+    checkpoints: Checkpoints,
+    stage: str,
     asked: threading.Event,
 ) -> Scores:
     labels = 1 if films.real.labels is None else films.real.labels.shape[1]
     model = build_model(settings, labels, films.real.cohort.resolution, derive_seed(setting.seed, "weights"))
-    model.to(device.name, memory_format=torch.channels_last)
+    model.to(placement.device, memory_format=torch.channels_last)
     material = Material(films.training, made, films.validation if len(films.validation) else None)
-    Training(model, material, settings, device, setting.seed).run(saved, key, asked=asked)
-    scores = score_model(model, films, settings, device)
-    saved.unlink(missing_ok=True)
+    Training(model, material, settings, placement, setting.seed).run(checkpoints, stage, asked)
+    scores = score_model(model, films, settings, placement)
+    checkpoints.forget(stage)
     return scores
 
 
-def score_model(model: Network, films: TrialFilms, settings: Mapping[str, Any], device: Device) -> Scores:
+def score_model(model: Network, films: TrialFilms, settings: Mapping[str, Any], placement: Placement) -> Scores:
     """Return the scores on the test films, by metric; None where the test split holds one class only.
 
     A threshold is chosen on films that were set aside, never on those that the model has learned by heart.
     """
     if settings["task"] == "segmentation":
-        return overlap_scores(*mask_counts(model, films.test, device), settings["empty_policy"])
+        return overlap_scores(*mask_counts(model, films.test, placement), settings["empty_policy"])
     held = films.validation
     thresholds: list[float | None] = [None] * films.test.labels.shape[1]
     if len(held):
-        for k, (truth, scores) in enumerate(zip(held.labels.T, label_probabilities(model, held, device).T)):
+        for k, (truth, scores) in enumerate(zip(held.labels.T, label_probabilities(model, held, placement).T)):
             known = ~np.isnan(truth)
             thresholds[k] = best_threshold(truth[known] == 1, scores[known])
-    return label_scores(films.test.labels, label_probabilities(model, films.test, device), thresholds)
+    return label_scores(films.test.labels, label_probabilities(model, films.test, placement), thresholds)

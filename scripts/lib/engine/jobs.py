@@ -33,7 +33,7 @@ SLURM_NAME = re.compile(r"(.*_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
-class Job:
+class RunningJob:
     """A job that still runs: the id by which its scheduler, or this machine, knows it; its rule; its state."""
 
     name: str
@@ -87,7 +87,7 @@ def _refuse_slurm(executor: str, patience: float) -> bool:
     return True
 
 
-def slurm_jobs(folder: Path, patience: float = PATIENCE) -> list[Job]:
+def slurm_jobs(folder: Path, patience: float = PATIENCE) -> list[RunningJob]:
     """Return the user's jobs in SLURM's queue that a Snakemake has submitted from `folder`.
 
     Raises InputError when squeue is missing, fails, or does not answer within `patience` seconds.
@@ -111,7 +111,7 @@ def slurm_jobs(folder: Path, patience: float = PATIENCE) -> list[Job]:
         name, state, group, where, comment = (field.strip() for field in fields)
         if os.path.realpath(where) == os.path.realpath(folder):
             rule = comment.removeprefix("rule_").split("_wildcards_")[0]
-            jobs.append(Job(name, rule if comment.startswith("rule_") else "job", state, group))
+            jobs.append(RunningJob(name, rule if comment.startswith("rule_") else "job", state, group))
     return jobs
 
 
@@ -121,7 +121,7 @@ def _refuse_generic(folder: Path, status: str, cancel: str | None, patience: flo
     _refuse(jobs, "at the scheduler", f"{shlex.quote(cancel)} {names}" if cancel else names)
 
 
-def generic_jobs(folder: Path, command: str, patience: float = PATIENCE) -> list[Job]:
+def generic_jobs(folder: Path, command: str, patience: float = PATIENCE) -> list[RunningJob]:
     """Return the jobs that Snakemake's notes in `folder` (.snakemake) call unfinished and `command` calls running.
 
     Raises InputError when the command does not answer within `patience` seconds.
@@ -143,7 +143,7 @@ def generic_jobs(folder: Path, command: str, patience: float = PATIENCE) -> list
                 "run is alive; start again when the scheduler answers"
             ) from None
         if done.stdout.strip() == "running":
-            jobs.append(Job(name, rule))
+            jobs.append(RunningJob(name, rule))
     return jobs
 
 
@@ -174,7 +174,7 @@ def _refuse_local(run: Run) -> None:
     _refuse(jobs, "on this machine", f"kill {pids}")
 
 
-def local_jobs(run: Run) -> list[Job]:
+def local_jobs(run: Run) -> list[RunningJob]:
     """Return the processes of this machine that do jobs of this folder and whose Snakemake no longer lives.
 
     Named is the process that computes (`python -m scripts.x`), or the Snakemake of a job that is only about to; what it
@@ -201,7 +201,7 @@ def local_jobs(run: Run) -> list[Job]:
     above = {parent for pid in computing for parent in parents[pid]}
     top = {pid for pid in computing if computing.isdisjoint(parents[pid])}
     top |= {pid for pid in found.keys() - computing - above if computing.isdisjoint(parents[pid])}
-    return [Job(str(pid), found[pid], "process") for pid in sorted(top)]
+    return [RunningJob(str(pid), found[pid], "process") for pid in sorted(top)]
 
 
 def _rule_of(command: Sequence[str]) -> str | None:
@@ -213,7 +213,7 @@ def _rule_of(command: Sequence[str]) -> str | None:
     return ENGINE if any("snakemake" in word for word in command[:4]) else None
 
 
-def _refuse(jobs: Sequence[Job], where: str, end: str) -> None:
+def _refuse(jobs: Sequence[RunningJob], where: str, end: str) -> None:
     if not jobs:
         return
     more = f" and {len(jobs) - NAMED} more" if len(jobs) > NAMED else ""

@@ -1,6 +1,6 @@
 """torch's compiler, loaded only by what really needs it.
 
-`import torch._dynamo` costs as much CPU as torch itself. torch's optimisers, torchvision, timm and diffusers import it for
+`import torch._dynamo` costs as much CPU as torch itself. torch's optimizers, torchvision, timm and diffusers import it for
 a few questions whose answers are known in a process that compiles nothing. A study starts dozens of short trainings,
 so here a stand-in gives these answers; whatever else is asked of it loads the real module.
 """

@@ -13,12 +13,6 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.statistics import check_trials
 from scripts.lib.formats.csv_text import MISSING, read_columns, read_text
 
-TRIALS = [
-    *["dataset", "task", "metric", "fraction", "arm", "multiplier"],
-    *["trial", "seed", "n_real", "n_synthetic", "value"],
-]
-LABELS = ["n_labels", "note"]  # over how many labels a value is the mean, and which ones are not in it
-BASELINES = ["dataset", "task", "metric", "baseline", "value"]
 SIGNIFICANCE = ["dataset", "metric", "fraction", "arm", "multiplier", "p_bonferroni", "significant", "note"]
 TESTS = ["dataset", "fraction", "multiplier", "difference", "ci_low", "ci_high", "p_bonferroni"]
 NUMBERS = {"fraction", "multiplier", "trial", "seed", "n_real", "n_synthetic", "value", "difference", "p_bonferroni"}

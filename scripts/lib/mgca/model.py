@@ -52,7 +52,7 @@ class MGCA(nn.Module):
     def forward(self, images: Tensor, captions: Captions, learn_prototypes: bool) -> Losses:
         """Return the losses of films (B, 1, H, W) float in [0, 1] and their captions.
 
-        Prototypes that do not learn yet have a gradient of zero, not none: so every weight has its optimiser state.
+        Prototypes that do not learn yet have a gradient of zero, not none: so every weight has its optimizer state.
         """
         temperature, own = self.settings["temperature"], self.settings["sinkhorn"]
         image, patches, patch_attention = self.img_encoder_q(images)

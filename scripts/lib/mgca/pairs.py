@@ -24,7 +24,7 @@ COLUMNS = {"impression": "report", "findings": "findings"}
 
 
 @dataclass(frozen=True)
-class Pairs:
+class ReportPairs:
     """Films with a usable report and what it says; pixels stay in the cohorts' memory maps until they are asked for.
 
     `parts` are (cohort, its rows), in order; `captions` (N,) text; `silent` films had no usable report; `side` pixels.
@@ -51,7 +51,7 @@ class Pairs:
         return out
 
 
-def read_pairs(folders: Sequence[Path], split: str | None, settings: Section, resolution: int) -> Pairs:
+def read_pairs(folders: Sequence[Path], split: str | None, settings: Section, resolution: int) -> ReportPairs:
     """Return the rows of a split (None: those that models of the foundation learn from) that have a usable report.
 
     `settings` is the section `mgca`. Images come at the side `image.resize`, or as stored. Raises InputError for a cohort of another resolution.
@@ -72,7 +72,7 @@ def read_pairs(folders: Sequence[Path], split: str | None, settings: Section, re
         captions += [text for text in texts if text is not None]
         hashes += list(cohort.index["sha256"].iloc[rows[told]])
     side = settings["image"]["resize"] or resolution
-    return Pairs(parts, captions, silent, side, content_hash(*hashes, *captions))
+    return ReportPairs(parts, captions, silent, side, content_hash(*hashes, *captions))
 
 
 def _columns(cohorts: Sequence[Cohort], settings: Section) -> list[str]:
@@ -98,7 +98,7 @@ def _reports(cohort: Cohort, rows: np.ndarray, columns: Sequence[str]) -> list[s
     return [" ".join(texts) or None for texts in parts]
 
 
-def check_pairs(pairs: Pairs, folders: Sequence[Path]) -> None:
+def check_pairs(pairs: ReportPairs, folders: Sequence[Path]) -> None:
     """Raise InputError unless there are at least two different reports: with one there is nothing to tell apart."""
     names = ", ".join(map(str, folders))
     if not len(pairs):

@@ -19,7 +19,7 @@ from scripts.lib.core.log import log
 from scripts.lib.core.seeds import content_hash, derive_seed
 from scripts.lib.encoders.weights import weights_digest
 from scripts.lib.mgca.model import MGCA, Losses
-from scripts.lib.mgca.pairs import Pairs, crop, input_side
+from scripts.lib.mgca.pairs import ReportPairs, crop, input_side
 from scripts.lib.mgca.text import build_bert, open_bert, save_tokenizer, tokenize, train_tokenizer
 from scripts.lib.training.batches import batch_noise, batch_rows
 from scripts.lib.training.checkpoints import Checkpoints
@@ -42,7 +42,7 @@ def first_weights(settings: Section) -> str:
 
 
 def train_mgca(
-    pairs: Pairs, settings: Section, resolution: int, seed: int, placement: Placement, checkpoints: Checkpoints
+    pairs: ReportPairs, settings: Section, resolution: int, seed: int, placement: Placement, checkpoints: Checkpoints
 ) -> tuple[MGCA, BertTokenizer]:
     """Return the trained network, in evaluation mode, and its tokenizer; `settings` is the section `mgca`."""
     if settings["batch_size"] < 2:
@@ -99,7 +99,7 @@ def _training_loss(
     watched = model.prototype_layer.weight
 
     def loss(rows: np.ndarray, noise: torch.Generator) -> Tensor:
-        # The optimiser knows how many steps were made, after a restart too.
+        # The optimizer knows how many steps were made, after a restart too.
         done = int(trainer.optimizer.state.get(watched, {}).get("step", 0))
         parts = losses(rows, noise, done * films >= frozen)
         return weights["instance"] * parts.ita + weights["token"] * parts.cta + weights["prototype"] * parts.cpa
@@ -134,7 +134,7 @@ def settle_statistics(
 
 
 @torch.no_grad()
-def embed(model: MGCA, pairs: Pairs, tokenizer: BertTokenizer, resolution: int) -> tuple[Tensor, Tensor, Tensor]:
+def embed(model: MGCA, pairs: ReportPairs, tokenizer: BertTokenizer, resolution: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return the embeddings of films and reports, float (N, D) on the CPU, and a number for each text, int (N,)."""
     side, pad = input_side(model.settings, resolution), model.settings["image"]["pad"]
     device = model.prototype_layer.weight.device
@@ -168,7 +168,9 @@ def retrieval(images: Tensor, reports: Tensor, texts: Tensor) -> dict[str, float
     }
 
 
-def validate(model: MGCA, pairs: Pairs, tokenizer: BertTokenizer, resolution: int) -> dict[str, float | int] | None:
+def validate(
+    model: MGCA, pairs: ReportPairs, tokenizer: BertTokenizer, resolution: int
+) -> dict[str, float | int] | None:
     """Return the retrieval of held-out films; None when there are fewer than two."""
     if len(pairs) < 2:
         return None

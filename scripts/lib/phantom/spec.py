@@ -21,7 +21,6 @@ FINDINGS = (
 STRUCTURES = ("lungs", "heart", "pneumothorax", "rib_fracture", "chest_tube")
 SIDES = ("left", "right")
 ONE_SIDED = frozenset(FINDINGS) - {"cardiomegaly", "edema"}
-VIEWS = ("PA", "AP", "LATERAL")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Floating point operations of one unit of a stage at a shape (shapes.py), counted on torch's meta device.
 
-All that is left out (the generator's texts, augmentation, the optimiser's step) makes the count smaller, so that operations
+All that is left out (the generator's texts, augmentation, the optimizer's step) makes the count smaller, so that operations
 over a peak are a floor. Unit `film` of a training is a film that is turned into latents once, `check` a held-out pair that
 DPO's monitor judges once.
 """
@@ -13,7 +13,7 @@ from typing import Any
 from scripts.lib.planning.encoders import mgca_pair, proxy_film
 from scripts.lib.planning.networks import autoencoding, denoising, embedding, film, film_encoding, key_of
 
-TRAININGS = ("train_controlnet", "finetune_proxy", "train_dpo")
+TRAININGS = ("train_controlnet", "finetune_generator", "train_dpo")
 
 
 def operations_of(rule: str, unit: str, shape: Mapping[str, Any]) -> float | None:

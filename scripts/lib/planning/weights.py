@@ -19,7 +19,7 @@ LEARNING, MEAN = 4 * FLOAT, FLOAT
 STORED = {
     "train_dpo": 5
 }  # tensors a parameter in a checkpoint: itself, running mean, two moments; DPO also its best state
-SECTIONS = {"train_controlnet": "controlnet", "finetune_proxy": "finetune", "train_dpo": "dpo"}
+SECTIONS = {"train_controlnet": "controlnet", "finetune_generator": "finetune", "train_dpo": "dpo"}
 PROXY = ("score_pool", "validate_proxy", "train_proxy")
 # Their GPU holds weights in fp32 whatever the precision: autocast casts them as they are used.
 WHOLE = ("train_trials", "pretrain_mgca", *PROXY)
@@ -92,7 +92,7 @@ def disk_of(config: Mapping[str, Any], rule: str) -> int:
 
 
 def gpu_bytes(config: Mapping[str, Any], rule: str, dataset: str | None) -> int | None:
-    """Return the least bytes of a GPU that a job needs for weights, gradients and optimiser, None where not known."""
+    """Return the least bytes of a GPU that a job needs for weights, gradients and optimizer, None where not known."""
     known = trained_and_held(config, rule, dataset)
     if known is None:
         return None

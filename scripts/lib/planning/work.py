@@ -15,8 +15,8 @@ from scripts.lib.study.config import stage
 ALIASES = {
     "sample_rated_pool": "sample_pool",
     "validate_proxy": "score_pool",
-    "test_dataset_significance": "test_significance",
-    "test_arms_significance": "test_significance",
+    "compare_dataset_arms": "compare_arms",
+    "compare_figure_arms": "compare_arms",
 }
 KINDS = ("text", "mask", "both")
 WITH_REFERENCE = 2  # checks that one of DPO's counts as when the reference is asked as well
@@ -239,7 +239,7 @@ COUNTERS: dict[str, Any] = {
     "score_pool": _scoring,
     "train_base": _base,
     "train_controlnet": _tuning("controlnet", _masked_films),
-    "finetune_proxy": _tuning("finetune", _kept_films),
+    "finetune_generator": _tuning("finetune", _kept_films),
     "train_dpo": _tuning("dpo", _rated_films),
     "train_proxy": _training("proxy", "train"),
     "pretrain_mgca": _training("mgca"),

@@ -25,7 +25,7 @@ ROW_HEIGHT, FREE_HEIGHT = 14.5, 24  # mm
 
 
 @dataclass(frozen=True)
-class Sample:
+class ScoredImage:
     """One film of the left panel: pixels uint8 (H, W), its label, its proxy score, and whether it was kept."""
 
     image: np.ndarray
@@ -55,7 +55,7 @@ def choose_samples(scores: pd.DataFrame, kept: pd.DataFrame, labels: Sequence[st
 
 
 def draw_figure3(
-    table: pd.DataFrame, samples: Sequence[Sample], names: Mapping[str, str], width_mm: float = 183.0
+    table: pd.DataFrame, samples: Sequence[ScoredImage], names: Mapping[str, str], width_mm: float = 183.0
 ) -> Figure:
     """Return the figure for the tidy table of Figure 3 and the films of its left panel, grouped by label in order.
 
@@ -76,7 +76,7 @@ def draw_figure3(
 
 
 def _draw_samples(
-    figure: SubFigure, samples: Sequence[Sample], labels: Sequence[str], names: Mapping[str, str]
+    figure: SubFigure, samples: Sequence[ScoredImage], labels: Sequence[str], names: Mapping[str, str]
 ) -> None:
     columns = max(sum(sample.label == label for sample in samples) for label in labels)
     axes = figure.subplots(len(labels), columns, squeeze=False)
@@ -98,7 +98,7 @@ def _draw_samples(
     )
 
 
-def _draw_film(axis: Axes, sample: Sample) -> None:
+def _draw_film(axis: Axes, sample: ScoredImage) -> None:
     axis.imshow(sample.image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     colour = KEPT if sample.kept else SOFT
     axis.set_title(f"{sample.score:.2f}", fontsize=6, pad=1.5, color=colour, fontweight="bold" if sample.kept else None)

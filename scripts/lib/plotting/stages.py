@@ -16,7 +16,7 @@ SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Material:
+class StageMaterial:
     """What Figure 1 shows: cohorts in the study's order, pools made from masks and from words (None where the study has
     none), the conditions of the first, a scored pool with what was kept of it, and the tables of Figure 2."""
 
@@ -32,7 +32,7 @@ class Material:
     kept: pd.DataFrame | None = None
 
 
-def study_stages(material: Material, about: Mapping[str, Any]) -> list[Stage]:
+def study_stages(material: StageMaterial, about: Mapping[str, Any]) -> list[Stage]:
     """Return the boxes of the study in order. `about`: titles by dataset, foundation, base, fractions, multipliers, trials,
     target (structure of the mask pool), proxy, models by task."""
     stages = [
@@ -47,7 +47,7 @@ def study_stages(material: Material, about: Mapping[str, Any]) -> list[Stage]:
     return [*stages, _trials(material, about), _tests(material)]
 
 
-def _cohorts(material: Material, about: Mapping[str, Any]) -> Stage:
+def _cohorts(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
     pictures, count = [], 0
     for name, cohort in material.cohorts.items():
         count += len(cohort)
@@ -61,7 +61,7 @@ def _cohorts(material: Material, about: Mapping[str, Any]) -> Stage:
     )
 
 
-def _subsets(material: Material, about: Mapping[str, Any]) -> Stage:
+def _subsets(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
     cohort = next(iter(material.cohorts.values()))
     rows = cohort.rows(split="train")[1 : 1 + SHOWN]
     pictures = [
@@ -71,7 +71,7 @@ def _subsets(material: Material, about: Mapping[str, Any]) -> Stage:
     return Stage("Subsets", ["nested shares of the real films,", f"{about['trials']} draws by patient"], pictures)
 
 
-def _conditions(material: Material, about: Mapping[str, Any]) -> Stage:
+def _conditions(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
     pictures, words = [], []
     if material.mask_pool is not None and material.mask_conditions is not None and material.mask_cohort is not None:
         changed = material.mask_conditions["transform"].fillna("{}") != "{}"
@@ -97,7 +97,7 @@ def _mask_picture(cohort: Cohort, rows: np.ndarray, structure: str) -> np.ndarra
     return (cohort.mask(rows[:1], structure)[0] * 255).astype(np.uint8)
 
 
-def _generator(material: Material, about: Mapping[str, Any]) -> Stage:
+def _generator(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
     pictures = []
     if material.mask_pool is not None:
         rows = np.arange(min(2, len(material.mask_pool)))
@@ -107,7 +107,7 @@ def _generator(material: Material, about: Mapping[str, Any]) -> Stage:
     return Stage("Generator", [f"foundation model: {base}", "frozen, with a ControlNet for masks"], pictures, "model")
 
 
-def _pools(material: Material, about: Mapping[str, Any]) -> Stage:
+def _pools(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
     pictures = []
     if material.text_pool is not None:
         index = material.text_pool.index
@@ -125,7 +125,7 @@ def _pools(material: Material, about: Mapping[str, Any]) -> Stage:
     )
 
 
-def _choice(material: Material, about: Mapping[str, Any]) -> Stage:
+def _choice(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
     """Show the highest and the lowest score of one label, and one that was kept between them."""
     scores, kept = material.scores, set(zip(material.kept["condition_id"], material.kept["sample"]))
     own = scores[scores["label"] == scores["label"].iloc[0]].sort_values("score", kind="stable")
@@ -143,7 +143,7 @@ def _choice(material: Material, about: Mapping[str, Any]) -> Stage:
     )
 
 
-def _trials(material: Material, about: Mapping[str, Any]) -> Stage:
+def _trials(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
     means = material.figure2[material.figure2["kind"] == "mean"]
     dataset = means["dataset"].iloc[-1]
     here = means[(means["dataset"] == dataset) & (means["fraction"] == means["fraction"].min())].sort_values(
@@ -157,7 +157,7 @@ def _trials(material: Material, about: Mapping[str, Any]) -> Stage:
     return Stage("Trials", text, (), "judge", bars)
 
 
-def _tests(material: Material) -> Stage:
+def _tests(material: StageMaterial) -> Stage:
     tested = material.significance.dropna(subset=["p_bonferroni"])
     lines = [f"{len(tested)} cells, one-tailed t, Bonferroni"]
     if len(tested):

@@ -39,7 +39,7 @@ CODE = (
     "sample_pool",
     "train_trials",
     "pretrain_mgca",
-    "test_significance",
+    "compare_arms",
     "plot_figure2",
 )
 LINE = 120  # characters of a line of a page

@@ -71,6 +71,10 @@ class Checkpoints:
         """Whether it is time to store the state again."""
         return time.monotonic() - self._last >= self.every_seconds
 
+    def forget(self, stage: str) -> None:
+        """Remove the state of one stage, whose result is stored elsewhere."""
+        (self.folder / f"{stage}.safetensors").unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Forget everything: the command has published its result."""
         shutil.rmtree(self.folder, ignore_errors=True)

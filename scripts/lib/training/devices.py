@@ -35,8 +35,13 @@ class Placement:
     world: int = 1
     accelerator: Any = None
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it computes on a GPU."""
+        return self.device.type == "cuda"
+
     def autocast(self) -> AbstractContextManager[Any]:
-        """Return the context in which a training computes: weights stay float32, products take the set precision."""
+        """Return the context in which a model computes: weights stay float32, products take the set precision."""
         if self.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, self.dtype)

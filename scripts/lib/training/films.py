@@ -15,7 +15,7 @@ from scripts.lib.core.seeds import content_hash
 
 
 @dataclass(frozen=True)
-class Films:
+class FoundationFilms:
     """Films to learn from: images uint8 (N, H, W), reports (N,) text or missing, and a hash of their content."""
 
     images: np.ndarray
@@ -32,7 +32,7 @@ def foundation_rows(index: pd.DataFrame) -> np.ndarray:
     return own if len(own) else np.flatnonzero((index["split"] == "train").to_numpy())
 
 
-def foundation_films(folders: Sequence[Path], resolution: int) -> Films:
+def foundation_films(folders: Sequence[Path], resolution: int) -> FoundationFilms:
     """Return the foundation rows of several cohorts, in order; raises InputError for a cohort that has none."""
     images, reports, hashes = [], [], []
     for folder in folders:
@@ -50,7 +50,7 @@ def foundation_films(folders: Sequence[Path], resolution: int) -> Films:
         images.append(cohort.images(rows))
         reports += [None if pd.isna(report) else report for report in taken["report"]]
         hashes += [f"{pixels} {report}" for pixels, report in zip(taken["sha256"], taken["report"])]
-    return Films(np.concatenate(images), reports, content_hash(*hashes))
+    return FoundationFilms(np.concatenate(images), reports, content_hash(*hashes))
 
 
 def masked_rows(cohort: Cohort) -> tuple[np.ndarray, str]:

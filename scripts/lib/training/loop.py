@@ -154,7 +154,7 @@ class Trainer:
         raise SystemExit(TERMINATED)
 
     def _step(self, step: int, loss_of_batch: LossOfBatch, count: int) -> float:
-        """Make one optimiser step from `gradient_accumulation` micro-batches; return their mean loss.
+        """Make one optimizer step from `gradient_accumulation` micro-batches; return their mean loss.
 
         A micro-batch is known by its number from the beginning of the training, whoever computes it.
         """

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.conditions.table import trial_rows
+from scripts.lib.conditions.order import trial_rows
 from scripts.lib.core.seeds import rng
 from scripts.lib.filters.proxy.diversity import (
     distances,

@@ -24,7 +24,7 @@ from scripts.lib.filters.proxy.opening import CONFIG
 from scripts.lib.filters.proxy.pixels import Preprocessing
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import Placement
-from scripts.lib.training.films import Films
+from scripts.lib.training.films import FoundationFilms
 from scripts.lib.training.loop import Trainer
 from scripts.lib.training.settings import Section
 
@@ -127,7 +127,9 @@ def shifted(inputs: torch.Tensor, share: float, noise: torch.Generator) -> torch
     return torch.stack([film[:, y : y + side, x : x + side] for film, (y, x) in zip(padded, moves)])
 
 
-def train_clip(films: Films, settings: Section, seed: int, placement: Placement, checkpoints: Checkpoints) -> SmallClip:
+def train_clip(
+    films: FoundationFilms, settings: Section, seed: int, placement: Placement, checkpoints: Checkpoints
+) -> SmallClip:
     """Train a small CLIP on the films that have a report; `settings` is the section `proxy.train`."""
     known = [(row, text) for row, text in enumerate(map(plain_text, films.reports)) if text is not None]
     if len(known) < 2:

@@ -108,6 +108,7 @@ def finetune(
         )
 
     trained = {"controlnet": branch, "unet": unet}
+    # The name of the stage seeds its draws: another name is another generator.
     trainer = Trainer({part: trained[part] for part in wanted}, settings, seed, "finetune_proxy", placement)
     trainer.train(loss, len(examples.images), checkpoints)
     whole = {"controlnet": branch.whole().eval(), "unet": unet.eval()}

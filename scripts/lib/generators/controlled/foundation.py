@@ -28,7 +28,7 @@ from scripts.lib.generators.controlled.encoding import Tokens, encode_text, toke
 from scripts.lib.generators.controlled.layout import BASE_PARTS, CLASSES, describe_files, write_model_index, write_notes
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import Placement
-from scripts.lib.training.films import Films
+from scripts.lib.training.films import FoundationFilms
 from scripts.lib.training.loop import Trainer
 from scripts.lib.training.settings import Section
 
@@ -65,7 +65,12 @@ def seeded(seed: int, *names: str) -> torch.Generator:
 
 
 def train_foundation(
-    films: Films, settings: Section, resolution: int, seed: int, placement: Placement, checkpoints: Checkpoints
+    films: FoundationFilms,
+    settings: Section,
+    resolution: int,
+    seed: int,
+    placement: Placement,
+    checkpoints: Checkpoints,
 ) -> Foundation:
     """Train all parts; `settings` is the section `base`."""
     vae = train_autoencoder(films.images, settings["vae"], resolution, seed, placement, checkpoints)

@@ -1,6 +1,6 @@
 """Test whether more synthetic films help more: correlation and Page's trend test over the synthetic multipliers.
 
-    python -m scripts.test_trend --trials results/tables/trials.csv --out results/tables/trend.csv --metrics f1 dice
+    python -m scripts.measure_trend --trials results/tables/trials.csv --out results/tables/trend.csv --metrics f1 dice
 
 An addition to the paper, whose second hypothesis it tests.
 """
@@ -21,8 +21,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.evidence.tables import TRIALS, read_table, write_table
+    from scripts.lib.evidence.tables import read_table, write_table
     from scripts.lib.evidence.trend import trend
+    from scripts.lib.study.tables import TRIALS
 
     table = trend(read_table(args.trials, TRIALS), args.metrics)
     with atomic_file(args.out) as path:

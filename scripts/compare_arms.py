@@ -1,6 +1,6 @@
 """Test every synthetic cell against real films alone: one-tailed t tests, 95 % intervals, Bonferroni and Holm.
 
-    python -m scripts.test_significance --trials results/tables/trials.csv --out results/tables/significance.csv \\
+    python -m scripts.compare_arms --trials results/tables/trials.csv --out results/tables/significance.csv \\
         --test welch --family setting --alpha 0.05 --metrics f1 dice
 """
 
@@ -31,7 +31,8 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
 
     from scripts.lib.evidence.statistics import significance
-    from scripts.lib.evidence.tables import TRIALS, read_table, write_table
+    from scripts.lib.evidence.tables import read_table, write_table
+    from scripts.lib.study.tables import TRIALS
 
     table = significance(read_table(args.trials, TRIALS), args.test, args.family, args.alpha, args.metrics)
     with atomic_file(args.out) as path:

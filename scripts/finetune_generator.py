@@ -1,19 +1,17 @@
 """Train a generator further on the images that a proxy model kept; the result is a generator like any other.
 
-    python -m scripts.finetune_proxy --generator results/generators/controlnet \\
+    python -m scripts.finetune_generator --generator results/generators/controlnet \\
         --pool results/chexpert/pools/proxy-filtered/fraction-0.01/shard-0 \\
         --kept results/chexpert/pools/proxy-filtered/fraction-0.01/kept.parquet --config finetune.json --seed 1 \\
-        --checkpoint-dir results/checkpoints/finetune_proxy --out results/generators/proxy-tuned
+        --checkpoint-dir results/checkpoints/finetune_generator --out results/generators/proxy-tuned
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.core.seeds import content_hash
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
-from scripts.lib.study.config import to_json
-from scripts.lib.study.fingerprint import fingerprint
+from scripts.lib.training.identity import resume_identity
 from scripts.lib.training.options import add_training, refuse_same
 
 
@@ -33,7 +31,6 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.generators.controlled.control_training import write_generator
     from scripts.lib.generators.controlled.finetuning import examples_of, finetune
     from scripts.lib.generators.controlled.generator import open_generator
-    from scripts.lib.study.versions import versions
     from scripts.lib.training.checkpoints import Checkpoints, publish
     from scripts.lib.training.devices import place
     from scripts.lib.training.settings import Section
@@ -42,9 +39,9 @@ def main(argv: list[str] | None = None) -> None:
     placement = place(settings, shared=True)
     generator = open_generator(args.generator)
     chosen = open_kept(args.pool, args.kept)
-    identity = content_hash(
-        fingerprint("scripts.finetune_proxy") + versions("finetune_proxy"),
-        to_json(args.config),
+    identity = resume_identity(
+        "finetune_generator",
+        args.config,
         generator.fingerprint,
         *chosen.index["sha256"],
         *chosen.index["report"].fillna(""),
