@@ -13,9 +13,10 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from scripts.lib.generators import sampling
+from scripts.lib.generators import solving
+from scripts.lib.generators.controlled import sampling
 from scripts.lib.generators.controlled.control import predict_noise
-from scripts.lib.generators.sampling import Sampler
+from scripts.lib.generators.solving import Sampler
 
 GRAPH_WARM = 3  # calls on a side stream before a graph is captured, as torch's documentation asks
 
@@ -49,25 +50,25 @@ def _passes_apart(_sampler: Sampler) -> Iterator[None]:
 @contextmanager
 def _texts_anew(sampler: Sampler) -> Iterator[None]:
     """Every prompt of every micro-batch goes through the text encoder."""
-    stock = sampler._denoise
+    model, stock = sampler.model, sampler.model.condition
 
-    def forget(requests, kind):
-        sampler._states.clear()
-        return stock(requests, kind)
+    def forget(requests):
+        model._states.clear()
+        return stock(requests)
 
-    with patch.object(sampler, "_denoise", forget):
+    with patch.object(model, "condition", forget):
         yield
 
 
 @contextmanager
 def _floats_home(_sampler: Sampler) -> Iterator[None]:
     """Decoded images leave the GPU as float32 and become bytes on the CPU."""
-    stock = sampling.to_pixels
+    stock = solving.to_pixels
 
     def late(decoded: torch.Tensor) -> np.ndarray:
         return stock(decoded.float().cpu())
 
-    with patch.object(sampling, "to_pixels", late):
+    with patch.object(solving, "to_pixels", late):
         yield
 
 
@@ -105,7 +106,7 @@ class Graph:
 
 @contextmanager
 def _graphs(sampler: Sampler) -> Iterator[None]:
-    if sampler.placement.device.type != "cuda":
+    if sampler.model.device.type != "cuda":
         raise RuntimeError("CUDA graphs need a GPU")
     with patch.object(sampling, "predict_noise", Graph()):
         yield

@@ -20,9 +20,11 @@ from benchmarks.gpu_operations import sampling_operations
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.generators.controlled.generator import open_generator
 from scripts.lib.generators.controlled.hints import HintPainter
-from scripts.lib.generators.sampling import Request, Sampler
+from scripts.lib.generators.controlled.sampling import ControlledModel
+from scripts.lib.generators.protocol import ImageRequest
 from scripts.lib.generators.shards import Conditions, Parts, write_shard
 from scripts.lib.generators.solvers import make_solver
+from scripts.lib.generators.solving import Sampler
 from scripts.lib.training.devices import place
 from scripts.lib.training.settings import Section
 
@@ -49,16 +51,16 @@ class Bench:
     def sampler(self, micro_batch: int, **speed: Any) -> Sampler:
         """Open the generator anew: a sampler changes the networks that it is given."""
         settings = self.settings(micro_batch, **speed)
-        return Sampler(open_generator(self.generator), STRUCTURES, settings, 1, place(settings))
+        return Sampler(ControlledModel(open_generator(self.generator), STRUCTURES, settings), settings, 1)
 
-    def requests(self, kind: str, count: int) -> list[Request]:
+    def requests(self, kind: str, count: int) -> list[ImageRequest]:
         """Return requests of one kind; their prompts take turns, as in a pool."""
         side = self.shape.resolution
         bits = np.zeros((side, side), np.uint8)
         bits[side // 4 : side // 2, side // 8 : side // 2] = 5
         mask = None if kind == "text" else bits
         prompts = [None if kind == "mask" else WORDS[number % len(WORDS)] for number in range(count)]
-        return [Request("benchmark", number, prompt, mask) for number, prompt in enumerate(prompts)]
+        return [ImageRequest("benchmark", number, prompt, mask) for number, prompt in enumerate(prompts)]
 
 
 def measure_ours(bench: Bench, sampler: Sampler, kind: str, count: int) -> dict[str, Any]:
@@ -67,11 +69,11 @@ def measure_ours(bench: Bench, sampler: Sampler, kind: str, count: int) -> dict[
     requests = bench.requests(kind, count)
 
     def make() -> None:
-        images = sampler._batch(requests, kind)
+        images = sampler.micro(requests)
         if images.shape != (count, side, side) or images.dtype != np.uint8:
             raise ValueError(f"images of form {images.shape} {images.dtype}")
 
-    return asdict(timed(make, sampler.placement.device, bench.repeats, bench.warm))
+    return asdict(timed(make, sampler.model.device, bench.repeats, bench.warm))
 
 
 def stock_pipeline(bench: Bench) -> Any:
@@ -264,7 +266,7 @@ def write_once(bench: Bench, work: Path, micro: int, behind: bool) -> dict[str, 
     table = table.assign(trial=0, sample=0, kind="both", prompt=WORDS[0], transform=None, pneumonia=1)
     table["mask_source"] = [str(number % micro) for number in range(count)]
     sampler = bench.sampler(micro, write_behind=behind)
-    sampler.images(bench.requests("both", micro), "both")
+    sampler.images(bench.requests("both", micro))
     start = time.perf_counter()
     parts = Parts(work / f"parts {behind}", "benchmark")
     write_shard(work / f"shard {behind}", sampler, Conditions(table, cohort), np.arange(count), micro, parts, {})

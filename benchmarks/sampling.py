@@ -117,10 +117,11 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.generators.controlled.generator import open_generator
     from scripts.lib.generators.controlled.hints import HintPainter
-    from scripts.lib.generators.sampling import Request, Sampler
-    from scripts.lib.generators.shards import KINDS, make_batch
+    from scripts.lib.generators.controlled.sampling import ControlledModel
+    from scripts.lib.generators.protocol import ImageRequest
+    from scripts.lib.generators.shards import make_batch
     from scripts.lib.generators.solvers import make_solver
-    from scripts.lib.training.devices import place
+    from scripts.lib.generators.solving import Sampler
     from scripts.lib.training.settings import Section
 
     torch.set_num_threads(args.threads)
@@ -132,20 +133,20 @@ def main(argv: list[str] | None = None) -> None:
         pipe.set_progress_bar_config(disable=True)
         pipe.scheduler = make_solver(generator.scheduler_config, settings)
         structures = generator.notes["structures"]
-        sampler = Sampler(generator, structures, settings, 1, place(settings))
+        sampler = Sampler(ControlledModel(generator, structures, settings), settings, 1)
         paint = HintPainter(structures, generator.notes["palette"])
         bits = np.zeros((generator.resolution,) * 2, np.uint8)
         bits[16:48, 12:28] = 1
         print(f"{args.threads} threads, {SAMPLING['steps']} steps, guidance {SAMPLING['guidance']:g}, {path}")
         print("kind   ours images/s   stock images/s   ratio")
-        for kind in KINDS:
+        for kind in ("text", "mask", "both"):
             prompt, mask = (None if kind == "mask" else "pneumonia"), (None if kind == "text" else bits)
-            requests = [Request("benchmark", number, prompt, mask) for number in range(args.images)]
+            requests = [ImageRequest("benchmark", number, prompt, mask) for number in range(args.images)]
             some = requests[: args.stock_images]
-            make_batch(sampler, requests[:16], [kind] * 16)
+            make_batch(sampler, requests[:16])
             stock_images(pipe, some[:1], kind, paint, SAMPLING)
             stock = rate(lambda some=some, kind=kind: stock_images(pipe, some, kind, paint, SAMPLING), len(some))
-            ours = rate(lambda all=requests, kind=kind: make_batch(sampler, all, [kind] * len(all)), len(requests))
+            ours = rate(lambda all=requests: make_batch(sampler, all), len(requests))
             print(f"{kind:5}  {ours:13.1f}   {stock:14.2f}   {ours / stock:5.1f}", flush=True)
 
 

@@ -21,7 +21,7 @@ CHECKPOINTS = Path("results/checkpoints/sample_pool")
 
 def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--generator", type=Path, required=True, help="generator in diffusers' layout")
+    parser.add_argument("--generator", type=Path, required=True, help="folder of a generator, of any kind")
     parser.add_argument("--conditions", type=Path, required=True, help="conditions table (.parquet)")
     parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort that the masks come from")
     add_config(parser, "sampling (section sampling)")
@@ -37,25 +37,24 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.engine.lean_imports import lean_imports
 
     with lean_imports():
-        from scripts.lib.generators.controlled.encoding import tokenize
-        from scripts.lib.generators.controlled.generator import open_generator
-        from scripts.lib.generators.sampling import Sampler
+        from scripts.lib.generators.kinds import open_kind
         from scripts.lib.generators.shards import Parts, open_conditions, write_shard
-        from scripts.lib.training.devices import place
+        from scripts.lib.generators.solving import Sampler
 
-        generator = open_generator(args.generator)
+        make_model = open_kind(args.generator)
     from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "sampling")
     conditions, rows = open_conditions(args.conditions, Cohort.open(args.cohort), args.shard, args.shards)
-    sampler = Sampler(generator, conditions.cohort.structures, settings, args.seed, place(settings))
+    model = make_model(conditions.cohort.structures, settings)
+    sampler = Sampler(model, settings, args.seed)
     chosen = conditions.table
-    tokenize(list(chosen["prompt"].dropna().unique()), generator.tokenizer)  # warns once of all prompts that are cut
+    model.warn_about(list(chosen["prompt"].dropna().unique()))
     identity = resume_identity(
         "sample_pool",
         args.config,
-        generator.fingerprint,
-        generator.lineage,
+        model.fingerprint,
+        model.lineage,
         args.seed,
         conditions.cohort.resolution,
         *(chosen["condition_id"] + "-" + chosen["sample"].astype(str)),
@@ -64,11 +63,11 @@ def main(argv: list[str] | None = None) -> None:
     parts = Parts(folder, identity)
     notes = {
         "dataset": conditions.cohort.meta.get("dataset"),
-        "generator": generator.fingerprint,
+        "generator": model.fingerprint,
         "sampling": args.config,
         "seed": args.seed,
         "shard": [args.shard, args.shards],
-        "device": str(sampler.placement.device),
+        "device": str(model.device),
     }
     write_shard(args.out, sampler, conditions, rows, settings["batch_size"], parts, notes)
     parts.clear()

@@ -15,10 +15,11 @@ from scripts import sample_pool, train_controlnet
 from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.conditions.masks import render
 from scripts.lib.core.errors import InputError
-from scripts.lib.generators.sampling import Request, Sampler, initial_noise
+from scripts.lib.generators.controlled.sampling import ControlledModel
+from scripts.lib.generators.protocol import ImageRequest
 from scripts.lib.generators.shards import Conditions, Parts, make_batch, shard_rows
 from scripts.lib.generators.solvers import SOLVERS, make_solver
-from scripts.lib.training.devices import place
+from scripts.lib.generators.solving import Sampler, initial_noise
 from scripts.lib.training.resolution import fit_images
 from scripts.lib.training.settings import Section
 from tests.helpers.diffusion_models import (
@@ -122,11 +123,11 @@ def test_pixels_do_not_depend_on_order_and_neighbours(world, whole, tmp_path):
 def test_a_killed_shard_goes_on_and_ends_with_the_same_bytes(world, whole, tmp_path, monkeypatch):
     stock, made = Sampler.images, []
 
-    def killed(self, requests, kind):
+    def killed(self, requests):
         made.append(len(requests))
         if len(made) == 5:
             raise KeyboardInterrupt
-        return stock(self, requests, kind)
+        return stock(self, requests)
 
     monkeypatch.setattr(Sampler, "images", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -134,7 +135,7 @@ def test_a_killed_shard_goes_on_and_ends_with_the_same_bytes(world, whole, tmp_p
     assert not (tmp_path / "pool" / "images.npy").exists()
     assert len(list((tmp_path / "parts").rglob("*.npy"))) == 1
     done = list(made)
-    monkeypatch.setattr(Sampler, "images", lambda self, r, k: made.append(len(r)) or stock(self, r, k))
+    monkeypatch.setattr(Sampler, "images", lambda self, r: made.append(len(r)) or stock(self, r))
     sample(world, tmp_path / "pool")
     for name in ("images.npy", "masks.npy"):
         assert (tmp_path / "pool" / name).read_bytes() == (whole.folders[0] / name).read_bytes()
@@ -162,20 +163,20 @@ def test_a_damaged_part_is_named_and_made_anew(tmp_path, capsys, content):
 
 
 def test_noise_belongs_to_the_identity():
-    one = Request("a", 0, None, None)
+    one = ImageRequest("a", 0, None, None)
     noise = initial_noise(1, "g", one, (2, 3, 3))
-    assert torch.equal(noise, initial_noise(1, "g", Request("a", 0, "text", None), (2, 3, 3)))
+    assert torch.equal(noise, initial_noise(1, "g", ImageRequest("a", 0, "text", None), (2, 3, 3)))
     for other in (initial_noise(2, "g", one, (2, 3, 3)), initial_noise(1, "h", one, (2, 3, 3))):
         assert not torch.equal(noise, other)
-    for request in (Request("a", 1, None, None), Request("b", 0, None, None)):
+    for request in (ImageRequest("a", 1, None, None), ImageRequest("b", 0, None, None)):
         assert not torch.equal(noise, initial_noise(1, "g", request, (2, 3, 3)))
 
 
-def requests_of(kind: str, count: int = 3) -> list[Request]:
+def requests_of(kind: str, count: int = 3) -> list[ImageRequest]:
     bits = np.zeros((32, 32), np.uint8)
     bits[4:28, 4:14], bits[4:8, 4:10] = 1, 5
     prompt = None if kind == "mask" else "pneumonia"
-    return [Request("c", number, prompt, None if kind == "text" else bits) for number in range(count)]
+    return [ImageRequest("c", number, prompt, None if kind == "text" else bits) for number in range(count)]
 
 
 @pytest.mark.parametrize("kind", ["text", "mask", "both"])
@@ -209,7 +210,7 @@ def test_images_equal_those_of_the_stock_pipeline(world, tmp_path, kind, negativ
         controlnet_conditioning_scale=0.0 if kind == "text" else 1.0,
         output_type="np",
     ).images[..., 0]
-    made = Sampler(generator, STRUCTURES, settings, 5, place(settings)).images(requests, kind)
+    made = Sampler(ControlledModel(generator, STRUCTURES, settings), settings, 5).images(requests)
     # The stock pipeline pads nothing, so low bits differ and a value may round to its neighbour.
     assert np.abs(made.astype(float) - expected * 255).max() < 0.51
     assert made.std() > 1
@@ -217,29 +218,29 @@ def test_images_equal_those_of_the_stock_pipeline(world, tmp_path, kind, negativ
 
 def test_masks_and_words_change_the_image(world):
     settings = Section(SAMPLING, "sampling")
-    sampler = Sampler(random_generator(world / "base"), STRUCTURES, settings, 5, place(settings))
-    kinds = {kind: sampler.images(requests_of(kind, 1), kind)[0].tobytes() for kind in ("text", "mask", "both")}
+    sampler = Sampler(ControlledModel(random_generator(world / "base"), STRUCTURES, settings), settings, 5)
+    kinds = {kind: sampler.images(requests_of(kind, 1))[0].tobytes() for kind in ("text", "mask", "both")}
     assert len(set(kinds.values())) == 3
 
 
 def test_a_batch_of_mixed_kinds_keeps_its_order(world):
     settings = Section({**SAMPLING, "micro_batch": 2}, "sampling")
-    sampler = Sampler(random_generator(world / "base"), STRUCTURES, settings, 5, place(settings))
+    sampler = Sampler(ControlledModel(random_generator(world / "base"), STRUCTURES, settings), settings, 5)
     requests = [requests_of(kind, 1)[0] for kind in ("both", "text", "mask", "text")]
-    requests[3] = Request("other", 0, "normal", None)
-    mixed = make_batch(sampler, requests, ["both", "text", "mask", "text"])
-    for request, kind, image in zip(requests, ("both", "text", "mask", "text"), mixed):
-        assert (sampler.images([request], kind)[0] == image).all()
+    requests[3] = ImageRequest("other", 0, "normal", None)
+    mixed = make_batch(sampler, requests)
+    for request, image in zip(requests, mixed):
+        assert (sampler.images([request])[0] == image).all()
 
 
 def test_black_image_is_another_meaning_of_an_absent_mask(world):
     settings = Section(SAMPLING, "sampling")
-    silent = Sampler(random_generator(world / "base"), STRUCTURES, settings, 5, place(settings))
+    silent = Sampler(ControlledModel(random_generator(world / "base"), STRUCTURES, settings), settings, 5)
     generator = random_generator(world / "base")
     generator.notes["absent_mask"] = "black_image"
-    black = Sampler(generator, STRUCTURES, settings, 5, place(settings))
+    black = Sampler(ControlledModel(generator, STRUCTURES, settings), settings, 5)
     text = requests_of("text", 1)
-    assert (silent.images(text, "text") != black.images(text, "text")).any()
+    assert (silent.images(text) != black.images(text)).any()
 
 
 def test_a_foundation_of_stable_diffusion_shape_samples_at_another_resolution(world, tmp_path):
@@ -264,21 +265,21 @@ def test_images_that_are_not_finite_are_named(world):
         generator.vae.decoder.conv_out.bias.fill_(float("nan"))
     settings = Section(SAMPLING, "sampling")
     with pytest.raises(InputError, match=r"3 images are not finite, e\.g\. c-0"):
-        Sampler(generator, STRUCTURES, settings, 5, place(settings)).images(requests_of("text"), "text")
+        Sampler(ControlledModel(generator, STRUCTURES, settings), settings, 5).images(requests_of("text"))
 
 
 def test_too_little_device_memory_halves_the_micro_batch(world, monkeypatch, capsys):
     settings = Section(SAMPLING, "sampling")
-    sampler = Sampler(random_generator(world / "base"), STRUCTURES, settings, 5, place(settings))
-    whole, stock = sampler.images(requests_of("text", 4), "text"), Sampler._batch
+    sampler = Sampler(ControlledModel(random_generator(world / "base"), STRUCTURES, settings), settings, 5)
+    whole, stock = sampler.images(requests_of("text", 4)), Sampler.micro
 
-    def small(self, requests, kind):
+    def small(self, requests):
         if self.micro_batch > 2:
             raise torch.OutOfMemoryError("no memory")
-        return stock(self, requests, kind)
+        return stock(self, requests)
 
-    monkeypatch.setattr(Sampler, "_batch", small)
-    made = sampler.images(requests_of("text", 4), "text")
+    monkeypatch.setattr(Sampler, "micro", small)
+    made = sampler.images(requests_of("text", 4))
     assert sampler.micro_batch == 2 and "micro-batch is now 2" in capsys.readouterr().err
     assert np.abs(made.astype(int) - whole.astype(int)).max() <= 1
 
@@ -309,7 +310,7 @@ def test_a_text_row_whose_prompt_means_nothing_is_unconditional(world):
 def test_structures_that_the_generator_never_saw_are_refused(world):
     settings = Section(SAMPLING, "sampling")
     with pytest.raises(InputError, match=r"not trained on \['clavicles'\]"):
-        Sampler(random_generator(world / "base"), ["lungs", "clavicles"], settings, 5, place(settings))
+        Sampler(ControlledModel(random_generator(world / "base"), ["lungs", "clavicles"], settings), settings, 5)
 
 
 def test_shards_are_contiguous_and_even():
@@ -336,8 +337,8 @@ def test_every_solver_is_within_two_grey_levels_of_a_200_step_reference(world):
     def made(name: str, steps: int) -> np.ndarray:
         settings = {**SAMPLING, "solver": name, "steps": steps, "guidance": 1.0, "micro_batch": 2}
         section = Section(settings, "sampling")
-        sampler = Sampler(random_generator(world / "base"), STRUCTURES, section, 5, place(section))
-        return sampler.images(requests_of("text", 2), "text").astype(float)
+        sampler = Sampler(ControlledModel(random_generator(world / "base"), STRUCTURES, section), section, 5)
+        return sampler.images(requests_of("text", 2)).astype(float)
 
     reference = made("dpmsolver++", 200)
     assert reference.std() > 2

@@ -12,11 +12,13 @@ from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 
 from scripts.lib.cohort.store import FILES, Cohort
 from scripts.lib.core.errors import InputError
-from scripts.lib.generators import sampling, speed
-from scripts.lib.generators.sampling import KEPT_PROMPTS, Request, Sampler
+from scripts.lib.generators import speed
+from scripts.lib.generators.controlled import sampling
+from scripts.lib.generators.controlled.sampling import KEPT_PROMPTS, ControlledModel
+from scripts.lib.generators.protocol import ImageRequest
 from scripts.lib.generators.shards import Conditions, Parts, make_batch, one_ahead, write_shard
+from scripts.lib.generators.solving import Sampler
 from scripts.lib.generators.speed import compile_repeated, compile_step, decode_finite
-from scripts.lib.training.devices import place
 from scripts.lib.training.settings import Section
 from tests.helpers.diffusion_models import (
     SAMPLING,
@@ -40,21 +42,21 @@ def base(tmp_path_factory) -> Path:
 
 def sampler_of(base: Path, **changes) -> Sampler:
     settings = Section({**SAMPLING, "speed": {**SAMPLING["speed"], **changes}}, "sampling")
-    return Sampler(random_generator(base), STRUCTURES, settings, 5, place(settings))
+    return Sampler(ControlledModel(random_generator(base), STRUCTURES, settings), settings, 5)
 
 
-def requests() -> list[Request]:
+def requests() -> list[ImageRequest]:
     bits = np.zeros((32, 32), np.uint8)
     bits[4:28, 4:14] = 5
     return [
-        Request(f"{number:016x}", 0, None if kind == "mask" else "pneumonia", None if kind == "text" else bits)
+        ImageRequest(f"{number:016x}", 0, None if kind == "mask" else "pneumonia", None if kind == "text" else bits)
         for number, kind in enumerate(KINDS)
     ]
 
 
 @pytest.fixture(scope="module")
 def plain_images(base) -> np.ndarray:
-    images = make_batch(sampler_of(base), requests(), KINDS)
+    images = make_batch(sampler_of(base), requests())
     assert images.std() > 5
     return images
 
@@ -67,20 +69,20 @@ def test_unknown_values_are_refused_by_name(base):
 
 @pytest.mark.parametrize("change", [{"attention": "plain"}, {"channels_last": True}])
 def test_another_order_of_sums_changes_low_bits_at_most(base, plain_images, change):
-    images = make_batch(sampler_of(base, **change), requests(), KINDS)
+    images = make_batch(sampler_of(base, **change), requests())
     assert np.abs(images.astype(int) - plain_images).max() <= 1
 
 
 def test_fused_attention_is_torchs_own_and_plain_is_not(base):
     for value, kind in (("fused", AttnProcessor2_0), ("plain", AttnProcessor)):
         sampler = sampler_of(base, attention=value)
-        for network in (sampler.generator.unet, sampler.branch.trunk):
+        for network in (sampler.model.generator.unet, sampler.model.branch.trunk):
             assert {type(one) for one in network.attn_processors.values()} == {kind}
 
 
 def test_channels_last_reaches_the_weights(base):
     sampler = sampler_of(base, channels_last=True)
-    for network in (sampler.generator.vae, sampler.generator.unet, sampler.branch.trunk):
+    for network in (sampler.model.generator.vae, sampler.model.generator.unet, sampler.model.branch.trunk):
         weights = [one for one in network.parameters() if one.ndim == 4 and one.shape[1] > 1 and one.shape[2] > 1]
         assert weights and all(one.is_contiguous(memory_format=torch.channels_last) for one in weights)
 
@@ -111,23 +113,23 @@ def graphs(compiler, monkeypatch):
 
 
 def test_compiled_blocks_are_whole_graphs_with_the_same_result(base, plain_images, graphs):
-    images = make_batch(sampler_of(base, compile="blocks"), requests(), KINDS)
+    images = make_batch(sampler_of(base, compile="blocks"), requests())
     assert len(graphs) >= 4  # both kinds of blocks at two widths at least
     assert np.abs(images.astype(int) - plain_images).max() <= 1
 
 
 def test_a_step_compiled_as_one_piece_makes_the_same_images(base, plain_images, graphs):
     chosen = [number for number, kind in enumerate(KINDS) if kind == "mask"]  # one form is enough: each takes seconds
-    images = make_batch(sampler_of(base, compile="step"), [requests()[k] for k in chosen], ["mask"] * len(chosen))
+    images = make_batch(sampler_of(base, compile="step"), [requests()[k] for k in chosen])
     assert graphs
     assert np.abs(images.astype(int) - plain_images[chosen]).max() <= 1
 
 
 def test_a_bf16_decoder_is_close_and_only_broken_images_are_decoded_again(base, plain_images, monkeypatch):
     sampler = sampler_of(base, vae="bf16")
-    vae = sampler.generator.vae
+    vae = sampler.model.generator.vae
     assert {one.dtype for one in vae.parameters()} == {torch.bfloat16}
-    images = make_batch(sampler, requests(), KINDS)
+    images = make_batch(sampler, requests())
     assert np.abs(images.astype(int) - plain_images).max() <= 6  # 8 bits of precision, through some layers
     latents = torch.randn(3, 4, 16, 16, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -153,15 +155,15 @@ def test_a_bf16_decoder_is_close_and_only_broken_images_are_decoded_again(base, 
 def test_states_of_prompts_are_kept_once_and_not_without_end(base):
     sampler = sampler_of(base)
     calls = []
-    stock = sampler.generator.text_encoder.forward
-    sampler.generator.text_encoder.forward = lambda *args, **more: calls.append(1) or stock(*args, **more)
-    first = sampler._text("pneumonia").clone()
-    sampler._text("pneumonia")
+    stock = sampler.model.generator.text_encoder.forward
+    sampler.model.generator.text_encoder.forward = lambda *args, **more: calls.append(1) or stock(*args, **more)
+    first = sampler.model._text("pneumonia").clone()
+    sampler.model._text("pneumonia")
     assert len(calls) == 1
     for number in range(KEPT_PROMPTS + 5):
-        sampler._text(f"edema {number}")
-    assert len(sampler._states) == KEPT_PROMPTS and "pneumonia" not in sampler._states
-    assert (sampler._text("pneumonia") == first).all()
+        sampler.model._text(f"edema {number}")
+    assert len(sampler.model._states) == KEPT_PROMPTS and "pneumonia" not in sampler.model._states
+    assert (sampler.model._text("pneumonia") == first).all()
 
 
 def test_a_pool_written_behind_has_the_same_bytes(base, tmp_path, monkeypatch):

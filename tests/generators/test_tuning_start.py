@@ -11,9 +11,10 @@ import pytest
 from scripts import finetune_generator, sample_pool, train_controlnet, train_dpo
 from scripts.lib.generators.controlled.generator import open_generator
 from scripts.lib.generators.controlled.layout import read_notes
-from scripts.lib.generators.sampling import Request, Sampler
+from scripts.lib.generators.controlled.sampling import ControlledModel
+from scripts.lib.generators.protocol import ImageRequest
 from scripts.lib.generators.shards import make_batch
-from scripts.lib.training.devices import place
+from scripts.lib.generators.solving import Sampler
 from scripts.lib.training.settings import Section
 from tests.generators.test_dpo import DPO, write_preferences
 from tests.generators.test_finetuning import FINETUNE, write_pool
@@ -59,17 +60,15 @@ def tune(tree, command, start, rate=0.0, trains=("controlnet",), out=None):
 def images(folder, guidance=2.0):
     """Two images of each kind from one generator."""
     settings = Section({**SAMPLING, "guidance": guidance}, "sampling")
-    sampler = Sampler(open_generator(folder), STRUCTURES, settings, 5, place(settings))
+    sampler = Sampler(ControlledModel(open_generator(folder), STRUCTURES, settings), settings, 5)
     bits = np.zeros((32, 32), np.uint8)
     bits[4:28, 4:14], bits[4:8, 4:10] = 1, 5
     kinds = ["text", "mask", "both"] * 2
     requests = [
-        Request(kind, k, None if kind == "mask" else "pneumonia", None if kind == "text" else bits)
+        ImageRequest(kind, k, None if kind == "mask" else "pneumonia", None if kind == "text" else bits)
         for k, kind in enumerate(kinds)
     ]
-    return dict(
-        zip(("text", "mask", "both"), make_batch(sampler, requests, kinds).reshape(2, 3, 32, 32).swapaxes(0, 1))
-    )
+    return dict(zip(("text", "mask", "both"), make_batch(sampler, requests).reshape(2, 3, 32, 32).swapaxes(0, 1)))
 
 
 @pytest.mark.parametrize("trains", [("controlnet",), ("unet",), ("controlnet", "unet")])
@@ -88,8 +87,8 @@ def test_what_is_compared_would_show(tree):
     settings = Section(SAMPLING, "sampling")
     generator = open_generator(tree / "generators" / "zero_residual")
     generator.notes["absent_mask"] = "black_image"
-    sampler = Sampler(generator, STRUCTURES, settings, 5, place(settings))
-    black = sampler.images([Request("text", k, "pneumonia", None) for k in (0, 3)], "text")
+    sampler = Sampler(ControlledModel(generator, STRUCTURES, settings), settings, 5)
+    black = sampler.images([ImageRequest("text", k, "pneumonia", None) for k in (0, 3)])
     assert (silent != black).any()
 
 

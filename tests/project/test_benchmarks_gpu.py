@@ -100,8 +100,8 @@ def test_operations_on_the_meta_device_are_those_of_the_true_sampler(tmp_path):
     sampler, counted = bench.sampler(2), sampling_operations(gpu_model.TINY)
     for kind in gpu.KINDS:
         requests = bench.requests(kind, 2)
-        sampler._batch(requests, kind)  # encodes the texts, which are kept
-        true = operations_of(lambda requests=requests, kind=kind: sampler._batch(requests, kind))
+        sampler.micro(requests)  # encodes the texts, which are kept
+        true = operations_of(lambda requests=requests: sampler.micro(requests))
         assert 2 * counted[kind]["image"] == true
 
 

@@ -22,9 +22,9 @@ from scripts.lib.generators.controlled.autoencoder import (
     latent_scaling,
     sample_latents,
     to_model,
-    to_pixels,
 )
 from scripts.lib.generators.controlled.denoising import add_noise, denoising_loss, draw_timesteps, snr_weights, target
+from scripts.lib.generators.solving import to_pixels
 from scripts.lib.training.batches import batch_rows
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import place

@@ -22,10 +22,10 @@ from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.log import log
 from scripts.lib.engine.commands import progress
-from scripts.lib.generators.sampling import Request, Sampler
+from scripts.lib.generators.protocol import KINDS, ImageRequest
+from scripts.lib.generators.solving import Sampler
 from scripts.lib.training.resolution import fit_images
 
-KINDS = ("text", "mask", "both")
 COPIED = ("condition_id", "sample", "trial", "position", "kind")
 READ_ROWS = 16384  # of a table of conditions at once
 BUFFER = 2**16  # bytes; without one, pyarrow holds a whole column of the table
@@ -47,9 +47,9 @@ def open_conditions(path: Path, cohort: Cohort, shard: int, shards: int) -> tupl
     rows = shard_rows(file.metadata.num_rows, shard, shards)
     parts, first = [], 0
     for part in file.iter_batches(batch_size=READ_ROWS):
-        own = rows[(rows >= first) & (rows < first + len(part))] - first
-        if len(own) or not parts:  # an empty shard has the columns all the same
-            parts.append(part.slice(own[0] if len(own) else 0, len(own)))
+        inside = rows[(rows >= first) & (rows < first + len(part))] - first
+        if len(inside) or not parts:  # an empty shard has the columns all the same
+            parts.append(part.slice(inside[0] if len(inside) else 0, len(inside)))
         first += len(part)
         if len(rows) and first > rows[-1]:
             break
@@ -63,39 +63,44 @@ class Conditions:
     def __init__(self, table: pd.DataFrame, cohort: Cohort) -> None:
         self.table = table.reset_index(drop=True)
         self.cohort = cohort
-        places = pd.Series(np.arange(len(cohort)), index=cohort.index["image_id"])
+        film_rows = pd.Series(np.arange(len(cohort)), index=cohort.index["image_id"])
         wanted = self.table["mask_source"]
-        missing = wanted[wanted.notna() & ~wanted.isin(places.index)]
+        missing = wanted[wanted.notna() & ~wanted.isin(film_rows.index)]
         if len(missing):
             raise InputError(
                 f"{cohort.folders[0]}: {len(missing)} mask sources of the conditions are not in this cohort, e.g. "
                 f"{missing.iloc[0]} (condition {self.table['condition_id'][missing.index[0]]}); rebuild the conditions"
             )
-        self._places = places
+        self._film_rows = film_rows
 
     def __len__(self) -> int:
         return len(self.table)
 
-    def request(self, row: int) -> Request:
+    def request(self, row: int) -> ImageRequest:
         """Return what row number `row` asks for; raises InputError when its kind and its columns disagree."""
         line = self.table.iloc[row]
         prompt = None if pd.isna(line["prompt"]) else null_text(line["prompt"])
         bits = None
         if not pd.isna(line["mask_source"]):
-            field = self.cohort.masks([self._places[line["mask_source"]]])[0]
+            field = self.cohort.masks([self._film_rows[line["mask_source"]]])[0]
             transform = None if pd.isna(line["transform"]) else json.loads(line["transform"])
             bits = render(field, self.cohort.structures, transform)
-        found = {(True, False): "text", (False, True): "mask", (True, True): "both"}.get(
-            (prompt is not None, bits is not None)
-        )
-        if line["kind"] not in KINDS or (found != line["kind"] and not (found is None and line["kind"] == "text")):
+        alone = prompt is None and bits is None
+        labels = self._labels(line) if line["kind"] == "class" and alone else None
+        request = ImageRequest(str(line["condition_id"]), int(line["sample"]), prompt, bits, labels)
+        if request.kind != line["kind"]:
             raise InputError(
                 f"condition {line['condition_id']} (row {row}): kind {line['kind']!r}, but its prompt and mask make it "
-                f"{found!r}; rebuild the conditions"
+                f"{request.kind!r}; rebuild the conditions"
             )
-        return Request(str(line["condition_id"]), int(line["sample"]), prompt, bits)
+        return request
 
-    def index_row(self, row: int, request: Request, image: np.ndarray) -> dict[str, Any]:
+    def _labels(self, line: pd.Series) -> dict[str, int | None]:
+        """Return what a row says of the cohort's labels; None where nothing is known."""
+        said = {label: line[label] for label in self.cohort.labels if label in self.table.columns}
+        return {label: None if pd.isna(value) else int(value) for label, value in said.items()}
+
+    def index_row(self, row: int, request: ImageRequest, image: np.ndarray) -> dict[str, Any]:
         """Return the pool's index row of the image made for row number `row`."""
         line = self.table.iloc[row]
         made: dict[str, Any] = {
@@ -153,21 +158,21 @@ class Parts:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def make_batch(sampler: Sampler, requests: Sequence[Request], kinds: Sequence[str]) -> np.ndarray:
+def make_batch(sampler: Sampler, requests: Sequence[ImageRequest]) -> np.ndarray:
     """Return the images of these requests in their order, made kind by kind, uint8 (n, H, W)."""
-    side = sampler.generator.resolution
+    side = sampler.model.resolution
     images = np.empty((len(requests), side, side), np.uint8)
     for kind in KINDS:
-        rows = [row for row, own in enumerate(kinds) if own == kind]
+        rows = [row for row, request in enumerate(requests) if request.kind == kind]
         for start in range(0, len(rows), sampler.micro_batch):
             part = rows[start : start + sampler.micro_batch]
-            images[part] = sampler.images([requests[row] for row in part], kind)
+            images[part] = sampler.images([requests[row] for row in part])
     return images
 
 
 def make_parts(
     sampler: Sampler, conditions: Conditions, rows: np.ndarray, batch: int, parts: Parts
-) -> Iterator[tuple[np.ndarray, list[Request], np.ndarray, bool]]:
+) -> Iterator[tuple[np.ndarray, list[ImageRequest], np.ndarray, bool]]:
     """Yield (rows, requests, images uint8 (b, R, R), whether they were made just now) of `batch` rows after another."""
     resolution = conditions.cohort.resolution
     for number, start in enumerate(range(0, len(rows), batch)):
@@ -176,14 +181,13 @@ def make_parts(
         images = parts.load(number, len(chosen))
         made = images is None
         if made:
-            kinds = conditions.table["kind"].iloc[chosen].tolist()
-            images = fit_images(make_batch(sampler, requests, kinds), resolution)
+            images = fit_images(make_batch(sampler, requests), resolution)
         yield chosen, requests, images, made
 
 
 def make_images(
     sampler: Sampler, conditions: Conditions, rows: np.ndarray, batch: int, parts: Parts
-) -> Iterator[tuple[int, Request, np.ndarray]]:
+) -> Iterator[tuple[int, ImageRequest, np.ndarray]]:
     """Yield (row, request, image uint8 (R, R)) in the rows' order at the cohort's resolution; `batch` rows a part.
 
     With `sampling.speed.write_behind` a thread makes the next part while this one is stored and written.

@@ -62,12 +62,6 @@ def to_model(images: np.ndarray, channels: int = 1) -> torch.Tensor:
     return grey if channels == 1 else grey.expand(-1, channels, -1, -1).contiguous()
 
 
-def to_pixels(decoded: torch.Tensor) -> np.ndarray:
-    """Return decoded images (n, C, H, W), about [-1, 1], as uint8 (n, H, W): channels averaged, rounded once."""
-    grey = decoded.float().mean(1)
-    return ((grey / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-
-
 def _slopes(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return images[..., 1:, :] - images[..., :-1, :], images[..., :, 1:] - images[..., :, :-1]
 
