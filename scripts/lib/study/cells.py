@@ -74,7 +74,9 @@ class Study:
         """Return all multipliers of a fraction."""
         known = self.config["study"]["multipliers"]
         if fraction not in known:
-            raise InputError(f"config: study.multipliers: no list for fraction {fraction}; there are {', '.join(known)}")
+            raise InputError(
+                f"config: study.multipliers: no list for fraction {fraction}; there are {', '.join(known)}"
+            )
         return known[fraction]
 
     def multipliers(self, cell: AnyCell) -> list[int]:
