@@ -1,3 +1,41 @@
+from scripts.lib.cohort.telling import tell_cohorts
+from scripts.lib.study.raw_content import raw_content
+from scripts.lib.study.sources import root_of, tracked_files
+
+
+def raw_sources(wildcards):
+    """The files that say when a raw tree has changed: the phantom's manifest, or the tables of a real tree."""
+    return tracked_files(CONFIG["datasets"][wildcards.dataset], wildcards.dataset)
+
+
+@cache
+def content_of(dataset):
+    return raw_content(CONFIG["datasets"][dataset], Path(".snakemake", "raw_tables.json"))
+
+
+def raw_fingerprint(wildcards):
+    """What the raw tables and films are, by content: a table with an older time is another table all the same."""
+    return content_of(wildcards.dataset)
+
+
+def raw_root(wildcards):
+    return root_of(CONFIG["datasets"][wildcards.dataset], wildcards.dataset)
+
+
+def cohorts_of(dag):
+    """The folders of the cohorts that a run's jobs make or have found ready."""
+    return sorted(f"results/{job.wildcards.dataset}/cohort" for job in dag.jobs if job.rule.name == "prepare_cohort")
+
+
+# Jobs write to log files: what the cohorts of this run lack is told at its end, by the process that the user sees.
+onsuccess:
+    tell_cohorts(cohorts_of(workflow.dag))
+
+
+onerror:
+    tell_cohorts(cohorts_of(workflow.dag))
+
+
 rule write_phantom:
     output:
         tree=directory("results/phantom/{dataset}"),
@@ -16,12 +54,12 @@ rule write_phantom:
         code=code("write_phantom"),
         config=stage("write_phantom"),
         format=lambda wildcards: CONFIG["datasets"][wildcards.dataset]["format"],
-        seed=f"--seed {STUDY['seed']}",
+        seed=STUDY.seed,
     message:
         "Draw the phantom films of {wildcards.dataset}"
     shell:
         "python -m scripts.write_phantom --dataset {wildcards.dataset} --format {params.format} "
-        "--config {params.config:q} {params.seed} --out {output.tree:q} --manifest {output.manifest:q} > {log:q} 2>&1"
+        "--config {params.config:q} --seed {params.seed} --out {output.tree:q} --manifest {output.manifest:q} > {log:q} 2>&1"
 
 
 rule prepare_cohort:
@@ -50,12 +88,13 @@ rule prepare_cohort:
         root=raw_root,
         raw=raw_fingerprint,
         out=subpath(output.meta, parent=True),
-        seed=f"--seed {STUDY['seed']} --resolution {STUDY['resolution']}",
+        seed=STUDY.seed,
+        resolution=STUDY.resolution,
     message:
         "Decode the films of {wildcards.dataset}"
     shell:
         "python -m scripts.prepare_cohort --dataset {wildcards.dataset} --root {params.root:q} "
-        "--config {params.config:q} {params.seed} --threads {threads} --out {params.out:q} > {log:q} 2>&1"
+        "--config {params.config:q} --seed {params.seed} --resolution {params.resolution} --threads {threads} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule draw_subsets:
@@ -76,18 +115,19 @@ rule draw_subsets:
         code=code("draw_subsets"),
         config=stage("subsets"),
         cohort=subpath(input.meta, parent=True),
-        seed=f"--seed {STUDY['seed']} --trials {STUDY['trials']}",
+        seed=STUDY.seed,
+        trials=STUDY.trials,
     message:
         "Draw the training subsets of {wildcards.dataset}"
     shell:
-        "python -m scripts.draw_subsets --cohort {params.cohort:q} --config {params.config:q} {params.seed} "
+        "python -m scripts.draw_subsets --cohort {params.cohort:q} --config {params.config:q} --seed {params.seed} --trials {params.trials} "
         "--out {output:q} > {log:q} 2>&1"
 
 
 rule tabulate_cohorts:
     input:
-        collect("results/{dataset}/cohort/cohort.json", dataset=STUDY["datasets"]),
-        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY["datasets"]),
+        collect("results/{dataset}/cohort/cohort.json", dataset=STUDY.datasets),
+        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.datasets),
     output:
         csv="results/table1.csv",
         md="results/table1.md",
@@ -99,7 +139,7 @@ rule tabulate_cohorts:
     threads: 1
     params:
         code=code("tabulate_cohorts"),
-        cohorts=collect("results/{dataset}/cohort", dataset=STUDY["datasets"]),
+        cohorts=collect("results/{dataset}/cohort", dataset=STUDY.datasets),
     message:
         "Write Table 1"
     shell:

@@ -1,7 +1,11 @@
 import signal
 
+from snakemake.exceptions import WorkflowError
+
+from scripts.lib.core.errors import InputError
 from scripts.lib.engine.launch import launch_prefix
 from scripts.lib.engine.slurm import check_arrays, check_partitions, cluster_partitions
+from scripts.lib.engine.start import begin_jobs
 
 GPUS = CONFIG["compute"]["gpus"]
 LONGEST_JOB = CONFIG["compute"]["longest_job"]
@@ -80,3 +84,8 @@ def check_slurm():
             wanted[name] = max(wanted.get(name, 0), resources.get("runtime", 0))
     check_arrays(settings.array_jobs, None if workflow.nodes == sys.maxsize else workflow.nodes)
     check_partitions(wanted, LONGEST_JOB, cluster_partitions() if wanted else {})
+
+
+onstart:
+    one_line(begin_jobs, ALIVE, workflow)
+    one_line(check_slurm)

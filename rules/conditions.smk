@@ -18,11 +18,12 @@ rule build_conditions:
         code=code("build_conditions"),
         config=stage("conditions"),
         cohort=subpath(input.index, parent=True),
-        most=candidates,
-        seed=f"--seed {STUDY['seed']} --trials {STUDY['trials']}",
+        most=ask(STUDY.candidates),
+        seed=STUDY.seed,
+        trials=STUDY.trials,
     message:
         "Build the conditions of {wildcards.dataset} for {wildcards.arm} at {wildcards.fraction}"
     shell:
         "python -m scripts.build_conditions --cohort {params.cohort:q} --subsets {input.subsets:q} "
         "--config {params.config:q} --arm {wildcards.arm} --fraction {wildcards.fraction} "
-        "--multiplier {params.most} {params.seed} --out {output:q} > {log:q} 2>&1"
+        "--multiplier {params.most} --seed {params.seed} --trials {params.trials} --out {output:q} > {log:q} 2>&1"

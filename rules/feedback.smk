@@ -1,6 +1,27 @@
+def feedback_settings(part):
+    """One part of the section `feedback`, as canonical JSON."""
+    return to_json(SHOWN.feedback(part))
+
+
+@cache
+def say_once(line):
+    print(f"Note: {line}", file=sys.stderr)
+
+
+def judged_cohorts(wildcards):
+    """What simulated raters learn from; that nobody has seen real films is said on the screen."""
+    films = one_line(SHOWN.judged, "results/{}/cohort/images.npy")
+    if SHOWN.unseen() and workflow.is_main_process:
+        say_once(
+            f"feedback.ratings is null: the raters of {', '.join(SHOWN.unseen())} are simulated, no radiologist has seen these "
+            "films; `make rate` collects real scores"
+        )
+    return films
+
+
 rule caption_reports:
     input:
-        captioned("results/{dataset}/cohort/index.parquet"),
+        tell(SHOWN.captioned, "results/{}/cohort/index.parquet"),
     output:
         "results/feedback/captions.parquet",
     log:
@@ -13,8 +34,8 @@ rule caption_reports:
         runtime=lasting(240),
     params:
         code=code("caption_reports"),
-        config=feedback_stage("captions"),
-        cohorts=captioned("results/{dataset}/cohort"),
+        config=tell(feedback_settings, "captions"),
+        cohorts=tell(SHOWN.captioned, "results/{}/cohort"),
     message:
         "Caption the reports of held-out films"
     shell:
@@ -24,8 +45,8 @@ rule caption_reports:
 
 rule sample_rating_sets:
     input:
-        captioned("results/{dataset}/cohort/index.parquet"),
-        captioned("results/{dataset}/cohort/masks.npy"),
+        tell(SHOWN.captioned, "results/{}/cohort/index.parquet"),
+        tell(SHOWN.captioned, "results/{}/cohort/masks.npy"),
         captions="results/feedback/captions.parquet",
     output:
         conditions="results/feedback/conditions.parquet",
@@ -41,15 +62,15 @@ rule sample_rating_sets:
         runtime=lasting(30),
     params:
         code=code("sample_rating_sets"),
-        config=feedback_stage("sets"),
-        cohorts=captioned("results/{dataset}/cohort"),
+        config=tell(feedback_settings, "sets"),
+        cohorts=tell(SHOWN.captioned, "results/{}/cohort"),
         raters=CONFIG["feedback"]["raters"],
-        seed=f"--seed {STUDY['seed']}",
+        seed=STUDY.seed,
     message:
         "Draw the sets that raters see"
     shell:
         "python -m scripts.sample_rating_sets --captions {input.captions:q} --cohorts {params.cohorts:q} "
-        "--config {params.config:q} --raters {params.raters:q} {params.seed} --out-conditions {output.conditions:q} "
+        "--config {params.config:q} --raters {params.raters:q} --seed {params.seed} --out-conditions {output.conditions:q} "
         "--out-sets {output.sets:q} --out-assignments {output.assignments:q} > {log:q} 2>&1"
 
 
@@ -57,9 +78,9 @@ use rule sample_pool as sample_rated_pool with:
     input:
         generator="results/generators/controlnet",
         conditions="results/feedback/conditions.parquet",
-        index=f"results/{STUDY['generator_dataset']}/cohort/index.parquet",
-        meta=f"results/{STUDY['generator_dataset']}/cohort/cohort.json",
-        masks=f"results/{STUDY['generator_dataset']}/cohort/masks.npy",
+        index=f"results/{STUDY.generator_dataset}/cohort/index.parquet",
+        meta=f"results/{STUDY.generator_dataset}/cohort/cohort.json",
+        masks=f"results/{STUDY.generator_dataset}/cohort/masks.npy",
     output:
         images="results/feedback/pool/shard-{shard}/images.npy",
         masks="results/feedback/pool/shard-{shard}/masks.npy",
@@ -75,8 +96,8 @@ use rule sample_pool as sample_rated_pool with:
         config=stage("sampling"),
         cohort=subpath(input.index, parent=True),
         out=subpath(output.index, parent=True),
-        seed=f"--seed {STUDY['seed']}",
-        shards=f"--shards {CONFIG['feedback']['shards']}",
+        seed=STUDY.seed,
+        shards=CONFIG["feedback"]["shards"],
     message:
         "Sample the sets that raters see, shard {wildcards.shard}"
 
@@ -86,7 +107,7 @@ rule simulate_ratings:
         judged_cohorts,
         sets="results/feedback/sets.parquet",
         assignments="results/feedback/assignments.parquet",
-        pool=rated_files,
+        pool=tell(SHOWN.rated_files),
     output:
         "results/feedback/simulated.jsonl",
     log:
@@ -99,21 +120,21 @@ rule simulate_ratings:
         runtime=lasting(60),
     params:
         code=code("simulate_ratings"),
-        config=feedback_stage("simulation"),
-        pool=rated_shards,
-        cohorts=captioned("results/{dataset}/cohort"),
-        seed=f"--seed {STUDY['seed']}",
+        config=tell(feedback_settings, "simulation"),
+        pool=tell(SHOWN.rated_shards),
+        cohorts=tell(SHOWN.captioned, "results/{}/cohort"),
+        seed=STUDY.seed,
     message:
         "Simulate the raters"
     shell:
         "python -m scripts.simulate_ratings --sets {input.sets:q} --assignments {input.assignments:q} "
-        "--pool {params.pool:q} --cohorts {params.cohorts:q} --config {params.config:q} {params.seed} "
+        "--pool {params.pool:q} --cohorts {params.cohorts:q} --config {params.config:q} --seed {params.seed} "
         "--threads {threads} --out {output:q} > {log:q} 2>&1"
 
 
 rule measure_agreement:
     input:
-        ratings=ratings_log,
+        ratings=tell(SHOWN.ratings),
         sets="results/feedback/sets.parquet",
         assignments="results/feedback/assignments.parquet",
     output:
@@ -130,19 +151,19 @@ rule measure_agreement:
         runtime=lasting(30),
     params:
         code=code("measure_agreement"),
-        config=feedback_stage("agreement"),
-        seed=f"--seed {STUDY['seed']}",
+        config=tell(feedback_settings, "agreement"),
+        seed=STUDY.seed,
     message:
         "Measure how far raters agree"
     shell:
         "python -m scripts.measure_agreement --ratings {input.ratings:q} --sets {input.sets:q} "
-        "--assignments {input.assignments:q} --config {params.config:q} {params.seed} --out-table {output.table:q} "
+        "--assignments {input.assignments:q} --config {params.config:q} --seed {params.seed} --out-table {output.table:q} "
         "--out-raters {output.raters:q} --out-figure {output.figure:q} > {log:q} 2>&1"
 
 
 rule build_preferences:
     input:
-        ratings=ratings_log,
+        ratings=tell(SHOWN.ratings),
         sets="results/feedback/sets.parquet",
         assignments="results/feedback/assignments.parquet",
     output:
@@ -159,13 +180,13 @@ rule build_preferences:
         runtime=lasting(30),
     params:
         code=code("build_preferences"),
-        config=feedback_stage("preferences"),
-        seed=f"--seed {STUDY['seed']}",
+        config=tell(feedback_settings, "preferences"),
+        seed=STUDY.seed,
     message:
         "Turn ratings into pairs"
     shell:
         "python -m scripts.build_preferences --ratings {input.ratings:q} --sets {input.sets:q} "
-        "--assignments {input.assignments:q} --config {params.config:q} {params.seed} --out-train {output.train:q} "
+        "--assignments {input.assignments:q} --config {params.config:q} --seed {params.seed} --out-train {output.train:q} "
         "--out-heldout {output.heldout:q} --out-report {output.report:q} > {log:q} 2>&1"
 
 
@@ -175,7 +196,7 @@ rule train_dpo:
         train="results/feedback/preferences-train.jsonl",
         heldout="results/feedback/preferences-heldout.jsonl",
         report="results/feedback/preferences-report.jsonl",
-        pool=rated_files,
+        pool=tell(SHOWN.rated_files),
     output:
         directory("results/generators/dpo"),
     log:
@@ -195,23 +216,23 @@ rule train_dpo:
         launch=launch_several,
         code=code("train_dpo"),
         config=stage("dpo"),
-        pool=rated_shards,
-        seed=f"--seed {STUDY['seed']}",
+        pool=tell(SHOWN.rated_shards),
+        seed=STUDY.seed,
         checkpoints="results/checkpoints/train_dpo",
     message:
         "Tune the generator to the raters' preferences (Diffusion-DPO)"
     shell:
         "{params.launch} -m scripts.train_dpo --generator {input.generator:q} --pool {params.pool:q} "
         "--preferences {input.train:q} --heldout {input.heldout:q} --report {input.report:q} --config {params.config:q} "
-        "{params.seed} --threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
+        "--seed {params.seed} --threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule plot_figure4:
     input:
         table="results/tables/figure4.csv",
-        ratings=ratings_log,
+        ratings=tell(SHOWN.ratings),
         sets="results/feedback/sets.parquet",
-        pool=rated_files,
+        pool=tell(SHOWN.rated_files),
         generator="results/generators/dpo",
     output:
         multiext("results/figure4", ".pdf", ".png", ".svg"),
@@ -223,7 +244,7 @@ rule plot_figure4:
     params:
         code=code("plot_figure4"),
         config=stage("figure4"),
-        pool=rated_shards,
+        pool=tell(SHOWN.rated_shards),
     message:
         "Plot Figure 4"
     shell:

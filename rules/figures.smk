@@ -1,6 +1,21 @@
+DATASET_FAMILIES = ["setting", "dataset"]
+STUDY_FAMILIES = [*DATASET_FAMILIES, "task", "study"]
+SIGNIFICANCE = {name: CONFIG["statistics"][name] for name in ("test", "alpha", "metrics")}
+
+
+def study_trials(wildcards):
+    """Dataset, arms and fractions of the trials of one dataset."""
+    return wildcards.dataset, STUDY.arms, STUDY.fractions
+
+
+def figure_trials(wildcards):
+    """Dataset, arms and fractions of the trials behind the bars of Figure 3 or 4."""
+    return one_line(SHOWN.bars, wildcards.figure)
+
+
 rule collect_trials:
     input:
-        trial_tables,
+        lambda wildcards: one_line(STUDY.trial_tables, *study_trials(wildcards)),
     output:
         "results/{dataset}/trials.csv",
     log:
@@ -10,16 +25,17 @@ rule collect_trials:
         "../envs/main.yaml"
     params:
         code=code("collect_tables"),
-        tables=study_options,
+        tables=lambda wildcards: one_line(STUDY.trial_patterns, *study_trials(wildcards)),
+        trials=STUDY.trials,
     message:
         "Collect the trials of {wildcards.dataset}"
     shell:
-        "python -m scripts.collect_tables {params.tables} --out {output:q} > {log:q} 2>&1"
+        "python -m scripts.collect_tables --tables {params.tables:q} --trials {params.trials} --out {output:q} > {log:q} 2>&1"
 
 
 rule collect_study:
     input:
-        collect("results/{dataset}/{{table}}.csv", dataset=STUDY["datasets"]),
+        collect("results/{dataset}/{{table}}.csv", dataset=STUDY.datasets),
     output:
         "results/tables/{table}.csv",
     log:
@@ -48,12 +64,14 @@ rule compare_arms:
     conda:
         "../envs/main.yaml"
     params:
+        **SIGNIFICANCE,
         code=code("compare_arms"),
-        options=significance_options(STUDY_FAMILIES),
+        family=STUDY.family(STUDY_FAMILIES),
     message:
         "Test significance"
     shell:
-        "python -m scripts.compare_arms --trials {input:q} {params.options} --out {output:q} > {log:q} 2>&1"
+        "python -m scripts.compare_arms --trials {input:q} --test {params.test} --family {params.family} "
+        "--alpha {params.alpha} --metrics {params.metrics} --out {output:q} > {log:q} 2>&1"
 
 
 # A single dataset's summary must not wait for the others, so its tests know no family wider than the dataset.
@@ -65,8 +83,9 @@ use rule compare_arms as compare_dataset_arms with:
     log:
         "results/logs/compare_arms/{dataset}.log",
     params:
+        **SIGNIFICANCE,
         code=code("compare_arms"),
-        options=significance_options(DATASET_FAMILIES),
+        family=STUDY.family(DATASET_FAMILIES),
     message:
         "Test significance within {wildcards.dataset}"
 
@@ -113,7 +132,7 @@ rule summarize_dataset:
 
 rule tabulate_figure2:
     input:
-        trials=fitting("figure2", "results/tables/trials.csv"),
+        trials=lambda wildcards: one_line(SHOWN.need, "figure2") or "results/tables/trials.csv",
         baselines="results/tables/baselines.csv",
         significance="results/tables/significance.csv",
     output:
@@ -155,7 +174,7 @@ rule plot_figure2:
 # The bars of Figures 3 and 4: one cell, its arms beside the real films alone.
 rule collect_arms:
     input:
-        lambda wildcards: trials_of(*cells_of_figure(wildcards.figure)),
+        lambda wildcards: one_line(STUDY.trial_tables, *figure_trials(wildcards)),
     output:
         "results/tables/{figure}_trials.csv",
     log:
@@ -165,11 +184,12 @@ rule collect_arms:
         "../envs/main.yaml"
     params:
         code=code("collect_tables"),
-        tables=lambda wildcards: collecting(trial_patterns(*cells_of_figure(wildcards.figure))),
+        tables=lambda wildcards: one_line(STUDY.trial_patterns, *figure_trials(wildcards)),
+        trials=STUDY.trials,
     message:
         "Collect the trials of {wildcards.figure}"
     shell:
-        "python -m scripts.collect_tables {params.tables} --out {output:q} > {log:q} 2>&1"
+        "python -m scripts.collect_tables --tables {params.tables:q} --trials {params.trials} --out {output:q} > {log:q} 2>&1"
 
 
 use rule compare_arms as compare_figure_arms with:
@@ -180,8 +200,9 @@ use rule compare_arms as compare_figure_arms with:
     log:
         "results/logs/compare_arms/{figure}.log",
     params:
+        **SIGNIFICANCE,
         code=code("compare_arms"),
-        options=significance_options(DATASET_FAMILIES),
+        family=STUDY.family(DATASET_FAMILIES),
     message:
         "Test significance for {wildcards.figure}"
 
@@ -189,7 +210,7 @@ use rule compare_arms as compare_figure_arms with:
 rule tabulate_arms:
     input:
         trials="results/tables/{figure}_trials.csv",
-        baselines=lambda wildcards: f"results/{cells_of_figure(wildcards.figure)[0]}/baselines.csv",
+        baselines=lambda wildcards: f"results/{figure_trials(wildcards)[0]}/baselines.csv",
         significance="results/tables/{figure}_significance.csv",
     output:
         "results/tables/{figure}.csv",
@@ -212,9 +233,9 @@ rule tabulate_arms:
 rule plot_figure3:
     input:
         table="results/tables/figure3.csv",
-        scores=lambda wildcards: pool_scores(figure3_cell()),
-        kept=lambda wildcards: f"{pool_of(figure3_cell())}/kept.parquet",
-        pool=lambda wildcards: shard_files(figure3_cell()),
+        scores=tell(SHOWN.scored_tables),
+        kept=tell(SHOWN.scored_list),
+        pool=tell(SHOWN.scored_files),
     output:
         multiext("results/figure3", ".pdf", ".png", ".svg"),
     log:
@@ -225,7 +246,7 @@ rule plot_figure3:
     params:
         code=code("plot_figure3"),
         config=stage("figure3"),
-        pool=lambda wildcards: pool_shards(figure3_cell()),
+        pool=tell(SHOWN.scored_shards),
     message:
         "Plot Figure 3"
     shell:
@@ -235,16 +256,14 @@ rule plot_figure3:
 
 rule plot_figure1:
     input:
-        cohorts=collect(
-            "results/{dataset}/cohort/{name}", dataset=STUDY["datasets"], name=["images.npy", "index.parquet"]
-        ),
+        cohorts=collect("results/{dataset}/cohort/{name}", dataset=STUDY.datasets, name=["images.npy", "index.parquet"]),
         table="results/tables/figure2.csv",
         significance="results/tables/significance.csv",
-        mask_pool=lambda wildcards: shard_files(mask_cell()) if mask_cell() else [],
-        mask_conditions=lambda wildcards: conditions_of(mask_cell()) if mask_cell() else [],
-        text_pool=lambda wildcards: shard_files(text_cell()) if text_cell() else [],
-        scores=lambda wildcards: pool_scores(figure3_cell()),
-        kept=lambda wildcards: f"{pool_of(figure3_cell())}/kept.parquet",
+        mask_pool=tell(SHOWN.example_files, True),
+        mask_conditions=tell(SHOWN.example_conditions),
+        text_pool=tell(SHOWN.example_files, False),
+        scores=tell(SHOWN.scored_tables),
+        kept=tell(SHOWN.scored_list),
     output:
         multiext("results/figure1", ".pdf", ".png", ".svg"),
     log:
@@ -254,11 +273,19 @@ rule plot_figure1:
         "../envs/main.yaml"
     params:
         code=code("plot_figure1"),
-        options=figure1_options,
-        config=figure1_stage,
+        cohorts=[f"{name}=results/{name}/cohort" for name in STUDY.datasets],
+        examples=optional(
+            mask_pool=tell(SHOWN.example_shards, True),
+            mask_cohort=tell(SHOWN.example_cohort),
+            mask_conditions=tell(SHOWN.example_conditions),
+            text_pool=tell(SHOWN.example_shards, False),
+        ),
+        scored=tell(SHOWN.scored_shards),
+        config=lambda wildcards: to_json(SHOWN.figure1()),
     message:
         "Plot Figure 1"
     shell:
         "python -m scripts.plot_figure1 --config {params.config:q} --table {input.table:q} "
-        "--significance {input.significance:q} {params.options} --scores {input.scores:q} --kept {input.kept:q} "
+        "--significance {input.significance:q} --cohorts {params.cohorts} {params.examples} "
+        "--scored-pool {params.scored} --scores {input.scores:q} --kept {input.kept:q} "
         "--out {output:q} > {log:q} 2>&1"

@@ -1,8 +1,8 @@
 rule train_proxy:
     input:
-        collect("results/{dataset}/cohort/cohort.json", dataset=STUDY["foundation"]),
-        collect("results/{dataset}/cohort/images.npy", dataset=STUDY["foundation"]),
-        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY["foundation"]),
+        collect("results/{dataset}/cohort/cohort.json", dataset=STUDY.foundation),
+        collect("results/{dataset}/cohort/images.npy", dataset=STUDY.foundation),
+        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.foundation),
     output:
         directory("results/proxy/model"),
     log:
@@ -21,20 +21,21 @@ rule train_proxy:
         launch=launch,
         code=code("train_proxy"),
         config=stage("train_proxy"),
-        cohorts=collect("results/{dataset}/cohort", dataset=STUDY["foundation"]),
-        seed=f"--seed {STUDY['seed']} --resolution {STUDY['resolution']}",
+        cohorts=collect("results/{dataset}/cohort", dataset=STUDY.foundation),
+        seed=STUDY.seed,
+        resolution=STUDY.resolution,
         checkpoints="results/checkpoints/train_proxy",
     message:
         "Train the proxy model on films and reports"
     shell:
-        "{params.launch} -m scripts.train_proxy --cohorts {params.cohorts:q} --config {params.config:q} {params.seed} "
+        "{params.launch} -m scripts.train_proxy --cohorts {params.cohorts:q} --config {params.config:q} --seed {params.seed} --resolution {params.resolution} "
         "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule validate_proxy:
     input:
-        model=proxy_model,
-        index=fitting("proxy", f"results/{CONFIG['proxy']['validation']['dataset']}/cohort/index.parquet"),
+        model=tell(STUDY.proxy_folder),
+        index=lambda wildcards: f"{one_line(SHOWN.validation_cohort)}/index.parquet",
         meta=f"results/{CONFIG['proxy']['validation']['dataset']}/cohort/cohort.json",
         images=f"results/{CONFIG['proxy']['validation']['dataset']}/cohort/images.npy",
     output:
@@ -52,22 +53,22 @@ rule validate_proxy:
         launch=launch,
         code=code("validate_proxy"),
         config=stage("validate_proxy"),
-        model=proxy_name,
+        model=tell(STUDY.proxy),
         cohort=subpath(input.index, parent=True),
         split=CONFIG["proxy"]["validation"]["split"],
-        note=validation_note,
-        seed=f"--seed {STUDY['seed']}",
+        note=optional(note=tell(SHOWN.validation_note)),
+        seed=STUDY.seed,
     message:
         "Validate the proxy model on real films"
     shell:
         "{params.launch} -m scripts.validate_proxy --model {params.model:q} --cohort {params.cohort:q} "
-        "--split {params.split} --config {params.config:q} {params.seed} {params.note} --threads {threads} "
+        "--split {params.split} --config {params.config:q} --seed {params.seed} {params.note} --threads {threads} "
         "--out {output:q} > {log:q} 2>&1"
 
 
 rule score_pool:
     input:
-        model=proxy_model,
+        model=tell(STUDY.proxy_folder),
         images="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/images.npy",
         index="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/index.parquet",
         meta="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/cohort.json",
@@ -88,7 +89,7 @@ rule score_pool:
         launch=launch,
         code=code("score_pool"),
         config=stage("score_pool"),
-        model=proxy_name,
+        model=tell(STUDY.proxy),
         pool=subpath(input.index, parent=True),
     message:
         "Score {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}, shard {wildcards.shard}"
@@ -99,9 +100,9 @@ rule score_pool:
 
 rule filter_pool:
     input:
-        scores=pool_scores,
+        scores=ask(STUDY.scores),
         validation="results/proxy/validation.csv",
-        pool=shard_files,
+        pool=ask(STUDY.shard_files),
     output:
         kept="results/{dataset}/pools/{arm}/fraction-{fraction}/kept.parquet",
         table="results/{dataset}/pools/{arm}/fraction-{fraction}/kept.csv",
@@ -116,21 +117,21 @@ rule filter_pool:
     params:
         code=code("filter_pool"),
         config=stage("filter_pool"),
-        pool=pool_shards,
-        seed=f"--seed {STUDY['seed']}",
+        pool=ask(STUDY.shards),
+        seed=STUDY.seed,
     message:
         "Keep the best of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
     shell:
         "python -m scripts.filter_pool --scores {input.scores:q} --validation {input.validation:q} "
-        "--pool {params.pool:q} --config {params.config:q} {params.seed} --threads {threads} --out {output.kept:q} "
+        "--pool {params.pool:q} --config {params.config:q} --seed {params.seed} --threads {threads} --out {output.kept:q} "
         "--table {output.table:q} > {log:q} 2>&1"
 
 
 rule draw_kept:
     input:
-        scores=pool_scores,
+        scores=ask(STUDY.scores),
         kept="results/{dataset}/pools/{arm}/fraction-{fraction}/kept.parquet",
-        pool=shard_files,
+        pool=ask(STUDY.shard_files),
     output:
         "results/{dataset}/pools/{arm}/fraction-{fraction}/kept.png",
     log:
@@ -143,7 +144,7 @@ rule draw_kept:
         runtime=lasting(10),
     params:
         code=code("draw_kept"),
-        pool=pool_shards,
+        pool=ask(STUDY.shards),
     message:
         "Draw what was kept of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
     shell:
@@ -154,8 +155,8 @@ rule draw_kept:
 rule finetune_generator:
     input:
         generator="results/generators/controlnet",
-        kept=lambda wildcards: f"{pool_of(tuning_cell())}/kept.parquet",
-        pool=lambda wildcards: shard_files(tuning_cell()),
+        kept=tell(SHOWN.tuning_list),
+        pool=tell(SHOWN.tuning_files),
     output:
         directory("results/generators/proxy-tuned"),
     log:
@@ -175,14 +176,14 @@ rule finetune_generator:
         launch=launch_several,
         code=code("finetune_generator"),
         config=stage("finetune"),
-        pool=lambda wildcards: pool_shards(tuning_cell()),
-        seed=f"--seed {STUDY['seed']}",
+        pool=tell(SHOWN.tuning_shards),
+        seed=STUDY.seed,
         checkpoints="results/checkpoints/finetune_generator",
     message:
         "Fine-tune the generator on what the proxy model kept"
     shell:
         "{params.launch} -m scripts.finetune_generator --generator {input.generator:q} --pool {params.pool:q} "
-        "--kept {input.kept:q} --config {params.config:q} {params.seed} --threads {threads} "
+        "--kept {input.kept:q} --config {params.config:q} --seed {params.seed} --threads {threads} "
         "--checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 
@@ -200,7 +201,7 @@ rule describe_arm:
         "../envs/main.yaml"
     params:
         code=code("describe_arm"),
-        config=arm_roles,
+        config=lambda wildcards: as_text(SHOWN.roles(wildcards)),
         pool=subpath(input.pool, parent=True),
     message:
         "Describe {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"

@@ -1,8 +1,8 @@
 rule train_base:
     input:
-        collect("results/{dataset}/cohort/cohort.json", dataset=STUDY["foundation"]),
-        collect("results/{dataset}/cohort/images.npy", dataset=STUDY["foundation"]),
-        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY["foundation"]),
+        collect("results/{dataset}/cohort/cohort.json", dataset=STUDY.foundation),
+        collect("results/{dataset}/cohort/images.npy", dataset=STUDY.foundation),
+        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.foundation),
     output:
         directory("results/generators/base"),
     log:
@@ -22,23 +22,24 @@ rule train_base:
         launch=launch_several,
         code=code("train_base"),
         config=stage("base"),
-        cohorts=collect("results/{dataset}/cohort", dataset=STUDY["foundation"]),
-        seed=f"--seed {STUDY['seed']} --resolution {STUDY['resolution']}",
+        cohorts=collect("results/{dataset}/cohort", dataset=STUDY.foundation),
+        seed=STUDY.seed,
+        resolution=STUDY.resolution,
         checkpoints="results/checkpoints/train_base",
     message:
         "Train the foundation model (autoencoder, text encoder, U-Net)"
     shell:
-        "{params.launch} -m scripts.train_base --cohorts {params.cohorts:q} --config {params.config:q} {params.seed} "
+        "{params.launch} -m scripts.train_base --cohorts {params.cohorts:q} --config {params.config:q} --seed {params.seed} --resolution {params.resolution} "
         "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule train_controlnet:
     input:
-        base=base_model,
-        index=f"results/{STUDY['generator_dataset']}/cohort/index.parquet",
-        meta=f"results/{STUDY['generator_dataset']}/cohort/cohort.json",
-        images=f"results/{STUDY['generator_dataset']}/cohort/images.npy",
-        masks=f"results/{STUDY['generator_dataset']}/cohort/masks.npy",
+        base=tell(STUDY.base),
+        index=f"results/{STUDY.generator_dataset}/cohort/index.parquet",
+        meta=f"results/{STUDY.generator_dataset}/cohort/cohort.json",
+        images=f"results/{STUDY.generator_dataset}/cohort/images.npy",
+        masks=f"results/{STUDY.generator_dataset}/cohort/masks.npy",
     output:
         directory("results/generators/controlnet"),
     log:
@@ -59,11 +60,11 @@ rule train_controlnet:
         code=code("train_controlnet"),
         config=stage("controlnet"),
         cohort=subpath(input.index, parent=True),
-        seed=f"--seed {STUDY['seed']}",
+        seed=STUDY.seed,
         checkpoints="results/checkpoints/train_controlnet",
     message:
         "Train the ControlNet on masks"
     shell:
         "{params.launch} -m scripts.train_controlnet --base {input.base:q} --cohort {params.cohort:q} "
-        "--config {params.config:q} {params.seed} --threads {threads} --checkpoint-dir {params.checkpoints:q} "
+        "--config {params.config:q} --seed {params.seed} --threads {threads} --checkpoint-dir {params.checkpoints:q} "
         "--out {output:q} > {log:q} 2>&1"

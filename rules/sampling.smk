@@ -1,6 +1,6 @@
 rule sample_pool:
     input:
-        generator=arm_generator,
+        generator=ask(STUDY.generator),
         conditions="results/{dataset}/conditions/{arm}/fraction-{fraction}.parquet",
         index="results/{dataset}/cohort/index.parquet",
         meta="results/{dataset}/cohort/cohort.json",
@@ -28,19 +28,19 @@ rule sample_pool:
         config=stage("sampling"),
         cohort=subpath(input.index, parent=True),
         out=subpath(output.index, parent=True),
-        seed=f"--seed {STUDY['seed']}",
-        shards=lambda wildcards: f"--shards {shard_count(wildcards.fraction)}",
+        seed=STUDY.seed,
+        shards=ask(STUDY.shard_count),
     message:
         "Sample {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}, shard {wildcards.shard}"
     shell:
         "{params.launch} -m scripts.sample_pool --generator {input.generator:q} --conditions {input.conditions:q} "
-        "--cohort {params.cohort:q} --config {params.config:q} {params.seed} --shard {wildcards.shard} "
-        "{params.shards} --threads {threads} --out {params.out:q} > {log:q} 2>&1"
+        "--cohort {params.cohort:q} --config {params.config:q} --seed {params.seed} --shard {wildcards.shard} "
+        "--shards {params.shards} --threads {threads} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule draw_sheet:
     input:
-        lambda wildcards: [f"{shard}/images.npy" for shard in pool_shards(wildcards)],
+        ask(STUDY.images),
     output:
         "results/{dataset}/pools/{arm}/fraction-{fraction}/sheet.png",
     log:
@@ -53,7 +53,7 @@ rule draw_sheet:
         runtime=lasting(10),
     params:
         code=code("draw_sheet"),
-        pool=pool_shards,
+        pool=ask(STUDY.shards),
     message:
         "Draw a sheet of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
     shell:

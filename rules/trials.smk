@@ -1,10 +1,21 @@
+@cache
+def trial_text(dataset):
+    return as_text(STUDY.trial_settings(dataset))
+
+
+@signed
+def trial_stage(wildcards):
+    """A params function: the settings of a dataset's trials."""
+    return trial_text(wildcards.dataset)
+
+
 # Most of a study's jobs are trials, and each file that a job names costs a dry run time and memory. So a trial names one
 # file of a shard: index.parquet holds the SHA-256 of every image and mask, one job writes all files of the folder, and
 # Snakemake removes them together before it runs that job again. Of a cohort it names the subsets alone, whose file holds the
 # SHA-256 of the cohort's tables. A file deleted by hand that no rule asks for is missed when a trial opens it, with one line.
 rule train_trials:
     input:
-        trial_sources,
+        ask(STUDY.trial_sources),
         subsets="results/{dataset}/subsets.parquet",
     output:
         "results/{dataset}/trials/{arm}/fraction-{fraction}/trial-{trial}.csv",
@@ -23,14 +34,15 @@ rule train_trials:
         launch=launch_trials,
         code=code("train_trials"),
         config=trial_stage,
-        arm=trial_options,
-        seed=f"--seed {STUDY['seed']}",
+        multipliers=ask(STUDY.multipliers),
+        added=optional(note=ask(STUDY.exposure), pool=ask(STUDY.shards), kept=ask(STUDY.kept)),
+        seed=STUDY.seed,
         checkpoints="results/checkpoints/train_trials/{dataset}_{arm}_{fraction}_{trial}",
     message:
         "Train {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}, trial {wildcards.trial}"
     shell:
         "{params.launch} -m scripts.train_trials --cohort results/{wildcards.dataset}/cohort --subsets {input.subsets:q} "
-        "{params.arm} --config {params.config:q} --dataset {wildcards.dataset} --trial {wildcards.trial} {params.seed} "
+        "--arm {wildcards.arm} --fraction {wildcards.fraction} --multipliers {params.multipliers} {params.added} --config {params.config:q} --dataset {wildcards.dataset} --trial {wildcards.trial} --seed {params.seed} "
         "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 
@@ -62,9 +74,9 @@ rule score_baselines:
 
 rule pretrain_mgca:
     input:
-        collect("results/{dataset}/cohort/cohort.json", dataset=STUDY["foundation"]),
-        collect("results/{dataset}/cohort/images.npy", dataset=STUDY["foundation"]),
-        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY["foundation"]),
+        collect("results/{dataset}/cohort/cohort.json", dataset=STUDY.foundation),
+        collect("results/{dataset}/cohort/images.npy", dataset=STUDY.foundation),
+        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.foundation),
     output:
         directory("results/mgca"),
     log:
@@ -83,11 +95,12 @@ rule pretrain_mgca:
         launch=launch,
         code=code("pretrain_mgca"),
         config=stage("mgca"),
-        cohorts=collect("results/{dataset}/cohort", dataset=STUDY["foundation"]),
-        seed=f"--seed {STUDY['seed']} --resolution {STUDY['resolution']}",
+        cohorts=collect("results/{dataset}/cohort", dataset=STUDY.foundation),
+        seed=STUDY.seed,
+        resolution=STUDY.resolution,
         checkpoints="results/checkpoints/pretrain_mgca",
     message:
         "Match the classifier's image encoder with reports (MGCA)"
     shell:
         "{params.launch} -m scripts.pretrain_mgca --cohorts {params.cohorts:q} --config {params.config:q} "
-        "{params.seed} --threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
+        "--seed {params.seed} --resolution {params.resolution} --threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"

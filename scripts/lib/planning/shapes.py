@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.study.arms import trained_sections
 from scripts.lib.study.config import stage
 from scripts.lib.study.processor import BF16, FP32, resolved
 from scripts.lib.study.sources import PHANTOM
@@ -92,8 +93,8 @@ def shape_of(config: Mapping[str, Any], rule: str, dataset: str | None, gpu: boo
     if rule == "train_base":
         parts = {part: _cost(config["base"][part]) for part in ("vae", "text", "unet")}
         return {**pixels, **parts, "precision": config["base"]["precision"]}
-    if rule in ("train_controlnet", "finetune_generator", "train_dpo"):
-        section = config[{"train_controlnet": "controlnet", "finetune_generator": "finetune", "train_dpo": "dpo"}[rule]]
+    if rule in (sections := trained_sections()):
+        section = config[sections[rule]]
         wanted = {key: section[key] for key in ("batch_size", "gradient_accumulation", "precision")}
         wanted |= {"trains": section["trains"]} if "trains" in section else {}
         return {**pixels, **base_shape(config), "hint_channels": config["controlnet"]["hint_channels"], **wanted}

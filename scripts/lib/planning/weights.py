@@ -12,6 +12,7 @@ from typing import Any
 from scripts.lib.planning.encoders import mgca_parameters, proxy_parameters
 from scripts.lib.planning.networks import downstream, key_of, parameters, size
 from scripts.lib.planning.shapes import base_shape, shape_of
+from scripts.lib.study.arms import trained_sections
 
 FLOAT, HALF = 4, 2
 # Of each trained parameter: itself, its gradient, Adam's two moments; and the running mean, which trials do not have.
@@ -19,7 +20,7 @@ LEARNING, MEAN = 4 * FLOAT, FLOAT
 STORED = {
     "train_dpo": 5
 }  # tensors a parameter in a checkpoint: itself, running mean, two moments; DPO also its best state
-SECTIONS = {"train_controlnet": "controlnet", "finetune_generator": "finetune", "train_dpo": "dpo"}
+SECTIONS = trained_sections()
 PROXY = ("score_pool", "validate_proxy", "train_proxy")
 # Their GPU holds weights in fp32 whatever the precision: autocast casts them as they are used.
 WHOLE = ("train_trials", "pretrain_mgca", *PROXY)

@@ -10,6 +10,7 @@ from typing import Any
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.sizes import Size
+from scripts.lib.study.cells import Cell, Study
 from scripts.lib.study.config import stage
 
 ALIASES = {
@@ -43,9 +44,8 @@ def conditions_of(
     config: Mapping[str, Any], dataset: str, arm: str, fraction: str, size: Size
 ) -> dict[str, int] | None:
     """Return the images to make for a pool by kind; each trial has its own."""
-    study, own = config["study"], config["arms"][arm]
-    most = max(study["multipliers"][fraction])
-    most *= own.get("candidates", 1) if own.get("filter") == "proxy" else 1
+    study = config["study"]
+    most = Study(config).candidates(Cell(dataset, arm, fraction))
     real = [size.subset(trial, fraction) for trial in range(study["trials"])]
     if None in real:
         return None
@@ -221,7 +221,7 @@ def _trials(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> W
     if real is None or test is None:
         return Work(unknown=True)
     own = stage(config, "trials", dataset)
-    multipliers = [m for m in config["study"]["multipliers"][fraction] if (m == 0) == (arm == "real")]
+    multipliers = Study(config).multipliers(Cell(dataset, arm, fraction))
     budget, steps = own["budget"], 0
     fixed = steps_of(budget, float(fraction))
     for multiplier in multipliers:

@@ -9,17 +9,19 @@ Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+from scripts.lib.study.arms import FOUNDATION, KEPT, RATERS, REAL, VALIDATION, Arm, arm_of
 
 NOT_LIMITED = "not limited to"  # with this the note of an arm begins, by which figures find it
 
 
 def exposure(config: Mapping[str, Any], arm: str, dataset: str, fraction: float) -> str:
     """Return what an arm has learned from training films of `dataset` outside of `fraction`, "" where nothing."""
-    if arm == "real" or fraction >= 1 or arm not in config["arms"]:
+    if arm == REAL or fraction >= 1 or arm not in config["arms"]:
         return ""
-    found = list(dict.fromkeys(_reasons(config, arm, dataset, fraction)))
+    found = list(dict.fromkeys(_reasons(config, arm_of(config, arm), dataset, fraction)))
     if not found:
         return ""
     return f"{NOT_LIMITED} {fraction * 100:g} % of the training films: {', '.join(found)}"
@@ -33,31 +35,53 @@ def exposures(config: Mapping[str, Any]) -> list[str]:
         cells += [(arm, figures[key]["dataset"], figures[key]["fraction"]) for arm in figures[key]["arms"]]
     lines: dict[tuple[str, str], str] = {}
     for arm, name, fraction in cells:
-        text = exposure(config, arm, name, fraction) if _runs(config, arm, name, fraction) else ""
+        text = exposure(config, arm, name, fraction) if arm_of(config, arm).covers(name, fraction) else ""
         if text:
             lines.setdefault((arm, name), f"{name}, arm {arm}: {text}")
     return list(lines.values())
 
 
-def _runs(config: Mapping[str, Any], arm: str, dataset: str, fraction: float) -> bool:
-    cells = config["arms"].get(arm, {}).get("cells", {})
-    return dataset in cells.get("datasets", [dataset]) and fraction in cells.get("fractions", [fraction])
+def _reasons(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float) -> Iterator[str]:
+    for teacher, reasons in REASONS.items():
+        if teacher in arm.taught_by:
+            yield from reasons(config, arm, dataset, fraction)
 
 
-def _reasons(config: Mapping[str, Any], arm: str, dataset: str, fraction: float) -> Iterator[str]:
-    own, source = config["arms"][arm], config["finetune"]["source"]
+def _of_foundation(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float) -> Iterator[str]:
     trained_here = config["base"]["path"] is None and dataset in config["study"]["foundation"]
     if trained_here and learned_split(config, dataset) == "train":
         yield "the foundation model learned from all of them"
-    if own["generator"] == "dpo" and "train" in config["feedback"]["splits"].get(dataset, []):
+
+
+def _of_raters(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float) -> Iterator[str]:
+    if "train" in config["feedback"]["splits"].get(dataset, []):
         yield "raters tuned its generator on images made from the masks and reports of all of them"
-    if own.get("filter") == "proxy" and proxy_judged_on_training(config, dataset):
+
+
+def _of_validation(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float) -> Iterator[str]:
+    if proxy_judged_on_training(config, dataset):
         yield "the labels of all of them say for which labels the proxy model may filter"
-    if own["generator"] == "proxy-tuned" and source["arm"] != arm:
-        if source["arm"] in config["arms"]:
-            yield from _reasons(config, source["arm"], dataset, fraction)
-        if source["dataset"] == dataset and _masks_shared(config, dataset, fraction):
-            yield f"its generator was tuned on images made from masks of its trials at {source['fraction'] * 100:g} %"
+
+
+def _of_kept(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float) -> Iterator[str]:
+    """An arm that learned from the images of another one inherits what taught that one."""
+    source = config["finetune"]["source"]
+    if source["arm"] == arm.name:
+        return
+    if source["arm"] in config["arms"]:
+        yield from _reasons(config, arm_of(config, source["arm"]), dataset, fraction)
+    if source["dataset"] == dataset and _masks_shared(config, dataset, fraction):
+        yield f"its generator was tuned on images made from masks of its trials at {source['fraction'] * 100:g} %"
+
+
+Reasons = Callable[[Mapping[str, Any], Arm, str, float], Iterator[str]]
+# What follows from each teacher of the registry, in the order in which a note says it.
+REASONS: dict[str, Reasons] = {
+    FOUNDATION: _of_foundation,
+    RATERS: _of_raters,
+    VALIDATION: _of_validation,
+    KEPT: _of_kept,
+}
 
 
 def learned_split(config: Mapping[str, Any], dataset: str) -> str:

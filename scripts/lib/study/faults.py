@@ -12,11 +12,12 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import FOLDER_COLUMNS, reader_settings
+from scripts.lib.study.arms import KEPT, RATERS, REAL, arm_of
 from scripts.lib.study.schema import unknown_key
 
 # Folders of results/ that a dataset of the same name would write into, and the arm that is always there.
 TAKEN_DATASETS = ("phantom", "generators", "proxy", "mgca", "feedback", "tables", "logs", "benchmarks", "checkpoints")
-TAKEN_ARMS = ("real",)
+TAKEN_ARMS = (REAL,)
 # What the phantom draws (scripts/lib/phantom/spec.py, which needs numpy).
 FINDINGS = (
     *("atelectasis", "cardiomegaly", "consolidation", "edema", "pleural_effusion", "pneumonia", "pneumothorax"),
@@ -43,7 +44,7 @@ def _unknown_names(config: Mapping[str, Any]) -> list[str]:
     datasets, sections = config["datasets"], config["datasets"].values()
     labels = list(dict.fromkeys(label for section in sections for label in _labels(section)))
     structures = list(dict.fromkeys(name for section in sections for name in section.get("structures") or []))
-    printed = ["real", *arms, *labels]
+    printed = [REAL, *arms, *labels]
     palette, prompts = config["controlnet"]["palette"], [*labels, "normal"]
     named: list[tuple[str, Iterable[str], Iterable[str]]] = [
         ("study.datasets", study["datasets"], datasets),
@@ -143,22 +144,24 @@ def _leaks(config: Mapping[str, Any]) -> list[str]:
 
     Tuning to preferences learns from images that were made from masks and reports of feedback.splits.
     """
-    splits, arms, source = config["feedback"]["splits"], config["arms"], config["finetune"]["source"]
-    taught = {"dpo"}
-    if arms.get(source["arm"], {}).get("generator") in taught:
-        taught.add("proxy-tuned")
-    study, figures = config["study"], config["figures"]
+    splits, study, figures = config["feedback"]["splits"], config["study"], config["figures"]
     wanted = [(arm, name, "study.arms") for name in study["datasets"] for arm in study["arms"]]
     for key in ("figure3", "figure4"):
         wanted += [(arm, figures[key]["dataset"], f"figures.{key}.arms") for arm in figures[key]["arms"]]
     faults = {}
     for arm, name, where in wanted:
-        own = arms.get(arm, {})
-        here = name in own.get("cells", {}).get("datasets", [name])
-        if here and own.get("generator") in taught and "test" in splits.get(name, []):
+        here = name in arm_of(config, arm).cells.get("datasets", [name])
+        if here and _taught_by_raters(config, arm) and "test" in splits.get(name, []):
             faults[name] = (
                 f"config: feedback.splits.{name} = {splits[name]}: arm {arm} ({where}) is tested on the test films of "
                 f"{name}, whose masks and reports teach its generator; take test out, or leave {name} out of "
                 f"arms.{arm}.cells.datasets"
             )
     return list(faults.values())
+
+
+def _taught_by_raters(config: Mapping[str, Any], arm: str) -> bool:
+    """Whether raters taught an arm's generator, or that of the arm whose kept images taught it."""
+    taught_by = arm_of(config, arm).taught_by
+    source = arm_of(config, config["finetune"]["source"]["arm"])
+    return RATERS in taught_by or (KEPT in taught_by and RATERS in source.taught_by)

@@ -11,6 +11,7 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import tables, where_to_get
+from scripts.lib.study.arms import GENERATORS
 from scripts.lib.study.config import stage
 
 PHANTOM = "phantom"
@@ -39,7 +40,8 @@ def tracked_files(section: Mapping[str, Any], dataset: str) -> list[str]:
 def missing_sources(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield one sentence for each real dataset, table or weight that the study names and the disk does not have."""
     study = config["study"]
-    wanted = list(dict.fromkeys([*study["datasets"], study["generator_dataset"]]))
+    masked = any(GENERATORS[arm["generator"]].needs_masks for arm in config["arms"].values())
+    wanted = list(dict.fromkeys([*study["datasets"], *([study["generator_dataset"]] if masked else [])]))
     if config["base"]["path"] is None:
         wanted += [name for name in study["foundation"] if name not in wanted]
     elif not (Path(config["base"]["path"]) / "model_index.json").is_file():

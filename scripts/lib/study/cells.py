@@ -1,0 +1,198 @@
+"""What a study runs, and where its files lie: cells, pools, trial tables, kept lists, models, and the cells that figures show.
+
+Rules, planner and figures ask class Study; a path of results/ that depends on a cell is written down here and in the rule that
+makes it. Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.study.arms import REAL, Arm, arm_of
+from scripts.lib.study.config import stage
+from scripts.lib.study.exposure import exposure
+
+COHORT_FILES = ("images.npy", "masks.npy", "index.parquet", "cohort.json")  # of a cohort, and of each shard of a pool
+MGCA = "results/mgca"
+PROXY = "results/proxy/model"
+BASE = "results/generators/base"
+LOCAL = "local-dir:"
+
+
+class AnyCell(Protocol):
+    """What names a cell: class Cell, or the wildcards of a job."""
+
+    dataset: str
+    arm: str
+    fraction: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A dataset, an arm and a fraction, the fraction as paths write it: 0.1, 1."""
+
+    dataset: str
+    arm: str
+    fraction: str
+
+
+def cell_of(section: Mapping[str, Any]) -> Cell:
+    """Return the cell that a section {dataset, arm, fraction} of the configuration names."""
+    return Cell(section["dataset"], section["arm"], f"{section['fraction']:g}")
+
+
+class Study:
+    """A study, made from its resolved configuration. Methods raise InputError, one line, for what it does not have."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        own = config["study"]
+        self.config = config
+        self.datasets: list[str] = own["datasets"]
+        self.foundation: list[str] = own["foundation"]
+        self.generator_dataset: str = own["generator_dataset"]
+        self.arms: list[str] = own["arms"]
+        self.fractions = [f"{fraction:g}" for fraction in own["fractions"]]
+        self.trials: int = own["trials"]
+        self.seed: int = own["seed"]
+        self.resolution: int = own["resolution"]
+
+    # Cells
+
+    @cached_property
+    def _arms(self) -> dict[str, Arm]:
+        return {name: arm_of(self.config, name) for name in (REAL, *self.config["arms"])}
+
+    def arm(self, name: str) -> Arm:
+        """Return an arm of the configuration, or `real`."""
+        return self._arms.get(name) or arm_of(self.config, name)
+
+    def multipliers_of(self, fraction: str) -> list[int]:
+        """Return all multipliers of a fraction."""
+        known = self.config["study"]["multipliers"]
+        if fraction not in known:
+            raise InputError(
+                f"config: study.multipliers: no list for fraction {fraction}; there are {', '.join(known)}"
+            )
+        return known[fraction]
+
+    def multipliers(self, cell: AnyCell) -> list[int]:
+        """Return the multipliers that a cell's trials run: 0 belongs to the arm `real`, the others to the synthetic arms."""
+        return self.arm(cell.arm).source.multipliers(self.config["study"]["multipliers"].get(cell.fraction, []))
+
+    def runs(self, cell: AnyCell) -> bool:
+        """Whether the study runs a cell: the arm's key `cells` has it, and the fraction has multipliers for it."""
+        return self.arm(cell.arm).covers(cell.dataset, cell.fraction) and bool(self.multipliers(cell))
+
+    def cells(self, datasets: Sequence[str], arms: Sequence[str], fractions: Sequence[str]) -> list[Cell]:
+        """Return those cells of these that the study runs, by dataset, arm and fraction."""
+        every = (Cell(name, arm, fraction) for name in datasets for arm in arms for fraction in fractions)
+        return [cell for cell in every if self.runs(cell)]
+
+    # Pools
+
+    def candidates(self, cell: AnyCell) -> int:
+        """Return the images to make for each real one: the largest multiplier, times as many as a filter needs to choose."""
+        candidates = self.arm(cell.arm).candidates
+        return max(self.multipliers_of(cell.fraction)) * candidates
+
+    def shard_count(self, cell: AnyCell) -> int:
+        """Return into how many shards a pool is cut."""
+        return self.config["sampling"]["shards"].get(cell.fraction, 1)
+
+    def conditions(self, cell: AnyCell) -> str:
+        """Return the table of the images to make."""
+        return f"results/{cell.dataset}/conditions/{cell.arm}/fraction-{cell.fraction}.parquet"
+
+    def pool(self, cell: AnyCell) -> str:
+        """Return the folder of a cell's pool."""
+        return f"results/{cell.dataset}/pools/{cell.arm}/fraction-{cell.fraction}"
+
+    def shards(self, cell: AnyCell) -> list[str]:
+        """Return the folders of its shards in order; none for the arm `real`."""
+        if not self.arm(cell.arm).source.adds:
+            return []
+        return [f"{self.pool(cell)}/shard-{shard}" for shard in range(self.shard_count(cell))]
+
+    def shard_files(self, cell: AnyCell) -> list[str]:
+        """Return the files of those shards."""
+        return [f"{shard}/{name}" for shard in self.shards(cell) for name in COHORT_FILES]
+
+    def images(self, cell: AnyCell) -> list[str]:
+        """Return the images of those shards."""
+        return [f"{shard}/images.npy" for shard in self.shards(cell)]
+
+    def scores(self, cell: AnyCell) -> list[str]:
+        """Return the proxy model's scores of a pool, a table for each shard."""
+        return [f"{self.pool(cell)}/scores-{shard}.parquet" for shard in range(self.shard_count(cell))]
+
+    def kept(self, cell: AnyCell) -> list[str]:
+        """Return the list of what a filter kept of the pool; nothing for an arm without a filter."""
+        chosen = self.arm(cell.arm).filter
+        return [f"{self.pool(cell)}/{chosen.file}"] if chosen else []
+
+    def sheets(self) -> list[str]:
+        """Return the sheets of every pool that the study's trials read."""
+        return [f"{self.pool(cell)}/sheet.png" for cell in self.cells(self.datasets, self.arms, self.fractions)]
+
+    # Trials
+
+    def trial_patterns(self, dataset: str, arms: Sequence[str], fractions: Sequence[str]) -> list[str]:
+        """Return the trial tables of `real` and these arms, {} for the number of the trial.
+
+        A command that named every table would soon be longer than Linux allows.
+        """
+        cells = self.cells([dataset], [REAL, *arms], fractions)
+        return [f"results/{dataset}/trials/{cell.arm}/fraction-{cell.fraction}/trial-{{}}.csv" for cell in cells]
+
+    def trial_tables(self, dataset: str, arms: Sequence[str], fractions: Sequence[str]) -> list[str]:
+        """Return the same tables, each trial by its number."""
+        patterns = self.trial_patterns(dataset, arms, fractions)
+        return [pattern.replace("{}", str(trial)) for pattern in patterns for trial in range(self.trials)]
+
+    def trial_settings(self, dataset: str) -> dict[str, Any]:
+        """Return a dataset's trial settings; the weights called `mgca` are those that the workflow trains."""
+        settings = stage(self.config, "trials", dataset)
+        if settings["model"]["weights"] == "mgca":
+            settings["model"] = {**settings["model"], "weights": MGCA}
+        return settings
+
+    def trial_sources(self, cell: AnyCell) -> list[str]:
+        """Return what a trial reads beside its cohort: the pool, what was kept of it, and weights that are a file or folder."""
+        weights = self.trial_settings(cell.dataset)["model"]["weights"]
+        indices = [f"{shard}/index.parquet" for shard in self.shards(cell)]
+        return [*indices, *self.kept(cell), *([] if weights in (None, "imagenet") else [weights])]
+
+    def exposure(self, cell: AnyCell) -> str:
+        """Return what the arm has learned from training films outside of the fraction, "" where nothing."""
+        return exposure(self.config, cell.arm, cell.dataset, float(cell.fraction))
+
+    def family(self, known: Sequence[str]) -> str:
+        """Return the family of tests that share a correction; one wider than `known` is narrowed to the widest of them."""
+        chosen = self.config["statistics"]["family"]
+        return chosen if chosen in known else known[-1]
+
+    # Models
+
+    def base(self) -> str:
+        """Return the foundation model: a path from the configuration, or the one trained in the workflow."""
+        return self.config["base"]["path"] or BASE
+
+    def generator(self, cell: AnyCell) -> str:
+        """Return the folder of the generator that makes a cell's pool."""
+        generator = self.arm(cell.arm).generator
+        if generator is None:
+            raise InputError(f"arm {cell.arm} adds no images to the real films; it has no pool")
+        return generator.folder
+
+    def proxy(self) -> str:
+        """Return how open_clip calls the proxy model."""
+        return self.config["proxy"]["model"] or PROXY
+
+    def proxy_folder(self) -> list[str]:
+        """Return the folder of the proxy model, where it is a folder; an id of a model hub is not a file."""
+        name = self.proxy()
+        return [name.removeprefix(LOCAL)] if name == PROXY or name.startswith(LOCAL) else []
