@@ -41,7 +41,12 @@ rule test_significance:
     input:
         "results/tables/trials.csv",
     output:
-        "results/tables/significance.csv",
+        report(
+            "results/tables/significance.csv",
+            caption="../report/significance.rst",
+            category="Tables",
+            labels={"table": "Tests"},
+        ),
     log:
         "results/logs/test_significance/study.log",
     localrule: True
@@ -75,7 +80,12 @@ rule test_trend:
     input:
         "results/tables/trials.csv",
     output:
-        "results/tables/trend.csv",
+        report(
+            "results/tables/trend.csv",
+            caption="../report/trend.rst",
+            category="Tables",
+            labels={"table": "Trend over the multipliers"},
+        ),
     log:
         "results/logs/test_trend/study.log",
     localrule: True
@@ -137,7 +147,14 @@ rule plot_figure2:
     input:
         "results/tables/figure2.csv",
     output:
-        multiext("results/figure2", ".pdf", ".png", ".svg"),
+        "results/figure2.pdf",
+        report(
+            "results/figure2.png",
+            caption="../report/figure2.rst",
+            category="Figures",
+            labels={"figure": "2", "shows": "Real against real and synthetic"},
+        ),
+        "results/figure2.svg",
     log:
         "results/logs/plot_figure2/all.log",
     localrule: True
@@ -216,7 +233,14 @@ rule plot_figure3:
         kept=lambda wildcards: f"{pool_of(figure3_cell())}/kept.parquet",
         pool=lambda wildcards: shard_files(figure3_cell()),
     output:
-        multiext("results/figure3", ".pdf", ".png", ".svg"),
+        "results/figure3.pdf",
+        report(
+            "results/figure3.png",
+            caption="../report/figure3.rst",
+            category="Figures",
+            labels={"figure": "3", "shows": "The proxy model"},
+        ),
+        "results/figure3.svg",
     log:
         "results/logs/plot_figure3/all.log",
     localrule: True
@@ -246,7 +270,14 @@ rule plot_figure1:
         scores=lambda wildcards: pool_scores(figure3_cell()),
         kept=lambda wildcards: f"{pool_of(figure3_cell())}/kept.parquet",
     output:
-        multiext("results/figure1", ".pdf", ".png", ".svg"),
+        "results/figure1.pdf",
+        report(
+            "results/figure1.png",
+            caption="../report/figure1.rst",
+            category="Figures",
+            labels={"figure": "1", "shows": "The pipeline"},
+        ),
+        "results/figure1.svg",
     log:
         "results/logs/plot_figure1/all.log",
     localrule: True
