@@ -20,22 +20,19 @@ ifneq ($(wildcard docs/pictures.json),)
 DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
 endif
 
-.PHONY: figure2 figure3 figures rate plan docs-figures test test-cluster lint bench clean help
+.PHONY: install figure2 figure3 figures rate plan docs-figures test test-cluster lint types lock clean help mend
 
 help:  ## list the targets
-	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@echo 'STUDY=FILE, CONFIG="films=PATH", DIR=FOLDER and CORES=N go with figure2, figure3, figures and rate; PYTHON=PATH with all'
 
-$(VENV)/.ready: requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Synthorax needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
-	@if command -v uv > /dev/null; then \
-	  uv venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" $(VENV) && \
-	  uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock; \
-	else \
-	  $(PYTHON) -m venv $(VENV) && \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
-	fi
-	@touch $@
+# An environment that lost its Python or a package since it was ready is mended.
+BROKEN := $(if $(wildcard $(VENV)/.ready),$(shell sh envs/install.sh check $(VENV) || echo mend))
+
+$(VENV)/.ready: requirements.lock $(BROKEN)
+	@sh envs/install.sh install $(VENV) $(PYTHON)
+
+install: $(VENV)/.ready  ## only the environment, into .venv (the other targets do it by themselves)
 
 figure2: $(VENV)/.ready  ## the study (STUDY=FILE DIR=FOLDER, else the embedded one), from nothing to results/figure2.pdf
 	$(SNAKEMAKE) results/figure2.pdf results/table1.md $(PLACE) $(OVERLAY)
@@ -65,12 +62,21 @@ test-cluster: $(VENV)/.ready  ## the tests on a real SLURM of this machine (Debi
 	  || { echo "make test-cluster needs slurmctld, slurmd and munged: install your system's packages of SLURM and munge"; exit 1; }
 	$(BIN)/python -m pytest -m cluster tests/cluster
 
-lint: $(VENV)/.ready  ## style checks
+lint: $(VENV)/.ready  ## style, spelling, types, and whether docs/ are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+	$(BIN)/codespell
+	$(BIN)/mypy
 	$(DOCS_CHECK)
+
+types: $(VENV)/.ready  ## the type checker alone, on the rooms that pyproject.toml lists
+	$(BIN)/mypy
+
+lock: $(VENV)/.ready  ## write requirements.lock anew from pyproject.toml; versions stay as far as they can
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet --python-version 3.11 --extra dev pyproject.toml \
+	  --output-file requirements.lock
 
 clean:  ## forget results (of DIR=FOLDER; keeps .venv)
 	rm -rf '$(DIR)'/results/* '$(DIR)/.snakemake'

@@ -57,7 +57,12 @@ rule compare_arms:
     input:
         "results/tables/trials.csv",
     output:
-        "results/tables/significance.csv",
+        report(
+            "results/tables/significance.csv",
+            caption="../report/significance.rst",
+            category="Tables",
+            labels={"table": "Tests"},
+        ),
     log:
         "results/logs/compare_arms/study.log",
     localrule: True
@@ -94,7 +99,12 @@ rule measure_trend:
     input:
         "results/tables/trials.csv",
     output:
-        "results/tables/trend.csv",
+        report(
+            "results/tables/trend.csv",
+            caption="../report/trend.rst",
+            category="Tables",
+            labels={"table": "Trend over the multipliers"},
+        ),
     log:
         "results/logs/measure_trend/study.log",
     localrule: True
@@ -156,7 +166,14 @@ rule plot_figure2:
     input:
         "results/tables/figure2.csv",
     output:
-        multiext("results/figure2", ".pdf", ".png", ".svg"),
+        "results/figure2.pdf",
+        report(
+            "results/figure2.png",
+            caption="../report/figure2.rst",
+            category="Figures",
+            labels={"figure": "2", "shows": "Real against real and synthetic"},
+        ),
+        "results/figure2.svg",
     log:
         "results/logs/plot_figure2/all.log",
     localrule: True
@@ -237,7 +254,14 @@ rule plot_figure3:
         kept=tell(SHOWN.scored_list),
         pool=tell(SHOWN.scored_files),
     output:
-        multiext("results/figure3", ".pdf", ".png", ".svg"),
+        "results/figure3.pdf",
+        report(
+            "results/figure3.png",
+            caption="../report/figure3.rst",
+            category="Figures",
+            labels={"figure": "3", "shows": "The proxy model"},
+        ),
+        "results/figure3.svg",
     log:
         "results/logs/plot_figure3/all.log",
     localrule: True
@@ -265,7 +289,14 @@ rule plot_figure1:
         scores=tell(SHOWN.scored_tables),
         kept=tell(SHOWN.scored_list),
     output:
-        multiext("results/figure1", ".pdf", ".png", ".svg"),
+        "results/figure1.pdf",
+        report(
+            "results/figure1.png",
+            caption="../report/figure1.rst",
+            category="Figures",
+            labels={"figure": "1", "shows": "The pipeline"},
+        ),
+        "results/figure1.svg",
     log:
         "results/logs/plot_figure1/all.log",
     localrule: True

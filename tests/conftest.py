@@ -18,7 +18,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("Snakefile", "rules", "scripts", "envs", "profiles", "studies", "config.yaml")
+COPIED = ("Snakefile", "rules", "report", "scripts", "envs", "profiles", "studies", "config.yaml")
 
 
 @dataclass(frozen=True)

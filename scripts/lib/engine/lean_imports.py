@@ -71,7 +71,7 @@ def _open_bare() -> None:
     for name in BARE:
         root, *rest = name.split(".")
         found = importlib.util.find_spec(root) if root not in sys.modules else sys.modules[root].__spec__
-        if found is not None and name not in sys.modules:
+        if found is not None and found.submodule_search_locations and name not in sys.modules:
             sys.modules[name] = _Folder(name, Path(found.submodule_search_locations[0]).joinpath(*rest))
 
 
@@ -82,7 +82,7 @@ def _remove() -> None:
 
 
 def _without_flex() -> types.ModuleType:
-    module = types.ModuleType(FLEX)
+    module: Any = types.ModuleType(FLEX)
     module.BlockMask = BlockMask
     for name in ("AuxRequest", "create_block_mask", "flex_attention"):
         setattr(module, name, _refuse)

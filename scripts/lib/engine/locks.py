@@ -33,7 +33,8 @@ def clear_stale_locks(folder: str | Path = ".snakemake", unlock: bool | None = N
     unlock = "--unlock" in sys.argv if unlock is None else unlock
     with _one_start_at_a_time(folder / "runs"):
         own = register(folder / "runs")
-        live, dead = [], []
+        live: list[Run] = []
+        dead: list[Run] = []
         for run in others(own):
             (live if run.alive() else dead).append(run)
         if unlock:

@@ -12,7 +12,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 MASKS = "torch._dynamo._trace_wrapped_higher_order_op"
 NAMES = ("torch._dynamo", "torch._dynamo.utils", MASKS)
@@ -45,7 +45,7 @@ def _getitem_mode() -> Any:
 def without_compiler() -> Iterator[None]:
     """Answer for torch's compiler while the block runs, unless it is loaded already."""
     if NAMES[0] not in sys.modules:
-        dynamo, utils, masks = (_StandIn(name) for name in NAMES)
+        dynamo, utils, masks = (cast(Any, _StandIn(name)) for name in NAMES)
         dynamo.disable, dynamo.graph_break, dynamo.utils = _disable, lambda *_, **__: None, utils
         dynamo.allow_in_graph = dynamo.assume_constant_result = _disable
         utils.is_compile_supported = lambda device: False

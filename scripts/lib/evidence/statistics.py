@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -56,7 +57,7 @@ class Comparison:
     note: str = ""
 
 
-def compare(real: Sequence[float], synthetic: Sequence[float], test: str = "welch") -> Comparison:
+def compare(real: ArrayLike, synthetic: ArrayLike, test: str = "welch") -> Comparison:
     """Test whether the mean of `synthetic` is greater than that of `real`; missing values (NaN) are left out.
 
     A paired test takes the values by position and drops pairs with a missing one. With fewer than two values in an
@@ -72,8 +73,8 @@ def compare(real: Sequence[float], synthetic: Sequence[float], test: str = "welc
         a, b = a[both], b[both]
     a, b = a[~np.isnan(a)], b[~np.isnan(b)]
     count = min(len(a), len(b))
-    means = [float(values.mean()) if len(values) else np.nan for values in (a, b)]
-    found = Comparison(count, *means, means[1] - means[0])
+    mean_a, mean_b = (float(values.mean()) if len(values) else np.nan for values in (a, b))
+    found = Comparison(count, mean_a, mean_b, mean_b - mean_a)
     if count < 2:
         return replace(found, note=f"not testable: {('no trial', 'one trial')[count]} to compare, two are needed")
     if test == "paired":
@@ -159,14 +160,16 @@ def _cells(trials: pd.DataFrame, used: pd.DataFrame) -> list[dict[str, Any]]:
     synthetic = trials[trials["arm"] != "real"]
     cells = synthetic[["dataset", "task", "fraction", "arm", "multiplier"]].drop_duplicates()
     of_dataset = used[["dataset", "metric"]].drop_duplicates()
-    return cells.merge(of_dataset, on="dataset").sort_values(CELL).to_dict("records")
+    return cells.merge(of_dataset, on="dataset").sort_values(CELL).to_dict("records")  # type: ignore[return-value]  # columns are text
 
 
 def _test_cell(groups: Mapping[tuple, pd.Series], trials: Sequence[int], cell: Mapping[str, Any], test: str) -> dict:
     """Compare one cell with the real films; `groups` {cell: values by trial}, `trials` all that the dataset has."""
     keys = {"real": {**cell, "arm": "real", "multiplier": 0}, cell["arm"]: cell}
     none = pd.Series(dtype=float)
-    values = {arm: groups.get(tuple(key[name] for name in CELL), none).reindex(trials) for arm, key in keys.items()}
+    values = {
+        arm: groups.get(tuple(key[name] for name in CELL), none).reindex(list(trials)) for arm, key in keys.items()
+    }
     found = compare(values["real"].to_numpy(), values[cell["arm"]].to_numpy(), test)
     gaps = [f"{arm}: no value of trial {', '.join(map(str, lost))}" for arm, lost in _lost(values) if lost]
     return {**cell, "test": test, **vars(found), "note": "; ".join(filter(None, [found.note, *gaps]))}

@@ -57,7 +57,7 @@ def collect(paths: Sequence[Path]) -> pd.DataFrame:
 
     Raises InputError for tables with other columns, without rows, or with two rows about the same thing.
     """
-    parts = []
+    parts: list[pd.DataFrame] = []
     for path in paths:
         part = read_text(path)
         if parts and list(part.columns) != list(parts[0].columns):
@@ -120,7 +120,7 @@ def figure2(
     the synthetic arm shown beside the real films. Raises InputError for a panel without any trial.
     """
     cells = summarize(trials, baselines, tests)
-    panels = []
+    panels: list[pd.DataFrame] = []
     for dataset in settings["datasets"]:
         metric = settings["metrics"][dataset["task"]]
         fixed = {"dataset": dataset["name"], "title": dataset["title"], "task": dataset["task"], "metric": metric}

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 
 # Of Pillow's raw mode, what to read instead: both halves of every sample in turn, or (LA) four bytes a pixel at once.
 HALVES = {"RGB;16B": ("RGB;16B", "RGB;16L"), "RGBA;16B": ("RGBA;16B", "RGBA;16L"), "LA;16B": ("RGBA",)}
@@ -25,6 +25,7 @@ def deep_samples(data: bytes) -> NDArray[np.uint16]:
     for mode in modes:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
             # The filters of PNG work on bytes, so that what a raw mode takes out of them does not matter to the decoder.
+            assert isinstance(picture, ImageFile.ImageFile)  # whatever open() returns for a PNG
             picture.tile = [tile._replace(args=mode) for tile in picture.tile]
             parts.append(np.array(picture))
     if len(parts) == 1:
@@ -33,5 +34,6 @@ def deep_samples(data: bytes) -> NDArray[np.uint16]:
 
 
 def _raw_mode(picture: Image.Image) -> str:
-    args = picture.tile[0].args if getattr(picture, "tile", None) else ""
+    tiles = getattr(picture, "tile", None)
+    args = tiles[0].args if tiles else ""
     return str(args[0] if isinstance(args, tuple) and args else args)

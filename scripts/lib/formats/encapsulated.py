@@ -15,6 +15,7 @@ from scripts.lib.formats.record import Rejected
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+    from pydicom.uid import UID
 
 TRAILING = "DICOM films with bytes after the end of their picture, not used"
 FEWER_BITS = "DICOM films whose compressed picture has fewer bits than BitsStored"
@@ -109,7 +110,7 @@ def _coding(syntax: str) -> tuple[str, str]:
     return next((coding for start, coding in CODINGS.items() if syntax.startswith(start)), ("", "pylibjpeg"))
 
 
-def _check_decoder(syntax: str) -> None:
+def _check_decoder(syntax: UID) -> None:
     from pydicom.pixels import get_decoder
 
     try:

@@ -51,13 +51,14 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
             if record.report is None and not record.notes[NO_SECTIONS]:
                 record.notes.add(NO_IMPRESSION)
         listing.records.append(record)
-    for table, what, key in (
+    joins: tuple[tuple[Join[Any] | None, str, str], ...] = (
         (views, "views", "metadata"),
         (found, "labels", "labels"),
         (reports, "reports", "reports"),
-    ):
-        if table:
-            table.check(what, key)
+    )
+    for join, what, key in joins:
+        if join:
+            join.check(what, key)
     if settings["chexmask"]:
         chexmask.add_masks(listing, chexmask.read_masks(root, settings), settings["chexmask_missing"])
     return listing

@@ -73,10 +73,11 @@ def _mappings(path: Path) -> Join[str]:
 
 def _mapping(entry: Any, where: str) -> tuple[str, str]:
     """Return the challenge's name of a film and NIH's number of its patient."""
-    names = [entry.get(key) if isinstance(entry, dict) else None for key in ("subset_img_id", "img_id")]
-    if not all(isinstance(name, str) and name.strip() for name in names):
+    names = [entry.get(key) for key in ("subset_img_id", "img_id")] if isinstance(entry, dict) else []
+    film, image = (name.strip() if isinstance(name, str) else "" for name in names or ("", ""))
+    if not (film and image):
         raise InputError(f"{where}: expected the texts subset_img_id and img_id, got {str(entry)[:80]}")
-    found = NIH_NAME.fullmatch(names[1].strip())
+    found = NIH_NAME.fullmatch(image)
     if not found:
-        raise InputError(f"{where}: img_id is {names[1][:40]!r}, expected one like 00000001_000.png")
-    return names[0].strip(), found[1]
+        raise InputError(f"{where}: img_id is {image[:40]!r}, expected one like 00000001_000.png")
+    return film, found[1]

@@ -61,8 +61,9 @@ def open_raster(data: bytes, max_pixels: int) -> Image.Image:
         width, height = picture.size
         if width * height > max_pixels:
             raise Rejected(f"{width} x {height} pixels, more than max_pixels {max_pixels}")
-        if getattr(picture, "n_frames", 1) > 1 and picture.format == "PNG":
-            raise Rejected(f"{picture.n_frames} frames, expected a single film")
+        frames = getattr(picture, "n_frames", 1)
+        if frames > 1 and picture.format == "PNG":
+            raise Rejected(f"{frames} frames, expected a single film")
         deep = is_deep(picture)
         picture.load()
         picture.info["deep"] = deep

@@ -39,7 +39,7 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
         source = f"{settings['images']}/{name}.dcm"
         listing.listed.add(source)
         masks = (MaskSource("pneumonia", "boxes", tuple(boxes), row.where),) if boxes and available else ()
-        present = dict.fromkeys(labels, target)
+        present: dict[str, int | None] = dict.fromkeys(labels, target)
         listing.records.append(
             Record(name, source, name, labels=present, masks=masks, annotated=tuple(available), where=row.where)
         )

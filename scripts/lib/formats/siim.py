@@ -34,7 +34,7 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
             listing.excluded["without pneumothorax"] += 1
             continue
         masks = (MaskSource("pneumothorax", "runs", filled, where, base=settings["rle_base"]),) if filled else ()
-        present = {label: int(bool(filled)) for label in labels}
+        present: dict[str, int | None] = {label: int(bool(filled)) for label in labels}
         annotated = ("pneumothorax",)
         listing.records.append(Record(name, source, labels=present, masks=masks, annotated=annotated, where=where))
     return listing

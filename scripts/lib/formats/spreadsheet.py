@@ -23,6 +23,6 @@ def inert(text: str) -> str:
 
 def inert_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with every text of it inert; numbers and missing values stay."""
-    texts = [column for column in table if table[column].dtype.kind not in "biufcM"]
+    texts = [str(column) for column in table if table[column].dtype.kind not in "biufcM"]
     cells = {column: [inert(cell) if isinstance(cell, str) else cell for cell in table[column]] for column in texts}
     return table.assign(**cells)

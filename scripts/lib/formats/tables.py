@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from difflib import get_close_matches
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import table_path
@@ -145,7 +146,7 @@ def _open_text(path: Path, encoding: str) -> io.TextIOWrapper:
         elif encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
             encoding = "utf-8-sig"
         on_error.pop_all()  # the reader closes it
-    return io.TextIOWrapper(opened, encoding=encoding, newline="")
+    return io.TextIOWrapper(cast(BinaryIO, opened), encoding=encoding, newline="")
 
 
 def stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, int] | None]:

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import yaml
 
@@ -31,7 +31,7 @@ class _Loader(yaml.SafeLoader):
 
     # Emptied: SafeLoader's own are those of YAML 1.1.
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
-    yaml_constructors: dict[str | None, Any] = {}
+    yaml_constructors: ClassVar[dict[str | None, Any]] = {}
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:

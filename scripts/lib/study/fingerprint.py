@@ -45,7 +45,7 @@ def _strip_docstrings(tree: ast.AST) -> None:
             continue
         first = body[0]
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-            node.body = body[1:] or [ast.Pass()]
+            body[:] = body[1:] or [ast.Pass()]
 
 
 def _imports(tree: ast.AST) -> set[str]:

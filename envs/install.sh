@@ -1,0 +1,81 @@
+#!/bin/sh
+# Make or mend the environment .venv from requirements.lock. `make` calls this; by hand: sh envs/install.sh install .venv python3
+#
+#   check VENV           succeed when VENV is whole: its Python starts, and every package that was installed is still there
+#   install VENV PYTHON  install uv into VENV, unless it is on PATH, and with it the packages of the lock
+#
+# VENV/.ready lists what a finished install left; VENV/.installing is there while one runs, so an interrupted one is seen.
+set -eu
+LOCK=requirements.lock
+NEEDED_MB=${NEEDED_MB:-7500}  # measured: 6.9 GB on Linux with CUDA's libraries, and what unpacking needs on the way
+
+fail() {
+  echo "Error: $1" >&2
+  exit 1
+}
+
+check() {
+  "$1/bin/python" -c '' 2> /dev/null && [ -x "$1/bin/snakemake" ] && [ ! -e "$1/.installing" ] &&
+    (cd "$1" && xargs ls -d < .ready > /dev/null 2>&1)
+}
+
+need_python() {
+  command -v "$1" > /dev/null && "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null ||
+    fail "Synthorax needs Python 3.11 or newer, and '$1' is none: set PYTHON=/path/to/python3.11"
+}
+
+# What VENV already holds need not be stored again.
+need_room() {
+  free=$(df -Pk . | awk 'NR == 2 {print int($4 / 1024)}')
+  held=$(du -skL "$1" 2> /dev/null | awk '{print int($1 / 1024)}')
+  wanted=$((NEEDED_MB - ${held:-0}))
+  [ "$free" -ge "$wanted" ] ||
+    fail "the environment needs $wanted MB of disk in $PWD, and $free MB are free (to try all the same: NEEDED_MB=0)"
+}
+
+# uv's entry of the lock, with its hashes.
+uv_of_the_lock() {
+  awk '/^[A-Za-z]/ {inside = /^uv==/} inside' "$LOCK"
+}
+
+# An environment whose Python is gone is made anew; its packages come from uv's cache.
+make_venv() {
+  if [ -e "$1" ] && ! "$1/bin/python" -c '' 2> /dev/null; then
+    echo "$1 has no working Python: made anew"
+    find "$1/" -mindepth 1 -maxdepth 1 -exec rm -rf {} +
+  fi
+  [ -x "$1/bin/python" ] || "$2" -m venv --without-pip "$1" ||
+    fail "'$2' cannot make a virtual environment: install your system's package of it (Debian: python3-venv)"
+  touch "$1/.installing"
+}
+
+install_uv() {
+  echo "uv is not on PATH: installed into $1"
+  uv_of_the_lock > "$1/uv.lock"
+  "$1/bin/python" -m ensurepip > "$1/ensurepip.log" 2>&1 ||
+    fail "'$2' has no pip (ensurepip): install uv, or your system's package of it (Debian: python3-venv)"
+  "$1/bin/python" -m pip install --disable-pip-version-check --progress-bar on --no-deps --require-hashes -r "$1/uv.lock" ||
+    fail "uv could not be installed from the package index (the lines above say why)"
+}
+
+install() {
+  need_python "$2"
+  need_room "$1"
+  again=
+  [ ! -e "$1/.installing" ] || again=--reinstall
+  rm -f "$1/.ready"
+  make_venv "$1" "$2"
+  uv=$(command -v uv) && "$uv" --version > /dev/null 2>&1 || uv=
+  if [ -z "$uv" ]; then
+    "$1/bin/uv" --version > /dev/null 2>&1 && [ -z "$again" ] || install_uv "$1" "$2"
+    uv=$1/bin/uv
+  fi
+  [ -z "$again" ] || echo "an interrupted install in $1: every package is installed again"
+  "$uv" pip sync $again --python "$1/bin/python" --require-hashes "$LOCK" ||
+    fail "the packages of $LOCK could not be installed (the lines above say why); the same command goes on"
+  (cd "$1" && ls -d lib/python*/site-packages/*.dist-info) > "$1/.found"
+  rm -f "$1/.installing"
+  mv "$1/.found" "$1/.ready"
+}
+
+"$@"
