@@ -50,6 +50,7 @@ configfile: os.path.join(workflow.basedir, "config.yaml")
 
 include: "rules/common.smk"
 include: "rules/compute.smk"
+include: "rules/inputs.smk"
 include: "rules/cohorts.smk"
 include: "rules/conditions.smk"
 include: "rules/generators.smk"

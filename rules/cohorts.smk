@@ -1,32 +1,3 @@
-from scripts.lib.cohort.telling import tell_cohorts
-from scripts.lib.study.raw_content import raw_content
-from scripts.lib.study.sources import root_of, tracked_files
-
-
-def raw_sources(wildcards):
-    """The files that say when a raw tree has changed: the phantom's manifest, or the tables of a real tree."""
-    return tracked_files(CONFIG["datasets"][wildcards.dataset], wildcards.dataset)
-
-
-@cache
-def content_of(dataset):
-    return raw_content(CONFIG["datasets"][dataset], Path(".snakemake", "raw_tables.json"))
-
-
-def raw_fingerprint(wildcards):
-    """What the raw tables and films are, by content: a table with an older time is another table all the same."""
-    return content_of(wildcards.dataset)
-
-
-def raw_root(wildcards):
-    return root_of(CONFIG["datasets"][wildcards.dataset], wildcards.dataset)
-
-
-def cohorts_of(dag):
-    """The folders of the cohorts that a run's jobs make or have found ready."""
-    return sorted(f"results/{job.wildcards.dataset}/cohort" for job in dag.jobs if job.rule.name == "prepare_cohort")
-
-
 # Jobs write to log files: what the cohorts of this run lack is told at its end, by the process that the user sees.
 onsuccess:
     tell_cohorts(cohorts_of(workflow.dag))

@@ -1,24 +1,3 @@
-def feedback_settings(part):
-    """One part of the section `feedback`, as canonical JSON."""
-    return to_json(SHOWN.feedback(part))
-
-
-@cache
-def say_once(line):
-    print(f"Note: {line}", file=sys.stderr)
-
-
-def judged_cohorts(wildcards):
-    """What simulated raters learn from; that nobody has seen real films is said on the screen."""
-    films = one_line(SHOWN.judged, "results/{}/cohort/images.npy")
-    if SHOWN.unseen() and workflow.is_main_process:
-        say_once(
-            f"feedback.ratings is null: the raters of {', '.join(SHOWN.unseen())} are simulated, no radiologist has seen these "
-            "films; `make rate` collects real scores"
-        )
-    return films
-
-
 rule caption_reports:
     input:
         tell(SHOWN.captioned, "results/{}/cohort/index.parquet"),

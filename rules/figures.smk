@@ -3,16 +3,6 @@ STUDY_FAMILIES = [*DATASET_FAMILIES, "task", "study"]
 SIGNIFICANCE = {name: CONFIG["statistics"][name] for name in ("test", "alpha", "metrics")}
 
 
-def study_trials(wildcards):
-    """Dataset, arms and fractions of the trials of one dataset."""
-    return wildcards.dataset, STUDY.arms, STUDY.fractions
-
-
-def figure_trials(wildcards):
-    """Dataset, arms and fractions of the trials behind the bars of Figure 3 or 4."""
-    return one_line(SHOWN.bars, wildcards.figure)
-
-
 rule collect_trials:
     input:
         lambda wildcards: one_line(STUDY.trial_tables, *study_trials(wildcards)),

@@ -1,14 +1,3 @@
-@cache
-def trial_text(dataset):
-    return as_text(STUDY.trial_settings(dataset))
-
-
-@signed
-def trial_stage(wildcards):
-    """A params function: the settings of a dataset's trials."""
-    return trial_text(wildcards.dataset)
-
-
 # Most of a study's jobs are trials, and each file that a job names costs a dry run time and memory. So a trial names one
 # file of a shard: index.parquet holds the SHA-256 of every image and mask, one job writes all files of the folder, and
 # Snakemake removes them together before it runs that job again. Of a cohort it names the subsets alone, whose file holds the

@@ -26,9 +26,14 @@ LOCAL = "local-dir:"
 class AnyCell(Protocol):
     """What names a cell: class Cell, or the wildcards of a job."""
 
-    dataset: str
-    arm: str
-    fraction: str
+    @property
+    def dataset(self) -> str: ...
+
+    @property
+    def arm(self) -> str: ...
+
+    @property
+    def fraction(self) -> str: ...
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,70 @@
+# What the rules of single stages ask beside the study itself: functions alone, no rules.
+from scripts.lib.cohort.telling import tell_cohorts
+from scripts.lib.study.raw_content import raw_content
+from scripts.lib.study.sources import root_of, tracked_files
+
+
+def raw_sources(wildcards):
+    """The files that say when a raw tree has changed: the phantom's manifest, or the tables of a real tree."""
+    return tracked_files(CONFIG["datasets"][wildcards.dataset], wildcards.dataset)
+
+
+@cache
+def content_of(dataset):
+    return raw_content(CONFIG["datasets"][dataset], Path(".snakemake", "raw_tables.json"))
+
+
+def raw_fingerprint(wildcards):
+    """What the raw tables and films are, by content: a table with an older time is another table all the same."""
+    return content_of(wildcards.dataset)
+
+
+def raw_root(wildcards):
+    return root_of(CONFIG["datasets"][wildcards.dataset], wildcards.dataset)
+
+
+def cohorts_of(dag):
+    """The folders of the cohorts that a run's jobs make or have found ready."""
+    return sorted(f"results/{job.wildcards.dataset}/cohort" for job in dag.jobs if job.rule.name == "prepare_cohort")
+
+
+def feedback_settings(part):
+    """One part of the section `feedback`, as canonical JSON."""
+    return to_json(SHOWN.feedback(part))
+
+
+@cache
+def say_once(line):
+    print(f"Note: {line}", file=sys.stderr)
+
+
+def judged_cohorts(wildcards):
+    """What simulated raters learn from; that nobody has seen real films is said on the screen."""
+    films = one_line(SHOWN.judged, "results/{}/cohort/images.npy")
+    if SHOWN.unseen() and workflow.is_main_process:
+        say_once(
+            f"feedback.ratings is null: the raters of {', '.join(SHOWN.unseen())} are simulated, no radiologist has seen these "
+            "films; `make rate` collects real scores"
+        )
+    return films
+
+
+@cache
+def trial_text(dataset):
+    return as_text(STUDY.trial_settings(dataset))
+
+
+@signed
+def trial_stage(wildcards):
+    """A params function: the settings of a dataset's trials."""
+    return trial_text(wildcards.dataset)
+
+
+def study_trials(wildcards):
+    """Dataset, arms and fractions of the trials of one dataset."""
+    return wildcards.dataset, STUDY.arms, STUDY.fractions
+
+
+def figure_trials(wildcards):
+    """Dataset, arms and fractions of the trials behind the bars of Figure 3 or 4."""
+    return one_line(SHOWN.bars, wildcards.figure)
