@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-HOLDER = [sys.executable, "-I", "-S", str(ROOT / "tests" / "gpu_holder.py")]
+HOLDER = [sys.executable, "-I", "-S", str(ROOT / "tests" / "helpers" / "gpu_holder.py")]
 SCHEDULED = ("SLURM_", "LSB_", "PBS_", "FLUX_", "CUDA_", "SYNTHORAX_")
 
 
