@@ -100,7 +100,12 @@ rule tabulate_cohorts:
         collect("results/{dataset}/cohort/cohort.json", dataset=STUDY.datasets),
         collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.datasets),
     output:
-        csv="results/table1.csv",
+        csv=report(
+            "results/table1.csv",
+            caption="../report/table1.rst",
+            category="Tables",
+            labels={"table": "Table 1: the cohorts"},
+        ),
         md="results/table1.md",
     log:
         "results/logs/tabulate_cohorts/all.log",

@@ -119,7 +119,12 @@ rule measure_agreement:
     output:
         table="results/feedback/agreement.csv",
         raters="results/feedback/raters.csv",
-        figure="results/feedback/agreement.png",
+        figure=report(
+            "results/feedback/agreement.png",
+            caption="../report/agreement.rst",
+            category="Figures",
+            labels={"figure": "agreement", "shows": "How far raters agree"},
+        ),
     log:
         "results/logs/measure_agreement/feedback.log",
     conda:
@@ -214,7 +219,14 @@ rule plot_figure4:
         pool=tell(SHOWN.rated_files),
         generator="results/generators/dpo",
     output:
-        multiext("results/figure4", ".pdf", ".png", ".svg"),
+        "results/figure4.pdf",
+        report(
+            "results/figure4.png",
+            caption="../report/figure4.rst",
+            category="Figures",
+            labels={"figure": "4", "shows": "Raters' feedback"},
+        ),
+        "results/figure4.svg",
     log:
         "results/logs/plot_figure4/all.log",
     localrule: True
