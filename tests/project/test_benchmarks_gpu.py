@@ -17,6 +17,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.planning.rates import rate_of, read_rates
 from scripts.lib.planning.shapes import SD15, shape_of
 
+pytestmark = pytest.mark.long
 TINY = ["--device", "cpu", "--tiny", "--precision", "fp32", "--repeats", "1", "--warm", "0"]
 # Published numbers of parameters: diffusers' documentation (U-Net), MLCommons' mobile benchmark (text), the model cards.
 PUBLISHED = {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480, "controlnet": 361_279_120}

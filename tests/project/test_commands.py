@@ -16,6 +16,7 @@ from scripts.lib.study.config import load_study
 from scripts.lib.study.parts import check_part
 from tests.conftest import ROOT, Workflow, copy_repository
 
+pytestmark = pytest.mark.long
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("benchmarks/*.md"))]
 COMMENTED = [ROOT / "config.yaml", *sorted(ROOT.glob("studies/**/*.yaml"))]
 BEGINNINGS = ("snakemake ", "make ", "python -m ", ".venv/bin/")

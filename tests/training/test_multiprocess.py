@@ -28,6 +28,7 @@ from tests.helpers.diffusion_models import BASE, CONTROL, write_base, write_coho
 from tests.helpers.diffusion_toy import CPU, TRAINING
 from tests.helpers.multiprocess_runs import Losses, recorded
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[2]
 LISTING = "GPU 0: A (UUID: GPU-a)\nGPU 1: A (UUID: GPU-b)"
 

@@ -22,6 +22,7 @@ from tests.helpers.proxy_models import PROXY
 from tests.helpers.proxy_models import SIDE as PROXY_SIDE
 from tests.training.test_multiprocess import in_threes
 
+pytestmark = pytest.mark.long
 NEVER = 10_000  # checkpoint_seconds: what is stored is stored because of the signal
 
 
