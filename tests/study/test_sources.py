@@ -21,6 +21,7 @@ def config(root: str, base: str | None = None, weights: str | None = None) -> di
     return {
         "study": {"datasets": ["siim"], "generator_dataset": "siim", "foundation": ["mimic"]},
         "datasets": {"siim": siim, "mimic": {"format": "mimic", "root": "phantom"}},
+        "arms": {"original": {"generator": "controlnet"}},
         "base": {"path": base},
         "trials": {"model": {"weights": weights}},
     }
