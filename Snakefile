@@ -25,27 +25,21 @@
 #   mgca/                                           image encoder matched with reports        pretrain_mgca
 #   {dataset}/trials/{arm}/fraction-{f}/            one table a trial, a row a metric         train_trials
 #   {dataset}/baselines.csv                         what trivial answers reach                score_baselines
-#   {dataset}/trials.csv                            all trials of the dataset                 collect_trials
-#   {dataset}/significance.csv                      tests within the dataset                  compare_dataset_arms
-#   {dataset}/summary.csv                           the dataset's results                     summarize_dataset
+#   {dataset}/{trials,significance,summary}.csv     the dataset's results                     collect_trials ... summarize_dataset
 #   tables/{trials,baselines}.csv                   those of all datasets                     collect_study
 #   tables/{significance,trend}.csv                 tests of the study                        compare_arms, measure_trend
-#   tables/figure2.csv                              what Figure 2 draws                       tabulate_figure2
 #   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               collect_arms, compare_figure_arms
-#   tables/figure{3,4}.csv                          what their bars draw                      tabulate_arms
+#   tables/figure{2,3,4}.csv                        what the figures draw                     tabulate_figure2, tabulate_arms
 #   table1.{csv,md}                                 the cohorts                               tabulate_cohorts
 #   figure{1,2,3,4}.{pdf,png,svg}                   the figures                               plot_figure1 ... plot_figure4
 #   cost.{csv,png}                                  planned and measured cost of each stage   compare_cost
-#   logs/{rule}/  benchmarks/{rule}/                what each job said and took               every rule
-#   checkpoints/{rule}/                             unfinished trainings                      every training
-import os
-
+#   logs/{rule}/  benchmarks/{rule}/  checkpoints/  what each job said and took; unfinished trainings
 from snakemake.utils import min_version
 
 min_version("9.20")
 
 
-configfile: os.path.join(workflow.basedir, "config.yaml")
+configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"
@@ -92,11 +86,4 @@ rule figures:
         collect("results/figure{number}.pdf", number=[1, 2, 3, 4]),
         "results/table1.md",
         "results/feedback/agreement.csv",
-    localrule: True
-
-
-rule cost:
-    input:
-        "results/cost.csv",
-        "results/cost.png",
     localrule: True

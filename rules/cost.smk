@@ -28,3 +28,10 @@ rule compare_cost:
     shell:
         "python -m scripts.compare_cost --machine {params.machine} --configfile {params.overlays:q} --results results "
         "--out-csv {output.csv:q} --out {output.png:q} > {log:q} 2>&1"
+
+
+rule cost:
+    input:
+        "results/cost.csv",
+        "results/cost.png",
+    localrule: True

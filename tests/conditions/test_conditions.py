@@ -23,21 +23,9 @@ from tests.helpers.conditions_films import (
     RSNA,
     TRANSFORMS,
     build,
-    candid_cohort,
     chest,
-    chexpert_cohort,
     write_cohort,
 )
-
-
-@pytest.fixture(scope="module")
-def candid(tmp_path_factory):
-    return candid_cohort(tmp_path_factory.mktemp("candid") / "cohort")
-
-
-@pytest.fixture(scope="module")
-def chexpert(tmp_path_factory):
-    return chexpert_cohort(tmp_path_factory.mktemp("chexpert") / "cohort")
 
 
 def test_null_texts():

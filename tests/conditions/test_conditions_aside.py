@@ -14,20 +14,8 @@ from tests.helpers.conditions_films import (
     CHEXPERT,
     DISEASES,
     build,
-    candid_cohort,
-    chexpert_cohort,
     write_cohort,
 )
-
-
-@pytest.fixture(scope="module")
-def candid(tmp_path_factory):
-    return candid_cohort(tmp_path_factory.mktemp("candid") / "cohort")
-
-
-@pytest.fixture(scope="module")
-def chexpert(tmp_path_factory):
-    return chexpert_cohort(tmp_path_factory.mktemp("chexpert") / "cohort")
 
 
 @pytest.mark.parametrize("kinds", [{"mask": 1.0}, {"both": 1.0}])

@@ -230,16 +230,15 @@ def test_a_redirect_is_not_followed(endpoint):
     assert not elsewhere.bodies
 
 
+def command_line(cohort, folder):
+    """Return the options of the command that all of its tests give."""
+    splits = '{"mimic": ["validate"]}'
+    return ["--cohorts", str(cohort.folders[0]), "--splits", splits, "--out", str(folder / "c.parquet")]
+
+
 def test_the_command_refuses_a_long_answer_and_keeps_the_good_ones(endpoint, tmp_path, cohort, capsys):
     server = endpoint((200, "Left effusion"), (200, "This answer has far too many words"))
-    line = [
-        "--cohorts",
-        str(cohort.folders[0]),
-        "--splits",
-        '{"mimic": ["validate"]}',
-        "--out",
-        str(tmp_path / "c.parquet"),
-    ]
+    line = command_line(cohort, tmp_path)
     line += ["--config", json.dumps(settings_for(server.url)), "--cache-dir", str(tmp_path / "cache")]
     with pytest.raises(InputError, match=r"mimic, image i7: captions.model m: .*has 7 words, expected at most 5"):
         command.main(line)
@@ -282,14 +281,7 @@ def test_without_the_package_the_rules_still_work(monkeypatch, tmp_path, cohort,
     import sys
 
     monkeypatch.setitem(sys.modules, "openai", None)
-    line = [
-        "--cohorts",
-        str(cohort.folders[0]),
-        "--splits",
-        '{"mimic": ["validate"]}',
-        "--out",
-        str(tmp_path / "c.parquet"),
-    ]
+    line = command_line(cohort, tmp_path)
     command.main([*line, "--config", '{"backend": "rules", "splits": {"candid": ["test"]}}'])
     first = (tmp_path / "c.parquet").read_bytes()
     assert "3 captions, 2 different" in capsys.readouterr().out

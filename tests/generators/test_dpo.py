@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from scripts import train_controlnet, train_dpo
+from scripts import train_dpo
 from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
@@ -28,7 +28,7 @@ from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import place
 from scripts.lib.training.settings import Section
 from tests.generators.test_finetuning import changed
-from tests.helpers.diffusion_models import CONTROL, PLACE, STRUCTURES, write_base, write_cohort
+from tests.helpers.diffusion_models import PLACE, STRUCTURES, write_controlnet
 from tests.helpers.diffusion_toy import TRAINING
 
 DPO = {**PLACE, **TRAINING, "checkpoint_seconds": 0, "trains": ["controlnet"]}
@@ -60,10 +60,7 @@ def write_preferences(root):
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     root = tmp_path_factory.mktemp("dpo")
-    write_base(root / "generators" / "base")
-    places = ["--checkpoint-dir", str(root / "check"), "--out", str(root / "generators" / "controlnet")]
-    control = ["--base", str(root / "generators" / "base"), "--cohort", str(write_cohort(root / "cohort"))]
-    train_controlnet.main([*control, "--config", json.dumps(CONTROL), "--seed", "1", *places])
+    write_controlnet(root)
     write_preferences(root)
     return root
 

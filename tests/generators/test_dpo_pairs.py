@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from scripts import build_preferences, train_controlnet, train_dpo
+from scripts import build_preferences, train_dpo
 from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
@@ -28,7 +28,7 @@ from scripts.lib.training.settings import Section
 from tests.feedback.test_preferences import RULE, study
 from tests.generators.test_dpo import DPO
 from tests.generators.test_finetuning import changed
-from tests.helpers.diffusion_models import CONTROL, STRUCTURES, write_base, write_cohort
+from tests.helpers.diffusion_models import STRUCTURES, write_controlnet
 
 KINDS = (
     "text",
@@ -73,12 +73,8 @@ def write_pool(folder):
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     root = tmp_path_factory.mktemp("kinds")
-    write_base(root / "generators" / "base")
-    places = ["--checkpoint-dir", str(root / "check"), "--out", str(root / "generators" / "controlnet")]
-    control = ["--base", str(root / "generators" / "base"), "--cohort", str(write_cohort(root / "cohort"))]
-    train_controlnet.main([*control, "--config", json.dumps(CONTROL), "--seed", "1", *places])
-    black = ["--config", json.dumps({**CONTROL, "absent_mask": "black_image"}), "--seed", "1"]
-    train_controlnet.main([*control, *black, *places[:-1], str(root / "generators" / "black")])
+    write_controlnet(root)
+    write_controlnet(root, "black", absent_mask="black_image")
     write_pool(root / "pool")
     write_pairs(root / "train.jsonl", TRAIN)
     write_pairs(root / "held.jsonl", HELD)

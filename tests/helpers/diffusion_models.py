@@ -185,3 +185,17 @@ def random_generator(folder: Path, seed: int = 1) -> Generator:
             if name.startswith(("controlnet_down", "controlnet_mid", "controlnet_cond_embedding.conv_out")):
                 parameter.normal_(0, 0.2)
     return generator
+
+
+def write_controlnet(root: Path, name: str = "controlnet", **changes: object) -> Path:
+    """Train a tiny ControlNet on a tiny base and cohort below `root`; `changes` of CONTROL. Return its folder."""
+    from scripts import train_controlnet
+
+    base, out = root / "generators" / "base", root / "generators" / name
+    if not base.exists():
+        write_base(base)
+        write_cohort(root / "cohort")
+    options = {"--base": base, "--cohort": root / "cohort", "--checkpoint-dir": root / "check", "--out": out}
+    options |= {"--config": json.dumps({**CONTROL, **changes}), "--seed": 1}
+    train_controlnet.main([str(word) for option in options.items() for word in option])
+    return out
