@@ -12,6 +12,7 @@ from PIL import Image
 
 from scripts.lib.cohort import decode, plausibility
 from scripts.lib.cohort.geometry import fit_image
+from scripts.lib.cohort.notes import SHARED_MASK
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats import aspect, dicom
@@ -134,6 +135,23 @@ def test_one_mask_file_for_two_films_stops_the_run(tmp_path: Path) -> None:
     ):
         prepare(root, tmp_path / "out", split={})
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_one_mask_picture_under_two_names_is_noted(tmp_path: Path) -> None:
+    films = {f"f{k}.png": png_bytes(chest(lungs()) + np.uint8(k), tmp_path / "film.png") for k in range(3)}
+    films["again.png"] = films[
+        "f0.png"
+    ]  # the same film with the same mask is another matter: patients that share a film
+    masks = {"f0.png": lungs(), "f1.png": lungs(), "f2.png": np.roll(lungs(), 1, axis=1), "again.png": lungs()}
+    cohort = prepare(tree(tmp_path / "raw", films, masks), tmp_path / "out", split={}, noted_limit=1.0)
+    assert notes_of(cohort)[SHARED_MASK] == 1
+    row = next(row for row in (tmp_path / "out" / "notes.csv").read_text().splitlines() if row.startswith(SHARED_MASK))
+    assert "f1: that of " in row and "look at both masks" in row
+    tiny = np.zeros_like(lungs())
+    tiny[10:12, 10:12] = True  # 4 pixels of 4096 or more: below 2 %, so it may be chance
+    masks = dict.fromkeys(masks, tiny)
+    cohort = prepare(tree(tmp_path / "raw2", films, masks), tmp_path / "out2", split={})
+    assert SHARED_MASK not in notes_of(cohort)
 
 
 def test_two_runs_over_broken_films_give_equal_bytes(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from scripts.lib.cohort.notes import (
     LOOK,
     NO_PATIENT,
     REPEATED,
+    SHARED_MASK,
     UNLISTED,
     advice_of,
     check_noted,
@@ -56,6 +57,7 @@ DEFAULTS: dict[str, Any] = {
     "quarantine_limit": 0.01,
     "noted_limit": 0.2,
 }
+SHARED_FROM = 0.02  # share of a film's pixels from which two equal masks are no chance
 Track = Callable[[Iterable[Any], int], Iterable[Any]]
 log = logging.getLogger(__name__)
 
@@ -79,6 +81,7 @@ class Tally:
     present: list[int] = field(default_factory=list)
     by_uid: dict[str, tuple[str, str]] = field(default_factory=dict)
     placements: Counter[str] = field(default_factory=Counter)
+    by_mask: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def prepare_cohort(
@@ -195,13 +198,28 @@ def _take(result: Decoded | Rejection | str, writer: CohortWriter, tally: Tally,
     if not record.patient_id:
         result.notes.add(NO_PATIENT)
         record.patient_id = record.image_id
+    row = _row(result, structures)
+    _note_shared_mask(result, row.get("mask_sha256", ""), tally)
     _note(result.notes, record.image_id, tally)
     tally.sources.append(result.source)
     tally.patients.append(record.patient_id)
     tally.ids.append(record.image_id)
     tally.splits.append(record.split)
     tally.present.append(0 if result.mask is None else int(np.bitwise_or.reduce(result.mask, axis=None)))
-    writer.add(result.image, result.mask, _row(result, structures))
+    writer.add(result.image, result.mask, row)
+
+
+def _note_shared_mask(result: Decoded, digest: str, tally: Tally) -> None:
+    """Note a film whose mask another film has: the same picture may lie in the folder under two names.
+
+    Small masks and boxes may be equal by chance; masks of everything, and a film listed twice, have notes of their own.
+    """
+    drawn = any(mask.kind != "boxes" for mask in result.record.masks)
+    if not drawn or result.mask is None or not SHARED_FROM <= (result.mask != 0).mean() < 1:
+        return
+    source, first = tally.by_mask.setdefault(digest, (result.source, result.record.image_id))
+    if source != result.source:
+        result.notes.add(SHARED_MASK, f"that of {first}")
 
 
 def _note(notes: Notes, image_id: str, tally: Tally) -> None:
