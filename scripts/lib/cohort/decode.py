@@ -15,7 +15,7 @@ from scripts.lib.cohort import plausibility
 from scripts.lib.cohort.geometry import fit_image, fit_masks
 from scripts.lib.cohort.notes import NO_REPORT, NO_VIEW, OBLONG, UNKNOWN_VIEW
 from scripts.lib.core.errors import InputError
-from scripts.lib.formats import dicom, raster, rle
+from scripts.lib.formats import dicom, medmnist, raster, rle
 from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.paths import read_inside
 from scripts.lib.formats.record import MaskSource, Notes, Record, Rejected, Rejection
@@ -48,7 +48,8 @@ class Decoder:
         """Return the decoded film, why it was rejected, or the word for a rule that leaves it out."""
         data = b""
         try:
-            data = read_inside(self.root, record.source_file, record.where)
+            if not record.frame:
+                data = read_inside(self.root, record.source_file, record.where)
             return self._decode(record, data)
         except Rejected as reason:
             sha256 = hashlib.sha256(data).hexdigest() if data else ""
@@ -57,7 +58,10 @@ class Decoder:
     def _decode(self, record: Record, data: bytes) -> Decoded | str:
         notes = Notes()
         notes.take(record.notes)
-        image, header = self._film(data, notes)
+        if record.frame:
+            image, header = medmnist.read_frame(self.root, record, self.resolution), dicom.Header()
+        else:
+            image, header = self._film(data, notes)
         _complete(record, header)
         if rule := self._left_out(record, notes):
             return rule
@@ -91,7 +95,11 @@ class Decoder:
         return name
 
     def _left_out(self, record: Record, notes: Notes) -> str | None:
-        """Return the word for the rule that leaves a film out by its view, None for one that is taken."""
+        """Return the word for the rule that leaves a film out by age or view, None for one that is taken."""
+        if record.ages and record.age is None:
+            return "age not given"
+        if record.ages and not record.ages[0] <= record.age <= record.ages[1]:
+            return "of another age"
         if not self.frontal_only:
             return None
         side = record.side or side_of(record.view)

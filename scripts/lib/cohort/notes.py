@@ -20,13 +20,16 @@ from scripts.lib.formats import (
     dicom,
     encapsulated,
     folder,
+    kermany,
     labels,
+    medmnist,
     mimic,
     patients,
     raster,
     reports,
     rle,
     rsna,
+    vindr_pcxr,
 )
 from scripts.lib.formats.record import Notes
 from scripts.lib.formats.spreadsheet import inert
@@ -112,6 +115,14 @@ ADVICE: dict[str, Advice] = {
         "films of one patient may be on two sides; name RSNA's pneumonia-challenge-dataset-mappings_2018.json in "
         "reader.patients",
     ),
+    kermany.NUMBERS: Advice(
+        WARNING, "mind that one child may be in training and test; a table in reader.patients says it better"
+    ),
+    medmnist.NO_PATIENTS: Advice(
+        WARNING, "mind that one child may be in training and test; a table in reader.patients says it better"
+    ),
+    vindr_pcxr.DISAGREE: Advice(NORMAL, "nothing, or look at the readers' rows of these films"),
+    vindr_pcxr.NO_BOXES: Advice(LOOK, "check that the tables are of one edition of the dataset"),
     patients.NO_ROW: Advice(
         LOOK, "add their rows: their patients are what the dataset itself says, or the films themselves"
     ),

@@ -31,7 +31,7 @@ from scripts.lib.cohort.notes import (
 )
 from scripts.lib.cohort.plausibility import placement_note
 from scripts.lib.cohort.quarantine import check_share, write_quarantine
-from scripts.lib.cohort.splits import draw_splits, given_splits, linked_groups
+from scripts.lib.cohort.splits import draw_splits, given_splits, linked_groups, take_generator
 from scripts.lib.cohort.store import pixels_sha256
 from scripts.lib.cohort.telling import cohort_line
 from scripts.lib.cohort.workers import in_order
@@ -267,16 +267,18 @@ def _split(tally: Tally, wanted: Any, seed: int, dataset: str) -> tuple[list[str
     _note_alike(tally)
     groups, links = linked_groups(tally.patients, tally.sources)
     tally.notes.add(LINKED, count=links)
-    if wanted == "given":
+    own = wanted == "given" or isinstance(wanted, Mapping) and wanted.get("given")
+    if own:
         splits = given_splits(tally.patients, tally.splits, tally.ids)
         sides: dict[str, set[str]] = {}
         for group, split in zip(groups, splits, strict=True):
             sides.setdefault(group, set()).add(split)
         across = sum(len(found) > 1 for found in sides.values())
         tally.notes.add(ACROSS, count=across)
-        return splits, []
+        generator = wanted.get("generator", 0) if isinstance(wanted, Mapping) else 0
+        return take_generator(groups, splits, generator, seed, dataset) if generator else (splits, [])
     if not isinstance(wanted, Mapping):
-        raise InputError(f"split is {wanted!r}, expected 'given' or a mapping with generator and test")
+        raise InputError(f"split is {wanted!r}, expected 'given' or a mapping with generator and test (or given: true)")
     return draw_splits(groups, wanted, seed, dataset)
 
 

@@ -93,6 +93,22 @@ def take_exactly(sizes: Sequence[int], target: int) -> list[bool]:
     return taken
 
 
+def take_generator(
+    groups: Sequence[str], splits: Sequence[str], wanted: Any, seed: int, dataset: str
+) -> tuple[list[str], list[str]]:
+    """Return the dataset's own splits with a part of the training films given to the generator, and warnings.
+
+    `wanted` is a count of images or a share of the training films; a group of which a film is in another split stays.
+    """
+    elsewhere = {group for group, split in zip(groups, splits, strict=True) if split != "train"}
+    free = [k for k, group in enumerate(groups) if group not in elsewhere]
+    drawn, warnings = draw_splits([groups[k] for k in free], {"generator": wanted}, seed, dataset)
+    result = list(splits)
+    for k, split in zip(free, drawn, strict=True):
+        result[k] = split
+    return result, warnings
+
+
 def given_splits(patients: Sequence[str], splits: Sequence[str | None], ids: Sequence[str]) -> list[str]:
     """Return the dataset's own splits; raises InputError for an image without one or a patient on two sides."""
     sides: dict[str, dict[str, str]] = defaultdict(dict)

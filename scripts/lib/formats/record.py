@@ -89,7 +89,8 @@ class Record:
     `patient_id` is "" where only the DICOM header knows it; `labels` hold 0, 1 or None; `side` is "frontal" or
     "lateral" where the tables say so in other words than the view; `split` is the dataset's own
     split or None; `notes` say what was odd about its rows; `annotated` names the structures that somebody looked for in this film,
-    present or not. `findings` is the section of that name where `report` is the impression alone (MIMIC).
+    present or not. `findings` is the section of that name where `report` is the impression alone (MIMIC). `frame` names the film
+    within a source file that holds many (MedMNIST). `ages` keeps the film only where its header's age lies in [least, most] years.
     """
 
     image_id: str
@@ -108,6 +109,8 @@ class Record:
     report_file: str | None = None
     where: str = ""
     notes: Notes = field(default_factory=Notes)
+    frame: str = ""
+    ages: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

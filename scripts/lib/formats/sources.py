@@ -64,6 +64,22 @@ READERS: dict[str, dict[str, Any]] = {
         **SHARED,
         **CHEXMASK,
     },
+    "medmnist": {"file": "pneumoniamnist.npz", "frontal_only": False, "unknown_view": "keep", **SHARED},
+    "kermany": {"images": "chest_xray", "frontal_only": False, "unknown_view": "keep", **SHARED},
+    "vindr-pcxr": {
+        "train": "image_labels_train.csv",
+        "test": "image_labels_test.csv",
+        "train_boxes": "annotations_train.csv",
+        "test_boxes": "annotations_test.csv",
+        "positive": ["Pneumonia", "Brocho-pneumonia", "Pleuro-pneumonia"],
+        "negative": ["No finding"],
+        "others": "exclude",
+        "ages": [],
+        "box_masks": False,
+        "frontal_only": True,
+        "unknown_view": "keep",
+        **SHARED,
+    },
     "folder": {
         "table": "labels.csv",
         "columns": {},
@@ -85,6 +101,7 @@ ALLOWED: dict[str, tuple[Any, ...]] = {
     "unknown_view": ("keep", "exclude"),
     "chexmask_missing": ("keep", "exclude"),
     "rle_base": (0, 1),
+    "others": ("exclude", "negative"),
 }
 TABLE_KEYS = {
     "chexpert": ("train", "valid", "patients"),
@@ -92,6 +109,9 @@ TABLE_KEYS = {
     "siim": ("table", "patients"),
     "rsna": ("table", "classes", "patients"),
     "mimic": ("split", "metadata", "labels", "reports", "chexmask", "patients"),
+    "medmnist": ("file", "patients"),
+    "kermany": ("patients",),
+    "vindr-pcxr": ("train", "test", "train_boxes", "test_boxes", "patients"),
     "folder": ("table", "patients"),
 }
 WHERE = {
@@ -102,6 +122,9 @@ WHERE = {
     "rsna": "RSNA Pneumonia Detection: kaggle.com/c/rsna-pneumonia-detection-challenge, Kaggle account and competition rules; its "
     "patients, pneumonia-challenge-dataset-mappings_2018.json: RSNA's page of the challenge, rsna.org",
     "mimic": "MIMIC-CXR and MIMIC-CXR-JPG: physionet.org, credentialed access (CITI course and data use agreement)",
+    "medmnist": "PneumoniaMNIST of MedMNIST: zenodo.org/records/10519652, CC BY 4.0; pneumoniamnist.npz or a larger size",
+    "kermany": "Kermany's chest films of children: data.mendeley.com/datasets/rscbjbr9sj, CC BY 4.0; ChestXRay2017, unpacked",
+    "vindr-pcxr": "VinDr-PCXR: physionet.org/content/vindr-pcxr, credentialed access (CITI course and data use agreement)",
     "folder": "your own films: one CSV with columns image_id, file, patient_id and one a label; see docs/own-data.md",
 }
 

@@ -108,6 +108,16 @@ def soft_parts(patient: Patient, geometry: Geometry, u: Array, v: Array) -> Arra
     return density
 
 
+def thymus_parts(density: Array, patient: Patient, geometry: Geometry, u: Array, v: Array) -> None:
+    """Add a small child's thymus over the upper lungs in place: a soft sail on both sides of the midline, larger on the right."""
+    if not patient.thymus:
+        return
+    for sign, share in ((-1, 1.0), (1, 0.75)):
+        width = np.float32(0.10 + 0.17 * share * patient.thymus)
+        sail = ellipse(u * np.float32(sign), v, (0.06 + sign * geometry.shift, -0.36), (width, 0.20))
+        blend(density, soft(sail, 0.05) * 0.75, HEART - 0.12)
+
+
 def lung_parts(density: Array, lungs: Array, u: Array, v: Array, vessels: Array, patient: Patient) -> None:
     """Cut the aerated lungs into `density` in place: air, the hila, and vessels that thin out towards the wall."""
     air = LUNG + 0.05 * patient.fat - 0.05 * patient.emphysema + 0.03 * v

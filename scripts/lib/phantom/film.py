@@ -79,6 +79,7 @@ def draw_frontal(spec: FilmSpec, size: int, rng: np.random.Generator) -> Film:
         masks["pneumothorax"] = findings.pneumothorax(canvas, air) & (heart <= 0)
     anatomy.blend(density, soft(heart, 0.035), anatomy.HEART)
     anatomy.abdomen_parts(density, geometry, u, v)
+    anatomy.thymus_parts(density, patient, geometry, u, v)
     anatomy.midline_parts(density, geometry, patient, u, v)
     boxes = draw_opacities(canvas, spec, masks)
     draw_bones(canvas, spec, masks)

@@ -16,6 +16,10 @@ COMMON: dict[str, Any] = {
     "test_films_per_patient": [1, 1],
     "size": 128,
     "prevalence": {},
+    "test_prevalence": {},
+    "ages": [],
+    "side": 28,
+    "shortcut": 0.0,
     "double": 0.0,
     "accompany": {},
     "ap": 0.35,
@@ -98,8 +102,28 @@ DEFAULTS: dict[str, dict[str, Any]] = {
             "chest_tube": 0.02,
         },
     },
+    "medmnist": {
+        "patients": 900,
+        "validate_patients": 100,
+        "test_patients": 250,
+        "size": 128,
+        "ages": [1, 5],
+        "ap": 1.0,
+        "prevalence": {"pneumonia": 0.742},
+        "test_prevalence": {"pneumonia": 0.625},
+        "missing_files": 0,
+        "unlisted_files": 0,
+    },
+    "vindr-pcxr": {
+        "patients": 400,
+        "test_patients": 200,
+        "ages": [0, 9],
+        "ap": 0.0,
+        "prevalence": {"pneumonia": 0.25, "cardiomegaly": 0.05, "pleural_effusion": 0.05},
+    },
 }
-SHARES = ("double", "ap", "lateral", "uncertain", "odd_files")
+SHARES = ("double", "ap", "lateral", "uncertain", "odd_files", "shortcut")
+SIDES = (28, 64, 128, 224)  # of the films of MedMNIST
 COMPANIONS = ("chest tube", "rib fracture")
 COUNTS = ("patients", "validate_patients", "test_patients", "missing_files", "unlisted_files")
 
@@ -122,12 +146,13 @@ def settings_of(format: str, config: dict[str, Any]) -> dict[str, Any]:
     _check_number(format, "size", settings["size"], 32, 2048, whole=True)
     for key in ("films_per_patient", "test_films_per_patient"):
         _check_films(format, key, settings[key])
-    for key in ("prevalence", "accompany"):
-        settings[key] = _findings(format, key, settings[key], FINDINGS if key == "prevalence" else COMPANIONS)
-    if sum(settings["prevalence"].values()) > 1 + 1e-9:
-        raise InputError(
-            f"phantom {format}: prevalence adds up to {sum(settings['prevalence'].values()):.3f}, expected at most 1"
-        )
+    _check_child(format, settings)
+    for key in ("prevalence", "test_prevalence", "accompany"):
+        settings[key] = _findings(format, key, settings[key], COMPANIONS if key == "accompany" else FINDINGS)
+        if key != "accompany" and sum(settings[key].values()) > 1 + 1e-9:
+            raise InputError(
+                f"phantom {format}: {key} adds up to {sum(settings[key].values()):.3f}, expected at most 1"
+            )
     return settings
 
 
@@ -136,6 +161,18 @@ def _check_number(format: str, key: str, value: Any, low: float, high: float, wh
     if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
         kind = "a whole number" if whole else "a number"
         raise InputError(f"phantom {format}: {key} is {value!r}, expected {kind} from {low} to {high}")
+
+
+def _check_child(format: str, settings: dict[str, Any]) -> None:
+    """Check the ages of children, and the side of the films of one file."""
+    ages = settings["ages"]
+    whole = isinstance(ages, (list, tuple)) and all(type(age) is int for age in ages)
+    if not whole or len(ages) not in (0, 2) or (len(ages) == 2 and not 0 <= ages[0] <= ages[1] <= 17):
+        raise InputError(
+            f"phantom {format}: ages is {ages!r}, expected [least, most] from 0 to 17 years, or [] for adults"
+        )
+    if settings["side"] not in SIDES:
+        raise InputError(f"phantom {format}: side is {settings['side']!r}, expected one of {SIDES}")
 
 
 def _check_films(format: str, key: str, value: Any) -> None:

@@ -65,6 +65,7 @@ class Patient:
     aorta: float
     shoulder: float
     emphysema: float = 0.0
+    thymus: float = 0.0  # of small children, at the upper midline
 
 
 @dataclass(frozen=True)

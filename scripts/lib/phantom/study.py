@@ -42,6 +42,32 @@ def draw_patient(number: int, stream: np.random.Generator) -> Patient:
     )
 
 
+def draw_child(number: int, stream: np.random.Generator, ages: tuple[int, int]) -> Patient:
+    """Return a random child of `ages` in years: a round, short chest, flat ribs, a large heart, a thymus until about five."""
+    age = int(stream.integers(ages[0], ages[1] + 1))
+    small = 1.0 - min(age, 10) / 10.0
+    return Patient(
+        number=number,
+        sex="F" if stream.random() < 0.45 else "M",
+        age=age,
+        lung_width=float(np.clip(stream.normal(0.66, 0.025), 0.60, 0.72)),
+        lung_top=float(stream.uniform(-0.70, -0.64) + 0.10 * small),
+        lung_base=float(np.clip(stream.normal(0.44, 0.03), 0.37, 0.50)),
+        apex_power=float(stream.uniform(1.7, 2.2)),
+        dome=float(stream.uniform(0.13, 0.18)),
+        heart_ratio=float(np.clip(stream.normal(0.48 + 0.04 * small, 0.02), 0.44, 0.56)),
+        heart_tilt=float(stream.uniform(0.30, 0.55)),
+        fat=float(stream.beta(2.0, 2.5)),
+        breast=0.0,
+        rib_spacing=float(stream.uniform(0.125, 0.145)),
+        rib_phase=float(stream.random()),
+        rib_slope=float(stream.uniform(0.08, 0.20)),
+        aorta=0.1,
+        shoulder=float(stream.uniform(0.85, 1.0)),
+        thymus=float(stream.uniform(0.3, 1.0)) if age < 5 and stream.random() < 0.75 else 0.0,
+    )
+
+
 def quota(shares: dict[str, float], count: int, stream: np.random.Generator) -> list[str]:
     """Return `count` shuffled names in proportion to `shares` (largest remainder); what is missing to 1 is ''."""
     names = ["", *shares]
@@ -83,11 +109,12 @@ def plan_patients(numbers: range, split: str, settings: dict[str, Any], name: st
     stream = rng(seed, "phantom", name, split)
     low, high = settings["films_per_patient" if split == "train" else "test_films_per_patient"]
     visits = [int(stream.integers(low, high + 1)) for _ in numbers]
-    mains = iter(quota(settings["prevalence"], sum(visits), stream))
+    shares = settings["prevalence"] if split == "train" else settings["test_prevalence"] or settings["prevalence"]
+    mains = iter(quota(shares, sum(visits), stream))
     films = []
     for number, count in zip(numbers, visits, strict=True):
         own = rng(seed, "phantom", name, "patient", number)
-        patient = draw_patient(number, own)
+        patient = draw_child(number, own, tuple(settings["ages"])) if settings["ages"] else draw_patient(number, own)
         for study in range(1, count + 1):
             found = draw_findings(next(mains), settings, own)
             views = ["AP" if own.random() < settings["ap"] else "PA"]

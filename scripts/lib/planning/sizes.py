@@ -119,8 +119,11 @@ def _phantom_films(section: Mapping[str, Any], name: str, seed: int) -> tuple[in
 def _sides(section: Mapping[str, Any], films: Mapping[str, int]) -> dict[str, int]:
     """Return films by split as the study splits them: the dataset's own split, or counts and shares of all films."""
     split = section["split"]
-    if split == "given":
-        return {name: count for name, count in films.items() if count}
+    if split == "given" or split.get("given"):
+        value = 0 if split == "given" else split.get("generator", 0)
+        moved = value if isinstance(value, int) else round(value * films.get("train", 0))
+        own = {**films, "generator": moved, "train": films.get("train", 0) - moved}
+        return {name: count for name, count in own.items() if count}
     left, sides = sum(films.values()), {}
     for name in ("generator", "test"):
         value = split.get(name, 0)
