@@ -23,12 +23,12 @@
 #   feedback/{agreement,raters}.csv  agreement.png  how far raters agree                      measure_agreement
 #   feedback/preferences-{train,heldout,report}.jsonl  pairs of images, the better one first  build_preferences
 #   mgca/                                           image encoder matched with reports        pretrain_mgca
-#   {dataset}/trials/{arm}/fraction-{f}/            one table a trial, a row a metric         train_trials
+#   {dataset}/trials/{arm}/fraction-{f}/            what each model says of each test film    train_trials
 #   {dataset}/baselines.csv                         what trivial answers reach                score_baselines
-#   {dataset}/{trials,significance,summary}.csv     the dataset's results                     collect_trials ... summarize_dataset
+#   {dataset}/{trials,significance,summary}.csv     the dataset's results                     score_trials ... summarize_dataset
 #   tables/{trials,baselines}.csv                   those of all datasets                     collect_study
 #   tables/{significance,trend}.csv                 tests of the study                        compare_arms, measure_trend
-#   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               collect_arms, compare_figure_arms
+#   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               score_figure_trials, compare_figure_arms
 #   tables/figure{2,3,4}.csv                        what the figures draw                     tabulate_figure2, tabulate_arms
 #   table1.{csv,md}                                 the cohorts                               tabulate_cohorts
 #   figure{1,2,3,4}.{pdf,png,svg}                   the figures                               plot_figure1 ... plot_figure4

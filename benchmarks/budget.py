@@ -36,17 +36,17 @@ def settings_of(config: dict[str, Any], dataset: str, results: Path) -> dict[str
 
 def measure(config: dict[str, Any], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield one row for each dataset, fraction, budget and trial: the headline score and the seconds of processor time."""
-    import torch
-
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.cohort.subsets import draw_ranks
     from scripts.lib.core.seeds import trial_seed
     from scripts.lib.downstream.predict import place_trial
     from scripts.lib.downstream.rows import Setting
+    from scripts.lib.downstream.scoring import score_predictions
     from scripts.lib.downstream.trials import run_trial, select_films
 
     for dataset in options.datasets or config["study"]["datasets"]:
         settings = settings_of(config, dataset, options.results)
+        scoring = study_config.stage(config, "score_trials", dataset)
         metric = config["figures"]["metrics"][settings["task"]]
         cohort, seed = Cohort.open(options.results / dataset / "cohort"), config["study"]["seed"]
         subsets = draw_ranks(cohort.index, cohort.labels, options.trials, True, seed, dataset)
@@ -59,7 +59,8 @@ def measure(config: dict[str, Any], options: argparse.Namespace) -> Iterator[dic
                     films = select_films(cohort, subsets, None, setting, own)
                     start = time.process_time()
                     with tempfile.TemporaryDirectory() as folder:
-                        rows = run_trial(films, (0,), setting, own, placement, Path(folder), torch.__version__)
+                        made = run_trial(films, (0,), setting, own, placement, Path(folder))
+                    rows = score_predictions(made, scoring, dataset)
                     value = next(row["value"] for row in rows if row["metric"] == metric)
                     row = (dataset, fraction, steps, trial, len(films.real), metric, value)
                     yield dict(zip(COLUMNS, (*row, round(time.process_time() - start, 2))))

@@ -1,8 +1,8 @@
-"""How the workflow grows: the dry run with the jobs, collecting with the trials, a pool's identities, memory with a pool.
+"""How the workflow grows: the dry run with the jobs, scoring with the trials, a pool's identities, memory with a pool.
 
 python -m benchmarks.scale dag --sizes 1000 3000 10000 --shards 1
 python -m benchmarks.scale dag --sizes 1000 3000 10000 --plain
-python -m benchmarks.scale collect --sizes 100 1000 10000
+python -m benchmarks.scale score --sizes 100 1000 10000
 python -m benchmarks.scale identities --sizes 10000 100000 1000000
 python -m benchmarks.scale memory --sizes 1000 10000 100000
 """
@@ -83,20 +83,42 @@ def watched(command: list[str], folder: str | Path) -> dict[str, Any]:
     }
 
 
-def collect_trials(count: int) -> dict[str, Any]:
-    """Return processor seconds and peak MB of collecting so many trial tables of six rows, as `collect_tables` does."""
-    from scripts.lib.study.tables import LABELS
-    from scripts.lib.study.tables import TRIALS as REQUIRED
+def score_trials(count: int) -> dict[str, Any]:
+    """Return processor seconds and peak MB of scoring so many trials of one multiplier and 100 test films."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
 
-    columns = [*REQUIRED, *LABELS]
+    from scripts.lib.core.seeds import trial_seed
+    from scripts.lib.downstream.predictions import LABELS, ROW, Predictions, write_predictions
 
+    films = 100
+    ids = [f"f{number}" for number in range(films)]
+    texts = {
+        "dataset": ["d"] * films,
+        "split": ["test"] * films,
+        "image_id": ids,
+        "patient_id": ids,
+        "label": ["l"] * films,
+    }
+    numbers = {
+        "multiplier": [2] * films,
+        "truth": np.arange(films) % 2,
+        "score": np.random.default_rng(0).random(films),
+    }
+    table = pa.table({name: pa.array((texts | numbers)[name]).cast(kind) for name, kind in ROW + LABELS})
+    config = json.dumps({"task": "classification", "target": "l"})
     with tempfile.TemporaryDirectory() as name:
+        pattern = f"{name}/d/trials/original/fraction-1/trial-{{}}.parquet"
         for trial in range(count):
-            values = dict.fromkeys(columns, "0") | {"dataset": "d", "arm": "original", "trial": str(trial)}
-            rows = [",".join(str((values | {"metric": f"m{number}"})[key]) for key in columns) for number in range(6)]
-            (Path(name) / f"{trial}.csv").write_text("\n".join([",".join(columns), *rows]) + "\n")
-        found = watched([sys.executable, "-m", "scripts.collect_tables", "--tables", f"{name}/{{}}.csv", "--trials", str(count), "--out", f"{name}/all.csv"], name)  # fmt: skip
-    return {"tables": count, "cpu_seconds": found["cpu_seconds"], "peak_mb": found["peak_mb"]}
+            cells = {2: {"n_real": 1, "n_synthetic": 2, "note": ""}}
+            made = Predictions("d", "classification", "original", "1", trial, trial_seed(1, "d", trial), cells, table)
+            write_predictions(Path(pattern.replace("{}", str(trial))), made)
+        pd.DataFrame({"image_id": ids, "split": "test"}).to_parquet(f"{name}/index.parquet")
+        command = [sys.executable, "-m", "scripts.score_trials", "--predictions", pattern, "--trials", str(count)]
+        command += ["--dataset", "d", "--cohort", name, "--config", config, "--seed", "1", "--out", f"{name}/all.csv"]
+        found = watched(command, name)
+    return {"trials": count, "cpu_seconds": found["cpu_seconds"], "peak_mb": found["peak_mb"]}
 
 
 def inside(step: str, size: int, folder: Path | None) -> dict[str, Any]:
@@ -147,7 +169,7 @@ def show(found: dict[str, Any]) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("what", choices=("dag", "collect", "identities", "memory", "inside"))
+    parser.add_argument("what", choices=("dag", "score", "identities", "memory", "inside"))
     parser.add_argument("--sizes", type=int, nargs="+", required=True, help="jobs, tables or images")
     parser.add_argument("--shards", type=int, default=1, help="dag: shards of each pool (default 1)")
     parser.add_argument("--plain", action="store_true", help="dag: Snakemake alone, on as many jobs and files")
@@ -161,8 +183,8 @@ def main(argv: list[str] | None = None) -> None:
     for size in args.sizes:
         if args.what == "dag":
             show(dry_run(size, args.shards, args.plain))
-        elif args.what == "collect":
-            show(collect_trials(size))
+        elif args.what == "score":
+            show(score_trials(size))
         elif args.what == "identities":
             for kind in ("text", "mask"):
                 show(in_a_process(kind, size))

@@ -28,7 +28,7 @@ rule pool:
 
 rule real:
     input: "results/{dataset}/subsets.parquet"
-    output: "results/{dataset}/trials/real/fraction-{fraction}/trial-{trial}.csv"
+    output: "results/{dataset}/trials/real/fraction-{fraction}/trial-{trial}.parquet"
     log: "results/logs/real/{dataset}_{fraction}_{trial}.log"
     benchmark: "results/benchmarks/real/{dataset}_{fraction}_{trial}.tsv"
     shell: "touch {output}"
@@ -37,14 +37,14 @@ rule synthetic:
     input:
         [f"results/{{dataset}}/pools/original/fraction-{{fraction}}/shard-{shard}/index.parquet" for shard in range(SHARDS)],
         "results/{dataset}/subsets.parquet"
-    output: "results/{dataset}/trials/original/fraction-{fraction}/trial-{trial}.csv"
+    output: "results/{dataset}/trials/original/fraction-{fraction}/trial-{trial}.parquet"
     log: "results/logs/synthetic/{dataset}_{fraction}_{trial}.log"
     benchmark: "results/benchmarks/synthetic/{dataset}_{fraction}_{trial}.tsv"
     shell: "touch {output}"
 
 rule summary:
     input:
-        [f"results/{{dataset}}/trials/{arm}/fraction-{fraction}/trial-{trial}.csv"
+        [f"results/{{dataset}}/trials/{arm}/fraction-{fraction}/trial-{trial}.parquet"
          for arm in ("real", "original") for fraction in FRACTIONS for trial in range(TRIALS)]
     output: "results/{dataset}/summary.csv"
     shell: "touch {output}"

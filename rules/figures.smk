@@ -3,24 +3,34 @@ STUDY_FAMILIES = [*DATASET_FAMILIES, "task", "study"]
 SIGNIFICANCE = {name: CONFIG["statistics"][name] for name in ("test", "alpha", "metrics")}
 
 
-rule collect_trials:
+rule score_trials:
     input:
-        lambda wildcards: one_line(STUDY.trial_tables, *study_trials(wildcards)),
+        lambda wildcards: one_line(STUDY.trial_files, *study_trials(wildcards)),
+        index="results/{dataset}/cohort/index.parquet",
     output:
         "results/{dataset}/trials.csv",
     log:
-        "results/logs/collect_trials/{dataset}.log",
-    localrule: True
+        "results/logs/score_trials/{dataset}.log",
+    benchmark:
+        "results/benchmarks/score_trials/{dataset}.tsv"
     conda:
         "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=lasting(60),
     params:
-        code=code("collect_tables"),
-        tables=lambda wildcards: one_line(STUDY.trial_patterns, *study_trials(wildcards)),
+        code=code("score_trials"),
+        config=stage("score_trials"),
+        dataset="{dataset}",
+        predictions=lambda wildcards: one_line(STUDY.trial_patterns, *study_trials(wildcards)),
         trials=STUDY.trials,
+        seed=STUDY.seed,
     message:
-        "Collect the trials of {wildcards.dataset}"
+        "Score the trials of {wildcards.dataset}"
     shell:
-        "python -m scripts.collect_tables --tables {params.tables:q} --trials {params.trials} --out {output:q} > {log:q} 2>&1"
+        "python -m scripts.score_trials --predictions {params.predictions:q} --trials {params.trials} --dataset {params.dataset} "
+        "--cohort results/{params.dataset}/cohort --config {params.config:q} --seed {params.seed} --out {output:q} > {log:q} 2>&1"
 
 
 rule collect_study:
@@ -179,24 +189,25 @@ rule plot_figure2:
 
 
 # The bars of Figures 3 and 4: one cell, its arms beside the real films alone.
-rule collect_arms:
+use rule score_trials as score_figure_trials with:
     input:
-        lambda wildcards: one_line(STUDY.trial_tables, *figure_trials(wildcards)),
+        lambda wildcards: one_line(STUDY.trial_files, *figure_trials(wildcards)),
+        index=lambda wildcards: f"results/{figure_trials(wildcards)[0]}/cohort/index.parquet",
     output:
         "results/tables/{figure}_trials.csv",
     log:
-        "results/logs/collect_arms/{figure}.log",
-    localrule: True
-    conda:
-        "../envs/main.yaml"
+        "results/logs/score_trials/{figure}.log",
+    benchmark:
+        "results/benchmarks/score_trials/{figure}.tsv"
     params:
-        code=code("collect_tables"),
-        tables=lambda wildcards: one_line(STUDY.trial_patterns, *figure_trials(wildcards)),
+        code=code("score_trials"),
+        config=lambda wildcards: as_text(STUDY.scoring_settings(figure_trials(wildcards)[0])),
+        dataset=lambda wildcards: figure_trials(wildcards)[0],
+        predictions=lambda wildcards: one_line(STUDY.trial_patterns, *figure_trials(wildcards)),
         trials=STUDY.trials,
+        seed=STUDY.seed,
     message:
-        "Collect the trials of {wildcards.figure}"
-    shell:
-        "python -m scripts.collect_tables --tables {params.tables:q} --trials {params.trials} --out {output:q} > {log:q} 2>&1"
+        "Score the trials of {wildcards.figure}"
 
 
 use rule compare_arms as compare_figure_arms with:

@@ -7,7 +7,7 @@ rule train_trials:
         ask(STUDY.trial_sources),
         subsets="results/{dataset}/subsets.parquet",
     output:
-        "results/{dataset}/trials/{arm}/fraction-{fraction}/trial-{trial}.csv",
+        "results/{dataset}/trials/{arm}/fraction-{fraction}/trial-{trial}.parquet",
     log:
         "results/logs/train_trials/{dataset}_{arm}_{fraction}_{trial}.log",
     benchmark:
@@ -52,7 +52,7 @@ rule score_baselines:
         runtime=lasting(30),
     params:
         code=code("score_baselines"),
-        config=stage("trials"),
+        config=stage("score_trials"),
         cohort=subpath(input.index, parent=True),
     message:
         "Score the trivial baselines of {wildcards.dataset}"

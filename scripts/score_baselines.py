@@ -1,6 +1,6 @@
 """Score the predictions that need no model, all positive and all negative, on a dataset's test films.
 
-    python -m scripts.score_baselines --cohort results/rsna/cohort --config trials.json --dataset rsna \\
+    python -m scripts.score_baselines --cohort results/rsna/cohort --config scoring.json --dataset rsna \\
         --out results/rsna/baselines.csv
 
 No model is worth having that does not beat these: with 22.5 % pneumonia, calling every film pneumonia has F1 0.368.
@@ -16,7 +16,7 @@ from scripts.lib.engine.commands import add_config, make_parser, run, set_thread
 def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort")
-    add_config(parser, "the section trials, merged with the dataset's own")
+    add_config(parser, "task, target and scoring keys of the section trials")
     parser.add_argument("--dataset", required=True, help="name of the dataset")
     parser.add_argument("--out", type=Path, required=True, help="table of the baselines (.csv)")
     args = parser.parse_args(argv)
@@ -25,10 +25,10 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.downstream.baselines import baseline_rows
     from scripts.lib.downstream.rows import write_table
-    from scripts.lib.downstream.settings import check_settings
+    from scripts.lib.downstream.settings import check_scoring
     from scripts.lib.study.tables import BASELINES, LABELS
 
-    check_settings(args.config)
+    check_scoring(args.config)
     rows = baseline_rows(Cohort.open(args.cohort), args.dataset, args.config)
     write_table(args.out, rows, [*BASELINES, *LABELS])
 

@@ -1,10 +1,10 @@
-"""Train and test the downstream model of one trial, once for each multiplier; writes one row a metric.
+"""Train and test the downstream model of one trial, once for each multiplier; writes what it says of each film.
 
     python -m scripts.train_trials --cohort results/rsna/cohort --subsets results/rsna/subsets.parquet \\
         --pool results/rsna/pools/original/fraction-0.1/shard-0 --config trials.json --dataset rsna --arm original \\
-        --fraction 0.1 --trial 0 --multipliers 2 5 10 25 --seed 1 --checkpoint-dir /tmp/trial --out trial-0.csv
+        --fraction 0.1 --trial 0 --multipliers 2 5 10 25 --seed 1 --checkpoint-dir /tmp/trial --out trial-0.parquet
 
-The arm `real` takes no pool and runs multiplier 0. An interrupted run goes on where it was, to the same table.
+The arm `real` takes no pool and runs multiplier 0. An interrupted run goes on where it was, to the same file.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--trial", type=int, required=True, help="number of the trial, from 0")
     parser.add_argument("--multipliers", type=int, nargs="+", required=True, help="synthetic films per real one")
     parser.add_argument("--seed", type=int, required=True, help="seed of the study")
-    parser.add_argument("--note", default="", help="what is to be known of this arm; stands in the note of each row")
+    parser.add_argument("--note", default="", help="what is to be known of this arm; stands in the note of its rows")
     parser.add_argument("--checkpoint-dir", type=Path, required=True, help="folder for unfinished work")
-    parser.add_argument("--out", type=Path, required=True, help="table of the trial (.csv)")
+    parser.add_argument("--out", type=Path, required=True, help="predictions of the trial (.parquet)")
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
@@ -46,28 +46,24 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def train(args: Namespace) -> None:
-    """Select the films, train and test each multiplier, write the table."""
+    """Select the films, train and test each multiplier, write the predictions."""
     import pandas as pd
-    import torch
 
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.core.seeds import trial_seed
     from scripts.lib.downstream.data import label_names, open_pool
     from scripts.lib.downstream.predict import place_trial
-    from scripts.lib.downstream.rows import Setting, write_table
+    from scripts.lib.downstream.predictions import write_predictions
+    from scripts.lib.downstream.rows import Setting
     from scripts.lib.downstream.trials import run_trial, select_films
-    from scripts.lib.study.fingerprint import fingerprint
-    from scripts.lib.study.tables import LABELS, TRIALS
 
     seed = trial_seed(args.seed, args.dataset, args.trial)
     setting = Setting(args.dataset, args.arm, args.fraction, args.trial, seed)
     pool = open_pool(args.pool, args.kept, args.trial, label_names(args.config)) if args.pool else None
     films = select_films(Cohort.open(args.cohort), pd.read_parquet(args.subsets), pool, setting, args.config)
     placement = place_trial(args.config)
-    code = f"{fingerprint('scripts.train_trials')} torch {torch.__version__}"
-    rows = run_trial(films, args.multipliers, setting, args.config, placement, args.checkpoint_dir, code)
-    noted = [row | {"note": "; ".join(filter(None, [row["note"], args.note]))} for row in rows]
-    write_table(args.out, noted, [*TRIALS, *LABELS])
+    made = run_trial(films, args.multipliers, setting, args.config, placement, args.checkpoint_dir, args.note)
+    write_predictions(args.out, made)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,28 @@
-"""The command `train_trials`, from films on disk to the table."""
+"""The command `train_trials`, from films on disk to its predictions, and the rows that they make."""
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import trial_seed
+from scripts.lib.downstream.predictions import open_predictions, write_rows
 from scripts.lib.downstream.rows import Setting
+from scripts.lib.downstream.scoring import score_predictions
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.downstream.training import Training
 from scripts.lib.downstream.trials import _finished, select_films, synthetic_films
+from scripts.lib.evidence.tables import text_table
+from scripts.lib.study.tables import LABELS, TRIALS
 from scripts.train_trials import main
 from tests.helpers.downstream_films import settings_for, write_trial_inputs
 
@@ -46,7 +51,7 @@ class Command:
         self.checkpoints = folder / "checkpoints"
 
     def __call__(
-        self, arm: str = "original", multipliers: tuple[int, ...] = (1, 2), name: str = "t.csv", **more: Any
+        self, arm: str = "original", multipliers: tuple[int, ...] = (1, 2), name: str = "t.parquet", **more: Any
     ) -> bytes:
         argv = ["--cohort", self.cohort, "--subsets", self.subsets, "--config", json.dumps(self.settings)]
         argv += ["--pool", *([self.pool] if arm != "real" else []), "--dataset", "toy", "--arm", arm]
@@ -55,19 +60,21 @@ class Command:
         main([str(word) for word in [*argv, *more.get("options", ())]])
         return (self.folder / name).read_bytes()
 
-
-def rows_of(table: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(table.decode().splitlines()))
+    def rows(self, *positional: Any, **more: Any) -> list[dict[str, str]]:
+        """Return the rows of the long table that the predictions of a call make, as text."""
+        self(*positional, **more)
+        made = open_predictions(self.folder / more.get("name", "t.parquet"))
+        columns = [*TRIALS, *LABELS]
+        table = text_table(score_predictions(made, self.settings, "toy"), columns, self.folder)
+        return table[columns].to_dict("records")
 
 
 @pytest.mark.parametrize("task", ["classification", "multilabel", "segmentation"])
-def test_the_table_is_the_contract_and_the_same_every_time(tmp_path: Path, inputs: tuple, task: str) -> None:
+def test_the_rows_are_the_contract_and_the_same_every_time(tmp_path: Path, inputs: tuple, task: str) -> None:
     command = Command(tmp_path, inputs, task)
-    table = command()
-    assert table.decode().splitlines()[0] == (
-        "dataset,task,metric,fraction,arm,multiplier,trial,seed,n_real,n_synthetic,value,n_labels,note"
-    )
-    rows = rows_of(table)
+    made = command()
+    rows = command.rows(name="again.parquet")
+    assert (tmp_path / "again.parquet").read_bytes() == made
     names = METRICS[task]
     assert [row["metric"] for row in rows] == names * 2
     # 20 training films, half of them
@@ -79,26 +86,25 @@ def test_the_table_is_the_contract_and_the_same_every_time(tmp_path: Path, input
     assert {row["value"] for row in rows if row["metric"].startswith("f1_tuned")} <= {""}, "nothing was set aside"
     assert {row["seed"] for row in rows} == {str(trial_seed(1, "toy", 0))}
     assert not command.checkpoints.exists()
-    assert command(name="again.csv") == table
-    assert command(multipliers=(2,), name="one.csv").splitlines()[1:] == table.splitlines()[1 + len(names) :]
+    assert command.rows(multipliers=(2,), name="one.parquet") == rows[len(names) :]
 
 
 def test_what_is_to_be_known_of_an_arm_stands_in_every_row(tmp_path: Path, inputs: tuple) -> None:
     told = "not limited to 50 % of the training films: x"
-    rows = rows_of(Command(tmp_path, inputs, "classification")(options=("--note", told)))
+    rows = Command(tmp_path, inputs, "classification").rows(options=("--note", told))
     assert rows and all(row["note"].endswith(told) for row in rows)
     assert {row["note"] for row in rows if row["metric"] != "f1_tuned"} == {told}
 
 
 def test_real_only_needs_no_pool(tmp_path: Path, inputs: tuple) -> None:
-    rows = rows_of(Command(tmp_path, inputs, "classification")("real", (0,), fraction=1, trial=1))
+    rows = Command(tmp_path, inputs, "classification").rows("real", (0,), fraction=1, trial=1)
     assert {(row["arm"], row["multiplier"], row["fraction"], row["n_real"], row["n_synthetic"]) for row in rows} == {
         ("real", "0", "1", "20", "0")
     }
 
 
 def test_a_killed_job_resumes_to_the_same_bytes(tmp_path: Path, inputs: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = Command(tmp_path, inputs, "segmentation")(name="whole.csv")
+    expected = Command(tmp_path, inputs, "segmentation")(name="whole.parquet")
     command = Command(tmp_path, inputs, "segmentation")
     steps: list[int] = []
     step = Training._step
@@ -112,8 +118,8 @@ def test_a_killed_job_resumes_to_the_same_bytes(tmp_path: Path, inputs: tuple, m
     monkeypatch.setattr(Training, "_step", dying)
     with pytest.raises(KeyboardInterrupt):
         command()
-    assert not (tmp_path / "t.csv").exists()
-    assert (command.checkpoints / "multiplier-1.json").exists()
+    assert not (tmp_path / "t.parquet").exists()
+    assert (command.checkpoints / "multiplier-1.parquet").exists()
     monkeypatch.setattr(Training, "_step", lambda self, *batch: (step(self, *batch), steps.append(self.progress.step)))
     steps.clear()
     assert command() == expected
@@ -125,23 +131,24 @@ def test_work_of_other_settings_is_not_taken_over(tmp_path: Path, inputs: tuple)
     command = Command(tmp_path, inputs, "classification")
     expected = command(multipliers=(1,))
     command.checkpoints.mkdir()
-    stale = {"key": "0123456789abcdef", "scores": {"f1": 1.0}}
-    (command.checkpoints / "multiplier-1.json").write_text(json.dumps(stale))
+    rows = open_predictions(tmp_path / "t.parquet").table
+    write_rows(command.checkpoints / "multiplier-1.parquet", rows.slice(0, 3), {"key": "0123456789abcdef"})
     (command.checkpoints / "multiplier-1.safetensors").write_bytes(b"torn")
     assert command(multipliers=(1,)) == expected
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b'{"key": ', b"\xff\xfe", b"[1]", b'{"key": "k"}', b'{"scores": {}}', b'{"key": "k", "scores": 1}']
-)
-def test_a_damaged_file_of_scores_is_named_and_not_taken(tmp_path: Path, capsys, content: bytes) -> None:
-    path = tmp_path / "multiplier-1.json"
+@pytest.mark.parametrize("damage", ["empty", "torn", "text", "no metadata"])
+def test_a_damaged_file_of_a_finished_cell_is_named_and_not_taken(tmp_path: Path, capsys, damage: str) -> None:
+    path, rows = tmp_path / "multiplier-1.parquet", pa.table({"multiplier": [1]})
     assert _finished(path, "k") is None and capsys.readouterr().err == ""
-    path.write_bytes(content)
+    write_rows(path, rows, {"key": "k"})
+    assert _finished(path, "k") == rows and _finished(path, "other") is None and capsys.readouterr().err == ""
+    content = path.read_bytes()
+    path.write_bytes({"empty": b"", "torn": content[: len(content) // 2], "text": b"[1]"}.get(damage, content))
+    if damage == "no metadata":
+        pq.write_table(rows, path)
     assert _finished(path, "k") is None
-    assert f"{path}: not the scores of a cell" in capsys.readouterr().err
-    path.write_text('{"key": "k", "scores": {"f1": 0.5}}')
-    assert _finished(path, "k") == {"f1": 0.5} and _finished(path, "other") is None
+    assert str(path) in capsys.readouterr().err
 
 
 def test_the_budget_of_a_fraction(tmp_path: Path, inputs: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +212,7 @@ def test_few_patients_neither_stop_a_training_nor_choose_a_threshold(
 ) -> None:
     command = Command(tmp_path, inputs, "classification", budget={"kind": "epochs", "epochs": 2, "steps": 3})
     command.settings |= {"validation_share": 0.4, "validation_patients": least}
-    rows = {row["metric"]: row for row in rows_of(command("real", (0,)))}
+    rows = {row["metric"]: row for row in command.rows("real", (0,))}
     told = "trained 3 steps: fewer than 5 patients could be set aside to stop early by"
     assert (told in rows["f1"]["note"]) is not stops_early
     assert stops_early or (rows["f1_tuned"]["value"] == "" and told in rows["f1_tuned"]["note"])
@@ -213,7 +220,7 @@ def test_few_patients_neither_stop_a_training_nor_choose_a_threshold(
 
 def test_one_class_in_the_test_split_leaves_the_value_empty(tmp_path: Path) -> None:
     inputs = write_trial_inputs(tmp_path, films=22, test=1)  # the only test film, number 21, has pneumonia
-    rows = rows_of(Command(tmp_path, inputs, "classification")(multipliers=(1,), fraction=1))
+    rows = Command(tmp_path, inputs, "classification").rows(multipliers=(1,), fraction=1)
     assert [row["value"] for row in rows] == [""] * 4
 
 
@@ -232,7 +239,7 @@ def test_multipliers_that_make_no_sense(
 ) -> None:
     with pytest.raises(InputError, match=message):
         Command(tmp_path, inputs, "classification")(arm, multipliers)
-    assert not (tmp_path / "t.csv").exists()
+    assert not (tmp_path / "t.parquet").exists()
 
 
 @pytest.mark.parametrize(
@@ -283,7 +290,7 @@ def test_synthetic_films_of_the_same_kind_help(tmp_path: Path) -> None:
         augment={"brightness": 0.0, "contrast": 0.0},
     )
     command.settings["batch_size"] = 16
-    (real,) = [row for row in rows_of(command("real", (0,), fraction=0.2)) if row["metric"] == "auroc"]
-    (made,) = [row for row in rows_of(command("original", (25,), fraction=0.2)) if row["metric"] == "auroc"]
+    (real,) = [row for row in command.rows("real", (0,), fraction=0.2) if row["metric"] == "auroc"]
+    (made,) = [row for row in command.rows("original", (25,), fraction=0.2) if row["metric"] == "auroc"]
     assert float(made["value"]) > 0.95
     assert float(made["value"]) >= float(real["value"])

@@ -16,10 +16,10 @@ import yaml
 
 from benchmarks import scale_steps
 from benchmarks.scale import ROOT, study_of
-from scripts.collect_tables import numbered
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.conditions.order import trial_rows
 from scripts.lib.downstream.data import films_of, open_pool
+from scripts.lib.downstream.scoring import numbered
 from scripts.lib.filters.proxy.scores import KEPT, READ
 from scripts.lib.generators.shards import Conditions, open_conditions, shard_rows
 from scripts.lib.plotting.sheet import group_names, leading_films, pick_films
@@ -149,10 +149,10 @@ def test_films_of_a_group_share_its_name(pools):
     assert len({id(name) for name in names}) == len(set(names)) == 1
 
 
-def test_a_command_that_collects_is_as_long_for_many_trials_as_for_few(tmp_path):
-    patterns = [tmp_path / "real" / "trial-{}.csv", tmp_path / "{}" / "b.csv"]
+def test_a_command_that_scores_is_as_long_for_many_trials_as_for_few(tmp_path):
+    patterns = [tmp_path / "real" / "trial-{}.parquet", tmp_path / "{}" / "b.csv"]
     assert numbered(patterns, 2) == [
-        *(tmp_path / "real" / "trial-0.csv", tmp_path / "real" / "trial-1.csv"),
+        *(tmp_path / "real" / "trial-0.parquet", tmp_path / "real" / "trial-1.parquet"),
         *(tmp_path / "0" / "b.csv", tmp_path / "1" / "b.csv"),
     ]
     study = tmp_path / "study.yaml"
@@ -160,5 +160,5 @@ def test_a_command_that_collects_is_as_long_for_many_trials_as_for_few(tmp_path)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path)]
     command += ["--configfile", str(study), "--dry-run", "--printshellcmds", "--cores", "1", "results/d0/trials.csv"]
     shown = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    line = next(line for line in (shown.stdout + shown.stderr).splitlines() if "scripts.collect_tables" in line)
-    assert "'results/d0/trials/real/fraction-0.1/trial-{}.csv'" in line and "trial-0.csv" not in line
+    line = next(line for line in (shown.stdout + shown.stderr).splitlines() if "scripts.score_trials" in line)
+    assert "'results/d0/trials/real/fraction-0.1/trial-{}.parquet'" in line and "trial-0.parquet" not in line

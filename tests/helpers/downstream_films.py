@@ -56,7 +56,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def settings_for(task: str, **changes: Any) -> dict[str, Any]:
-    """Return the settings of a task, with changes merged in."""
+    """Return the settings of a task and how its predictions are scored, with changes merged in."""
     target = {"classification": "pneumonia", "multilabel": LABELS, "segmentation": "lungs"}[task]
     return merge({**copy.deepcopy(SETTINGS), "task": task, "target": target}, changes)
 

@@ -150,7 +150,7 @@ def test_the_plot_names_ratio_and_what_is_missing() -> None:
         sides = {"planned_wall_seconds": planned, "measured_wall_seconds": measured}
         return {"stage": stage, **counts, **sides, "measured_over_planned": measured / planned if both else None}
 
-    rows = [row("train_base", 100.0, 90.0), row("sample_pool", 200.0, 500.0), row("collect_trials", 1.0, 1.5)]
+    rows = [row("train_base", 100.0, 90.0), row("sample_pool", 200.0, 500.0), row("score_trials", 1.0, 1.5)]
     rows += [row("draw_subsets", 1.0, 0.5), row("train_dpo", 50.0, None), row("old (not planned)", None, 9.0, 0)]
     rows.append(row("total", 302.0, 592.0))
     (axes,) = draw_cost(rows, "toy").axes

@@ -102,17 +102,17 @@ def test_the_files_of_a_pool(study: Study) -> None:
     ]
 
 
-def test_trial_tables_begin_with_the_real_films(study: Study) -> None:
+def test_trial_files_begin_with_the_real_films(study: Study) -> None:
     assert study.trial_patterns("rsna", ["chosen"], ["0.1", "1"]) == [
-        "results/rsna/trials/real/fraction-0.1/trial-{}.csv",
-        "results/rsna/trials/real/fraction-1/trial-{}.csv",
-        "results/rsna/trials/chosen/fraction-0.1/trial-{}.csv",
+        "results/rsna/trials/real/fraction-0.1/trial-{}.parquet",
+        "results/rsna/trials/real/fraction-1/trial-{}.parquet",
+        "results/rsna/trials/chosen/fraction-0.1/trial-{}.parquet",
     ]
-    assert study.trial_tables("rsna", ["chosen"], ["0.1"]) == [
-        "results/rsna/trials/real/fraction-0.1/trial-0.csv",
-        "results/rsna/trials/real/fraction-0.1/trial-1.csv",
-        "results/rsna/trials/chosen/fraction-0.1/trial-0.csv",
-        "results/rsna/trials/chosen/fraction-0.1/trial-1.csv",
+    assert study.trial_files("rsna", ["chosen"], ["0.1"]) == [
+        "results/rsna/trials/real/fraction-0.1/trial-0.parquet",
+        "results/rsna/trials/real/fraction-0.1/trial-1.parquet",
+        "results/rsna/trials/chosen/fraction-0.1/trial-0.parquet",
+        "results/rsna/trials/chosen/fraction-0.1/trial-1.parquet",
     ]
 
 

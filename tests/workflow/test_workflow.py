@@ -120,6 +120,13 @@ def test_a_changed_key_redoes_only_its_stage_and_what_follows(finished: Workflow
     }  # fmt: skip
 
 
+def test_another_policy_scores_the_same_predictions_anew(finished: Workflow) -> None:
+    with edited(finished.root / "config.yaml", "    empty_policy: exclude", "    empty_policy: zero"):
+        plan = finished.planned("all")
+    assert {"score_trials", "score_baselines", "compare_arms", "plot_figure2"} <= plan
+    assert not {"train_trials", "sample_pool", "prepare_cohort"} & plan
+
+
 def test_a_change_of_one_dataset_leaves_the_others_alone(finished: Workflow) -> None:
     overlay = finished.root / "studies" / "tiny.yaml"
     with edited(overlay, "  siim:\n", "  siim:\n    fit: crop\n"):

@@ -70,3 +70,10 @@ def mask_counts(model: nn.Module, films: Films, placement: Placement) -> tuple[n
         counts.append(torch.stack([part.flatten(1).sum(1) for part in (predicted & true, predicted, true)]))
     overlap, predicted, true = torch.cat(counts, dim=1).double().cpu().numpy()
     return overlap, predicted, true
+
+
+def predicted(model: nn.Module, films: Films, placement: Placement) -> dict[str, np.ndarray]:
+    """Return truth and score of labels, both (n, L), or overlap, predicted and truth of masks in pixels, each (n,)."""
+    if films.labels is None:
+        return dict(zip(("overlap", "predicted", "truth"), mask_counts(model, films, placement)))
+    return {"truth": films.labels, "score": label_probabilities(model, films, placement)}

@@ -7,6 +7,7 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 
+EMPTY_POLICIES = ("exclude", "kaggle", "zero")
 SECTIONS = {
     "grey": ("mean", "std"),
     "budget": ("kind", "steps", "epochs", "patience"),
@@ -21,7 +22,7 @@ SINGLE = (
     *("task", "target", "device", "precision", "image_size", "batch_size"),
     *("validation_share", "validation_patients", "checkpoint_seconds"),
 )
-MASKS_ONLY = ("loss.bce", "loss.dice", "empty_policy", "model.decoder_channels")
+MASKS_ONLY = ("loss.bce", "loss.dice", "model.decoder_channels")
 CHOICES = {
     "task": ("classification", "multilabel", "segmentation"),
     "budget.kind": ("steps", "epochs"),
@@ -29,7 +30,6 @@ CHOICES = {
     "schedule.name": ("constant", "cosine"),
     "mixing.kind": ("concat", "balanced"),
     "precision": ("auto", "fp32", "bf16"),
-    "empty_policy": ("exclude", "kaggle", "zero"),
 }
 
 
@@ -39,7 +39,7 @@ def check_settings(config: Mapping[str, Any]) -> None:
     for section in SECTIONS:
         for key, value in (config.get(section) or {}).items():
             flat[f"{section}.{key}"] = value
-    needed = [*SINGLE, *(f"{section}.{key}" for section, keys in SECTIONS.items() for key in keys), "empty_policy"]
+    needed = [*SINGLE, *(f"{section}.{key}" for section, keys in SECTIONS.items() for key in keys)]
     masks = config.get("task") == "segmentation"
     missing = [key for key in needed if key not in flat and (masks or key not in MASKS_ONLY)]
     if missing:
@@ -51,6 +51,20 @@ def check_settings(config: Mapping[str, Any]) -> None:
             raise InputError(f"trials: {key} = {flat[key]!r}, expected one of {', '.join(allowed)}")
     if config["task"] != "multilabel" and not isinstance(config["target"], str):
         raise InputError(f"trials: target = {config['target']!r}, expected one name for the task {config['task']}")
+
+
+def check_scoring(config: Mapping[str, Any]) -> None:
+    """Raise InputError unless the settings say how predictions are scored: task, target and, for masks, empty_policy."""
+    if missing := [key for key in ("task", "target") if key not in config]:
+        raise InputError(f"scoring: the settings lack {', '.join(missing)}; take them from the dataset's section")
+    tasks = CHOICES["task"]
+    if config["task"] not in tasks:
+        raise InputError(f"scoring: task = {config['task']!r}, expected one of {', '.join(tasks)}")
+    if config["task"] == "segmentation" and config.get("empty_policy") not in EMPTY_POLICIES:
+        raise InputError(
+            f"scoring: empty_policy = {config.get('empty_policy')!r}, expected one of {', '.join(EMPTY_POLICIES)}; take it "
+            "from the section trials"
+        )
 
 
 def steps_of(budget: Mapping[str, Any], fraction: float) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from collections.abc import Iterable, Mapping
@@ -10,29 +9,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.subsets import set_aside, subset_rows
 from scripts.lib.conditions.order import trial_rows
-from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
-from scripts.lib.core.seeds import content_hash, derive_seed
+from scripts.lib.core.seeds import derive_seed
 from scripts.lib.core.stop_requests import TERMINATED, stop_requests
 from scripts.lib.downstream.data import Films, films_of
-from scripts.lib.downstream.metrics import best_threshold, label_scores, overlap_scores
 from scripts.lib.downstream.models import Network, build_model
-from scripts.lib.downstream.predict import label_probabilities, mask_counts
-from scripts.lib.downstream.rows import Row, Setting, score_rows
+from scripts.lib.downstream.predict import predicted
+from scripts.lib.downstream.predictions import TEST, TUNING, Predictions, read_rows, tested_rows, write_rows
+from scripts.lib.downstream.rows import Setting
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.downstream.training import Material, Training
 from scripts.lib.encoders.weights import weights_digest
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import Placement
-
-Scores = dict[str, float | None]
+from scripts.lib.training.identity import resume_identity
 
 
 @dataclass(frozen=True)
@@ -86,57 +83,62 @@ def run_trial(
     settings: Mapping[str, Any],
     placement: Placement,
     checkpoints: Path,
-    code: str,
-) -> list[Row]:
-    """Train and test every multiplier of a trial and return its rows; cells that are finished are read back.
+    note: str = "",
+) -> Predictions:
+    """Train and test every multiplier of a trial and return its predictions; cells that are finished are read back.
 
     A cell in `checkpoints` counts as finished, or as begun, only for the same settings, code and data. SIGTERM or SIGUSR1
-    stores the training at hand, or ends after the scoring at hand: SystemExit(143).
+    stores the training at hand, or ends after the test at hand: SystemExit(143). `note`: what is to be known of the arm.
     """
     settings = {**settings, "budget": {**settings["budget"], "steps": steps_of(settings["budget"], setting.fraction)}}
+    noted = "; ".join(filter(None, [budget_note(films, settings), note]))
+    cells, parts = {}, []
     with stop_requests() as asked:
-        return _run_cells(films, multipliers, setting, settings, placement, checkpoints, code, asked)
+        for multiplier in multipliers:
+            if asked.is_set():
+                raise SystemExit(TERMINATED)
+            made = synthetic_films(films, multiplier, setting, settings)
+            cells[multiplier] = {"n_real": len(films.real), "n_synthetic": len(made or ()), "note": noted}
+            parts.append(_run_cell(films, made, multiplier, setting, settings, placement, checkpoints, asked))
+    about = (setting.dataset, settings["task"], setting.arm, f"{setting.fraction:g}", setting.trial, setting.seed)
+    return Predictions(*about, cells, pa.concat_tables(parts))
 
 
-def _run_cells(
+def _run_cell(
     films: TrialFilms,
-    multipliers: Iterable[int],
+    made: Films | None,
+    multiplier: int,
     setting: Setting,
     settings: Mapping[str, Any],
     placement: Placement,
     checkpoints: Path,
-    code: str,
     asked: threading.Event,
-) -> list[Row]:
-    rows: list[Row] = []
+) -> pa.Table:
+    tested = tested_films(films, setting)
+    digests = [part.digest() for part in (films.real, *(part for *_, part in tested), *([made] if made else []))]
     first_weights = weights_digest(settings["model"]["weights"])
-    for multiplier in multipliers:
-        if asked.is_set():
-            raise SystemExit(TERMINATED)
-        made = synthetic_films(films, multiplier, setting, settings)
-        digests = [part.digest() for part in (films.real, films.test, *([made] if made else []))]
-        key = content_hash(
-            code, json.dumps(dict(settings), sort_keys=True), setting, multiplier, first_weights, *digests
+    named = [f"{split} {dataset}" for dataset, split, _ in tested]
+    key = resume_identity("train_trials", settings, setting, multiplier, first_weights, *named, *digests)
+    cell = checkpoints / f"multiplier-{multiplier}.parquet"
+    if (rows := _finished(cell, key)) is None:
+        print(f"multiplier {multiplier}: {len(films.real)} real, {len(made or ())} synthetic films", file=sys.stderr)
+        begun = Checkpoints(checkpoints, key, settings["checkpoint_seconds"])
+        model = _train_cell(films, made, setting, settings, placement, begun, cell.stem, asked)
+        rows = pa.concat_tables(
+            tested_rows(part, settings, dataset, split, multiplier, predicted(model, part, placement))
+            for dataset, split, part in tested
         )
-        cell = checkpoints / f"multiplier-{multiplier}.json"
-        scores = _finished(cell, key)
-        if scores is None:
-            print(
-                f"multiplier {multiplier}: {len(films.real)} real, {len(made or ())} synthetic films", file=sys.stderr
-            )
-            begun = Checkpoints(checkpoints, key, settings["checkpoint_seconds"])
-            scores = _train_cell(films, made, setting, settings, placement, begun, cell.stem, asked)
-            with atomic_file(cell) as path:
-                path.write_text(json.dumps({"key": key, "scores": scores}))
-        common = {"dataset": setting.dataset, "fraction": f"{setting.fraction:g}", "arm": setting.arm}
-        common |= {"multiplier": multiplier, "trial": setting.trial, "seed": setting.seed}
-        common |= {"n_real": len(films.real), "n_synthetic": len(made or ())}
-        noted = budget_note(films, settings)
-        for row in score_rows(scores, settings, common):
-            rows.append(row | {"note": "; ".join(filter(None, [row["note"], noted]))})
-        shown = [f"{name} {value:.3f}" for name, value in scores.items() if value is not None and ":" not in name]
-        print(f"multiplier {multiplier}: {', '.join(shown)}", file=sys.stderr)
+        begun.forget(cell.stem)
+        write_rows(cell, rows, {"key": key})
+    counts = ", ".join(f"{len(part)} {split} films of {dataset}" for dataset, split, part in tested)
+    print(f"multiplier {multiplier}: predicted {counts}", file=sys.stderr)
     return rows
+
+
+def tested_films(films: TrialFilms, setting: Setting) -> list[tuple[str, str, Films]]:
+    """Return the dataset, split and films of everything that a model is tested on, in the order of the rows."""
+    tuning = [(setting.dataset, TUNING, films.validation)] if len(films.validation) else []
+    return [(setting.dataset, TEST, films.test), *tuning]
 
 
 def synthetic_films(films: TrialFilms, multiplier: int, setting: Setting, settings: Mapping[str, Any]) -> Films | None:
@@ -147,16 +149,16 @@ def synthetic_films(films: TrialFilms, multiplier: int, setting: Setting, settin
     return films_of(films.pool, rows, settings["task"], settings["target"])
 
 
-def _finished(path: Path, key: str) -> Scores | None:
-    """Return the scores of a cell that is done; None where there are none of this key, and it is then trained anew."""
+def _finished(path: Path, key: str) -> pa.Table | None:
+    """Return the rows of a cell that is done; None where there are none of this key, and it is then trained anew."""
     if not path.is_file():
         return None
     try:
-        stored = json.loads(path.read_text())
-        return dict(stored["scores"]) if stored["key"] == key else None
-    except (ValueError, KeyError, TypeError) as error:
-        print(f"{path}: not the scores of a cell ({error!r}); it is trained anew", file=sys.stderr)
+        told, rows = read_rows(path, texts=False)
+    except InputError as error:
+        print(f"{error}", file=sys.stderr)
         return None
+    return rows.replace_schema_metadata(None) if told.get("key") == key else None
 
 
 def _train_cell(
@@ -168,28 +170,10 @@ def _train_cell(
     checkpoints: Checkpoints,
     stage: str,
     asked: threading.Event,
-) -> Scores:
+) -> Network:
     labels = 1 if films.real.labels is None else films.real.labels.shape[1]
     model = build_model(settings, labels, films.real.cohort.resolution, derive_seed(setting.seed, "weights"))
     model.to(placement.device, memory_format=torch.channels_last)
     material = Material(films.training, made, films.validation if len(films.validation) else None)
     Training(model, material, settings, placement, setting.seed).run(checkpoints, stage, asked)
-    scores = score_model(model, films, settings, placement)
-    checkpoints.forget(stage)
-    return scores
-
-
-def score_model(model: Network, films: TrialFilms, settings: Mapping[str, Any], placement: Placement) -> Scores:
-    """Return the scores on the test films, by metric; None where the test split holds one class only.
-
-    A threshold is chosen on films that were set aside, never on those that the model has learned by heart.
-    """
-    if settings["task"] == "segmentation":
-        return overlap_scores(*mask_counts(model, films.test, placement), settings["empty_policy"])
-    held = films.validation
-    thresholds: list[float | None] = [None] * films.test.labels.shape[1]
-    if len(held):
-        for k, (truth, scores) in enumerate(zip(held.labels.T, label_probabilities(model, held, placement).T)):
-            known = ~np.isnan(truth)
-            thresholds[k] = best_threshold(truth[known] == 1, scores[known])
-    return label_scores(films.test.labels, label_probabilities(model, films.test, placement), thresholds)
+    return model

@@ -63,7 +63,18 @@ def collect(paths: Sequence[Path]) -> pd.DataFrame:
         if parts and list(part.columns) != list(parts[0].columns):
             raise InputError(f"{path}: columns {list(part.columns)} differ from {list(parts[0].columns)} of {paths[0]}")
         parts.append(part)
-    table = pd.concat([part.assign(_source=str(path)) for part, path in zip(parts, paths)], ignore_index=True)
+    return in_order([part.assign(_source=str(path)) for part, path in zip(parts, paths)])
+
+
+def text_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], source: Path) -> pd.DataFrame:
+    """Return rows as the text that a CSV of them would hold, nothing for None; `_source` says where they are from."""
+    text = [["" if row[name] is None else str(row[name]) for name in columns] for row in rows]
+    return pd.DataFrame(text, columns=list(columns), dtype=str).assign(_source=str(source))
+
+
+def in_order(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return rows of text in the order of `collect`; `_source`, the file of each row, is for the error and not returned."""
+    table = pd.concat(parts, ignore_index=True)
     about = [name for name in table.columns if name not in {*MEASURED, "_source"}]
     twice = table[table.duplicated(about, keep=False)]
     if len(twice):

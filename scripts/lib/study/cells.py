@@ -1,4 +1,4 @@
-"""What a study runs, and where its files lie: cells, pools, trial tables, kept lists, models, and the cells that figures show.
+"""What a study runs, and where its files lie: cells, pools, trials, kept lists, models, and the cells that figures show.
 
 Rules, planner and figures ask class Study; a path of results/ that depends on a cell is written down here and in the rule that
 makes it. Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
@@ -146,15 +146,15 @@ class Study:
     # Trials
 
     def trial_patterns(self, dataset: str, arms: Sequence[str], fractions: Sequence[str]) -> list[str]:
-        """Return the trial tables of `real` and these arms, {} for the number of the trial.
+        """Return the predictions of the trials of `real` and these arms, {} for the number of the trial.
 
-        A command that named every table would soon be longer than Linux allows.
+        A command that named every file would soon be longer than Linux allows.
         """
         cells = self.cells([dataset], [REAL, *arms], fractions)
-        return [f"results/{dataset}/trials/{cell.arm}/fraction-{cell.fraction}/trial-{{}}.csv" for cell in cells]
+        return [f"results/{dataset}/trials/{cell.arm}/fraction-{cell.fraction}/trial-{{}}.parquet" for cell in cells]
 
-    def trial_tables(self, dataset: str, arms: Sequence[str], fractions: Sequence[str]) -> list[str]:
-        """Return the same tables, each trial by its number."""
+    def trial_files(self, dataset: str, arms: Sequence[str], fractions: Sequence[str]) -> list[str]:
+        """Return the same files, each trial by its number."""
         patterns = self.trial_patterns(dataset, arms, fractions)
         return [pattern.replace("{}", str(trial)) for pattern in patterns for trial in range(self.trials)]
 
@@ -164,6 +164,10 @@ class Study:
         if settings["model"]["weights"] == "mgca":
             settings["model"] = {**settings["model"], "weights": MGCA}
         return settings
+
+    def scoring_settings(self, dataset: str) -> dict[str, Any]:
+        """Return how a dataset's predictions are scored; no training reads this."""
+        return stage(self.config, "score_trials", dataset)
 
     def trial_sources(self, cell: AnyCell) -> list[str]:
         """Return what a trial reads beside its cohort: the pool, what was kept of it, and weights that are a file or folder."""

@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[3]
 CONFIG_FILE = ROOT / "config.yaml"
 DEFAULTS = ROOT / "studies" / "defaults"
 PLACEHOLDER = re.compile(r"\{(films|data)\}")
-PER_DATASET = ("write_phantom", "prepare_cohort", "conditions", "trials", "score_pool", "filter_pool")
+PER_DATASET = ("write_phantom", "prepare_cohort", "conditions", "trials", "score_trials", "score_pool", "filter_pool")
+# Keys of the section trials that a training does not read: how its predictions are scored.
+SCORING = ("empty_policy",)
 FIGURES = ("figure2", "figure3", "figure4")
 # What each step of the proxy model reads of its section.
 PROXY = {
@@ -96,7 +98,7 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
 
     `prepare_cohort` and `write_phantom` take the dataset's section; `conditions` and `trials` take the section of that
     name, merged with `datasets.{dataset}.{name}`, and the dataset's task and target; `conditions` also what the trials
-    set aside, from which no image may be made. Other names are plain sections.
+    set aside, from which no image may be made; `score_trials` takes the keys SCORING of `trials`, which no training reads. Other names are plain sections.
     """
     if name in FIGURES:
         shared = {key: value for key, value in config["figures"].items() if key not in FIGURES or key == name}
@@ -117,7 +119,11 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
     if name == "conditions":
         trials = stage(config, "trials", dataset)
         task |= {key: trials[key] for key in ("validation_share", "validation_patients")}
-    return {**merge(_task_settings(config, name, section), section.get(name) or {}), **task}
+    if name == "score_trials":
+        own = merge(_task_settings(config, "trials", section), section.get("trials") or {})
+        return {key: own[key] for key in SCORING if key in own} | task
+    own = {**merge(_task_settings(config, name, section), section.get(name) or {}), **task}
+    return {key: value for key, value in own.items() if key not in SCORING}
 
 
 def _prompts(config: Mapping[str, Any], dataset: str | None) -> dict[str, str]:
