@@ -26,6 +26,7 @@
 #   {dataset}/trials/{arm}/fraction-{f}/            what each model says of each test film    train_trials
 #   {dataset}/baselines.csv                         what trivial answers reach                score_baselines
 #   {dataset}/{trials,significance,summary}.csv     the dataset's results                     score_trials ... summarize_dataset
+#   {dataset}/external.csv                          its models on other cohorts               score_external
 #   tables/{trials,baselines}.csv                   those of all datasets                     collect_study
 #   tables/{significance,trend}.csv                 tests of the study                        compare_arms, measure_trend
 #   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               score_figure_trials, compare_figure_arms
@@ -64,6 +65,7 @@ rule all:
         "results/tables/trend.csv",
         collect("results/{dataset}/summary.csv", dataset=STUDY.datasets),
         one_line(STUDY.sheets),
+        one_line(STUDY.external_tables),
     localrule: True
 
 

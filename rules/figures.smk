@@ -23,6 +23,7 @@ rule score_trials:
         code=code("score_trials"),
         config=stage("score_trials"),
         dataset="{dataset}",
+        tested="--cohort results/{dataset}/cohort",
         predictions=lambda wildcards: one_line(STUDY.trial_patterns, *study_trials(wildcards)),
         trials=STUDY.trials,
         seed=STUDY.seed,
@@ -30,7 +31,30 @@ rule score_trials:
         "Score the trials of {wildcards.dataset}"
     shell:
         "python -m scripts.score_trials --predictions {params.predictions:q} --trials {params.trials} --dataset {params.dataset} "
-        "--cohort results/{params.dataset}/cohort --config {params.config:q} --seed {params.seed} --out {output:q} > {log:q} 2>&1"
+        "{params.tested} --config {params.config:q} --seed {params.seed} --out {output:q} > {log:q} 2>&1"
+
+
+# The same models on the test films of other cohorts (trials.external).
+use rule score_trials as score_external with:
+    input:
+        lambda wildcards: one_line(STUDY.trial_files, *study_trials(wildcards)),
+        index=ask(STUDY.external_indices),
+    output:
+        "results/{dataset}/external.csv",
+    log:
+        "results/logs/score_external/{dataset}.log",
+    benchmark:
+        "results/benchmarks/score_external/{dataset}.tsv"
+    params:
+        code=code("score_trials"),
+        config=stage("score_trials"),
+        dataset="{dataset}",
+        tested=optional(external=ask(STUDY.external_cohorts)),
+        predictions=lambda wildcards: one_line(STUDY.trial_patterns, *study_trials(wildcards)),
+        trials=STUDY.trials,
+        seed=STUDY.seed,
+    message:
+        "Score the models of {wildcards.dataset} on other cohorts"
 
 
 rule collect_study:
@@ -203,6 +227,7 @@ use rule score_trials as score_figure_trials with:
         code=code("score_trials"),
         config=lambda wildcards: as_text(STUDY.scoring_settings(figure_trials(wildcards)[0])),
         dataset=lambda wildcards: figure_trials(wildcards)[0],
+        tested=lambda wildcards: f"--cohort results/{figure_trials(wildcards)[0]}/cohort",
         predictions=lambda wildcards: one_line(STUDY.trial_patterns, *figure_trials(wildcards)),
         trials=STUDY.trials,
         seed=STUDY.seed,

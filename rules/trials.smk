@@ -24,7 +24,12 @@ rule train_trials:
         code=code("train_trials"),
         config=trial_stage,
         multipliers=ask(STUDY.multipliers),
-        added=optional(note=ask(STUDY.exposure), pool=ask(STUDY.shards), kept=ask(STUDY.kept)),
+        added=optional(
+            note=ask(STUDY.exposure),
+            pool=ask(STUDY.shards),
+            kept=ask(STUDY.kept),
+            external=ask(STUDY.external_cohorts),
+        ),
         seed=STUDY.seed,
         checkpoints="results/checkpoints/train_trials/{dataset}_{arm}_{fraction}_{trial}",
     message:

@@ -22,6 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--subsets", type=Path, required=True, help="subsets table of that cohort (.parquet)")
     parser.add_argument("--pool", type=Path, nargs="*", default=[], help="shard folders of the arm's pool, in order")
     parser.add_argument("--kept", type=Path, help="what a filter kept of the pool (.parquet); left out = all of it")
+    parser.add_argument("--external", nargs="*", default=[], help="NAME=FOLDER of other cohorts to test on as well")
     add_config(parser, "the section trials, merged with the dataset's own")
     parser.add_argument("--dataset", required=True, help="name of the dataset")
     parser.add_argument("--arm", required=True, help="name of the arm; real = no synthetic films")
@@ -51,7 +52,7 @@ def train(args: Namespace) -> None:
 
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.core.seeds import trial_seed
-    from scripts.lib.downstream.data import label_names, open_pool
+    from scripts.lib.downstream.data import label_names, named_folders, open_pool
     from scripts.lib.downstream.predict import place_trial
     from scripts.lib.downstream.predictions import write_predictions
     from scripts.lib.downstream.rows import Setting
@@ -60,7 +61,8 @@ def train(args: Namespace) -> None:
     seed = trial_seed(args.seed, args.dataset, args.trial)
     setting = Setting(args.dataset, args.arm, args.fraction, args.trial, seed)
     pool = open_pool(args.pool, args.kept, args.trial, label_names(args.config)) if args.pool else None
-    films = select_films(Cohort.open(args.cohort), pd.read_parquet(args.subsets), pool, setting, args.config)
+    others = {name: Cohort.open(folder) for name, folder in named_folders(args.external).items()}
+    films = select_films(Cohort.open(args.cohort), pd.read_parquet(args.subsets), pool, setting, args.config, others)
     placement = place_trial(args.config)
     made = run_trial(films, args.multipliers, setting, args.config, placement, args.checkpoint_dir, args.note)
     write_predictions(args.out, made)

@@ -86,6 +86,14 @@ def label_names(settings: Mapping[str, Any]) -> list[str]:
     return [target] if isinstance(target, str) else list(target)
 
 
+def named_folders(words: Sequence[str]) -> dict[str, Path]:
+    """Return {NAME: FOLDER} of words NAME=FOLDER; raises InputError for a word without either, or a name given twice."""
+    pairs = [word.partition("=")[::2] for word in words]
+    if not all(name and folder for name, folder in pairs) or len(dict(pairs)) < len(pairs):
+        raise InputError(f"--external {' '.join(words)}: expected NAME=FOLDER, each name once")
+    return {name: Path(folder) for name, folder in pairs}
+
+
 def short_hashes(index: pd.DataFrame) -> pd.DataFrame:
     """Return the index with each SHA-256 cut to its first 8 bytes, uint64: enough to see that a film has changed."""
     return index.assign(**{name: _short_hash(index[name]) for name in HASHES if name in index})

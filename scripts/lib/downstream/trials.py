@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from scripts.lib.core.stop_requests import TERMINATED, stop_requests
 from scripts.lib.downstream.data import Films, films_of
 from scripts.lib.downstream.models import Network, build_model
 from scripts.lib.downstream.predict import predicted
-from scripts.lib.downstream.predictions import TEST, TUNING, Predictions, read_rows, tested_rows, write_rows
+from scripts.lib.downstream.predictions import EXTERNAL, TEST, TUNING, Predictions, read_rows, tested_rows, write_rows
 from scripts.lib.downstream.rows import Setting
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.downstream.training import Material, Training
@@ -40,6 +40,7 @@ class TrialFilms:
     training    what of it is learned from
     validation  the share of its patients that was set aside, perhaps none: early stopping and thresholds see these alone
     test        the cohort's test split; pool: the arm's synthetic images
+    external    the test split of other cohorts, by name
     """
 
     real: Films
@@ -47,24 +48,39 @@ class TrialFilms:
     validation: Films
     test: Films
     pool: Cohort | None
+    external: dict[str, Films] = field(default_factory=dict)
 
 
 def select_films(
-    cohort: Cohort, subsets: pd.DataFrame, pool: Cohort | None, setting: Setting, settings: Mapping[str, Any]
+    cohort: Cohort,
+    subsets: pd.DataFrame,
+    pool: Cohort | None,
+    setting: Setting,
+    settings: Mapping[str, Any],
+    others: Mapping[str, Cohort] | None = None,
 ) -> TrialFilms:
     """Return the films of a trial; at 1 % of a small dataset too few patients are there to set any aside."""
     task, target = settings["task"], settings["target"]
     real = films_of(cohort, subset_rows(cohort.index, subsets, setting.trial, setting.fraction), task, target)
-    test = films_of(cohort, cohort.rows(split="test"), task, target)
-    if not len(test):
-        raise InputError(f"{cohort.folders[0]}: no test films (split = test); check the split of this dataset")
-    if pool is not None and pool.resolution != cohort.resolution:
-        raise InputError(
-            f"{pool.folders[0]}: images of side {pool.resolution}, but the cohort's have {cohort.resolution}"
-        )
+    for other in [*([] if pool is None else [pool]), *(others or {}).values()]:
+        if other.resolution != cohort.resolution:
+            raise InputError(
+                f"{other.folders[0]}: images of side {other.resolution}, but the cohort's have {cohort.resolution}"
+            )
+    test, external = (
+        _test_split(cohort, settings),
+        {name: _test_split(each, settings) for name, each in (others or {}).items()},
+    )
     aside = (settings["validation_share"], settings["validation_patients"])
     kept, held = set_aside(cohort.index, real.rows, *aside, setting.seed)
-    return TrialFilms(real, real.take(kept), real.take(held), test, pool)
+    return TrialFilms(real, real.take(kept), real.take(held), test, pool, external)
+
+
+def _test_split(cohort: Cohort, settings: Mapping[str, Any]) -> Films:
+    test = films_of(cohort, cohort.rows(split="test"), settings["task"], settings["target"])
+    if not len(test):
+        raise InputError(f"{cohort.folders[0]}: no test films (split = test); check the split of this dataset")
+    return test
 
 
 def budget_note(films: TrialFilms, settings: Mapping[str, Any]) -> str:
@@ -138,7 +154,8 @@ def _run_cell(
 def tested_films(films: TrialFilms, setting: Setting) -> list[tuple[str, str, Films]]:
     """Return the dataset, split and films of everything that a model is tested on, in the order of the rows."""
     tuning = [(setting.dataset, TUNING, films.validation)] if len(films.validation) else []
-    return [(setting.dataset, TEST, films.test), *tuning]
+    external = [(name, EXTERNAL, part) for name, part in films.external.items()]
+    return [(setting.dataset, TEST, films.test), *tuning, *external]
 
 
 def synthetic_films(films: TrialFilms, multiplier: int, setting: Setting, settings: Mapping[str, Any]) -> Films | None:

@@ -228,7 +228,8 @@ def _trials(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> W
         learned = round(real * (1 - own["validation_share"])) + multiplier * real
         epoch = math.ceil(learned / own["batch_size"])
         steps += fixed if budget["kind"] == "steps" else budget["epochs"] * epoch
-    return Work({"step": steps, "test film": test * len(multipliers)}, steps=steps)
+    elsewhere = [sizes[name].splits.get("test", 0) for name in Study(config).external(dataset) if name in sizes]
+    return Work({"step": steps, "test film": (test + sum(elsewhere)) * len(multipliers)}, steps=steps)
 
 
 COUNTERS: dict[str, Any] = {

@@ -169,10 +169,31 @@ class Study:
         """Return how a dataset's predictions are scored; no training reads this."""
         return stage(self.config, "score_trials", dataset)
 
+    def external(self, dataset: str) -> list[str]:
+        """Return the other cohorts that a dataset's models are tested on."""
+        return self.config["trials"].get("external", {}).get(dataset, [])
+
+    def external_cohorts(self, cell: AnyCell) -> list[str]:
+        """Return the same as options of a command: NAME=FOLDER."""
+        return [f"{name}=results/{name}/cohort" for name in self.external(cell.dataset)]
+
+    def external_indices(self, cell: AnyCell) -> list[str]:
+        """Return their indices; raises InputError where there is no such cohort."""
+        if not (names := self.external(cell.dataset)):
+            raise InputError(
+                f"config: trials.external names no cohort for {cell.dataset}; write {cell.dataset}: [COHORT]"
+            )
+        return [f"results/{name}/cohort/index.parquet" for name in names]
+
+    def external_tables(self) -> list[str]:
+        """Return the tables of the datasets whose models are tested on other cohorts."""
+        return [f"results/{name}/external.csv" for name in self.datasets if self.external(name)]
+
     def trial_sources(self, cell: AnyCell) -> list[str]:
-        """Return what a trial reads beside its cohort: the pool, what was kept of it, and weights that are a file or folder."""
+        """Return what a trial reads beside its cohort: the pool, other cohorts to test on, what a filter kept, and weights that are files."""
         weights = self.trial_settings(cell.dataset)["model"]["weights"]
         indices = [f"{shard}/index.parquet" for shard in self.shards(cell)]
+        indices += [f"results/{name}/cohort/index.parquet" for name in self.external(cell.dataset)]
         return [*indices, *self.kept(cell), *([] if weights in (None, "imagenet") else [weights])]
 
     def exposure(self, cell: AnyCell) -> str:

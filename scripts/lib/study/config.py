@@ -23,6 +23,7 @@ PLACEHOLDER = re.compile(r"\{(films|data)\}")
 PER_DATASET = ("write_phantom", "prepare_cohort", "conditions", "trials", "score_trials", "score_pool", "filter_pool")
 # Keys of the section trials that a training does not read: how its predictions are scored.
 SCORING = ("empty_policy",)
+OTHERS = (*SCORING, "external")  # of all datasets
 FIGURES = ("figure2", "figure3", "figure4")
 # What each step of the proxy model reads of its section.
 PROXY = {
@@ -123,7 +124,7 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
         own = merge(_task_settings(config, "trials", section), section.get("trials") or {})
         return {key: own[key] for key in SCORING if key in own} | task
     own = {**merge(_task_settings(config, name, section), section.get(name) or {}), **task}
-    return {key: value for key, value in own.items() if key not in SCORING}
+    return {key: value for key, value in own.items() if key not in OTHERS}
 
 
 def _prompts(config: Mapping[str, Any], dataset: str | None) -> dict[str, str]:

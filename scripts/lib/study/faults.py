@@ -7,7 +7,7 @@ Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from scripts.lib.core.errors import InputError
@@ -34,7 +34,7 @@ def sense_faults(config: Mapping[str, Any]) -> list[str]:
     for arm in config["arms"]:
         if arm in TAKEN_ARMS:
             faults.append(f"config: arms.{arm}: the name of the arm without synthetic images; call it otherwise")
-    return faults or _leaks(config)
+    return faults or [*_external_faults(config), *_leaks(config)]
 
 
 def _unknown_names(config: Mapping[str, Any]) -> list[str]:
@@ -51,6 +51,8 @@ def _unknown_names(config: Mapping[str, Any]) -> list[str]:
         ("study.foundation", study["foundation"], datasets),
         ("study.generator_dataset", [study["generator_dataset"]], datasets),
         ("study.arms", study["arms"], arms),
+        ("trials.external", config["trials"]["external"], datasets),
+        *((f"trials.external.{name}", others, datasets) for name, others in config["trials"]["external"].items()),
         ("figures.arm", [figures["arm"]], arms),
         ("finetune.source.arm", [source["arm"]], arms),
         ("finetune.source.dataset", [source["dataset"]], datasets),
@@ -137,6 +139,28 @@ def _dataset_faults(where: str, name: str, section: Mapping[str, Any]) -> list[s
                 f"config: {where}.split.{key} = {value}: expected a share below 1, or a whole number of images"
             )
     return faults
+
+
+def _external_faults(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one fault for each cohort that a dataset's models cannot be tested on: itself, not of the study, another label."""
+    study, sections = config["study"], config["datasets"]
+    known = list(dict.fromkeys([*study["datasets"], *study["foundation"], study["generator_dataset"]]))
+    for name, others in config["trials"]["external"].items():
+        section, where = sections[name], f"config: trials.external.{name}"
+        masks = section["task"] == "segmentation"
+        key = "structures" if masks else "labels"
+        targets = section["target"] if isinstance(section["target"], list) else [section["target"]]
+        for other in others:
+            if other == name:
+                yield f"{where}: {name} itself; name other cohorts, its own test films are always tested"
+            elif other not in known:
+                yield f"{where}: {other} is not of this study; write some of {', '.join(known)}, or add it to study.datasets"
+            # A dataset of masks that lists no structures has all that its tables hold.
+            elif (has := sections[other].get(key)) is None and (sections[other]["task"] == "segmentation" or not masks):
+                continue
+            elif missing := [one for one in targets if one not in (has or [])]:
+                known_there = ", ".join(has or ["none"])
+                yield f"{where}: {other} has no {key[:-1]} {', '.join(missing)} ({key}: {known_there}); leave it out"
 
 
 def _leaks(config: Mapping[str, Any]) -> list[str]:
