@@ -95,17 +95,18 @@ def _texts(column: pd.Series) -> np.ndarray:
 def write_rows(path: Path, table: pa.Table, told: Mapping[str, Any]) -> None:
     """Write rows with their metadata, whole or not at all; the same rows give the same bytes, however they came about."""
     told_of = {KEY: json.dumps(dict(told)).encode()}
-    floats = [name for name, kind in schema_items(table.schema) if kind == pa.float32()]
-    texts = [name for name in table.schema.names if name not in floats]
+    scores = [name for name in table.schema.names if name == "score"]  # hardly two alike; all else repeats
     with atomic_file(path) as temporary:
         pq.write_table(
             table.combine_chunks().replace_schema_metadata(told_of),
             temporary,
             compression="zstd",
             compression_level=6,
-            use_dictionary=texts,
+            use_dictionary=[name for name in table.schema.names if name not in scores],
             dictionary_pagesize_limit=1 << 28,  # ids that no longer fit are written in full, once for each multiplier
-            use_byte_stream_split=floats,
+            use_byte_stream_split=scores,
+            data_page_size=1 << 24,
+            max_rows_per_page=1 << 24,  # one page a column: what repeats from one multiplier to the next is stored once
         )
 
 
