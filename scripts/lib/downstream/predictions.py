@@ -105,6 +105,7 @@ def write_rows(path: Path, table: pa.Table, told: Mapping[str, Any]) -> None:
             use_dictionary=[name for name in table.schema.names if name not in scores],
             dictionary_pagesize_limit=1 << 28,  # ids that no longer fit are written in full, once for each multiplier
             use_byte_stream_split=scores,
+            write_page_checksum=True,
             data_page_size=1 << 24,
             max_rows_per_page=1 << 24,  # one page a column: what repeats from one multiplier to the next is stored once
         )
@@ -120,7 +121,7 @@ def write_predictions(path: Path, made: Predictions) -> None:
 def read_rows(path: Path, texts: bool = True) -> tuple[dict[str, Any], pa.Table]:
     """Return metadata and rows of a file, with `texts` as dictionaries; raises InputError where it is not whole or not ours."""
     try:
-        table = pq.read_table(path, read_dictionary=list(TEXTS) if texts else None, partitioning=None)
+        table = pq.read_table(path, read_dictionary=list(TEXTS) if texts else None, page_checksum_verification=True)
         told = json.loads((table.schema.metadata or {}).get(KEY, b"null"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected the predictions of a trial (train_trials)") from None
