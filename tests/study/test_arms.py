@@ -66,7 +66,7 @@ def test_a_toy_generator_is_one_entry_and_one_rule(tmp_path: Path) -> None:
     assert done.returncode == 0, text
     assert "train-toy results/generators/base results/generators/toy" in text
     assert "--generator results/generators/toy --conditions results/rsna/conditions/toy/fraction-0.5.parquet" in text
-    assert "results/rsna/trials/toy/fraction-0.5/trial-0.csv" in text
+    assert "results/rsna/trials/toy/fraction-0.5/trial-0.parquet" in text
     assert "train_controlnet" not in text
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from scripts.lib.core.auroc import auroc
-
-EMPTY_POLICIES = ("exclude", "kaggle", "zero")
+from scripts.lib.downstream.settings import EMPTY_POLICIES
 
 
 def f1(truth: np.ndarray, predicted: np.ndarray) -> float:
