@@ -19,9 +19,9 @@ from scripts.lib.core.seeds import trial_seed
 from scripts.lib.downstream.data import films_of
 from scripts.lib.downstream.predictions import (
     Predictions,
+    model_rows,
     open_predictions,
     read_predictions,
-    tested_rows,
     write_predictions,
 )
 from scripts.lib.downstream.scoring import score_file, tested_films
@@ -58,7 +58,7 @@ def make(folder: Path, cohort: Path, task: str, arm: str = "original", **changes
         else:
             scores = SCORES[:, -films.labels.shape[1] :]
             found = {"truth": films.labels, "score": scores if multiplier == 2 else 1 - films.labels}
-        parts.append(tested_rows(films, settings, "toy", "test", multiplier, found))
+        parts.append(model_rows(films, settings, "toy", "test", multiplier, found))
     cells = {each: {"n_real": 4, "n_synthetic": 4 * each, "note": "told" * (each == 10)} for each in (2, 10)}
     told = {"dataset": "toy", "task": task, "arm": arm, "fraction": "0.1", "trial": 3, "seed": trial_seed(1, "toy", 3)}
     made = Predictions(**{**told, **changes}, cells=cells, table=pa.concat_tables(parts))
@@ -79,8 +79,8 @@ def test_rows_are_films_by_labels_and_come_back_as_written(tmp_path: Path, cohor
     assert first["image_id"].tolist() == [name for number in range(4, 8) for name in [f"f{number}"] * 2]
     assert first["patient_id"].tolist() == ["p2"] * 4 + ["p3"] * 4
     assert first["truth"].tolist() == [0, 0, 0, 1, 1, 0, 1, 1]
-    np.testing.assert_array_equal(first["score"], SCORES.astype(np.float32).ravel())
-    assert table["truth"].dtype == table["score"].dtype == np.float32 and table["multiplier"].dtype == np.int32
+    np.testing.assert_array_equal(first["score"], SCORES.ravel())
+    assert (table["truth"].dtype, table["score"].dtype, table["multiplier"].dtype) == (np.float32, np.float64, np.int32)
     assert set(zip(table["multiplier"], table["n_synthetic"])) == {(2, 8), (10, 40)}
     assert table["arm"].tolist() == ["original"] * 16 + ["real"] * 16 and set(table["fraction"]) == {"0.1"}
     for name in ("dataset", "split", "image_id", "patient_id", "label", "task", "arm", "fraction"):
@@ -98,7 +98,7 @@ def test_a_truth_that_is_not_known_stays_nan_and_is_left_out(tmp_path: Path, coh
     opened, settings = Cohort.open(cohort), settings_for("classification")
     films = films_of(opened, opened.rows(split="test"), "classification", "pneumonia")
     truth = np.array([[0], [1], [np.nan], [1]], np.float32)
-    table = tested_rows(films, settings, "toy", "test", 0, {"truth": truth, "score": SCORES[:, :1]})
+    table = model_rows(films, settings, "toy", "test", 0, {"truth": truth, "score": SCORES[:, :1]})
     cells = {0: {"n_real": 4, "n_synthetic": 0, "note": ""}}
     made = Predictions("toy", "classification", "real", "1", 0, trial_seed(1, "toy", 0), cells, table)
     path = tmp_path / made.place

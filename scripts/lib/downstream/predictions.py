@@ -27,7 +27,7 @@ TEST, TUNING, EXTERNAL = "test", "tuning", "external"
 TEXTS = ("dataset", "split", "image_id", "patient_id", "label")
 ROW = [("dataset", pa.string()), ("split", pa.string()), ("multiplier", pa.int32())]
 ROW += [(name, pa.string()) for name in TEXTS[2:]]
-LABELS = [("truth", pa.float32()), ("score", pa.float32())]
+LABELS = [("truth", pa.float32()), ("score", pa.float64())]
 MASKS = [("overlap", pa.int32()), ("predicted", pa.int32()), ("truth", pa.int32())]
 MEASURED = {"classification": LABELS, "multilabel": LABELS, "segmentation": MASKS}
 TRIAL = ("dataset", "task", "arm", "fraction", "trial", "seed")
@@ -56,7 +56,7 @@ class Predictions:
         return f"{self.dataset}/trials/{self.arm}/fraction-{self.fraction}/trial-{self.trial}.parquet"
 
 
-def tested_rows(
+def model_rows(
     films: Films,
     settings: Mapping[str, Any],
     dataset: str,

@@ -22,7 +22,7 @@ from scripts.lib.core.stop_requests import TERMINATED, stop_requests
 from scripts.lib.downstream.data import Films, films_of
 from scripts.lib.downstream.models import Network, build_model
 from scripts.lib.downstream.predict import predicted
-from scripts.lib.downstream.predictions import EXTERNAL, TEST, TUNING, Predictions, read_rows, tested_rows, write_rows
+from scripts.lib.downstream.predictions import EXTERNAL, TEST, TUNING, Predictions, model_rows, read_rows, write_rows
 from scripts.lib.downstream.rows import Setting
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.downstream.training import Material, Training
@@ -141,7 +141,7 @@ def _run_cell(
         begun = Checkpoints(checkpoints, key, settings["checkpoint_seconds"])
         model = _train_cell(films, made, setting, settings, placement, begun, cell.stem, asked)
         rows = pa.concat_tables(
-            tested_rows(part, settings, dataset, split, multiplier, predicted(model, part, placement))
+            model_rows(part, settings, dataset, split, multiplier, predicted(model, part, placement))
             for dataset, split, part in tested
         )
         begun.forget(cell.stem)
