@@ -14,7 +14,7 @@ from benchmarks.gpu_ledger import good
 from benchmarks.gpu_model import Shape
 from scripts.lib.planning.rates import write_rates
 from scripts.lib.planning.shapes import shape_of
-from scripts.lib.study.config import CONFIG_FILE, read_study
+from scripts.lib.study.config import CONFIG_FILE, read_study, with_training
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "python -m benchmarks.gpu, random weights"
@@ -25,7 +25,7 @@ def study_like(shape: Shape, precision: str) -> dict[str, Any]:
 
     The configuration is not checked against its schema: a GPU's machine may have no jsonschema.
     """
-    config = read_study([CONFIG_FILE, ROOT / "studies" / "paper.yaml"])
+    config = with_training(read_study([CONFIG_FILE, ROOT / "studies" / "paper.yaml"]))
     unet, vae = shape.unet, shape.vae
     levels = len(unet["block_out_channels"])
     config["study"]["resolution"] = shape.resolution

@@ -84,7 +84,7 @@ def trial_settings(kind: dict[str, Any], device: str, batch: int, steps: int) ->
         "validation_share": 0.0,
         "validation_patients": 1,
     }
-    values |= {"mixing": {"kind": "concat", "real_share": 0.5}, "schedule": {"name": "constant", "warmup": 0.0}}
+    values |= {"mixing": {"kind": "concat", "real_share": 0.5}, "schedule": "constant", "warmup": 0}
     values |= {"augment": {**AUGMENT, "noise": 0.0, "hflip": 0.0}, "loss": {"bce": 1.0, "dice": 1.0}}
     values |= {"optimizer": {"name": "adamw", "learning_rate": 1e-4, "weight_decay": 1e-5}}
     return {**values, "model": {**model, "weights": None, "frozen": False, "fold": 1}, "empty_policy": "exclude"}

@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.downstream.settings import check_multipliers, check_settings
     from scripts.lib.engine.lean_imports import lean_imports
 
-    check_settings(args.config)
+    args.config = check_settings(args.config)
     check_multipliers(args.arm, args.multipliers, bool(args.pool))
     with lean_imports():
         train(args)

@@ -245,11 +245,11 @@ def test_multipliers_that_make_no_sense(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"task": "detection"}, "task = 'detection', expected one of"),
+        ({"task": "detection"}, "trials.task = 'detection'; expected one of"),
         ({"target": ["edema"]}, "expected one name for the task"),
         (
             {"mixing": {"kind": "shuffle", "real_share": 0.5}},
-            "mixing.kind = 'shuffle', expected one of concat, balanced",
+            "trials.mixing.kind = 'shuffle'; expected one of concat, balanced",
         ),
         ({"target": "fracture"}, "no label 'fracture'"),
     ],
@@ -264,7 +264,9 @@ def test_settings_that_make_no_sense(tmp_path: Path, inputs: tuple, change: dict
 def test_a_missing_setting_is_named(tmp_path: Path, inputs: tuple) -> None:
     command = Command(tmp_path, inputs, "classification")
     del command.settings["optimizer"]["weight_decay"], command.settings["device"]
-    with pytest.raises(InputError, match="the settings lack device, optimizer.weight_decay"):
+    with pytest.raises(
+        InputError, match="settings: trials.device, trials.optimizer.weight_decay: missing; config.yaml"
+    ):
         command()
 
 

@@ -29,7 +29,8 @@ SETTINGS: dict[str, Any] = {
     "validation_share": 0.0,
     "validation_patients": 1,
     "mixing": {"kind": "concat", "real_share": 0.5},
-    "schedule": {"name": "cosine", "warmup": 0.25},
+    "schedule": "cosine",
+    "warmup": 0.25,
     "augment": {
         "shift": 0.05,
         "scale": 0.05,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study import config as study_config
-from scripts.lib.study.config import CONFIG_FILE, DEFAULTS, ROOT, read_study
+from scripts.lib.study.config import CONFIG_FILE, DEFAULTS, ROOT, TRAINED, read_study
 from scripts.lib.study.files import read_yaml
 from scripts.lib.study.schema import RENAMED, SCHEMA_FILE, read_schema
 
@@ -80,11 +79,63 @@ def test_an_overlay_sets_any_default(file: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("old", RENAMED)
 def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(old: str) -> None:
-    config = copy.deepcopy(read_study([CONFIG_FILE]))
-    value_at(config, RENAMED[old])
     where, _, key = old.rpartition(".")
-    value_at(config, where)[key] = "zero_residual"
+    refused(f"{where}.{key}", f"config: {where}: key '{key}' is of an earlier version; it is now {RENAMED[old]}")
+
+
+@pytest.mark.parametrize("override", ["trials.segmentation", "datasets.siim.trials"])
+def test_where_a_task_or_dataset_overrides_it_as_well(override: str) -> None:
+    said = f"config: {override}.schedule: key 'warmup' is of an earlier version; it is now {override}.warmup"
+    refused(f"{override}.schedule.warmup", said)
+
+
+def refused(path: str, said: str) -> None:
+    """Check that an overlay with this dotted key is refused with these words alone."""
+    overlay: Any = "zero_residual"
+    for name in reversed(path.split(".")):
+        overlay = {name: overlay}
     with pytest.raises(InputError) as fault:
-        study_config.resolve(config)
-    said = f"config: {where}: key '{key}' is of an earlier version; it is now {RENAMED[old]}"
+        study_config.resolve(study_config.merge(read_study([CONFIG_FILE]), overlay))
     assert str(fault.value) == said
+
+
+def test_training_lists_the_keys_that_its_sections_take_in_the_schema() -> None:
+    """TRAINED says of each section exactly the shared keys that the schema lets it set."""
+    schema = read_schema()["properties"]
+    shared = set(schema["training"]["properties"])
+    assert shared == {key for keys in TRAINED.values() for key in keys}
+
+    def taken(part: Any, path: str) -> Iterator[tuple[str, set[str]]]:
+        inner = part.get("properties", {})
+        if found := shared & set(inner):
+            yield path, found
+        for name, below in inner.items():
+            yield from taken(below, f"{path}.{name}".strip("."))
+
+    schema["trials"]["properties"].pop("optimizer")  # its weight_decay goes with its own name and learning rate
+    found = {path: keys for name, part in schema.items() if name != "training" for path, keys in taken(part, name)}
+    assert found == {section: set(keys) for section, keys in TRAINED.items()}
+
+
+def test_a_section_s_own_value_comes_before_that_of_training() -> None:
+    given = {"training": {"precision": "fp32", "clip": 3.0}, "controlnet": {"precision": "bf16"}, "mgca": {"clip": 0}}
+    config = study_config.load_study([CONFIG_FILE], given)
+    assert config["controlnet"]["precision"] == "bf16" and config["controlnet"]["clip"] == 3.0
+    assert config["mgca"]["precision"] == "fp32" and config["mgca"]["clip"] == 0
+    assert config["sampling"]["precision"] == config["trials"]["precision"] == config["proxy"]["precision"] == "fp32"
+    assert config["base"]["unet"]["clip"] == 3.0 and "precision" not in config["base"]["unet"]
+    assert config["base"]["unet"]["ema"] == read_yaml(DEFAULTS / "generators.yaml")["base"]["unet"]["ema"] == 0.995
+
+
+def test_a_configuration_that_is_resolved_twice_is_the_same() -> None:
+    once = study_config.load_study([CONFIG_FILE])
+    assert study_config.resolve(once) == once
+
+
+@pytest.mark.parametrize("section", ["training", "base.vae", "proxy.train", "trials", "sampling"])
+def test_an_unknown_key_is_refused_beside_those_of_training(section: str) -> None:
+    overlay: Any = {"gradient_acumulation": 2}
+    for name in reversed(section.split(".")):
+        overlay = {name: overlay}
+    with pytest.raises(InputError, match=f"config: {section}: unknown key 'gradient_acumulation'"):
+        study_config.resolve(study_config.merge(read_study([CONFIG_FILE]), overlay))

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.data import films_of
 from scripts.lib.downstream.models import build_model
 from scripts.lib.downstream.training import Material, Training
-from scripts.lib.study.config import CONFIG_FILE, read_study
+from scripts.lib.study.config import CONFIG_FILE, read_study, with_training
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import Placement
-from scripts.lib.training.learning_rate import learning_rate
+from scripts.lib.training.learning_rate import learning_rate, rate_at, warmup_steps
 from scripts.lib.training.loop import Trainer
 from tests.helpers.diffusion_toy import toy
 from tests.helpers.downstream_films import SIDE, settings_for, write_films
@@ -53,7 +54,7 @@ def test_every_schedule_reaches_its_peak_and_is_continuous(warmup: float, schedu
 
 def test_mgca_as_published_peaks_at_its_rate_after_40_percent_of_its_steps() -> None:
     """CosineAnnealingWarmupRestarts(first_cycle_steps=steps, max_lr=2e-5, warmup_steps=0.4 * steps)."""
-    own = read_study([CONFIG_FILE, ROOT / "studies" / "paper.yaml"])["mgca"]
+    own = with_training(read_study([CONFIG_FILE, ROOT / "studies" / "paper.yaml"]))["mgca"]
     steps, warmup = own["steps"], own["warmup"]
     assert warmup == 0.4 * steps and own["schedule"] == "cosine"
     at = {
@@ -83,7 +84,7 @@ def test_a_warm_up_that_never_ends_is_told(tmp_path: Path, capsys) -> None:
 
 
 def test_trials_get_these_rates(tmp_path: Path) -> None:
-    own: dict[str, Any] = {"budget": {"kind": "steps", "steps": 10}, "schedule": {"name": "cosine", "warmup": 0.25}}
+    own: dict[str, Any] = {"budget": {"kind": "steps", "steps": 10}, "schedule": "cosine", "warmup": 0.25}
     settings = settings_for("classification", **own)
     cohort = write_films(tmp_path / "cohort", 8)
     films = films_of(cohort, np.arange(8), "classification", settings["target"])
@@ -94,3 +95,17 @@ def test_trials_get_these_rates(tmp_path: Path) -> None:
     training.run(Checkpoints(tmp_path / "checkpoint", "key", 1000), "state")
     peak = settings["optimizer"]["learning_rate"]
     assert seen == pytest.approx([learning_rate(step, 10, peak, 2.5, "cosine") for step in range(10)])
+
+
+@pytest.mark.parametrize(("warmup", "steps"), [(0, 0), (30, 30), (900, 900), (0.0, 0), (0.25, 50), (0.1, 20)])
+def test_a_warm_up_is_steps_or_with_a_point_a_share_of_200(warmup: float, steps: float) -> None:
+    assert warmup_steps({"warmup": warmup}, 200) == pytest.approx(steps)
+    settings = {"warmup": warmup, "schedule": "constant"}
+    assert [rate_at(step, 200, 0.5, settings) for step in (0, 100)] == pytest.approx(
+        [0.5 / (steps + 1), 0.5 * min(1, 101 / (steps + 1))]
+    )
+
+
+def test_a_schedule_of_another_name_is_refused() -> None:
+    with pytest.raises(InputError, match="settings: schedule = 'line'; expected one of cosine, constant"):
+        rate_at(0, 10, 1.0, {"warmup": 0, "schedule": "line"})

@@ -6,65 +6,54 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.training.learning_rate import SCHEDULES
+from scripts.lib.training.settings import Section
 
-EMPTY_POLICIES = ("exclude", "kaggle", "zero")
-SECTIONS = {
-    "grey": ("mean", "std"),
-    "budget": ("kind", "steps", "epochs", "patience"),
-    "optimizer": ("name", "learning_rate", "weight_decay"),
-    "schedule": ("name", "warmup"),
-    "mixing": ("kind", "real_share"),
-    "augment": ("shift", "scale", "rotation", "brightness", "contrast", "gamma", "noise", "hflip"),
-    "model": ("encoder", "channels", "decoder_channels", "weights", "frozen", "fold"),
-    "loss": ("bce", "dice"),
-}
-SINGLE = (
-    *("task", "target", "device", "precision", "image_size", "batch_size"),
-    *("validation_share", "validation_patients", "checkpoint_seconds"),
+# What a trial's settings must hold, by dotted key.
+NEEDED = (
+    *("task", "target", "device", "precision", "checkpoint_seconds", "image_size", "batch_size", "schedule", "warmup"),
+    *("grey.mean", "grey.std", "validation_share", "validation_patients"),
+    *("budget.kind", "budget.steps", "budget.epochs", "budget.patience", "mixing.kind", "mixing.real_share"),
+    *("optimizer.name", "optimizer.learning_rate", "optimizer.weight_decay"),
+    *(
+        f"augment.{name}"
+        for name in ("shift", "scale", "rotation", "brightness", "contrast", "gamma", "noise", "hflip")
+    ),
+    *(f"model.{name}" for name in ("encoder", "channels", "weights", "frozen", "fold")),
 )
-MASKS_ONLY = ("loss.bce", "loss.dice", "model.decoder_channels")
+NEEDED_FOR_MASKS = ("model.decoder_channels", "loss.bce", "loss.dice")
+EMPTY_POLICIES = ("exclude", "kaggle", "zero")
 CHOICES = {
     "task": ("classification", "multilabel", "segmentation"),
-    "budget.kind": ("steps", "epochs"),
-    "optimizer.name": ("adamw", "adam", "sgd"),
-    "schedule.name": ("constant", "cosine"),
-    "mixing.kind": ("concat", "balanced"),
     "precision": ("auto", "fp32", "bf16"),
+    "schedule": SCHEDULES,
+    "budget.kind": ("steps", "epochs"),
+    "mixing.kind": ("concat", "balanced"),
+    "optimizer.name": ("adamw", "adam", "sgd"),
 }
 
 
-def check_settings(config: Mapping[str, Any]) -> None:
-    """Raise InputError when a key is missing or one of the named choices is unknown."""
-    flat = dict(config)
-    for section in SECTIONS:
-        for key, value in (config.get(section) or {}).items():
-            flat[f"{section}.{key}"] = value
-    needed = [*SINGLE, *(f"{section}.{key}" for section, keys in SECTIONS.items() for key in keys)]
-    masks = config.get("task") == "segmentation"
-    missing = [key for key in needed if key not in flat and (masks or key not in MASKS_ONLY)]
-    if missing:
+def check_settings(config: Mapping[str, Any]) -> Section:
+    """Return a trial's settings, complete; raises InputError when keys are missing or a named choice is unknown."""
+    settings = Section(config, "trials")
+    masks = settings.one_of("task", *CHOICES["task"]) == "segmentation"
+    settings.need(*NEEDED, *(NEEDED_FOR_MASKS if masks else ()))
+    for path, allowed in CHOICES.items():
+        settings.one_of(path, *allowed)
+    if settings["task"] != "multilabel" and not isinstance(settings["target"], str):
         raise InputError(
-            f"trials: the settings lack {', '.join(missing)}; take them from the section trials of config.yaml and studies/defaults"
+            f"settings: trials.target = {settings['target']!r}; expected one name for the task {settings['task']}"
         )
-    for key, allowed in CHOICES.items():
-        if key in flat and flat[key] not in allowed:
-            raise InputError(f"trials: {key} = {flat[key]!r}, expected one of {', '.join(allowed)}")
-    if config["task"] != "multilabel" and not isinstance(config["target"], str):
-        raise InputError(f"trials: target = {config['target']!r}, expected one name for the task {config['task']}")
+    return settings
 
 
-def check_scoring(config: Mapping[str, Any]) -> None:
-    """Raise InputError unless the settings say how predictions are scored: task, target and, for masks, empty_policy."""
-    if missing := [key for key in ("task", "target") if key not in config]:
-        raise InputError(f"scoring: the settings lack {', '.join(missing)}; take them from the dataset's section")
-    tasks = CHOICES["task"]
-    if config["task"] not in tasks:
-        raise InputError(f"scoring: task = {config['task']!r}, expected one of {', '.join(tasks)}")
-    if config["task"] == "segmentation" and config.get("empty_policy") not in EMPTY_POLICIES:
-        raise InputError(
-            f"scoring: empty_policy = {config.get('empty_policy')!r}, expected one of {', '.join(EMPTY_POLICIES)}; take it "
-            "from the section trials"
-        )
+def check_scoring(config: Mapping[str, Any]) -> Section:
+    """Return how predictions are scored: task, target and, for masks, empty_policy; raises InputError unless it is said."""
+    settings = Section(config, "trials")
+    settings.need("task", "target")
+    if settings.one_of("task", *CHOICES["task"]) == "segmentation":
+        settings.one_of("empty_policy", *EMPTY_POLICIES)
+    return settings
 
 
 def steps_of(budget: Mapping[str, Any], fraction: float) -> int:

@@ -25,7 +25,7 @@ from scripts.lib.downstream.sampler import Mixture
 from scripts.lib.engine.commands import progress
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import Placement
-from scripts.lib.training.learning_rate import learning_rate
+from scripts.lib.training.learning_rate import rate_at
 
 Batch = tuple[np.ndarray, np.ndarray]
 
@@ -132,10 +132,9 @@ class Training:
 
     def _step(self, images: np.ndarray, targets: np.ndarray) -> None:
         step = self.progress.step
-        schedule, peak = self.settings["schedule"], self.settings["optimizer"]["learning_rate"]
-        warmup = schedule["warmup"] * self.total
+        peak = self.settings["optimizer"]["learning_rate"]
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(step, self.total, peak, warmup, schedule["name"])
+            group["lr"] = rate_at(step, self.total, peak, self.settings)
         x, y = to_images(images, self.placement), to_targets(targets, self.placement)
         masks = y if self.settings["task"] == "segmentation" else None
         x, moved = augment(x, masks, self.settings["augment"], derive_seed(self.seed, "augment", step))

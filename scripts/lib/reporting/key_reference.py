@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.atomic import atomic_file
-from scripts.lib.study.config import CONFIG_FILE, default_files, read_study
+from scripts.lib.study.config import CONFIG_FILE, TRAINED, default_files, read_study
 from scripts.lib.study.files import read_yaml
 from scripts.lib.study.schema import RENAMED, read_schema
 
@@ -26,6 +26,10 @@ HEAD = """# All keys of a configuration
 A study is `config.yaml` with an overlay from `studies/` on top. What a person seldom changes has its default in
 `studies/defaults/`, which lies below `config.yaml`. Any of these files may set any key. Mappings are merged key by key, and
 lists are replaced. A key that is not listed here is refused.
+
+What trainings have in common stands once, in [section `training`](#training). A section that has one of those keys and does
+not set it takes the value of `training`; here its default reads "as `training`". A section's own value comes first, whichever
+file either of them stands in: `controlnet: {precision: fp32}` holds, also where an overlay sets `training: {precision: bf16}`.
 
 The files explain more: what a value changes, and what the paper says of it, stands beside the key.
 """
@@ -130,8 +134,9 @@ def page() -> str:
 
 
 def _shown(key: Key) -> str:
+    section, _, name = key.path.rpartition(".")
     if key.default is NOTHING:
-        return ""
+        return "as `training`" if name in TRAINED.get(section, ()) else ""
     text = json.dumps(key.default, ensure_ascii=False)
     return f"`{_cell(text)}`" if len(text) <= LONGEST else f"{len(key.default)} entries"
 

@@ -25,6 +25,24 @@ PER_DATASET = ("write_phantom", "prepare_cohort", "conditions", "trials", "score
 SCORING = ("empty_policy",)
 OTHERS = (*SCORING, "external")  # of all datasets
 FIGURES = ("figure2", "figure3", "figure4")
+# Where the keys of section `training` hold, and which of them; a section's own value comes before that of `training`.
+MODEL = ("device", "precision")
+RUN = (*MODEL, "checkpoint_seconds")
+STEP = ("gradient_accumulation", "schedule", "warmup", "beta2", "weight_decay", "clip", "ema")
+TRAINED = {
+    "base": RUN,
+    "base.vae": STEP,
+    "base.text": STEP,
+    "base.unet": STEP,
+    "controlnet": (*RUN, *STEP),
+    "mgca": (*RUN, *STEP),
+    "proxy": MODEL,
+    "proxy.train": ("checkpoint_seconds", *STEP),
+    "finetune": (*RUN, *STEP),
+    "dpo": (*RUN, *STEP),
+    "sampling": MODEL,
+    "trials": (*RUN, "schedule", "warmup"),
+}
 # What each step of the proxy model reads of its section.
 PROXY = {
     "train_proxy": ("device", "precision", "train"),
@@ -72,11 +90,27 @@ def default_files() -> list[Path]:
 
 
 def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the checked configuration with `{films}` and `{data}` filled; raises InputError with one line a fault."""
-    faults = schema_faults(config) or sense_faults(config)
-    if faults:
+    """Return the checked configuration, section `training` in its places and `{films}` and `{data}` filled.
+
+    Raises InputError with one line a fault.
+    """
+    if faults := schema_faults(config):
         raise InputError("; ".join(faults))
-    return _fill(config, config)
+    whole = with_training(config)
+    if faults := sense_faults(whole):
+        raise InputError("; ".join(faults))
+    return _fill(whole, whole)
+
+
+def with_training(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration with the keys of `training` in all sections of TRAINED that do not set them themselves."""
+    shared: dict[str, Any] = {}
+    for section, keys in TRAINED.items():
+        part: dict[str, Any] = {key: config["training"][key] for key in keys}
+        for name in reversed(section.split(".")):
+            part = {name: part}
+        shared = merge(shared, part)
+    return merge(shared, config)
 
 
 def _fill(value: Any, config: Mapping[str, Any]) -> Any:

@@ -27,7 +27,10 @@ OLD_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false", "y":
 RENAMED = {
     "finetune.absent_mask": "controlnet.absent_mask",
     "dpo.absent_mask": "controlnet.absent_mask",
+    "trials.schedule.name": "trials.schedule",
+    "trials.schedule.warmup": "trials.warmup",
 }
+OVERRIDES = re.compile(r"^(?:datasets\.[^.]+\.)?trials(?:\.(?:classification|multilabel|segmentation))?\b")
 
 
 def read_schema() -> dict[str, Any]:
@@ -156,6 +159,8 @@ def _explain(error: Any) -> list[str]:
         return [unknown_key(where, str(key), known) for key in unknown]
     if error.validator == "required":
         return [f"config: {where}: {error.message.replace(' is a required property', '')} is missing"]
+    if isinstance(error.instance, Mapping) and (old := [key for key in error.instance if _new_name(where, str(key))]):
+        return [unknown_key(where, str(key), []) for key in old]
     value = json.dumps(error.instance, default=str)
     value = value if len(value) < 60 else value[:57] + "..."
     described = f"; it means: {error.schema['description']}" if "description" in error.schema else ""
@@ -172,11 +177,20 @@ def _hint(value: Any) -> str:
 
 def unknown_key(where: str, key: str, known: list[str]) -> str:
     """Return the line that refuses a name, with its new name or the nearest one that is known."""
-    if new := RENAMED.get(f"{where}.{key}"):
+    if new := _new_name(where, key):
         return f"config: {where}: key {key!r} is of an earlier version; it is now {new}"
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     advice = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known)) or 'none'}"
     return f"config: {where}: unknown key {key[:80]!r}; {advice}"
+
+
+def _new_name(where: str, key: str) -> str | None:
+    """Return what a key of an earlier version is called today; those of `trials` also where a task or dataset overrides them."""
+    old = f"{where}.{key}"
+    if (new := RENAMED.get(old)) or not (override := OVERRIDES.match(old)):
+        return new
+    new = RENAMED.get(f"trials{old[override.end() :]}")
+    return new and override[0] + new.removeprefix("trials")
 
 
 def _expected(error: Any) -> str:

@@ -20,7 +20,7 @@ from scripts.lib.engine.commands import progress
 from scripts.lib.training.batches import batch_noise, batch_rows
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import Placement
-from scripts.lib.training.learning_rate import SCHEDULES, learning_rate
+from scripts.lib.training.learning_rate import rate_at, warmup_steps
 from scripts.lib.training.settings import Section
 
 LossOfBatch = Callable[[np.ndarray, torch.Generator], torch.Tensor]
@@ -128,10 +128,11 @@ class Trainer:
     def _describe(self) -> None:
         """Say what to change where the warm-up does not end or a process has nothing to do, and how processes divide a step."""
         parts, world = self.settings["gradient_accumulation"], self.placement.world
-        steps, warmup = self.settings["steps"], self.settings["warmup"]
+        steps = self.settings["steps"]
+        warmup = warmup_steps(self.settings, steps)
         if warmup >= steps:
             self._log(
-                f"{self.stage}: the warm-up of {warmup} steps is as long as the training ({steps}), so the learning rate "
+                f"{self.stage}: the warm-up of {warmup:g} steps is as long as the training ({steps}), so the learning rate "
                 f"ends at {self._rate(steps - 1):.3g} and never reaches {self.settings['learning_rate']:.3g}; lower "
                 f"{self.settings.name}.warmup"
             )
@@ -188,9 +189,7 @@ class Trainer:
         return total
 
     def _rate(self, step: int) -> float:
-        own = self.settings
-        schedule = own.one_of("schedule", *SCHEDULES)
-        return learning_rate(step, own["steps"], own["learning_rate"], own["warmup"], schedule)
+        return rate_at(step, self.settings["steps"], self.settings["learning_rate"], self.settings)
 
     def _put(self, weights: Mapping[str, torch.Tensor]) -> None:
         with torch.no_grad():

@@ -28,8 +28,31 @@ class Section(dict):
             f"settings: {self.name}.{key} is missing; config.yaml and studies/defaults have every key with its default"
         )
 
-    def one_of(self, key: str, *allowed: str) -> str:
-        """Return the setting `key`, which must be one of `allowed`."""
-        if self[key] not in allowed:
-            raise InputError(f"settings: {self.name}.{key} = {self[key]!r}; expected one of {', '.join(allowed)}")
-        return self[key]
+    def at(self, path: str) -> Any:
+        """Return the setting of a dotted key."""
+        value: Any = self
+        for name in path.split("."):
+            value = value[name]
+        return value
+
+    def need(self, *paths: str) -> None:
+        """Raise InputError with all of these dotted keys that are missing."""
+        if missing := [path for path in paths if not self._has(path)]:
+            raise InputError(
+                f"settings: {', '.join(f'{self.name}.{path}' for path in missing)}: missing; config.yaml and studies/defaults "
+                "have every key with its default"
+            )
+
+    def _has(self, path: str) -> bool:
+        value: Any = self
+        for name in path.split("."):
+            if not isinstance(value, Mapping) or name not in value:
+                return False
+            value = value[name]
+        return True
+
+    def one_of(self, path: str, *allowed: str) -> str:
+        """Return the setting of a dotted key, which must be one of `allowed`."""
+        if (value := self.at(path)) not in allowed:
+            raise InputError(f"settings: {self.name}.{path} = {value!r}; expected one of {', '.join(allowed)}")
+        return str(value)
