@@ -76,21 +76,21 @@ def main(argv: list[str] | None = None) -> None:
     if not good(peaks):
         raise InputError(f"--device {args.device}: {(peaks or {}).get('failed', 'no time')}; choose another device")
     limits = Limits(**peaks)
-    found: dict[str, Any] = {"machine": about["machine"], "left": ledger.left}
-    found["switches"] = "all switches" if args.all_switches else "no switches"
-    found["peak_tflops"], found["bandwidth_gbs"] = limits.operations / 1e12, limits.bytes / 1e9
+    results: dict[str, Any] = {"machine": about["machine"], "left": ledger.left}
+    results["switches"] = "all switches" if args.all_switches else "no switches"
+    results["peak_tflops"], results["bandwidth_gbs"] = limits.operations / 1e12, limits.bytes / 1e9
     with tempfile.TemporaryDirectory() as name:
         folder = (args.folder or Path(name)) / ("tiny" if args.tiny else "sd15")
         folder.mkdir(parents=True, exist_ok=True)
         for part in args.parts:
-            found |= measure_part(part, folder, shape, args, ledger, limits)
+            results |= measure_part(part, folder, shape, args, ledger, limits)
             if args.out:
-                args.out.write_text(describe(found))
-    print(describe(found))
+                args.out.write_text(describe(results))
+    print(describe(results))
     if args.rates:
         from benchmarks.gpu_rates import write_measured
 
-        write_measured(args.rates, found, shape, device, args.precision)
+        write_measured(args.rates, results, shape, device, args.precision)
 
 
 def measure_part(part: str, folder: Path, shape: Any, args: Namespace, ledger: Any, limits: Any) -> dict[str, Any]:

@@ -79,10 +79,10 @@ def measure_limits(device: torch.device, dtype: torch.dtype, side: int, copied: 
 def machine(device: torch.device) -> dict[str, str]:
     """Return what the numbers were taken on."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    found = {"device": name, "torch": torch.__version__, "python": platform.python_version()}
+    about = {"device": name, "torch": torch.__version__, "python": platform.python_version()}
     if device.type == "cuda":
-        found["cuda"] = str(torch.version.cuda)
-    return found
+        about["cuda"] = str(torch.version.cuda)
+    return about
 
 
 def table(title: str, head: list[str], rows: list[list[Any]]) -> str:

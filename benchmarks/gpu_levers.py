@@ -41,7 +41,7 @@ def _passes_apart(_sampler: Sampler) -> Iterator[None]:
     def halves(unet, latents, step, text, branch=None, embedded=None, present=None):
         hints = (None, None) if embedded is None else embedded.chunk(2)
         parts = zip(latents.chunk(2), text.chunk(2), hints)
-        return torch.cat([predict_noise(unet, own, step, words, branch, hint) for own, words, hint in parts])
+        return torch.cat([predict_noise(unet, latents, step, words, branch, hint) for latents, words, hint in parts])
 
     with patch.object(sampling, "predict_noise", halves):
         yield

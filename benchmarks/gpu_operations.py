@@ -39,11 +39,11 @@ def sampling_operations(shape: Shape) -> dict[str, dict[str, int]]:
         decode = _count(lambda: networks["vae"].decode(latents))
         alone = _count(lambda: predict_noise(networks["unet"], latents, step, text))
         joined = _count(lambda: predict_noise(networks["unet"], latents, step, text, branch, embedded))
-    found = {}
+    operations = {}
     for kind, passes, each, hints in (("text", 2, alone, 0), ("mask", 1, joined, once), ("both", 2, joined, once)):
         parts = {"steps": shape.steps * passes * each, "hint": hints, "decoding": decode}
-        found[kind] = {**parts, "image": sum(parts.values())}
-    return found
+        operations[kind] = {**parts, "image": sum(parts.values())}
+    return operations
 
 
 def _count(work: Any) -> int:

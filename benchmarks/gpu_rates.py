@@ -46,21 +46,21 @@ def study_like(shape: Shape, precision: str) -> dict[str, Any]:
     return config
 
 
-def measured(found: Mapping[str, Any], part: str) -> list[Mapping[str, Any]]:
+def measured(results: Mapping[str, Any], part: str) -> list[Mapping[str, Any]]:
     """Return the measurements of a part that did not fail."""
-    return [one for one in found.get(part, []) if good(one)]
+    return [one for one in results.get(part, []) if good(one)]
 
 
-def diffusion_rates(found: Mapping[str, Any], shape: Shape, precision: str) -> dict[str, Any]:
+def diffusion_rates(results: Mapping[str, Any], shape: Shape, precision: str) -> dict[str, Any]:
     """Return the rates of sample_pool (images a second, by kind and micro-batch) and train_controlnet (steps a second)."""
     config, rates = study_like(shape, precision), {}
-    for one in found.get("sampling", []):
+    for one in results.get("sampling", []):
         for micro, rate in one["ours"].items():
             config["sampling"]["micro_batch"] = micro
-            entry = {"unit": f"{one['kind']} image", "per_second": rate, "source": f"{SOURCE}, {found['switches']}"}
+            entry = {"unit": f"{one['kind']} image", "per_second": rate, "source": f"{SOURCE}, {results['switches']}"}
             entry["shape"] = shape_of(config, "sample_pool", None, True)
             rates.setdefault("sample_pool", []).append(entry)
-    for one in measured(found, "controlnet"):
+    for one in measured(results, "controlnet"):
         config["controlnet"]["batch_size"] = one["batch"]
         entry = {"unit": "step", "per_second": one["rate"] / one["batch"], "source": SOURCE}
         entry["shape"] = shape_of(config, "train_controlnet", None, True)
@@ -68,32 +68,32 @@ def diffusion_rates(found: Mapping[str, Any], shape: Shape, precision: str) -> d
     return rates
 
 
-def trial_rates(found: Mapping[str, Any], shape: Shape, precision: str, gpu: bool) -> dict[str, Any]:
+def trial_rates(results: Mapping[str, Any], shape: Shape, precision: str, gpu: bool) -> dict[str, Any]:
     """Return the rates of train_trials: steps a second of each model and batch."""
     config, rates = study_like(shape, precision), {}
-    for one in measured(found, "trials"):
+    for one in measured(results, "trials"):
         settings = one["settings"]
         dataset = next(
             name for name in config["study"]["datasets"] if config["datasets"][name]["task"] == settings["task"]
         )
         config["study"]["resolution"] = one["side"]
-        own = {key: settings[key] for key in ("image_size", "batch_size", "precision", "model")}
+        shown = {key: settings[key] for key in ("image_size", "batch_size", "precision", "model")}
         section = config["datasets"][dataset]
-        section["trials"] = {**(section.get("trials") or {}), **own}
+        section["trials"] = {**(section.get("trials") or {}), **shown}
         entry = {"unit": "step", "per_second": one["rate"] / one["batch"], "source": SOURCE}
         entry["shape"] = shape_of(config, "train_trials", dataset, gpu)
         rates.setdefault("train_trials", []).append(entry)
     return rates
 
 
-def write_measured(path: Path, found: Mapping[str, Any], shape: Shape, device: torch.device, precision: str) -> None:
+def write_measured(path: Path, results: Mapping[str, Any], shape: Shape, device: torch.device, precision: str) -> None:
     """Write the rates into a class's file, e.g. benchmarks/rates/h200.yaml; what it holds beside them stays."""
     gpu = device.type == "cuda"
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     machine: dict[str, Any] = {"name": path.stem, "cores": os.cpu_count(), "memory_gb": round(memory)}
     machine |= {"date": datetime.date.today().isoformat(), "software": f"torch {torch.__version__}"}
     machine["gpu"] = torch.cuda.get_device_name(device) if gpu else None
-    machine["measured_tflops"] = round(found["peak_tflops"], 3)
-    rates = diffusion_rates(found, shape, precision) | trial_rates(found, shape, precision, gpu)
-    units = {rule: {"units": [{**one, "per_second": float(one["per_second"])} for one in own]} for rule, own in rates.items()}  # fmt: skip
+    machine["measured_tflops"] = round(results["peak_tflops"], 3)
+    rates = diffusion_rates(results, shape, precision) | trial_rates(results, shape, precision, gpu)
+    units = {rule: {"units": [{**one, "per_second": float(one["per_second"])} for one in entries]} for rule, entries in rates.items()}  # fmt: skip
     write_rates(path, machine, units)

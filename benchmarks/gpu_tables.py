@@ -10,21 +10,21 @@ from benchmarks.gpu_clock import table
 NONE = "-"
 
 
-def describe(found: Mapping[str, Any]) -> str:
+def describe(results: Mapping[str, Any]) -> str:
     """Return the tables of the parts that were measured."""
-    about = ", ".join(f"{key} {value}" for key, value in found["machine"].items())
-    head = f"{about}; matrix peak {found['peak_tflops']:.3g} TFLOP/s, memory {found['bandwidth_gbs']:.4g} GB/s\n"
-    parts = [head, *(make(found) for part, make in PARTS.items() if found.get(part))]
-    if found.get("left"):
-        parts.append(f"No time was left for: {', '.join(found['left'])}. Run again with the same --json.\n")
+    about = ", ".join(f"{key} {value}" for key, value in results["machine"].items())
+    head = f"{about}; matrix peak {results['peak_tflops']:.3g} TFLOP/s, memory {results['bandwidth_gbs']:.4g} GB/s\n"
+    parts = [head, *(make(results) for part, make in PARTS.items() if results.get(part))]
+    if results.get("left"):
+        parts.append(f"No time was left for: {', '.join(results['left'])}. Run again with the same --json.\n")
     return "\n".join(parts)
 
 
-def _sampling(found: Mapping[str, Any]) -> str:
+def _sampling(results: Mapping[str, Any]) -> str:
     head = ["condition", "batch", "ours, images/s", "stock, batch 1", "stock, best (batch)", "ratio to best"]
     head += ["share of peak", "floor, ms/image", "TFLOP/image", "GB"]
     rows = []
-    for one in found["sampling"]:
+    for one in results["sampling"]:
         at, ours = _best(one["ours"])
         batch, stock = _best(one["stock"])
         row = [one["kind"], at, ours, one["stock"].get(1, NONE), f"{stock:.3g} ({batch})" if stock else NONE]
@@ -33,12 +33,12 @@ def _sampling(found: Mapping[str, Any]) -> str:
         rows.append(row)
     shapes = [
         [one["kind"], who, *(f"{count}: {rate:.3g}" for count, rate in one[who].items())]
-        for one in found["sampling"]
+        for one in results["sampling"]
         for who in ("ours", "stock")
     ]
     shapes += [
         [one["kind"], f"{who}, compiled", *(f"{count}: {rate:.3g}" for count, rate in rates.items())]
-        for one in found["sampling"]
+        for one in results["sampling"]
         for who, rates in one["compiled"].items()
         if rates
     ]
@@ -46,7 +46,7 @@ def _sampling(found: Mapping[str, Any]) -> str:
     shapes = [row + [NONE] * (widest - len(row)) for row in shapes]
     text = table("Sampling", head, rows)
     text += "\n" + table("Batch shape, images/s", ["condition", "whose", *["batch: rate"] * (widest - 2)], shapes)
-    failed = [[one["kind"], what, why] for one in found["sampling"] for what, why in one.get("failed", {}).items()]
+    failed = [[one["kind"], what, why] for one in results["sampling"] for what, why in one.get("failed", {}).items()]
     return text + ("\n" + table("Not measured", ["condition", "batch", "failed"], failed) if failed else "")
 
 
@@ -54,27 +54,29 @@ def _best(rates: Mapping[int, float]) -> tuple[Any, Any]:
     return max(rates.items(), key=lambda item: item[1]) if rates else (NONE, None)
 
 
-def _levers(found: Mapping[str, Any]) -> str:
+def _levers(results: Mapping[str, Any]) -> str:
     head = ["lever", "images/s", "against none", "GB"]
-    return table(f"Levers, text and mask, micro-batch {found['micro_batch']}", head, found["levers"])
+    return table(f"Levers, text and mask, micro-batch {results['micro_batch']}", head, results["levers"])
 
 
-def _writing(found: Mapping[str, Any]) -> str:
-    first = found["writing"][0][1]
-    rows = [[name, rate, f"failed: {why}" if why else rate / first if first else NONE] for name, rate, why in found["writing"]]  # fmt: skip
+def _writing(results: Mapping[str, Any]) -> str:
+    first = results["writing"][0][1]
+    rows = [[name, rate, f"failed: {why}" if why else rate / first if first else NONE] for name, rate, why in results["writing"]]  # fmt: skip
     return table("Whole shards, write_behind", ["written", "images/s", "against in turn"], rows)
 
 
-def _controlnet(found: Mapping[str, Any]) -> str:
-    rows = [[one["batch"], *_or_failed(one, ["rate", "peak_gb"])] for one in found["controlnet"]]
+def _controlnet(results: Mapping[str, Any]) -> str:
+    rows = [[one["batch"], *_or_failed(one, ["rate", "peak_gb"])] for one in results["controlnet"]]
     return table("ControlNet training, latents cached", ["batch", "samples/s", "GB"], rows)
 
 
-def _trials(found: Mapping[str, Any]) -> str:
+def _trials(results: Mapping[str, Any]) -> str:
     keys = ["rate", "best", "share_of_peak", "floor_rate", "peak_gb"]
     head = ["model", "batch", "images/s", "best", "share of peak", "floor, images/s", "GB"]
     return table(
-        "Downstream trainings", head, [[one["model"], one["batch"], *_or_failed(one, keys)] for one in found["trials"]]
+        "Downstream trainings",
+        head,
+        [[one["model"], one["batch"], *_or_failed(one, keys)] for one in results["trials"]],
     )
 
 

@@ -136,7 +136,7 @@ def measure_controls(
     ledger: Ledger, generator: Path, work: Path, shape: Shape, device: str, precision: str
 ) -> list[dict[str, Any]]:
     """Measure the ControlNet's training at each of its batches; what failed has `failed` instead of a rate."""
-    found = []
+    measured = []
     for batch in shape.control:
 
         def work_of(batch: int = batch) -> dict[str, Any]:
@@ -145,13 +145,13 @@ def measure_controls(
             return measure_control(generator, films, shape, control_settings(shape, device, precision, batch))
 
         if one := ledger.measure(f"controlnet {batch}", work_of):
-            found.append(one if good(one) else {"batch": batch, **one})
-    return found
+            measured.append(one if good(one) else {"batch": batch, **one})
+    return measured
 
 
 def measure_trials(ledger: Ledger, work: Path, shape: Shape, device: str, limits: Limits) -> list[dict[str, Any]]:
     """Measure the classifier and the segmentation model at each of their batches."""
-    found = []
+    measured = []
     for name, kind in (("classifier", shape.classifier), ("segmenter", shape.segmenter)):
         for batch in kind["batches"]:
 
@@ -161,5 +161,5 @@ def measure_trials(ledger: Ledger, work: Path, shape: Shape, device: str, limits
                 return measure_trial(films, kind, device, batch, shape.trial_steps, limits)
 
             if one := ledger.measure(f"trials {name} {batch}", work_of):
-                found.append(one if good(one) else {"model": kind["encoder"], "batch": batch, **one})
-    return found
+                measured.append(one if good(one) else {"model": kind["encoder"], "batch": batch, **one})
+    return measured

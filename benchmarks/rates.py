@@ -51,14 +51,14 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError(
             f"--stages {' '.join(unknown)}: this run did not measure them; it has {', '.join(sorted(rates))}"
         )
-    rates = {stage: own for stage, own in rates.items() if not options.stages or stage in options.stages}
+    rates = {stage: rate for stage, rate in rates.items() if not options.stages or stage in options.stages}
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     machine = {"name": options.machine, "processor": processor(), "cores": os.cpu_count(), "memory_gb": round(memory)}
     machine |= {"gpu": options.gpu, "date": datetime.date.today().isoformat(), "python": platform.python_version()}
     write_rates(options.folder / f"{options.machine}.yaml", machine, rates)
-    for rule, own in sorted(rates.items()):
-        shown = ", ".join(f"{entry['per_second']:g} {entry['unit']}s/s" for entry in own["units"])
-        print(f"{rule}: {own['job_seconds']:g} s a job, {shown}")
+    for rule, rate in sorted(rates.items()):
+        shown = ", ".join(f"{entry['per_second']:g} {entry['unit']}s/s" for entry in rate["units"])
+        print(f"{rule}: {rate['job_seconds']:g} s a job, {shown}")
 
 
 if __name__ == "__main__":

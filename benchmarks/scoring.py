@@ -95,8 +95,8 @@ def main(argv: list[str] | None = None) -> None:
     vectors = label_vectors(proxy, PROMPTS, ["{}"])[1]
     images = np.random.default_rng(0).integers(0, 256, (args.films, args.input, args.input), dtype=np.uint8)
     loop, expected = timed("film by film through PIL", args.films, lambda: image_by_image(proxy, images, vectors))
-    ours, found = timed(f"Synthorax, {BATCH} at once", args.films, lambda: proxy.image_features(images) @ vectors.T)
-    print(f"{ours / loop:.1f} times as fast; scores differ by at most {np.abs(found - expected).max():.1e}")
+    ours, scores = timed(f"Synthorax, {BATCH} at once", args.films, lambda: proxy.image_features(images) @ vectors.T)
+    print(f"{ours / loop:.1f} times as fast; scores differ by at most {np.abs(scores - expected).max():.1e}")
 
 
 if __name__ == "__main__":

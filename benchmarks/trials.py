@@ -97,14 +97,14 @@ def main(argv: list[str] | None = None) -> None:
         for task in options.tasks:
             command = [sys.executable, "-m", "benchmarks.trials", "--inside", folder, "--tasks", task]
             command += ["--steps", str(options.steps), "--threads", str(options.threads), "--config", *options.config]
-            found = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+            seconds = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
             settings = settings_of(options.config, task)
             steps = steps_of(settings["budget"], 1.0)
-            training = found["step"] * steps
-            shares = [found["start"] / (found["start"] + count * training) for count in (1, 4)]
+            training = seconds["step"] * steps
+            shares = [seconds["start"] / (seconds["start"] + count * training) for count in (1, 4)]
             print(
-                f"{task}: {settings['batch_size'] / found['step']:.0f} images/s, {training:.1f} s a training of "
-                f"{steps} steps, {found['start']:.1f} s to start: {shares[0]:.0%} of a job with one "
+                f"{task}: {settings['batch_size'] / seconds['step']:.0f} images/s, {training:.1f} s a training of "
+                f"{steps} steps, {seconds['start']:.1f} s to start: {shares[0]:.0%} of a job with one "
                 f"training, {shares[1]:.0%} of one with four",
                 flush=True,
             )

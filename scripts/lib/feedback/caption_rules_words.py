@@ -12,7 +12,7 @@ MAIN, DESCRIPTIVE, DEVICE, INCIDENTAL = range(4)  # ranks: what a caption names 
 
 
 @dataclass(frozen=True)
-class Finding:
+class ReportTerm:
     """A finding: its name in captions, its rank, how reports write it, and the label column it stands for, if any."""
 
     name: str
@@ -25,84 +25,88 @@ HEART = (
     r"(?:heart|cardiac silhouette|cardiac shadow|cardiac size|heart size|cardiomediastinal silhouette|cardiac contour)"
 )
 FINDINGS = (
-    Finding("hydropneumothorax", MAIN, r"hydro ?pneumothora(?:x|ces)", "pneumothorax"),
-    Finding("hemopneumothorax", MAIN, r"ha?emo ?pneumothora(?:x|ces)", "pneumothorax"),
-    Finding("tension pneumothorax", MAIN, r"tension pneumothora(?:x|ces)", "pneumothorax"),
-    Finding("pneumothorax", MAIN, r"pneumothora(?:x|ces)|\bptx\b", "pneumothorax"),
-    Finding("hemothorax", MAIN, r"ha?emothora(?:x|ces)", "pleural_effusion"),
-    Finding("pleural effusion", MAIN, r"(?:pleural )?effusions?|pleural fluid|hydrothorax", "pleural_effusion"),
-    Finding("pericardial effusion", DESCRIPTIVE, r"pericardial effusions?"),
-    Finding(
+    ReportTerm("hydropneumothorax", MAIN, r"hydro ?pneumothora(?:x|ces)", "pneumothorax"),
+    ReportTerm("hemopneumothorax", MAIN, r"ha?emo ?pneumothora(?:x|ces)", "pneumothorax"),
+    ReportTerm("tension pneumothorax", MAIN, r"tension pneumothora(?:x|ces)", "pneumothorax"),
+    ReportTerm("pneumothorax", MAIN, r"pneumothora(?:x|ces)|\bptx\b", "pneumothorax"),
+    ReportTerm("hemothorax", MAIN, r"ha?emothora(?:x|ces)", "pleural_effusion"),
+    ReportTerm("pleural effusion", MAIN, r"(?:pleural )?effusions?|pleural fluid|hydrothorax", "pleural_effusion"),
+    ReportTerm("pericardial effusion", DESCRIPTIVE, r"pericardial effusions?"),
+    ReportTerm(
         "cardiomegaly",
         MAIN,
         r"cardiomegaly|cardiac enlargement|enlarged (?:heart|cardiac silhouette|cardiomediastinal silhouette)"
         rf"|enlargement of the {HEART}|{HEART} (?:size )?(?:is|remains|appears|are)(?: \w+){{0,3}}? enlarged",
         "cardiomegaly",
     ),
-    Finding("edema", MAIN, r"(?:(?:interstitial |alveolar )?pulmonary |interstitial |alveolar )?o?edema", "edema"),
-    Finding("pneumonia", MAIN, r"(?:broncho ?)?pneumonias?|infectious process|infection", "pneumonia"),
-    Finding(
+    ReportTerm("edema", MAIN, r"(?:(?:interstitial |alveolar )?pulmonary |interstitial |alveolar )?o?edema", "edema"),
+    ReportTerm("pneumonia", MAIN, r"(?:broncho ?)?pneumonias?|infectious process|infection", "pneumonia"),
+    ReportTerm(
         "consolidation",
         MAIN,
         r"consolidations?|consolidative (?:opacity|opacities|process|changes?)|consolidated",
         "consolidation",
     ),
-    Finding("atelectasis", MAIN, r"atelecta(?:sis|ses|tic(?: changes?)?)|(?<=lobe )collapse", "atelectasis"),
-    Finding(
+    ReportTerm("atelectasis", MAIN, r"atelecta(?:sis|ses|tic(?: changes?)?)|(?<=lobe )collapse", "atelectasis"),
+    ReportTerm(
         "rib fracture",
         MAIN,
         r"rib fractures?|fractures? of (?:the |an? )?(?:[\w-]+ ){0,5}?ribs?|(?<!no )fractured (?:[\w-]+ ){0,3}?ribs?",
         "rib_fracture",
     ),
-    Finding("lung nodule", MAIN, r"(?:lung |pulmonary )?nodules?|nodular (?:opacity|opacities|density|densities)"),
-    Finding("lung mass", MAIN, r"(?:lung |pulmonary |hilar )?mass(?:es)?\b|neoplasm|malignancy"),
-    Finding("lung metastases", MAIN, r"(?:lung |pulmonary )?metastas[ei]s|metastatic disease"),
-    Finding("pneumomediastinum", MAIN, r"pneumomediastinum|mediastinal emphysema"),
-    Finding(
+    ReportTerm("lung nodule", MAIN, r"(?:lung |pulmonary )?nodules?|nodular (?:opacity|opacities|density|densities)"),
+    ReportTerm("lung mass", MAIN, r"(?:lung |pulmonary |hilar )?mass(?:es)?\b|neoplasm|malignancy"),
+    ReportTerm("lung metastases", MAIN, r"(?:lung |pulmonary )?metastas[ei]s|metastatic disease"),
+    ReportTerm("pneumomediastinum", MAIN, r"pneumomediastinum|mediastinal emphysema"),
+    ReportTerm(
         "pneumoperitoneum", MAIN, r"pneumoperitoneum|free (?:intraperitoneal |intra-abdominal |subdiaphragmatic )?air"
     ),
-    Finding("tuberculosis", MAIN, r"tuberculosis"),
-    Finding("subcutaneous emphysema", DESCRIPTIVE, r"(?:subcutaneous|surgical) (?:emphysema|air|gas)"),
-    Finding(
+    ReportTerm("tuberculosis", MAIN, r"tuberculosis"),
+    ReportTerm("subcutaneous emphysema", DESCRIPTIVE, r"(?:subcutaneous|surgical) (?:emphysema|air|gas)"),
+    ReportTerm(
         "opacity", DESCRIPTIVE, r"opacity|opacities|opacifications?|infiltrates?|airspace disease|airspace changes?"
     ),
-    Finding("vascular congestion", DESCRIPTIVE, r"(?:pulmonary )?(?:venous|vascular) (?:congestion|engorgement)"),
-    Finding(
+    ReportTerm("vascular congestion", DESCRIPTIVE, r"(?:pulmonary )?(?:venous|vascular) (?:congestion|engorgement)"),
+    ReportTerm(
         "heart failure", DESCRIPTIVE, r"(?:congestive )?(?:heart|cardiac) failure|\bchf\b|(?:fluid|volume) overload"
     ),
-    Finding("aspiration", DESCRIPTIVE, r"aspiration"),
-    Finding("blunted costophrenic angle", DESCRIPTIVE, r"blunt(?:ing of|ed) the (?:\w+ )?costophrenic angles?"),
-    Finding(
+    ReportTerm("aspiration", DESCRIPTIVE, r"aspiration"),
+    ReportTerm("blunted costophrenic angle", DESCRIPTIVE, r"blunt(?:ing of|ed) the (?:\w+ )?costophrenic angles?"),
+    ReportTerm(
         "elevated hemidiaphragm",
         DESCRIPTIVE,
         r"elevat(?:ion of|ed) (?:the )?(?:(?:left|right) )?hemi-?diaphragm|raised (?:left |right )?hemi-?diaphragm",
     ),
-    Finding("mediastinal shift", DESCRIPTIVE, r"(?:mediastinal|tracheal) (?:shift|deviation)|shift of the mediastinum"),
-    Finding("widened mediastinum", DESCRIPTIVE, r"widened mediastinum|mediastinal widening"),
-    Finding("lymphadenopathy", DESCRIPTIVE, r"(?:hilar |mediastinal )?(?:lymph)?adenopathy"),
-    Finding("pleural thickening", DESCRIPTIVE, r"pleural thickening"),
-    Finding("interstitial disease", DESCRIPTIVE, r"interstitial (?:lung )?(?:disease|markings|changes|pattern)"),
-    Finding("fibrosis", DESCRIPTIVE, r"fibros[ei]s|fibrotic changes?"),
-    Finding("bronchiectasis", DESCRIPTIVE, r"bronchiectasis"),
-    Finding(
+    ReportTerm(
+        "mediastinal shift", DESCRIPTIVE, r"(?:mediastinal|tracheal) (?:shift|deviation)|shift of the mediastinum"
+    ),
+    ReportTerm("widened mediastinum", DESCRIPTIVE, r"widened mediastinum|mediastinal widening"),
+    ReportTerm("lymphadenopathy", DESCRIPTIVE, r"(?:hilar |mediastinal )?(?:lymph)?adenopathy"),
+    ReportTerm("pleural thickening", DESCRIPTIVE, r"pleural thickening"),
+    ReportTerm("interstitial disease", DESCRIPTIVE, r"interstitial (?:lung )?(?:disease|markings|changes|pattern)"),
+    ReportTerm("fibrosis", DESCRIPTIVE, r"fibros[ei]s|fibrotic changes?"),
+    ReportTerm("bronchiectasis", DESCRIPTIVE, r"bronchiectasis"),
+    ReportTerm(
         "chest tube",
         DEVICE,
         r"chest (?:tubes?|drains?)|intercostal (?:catheters?|drains?|tubes?)|pleural (?:drains?|catheters?)"
         r"|pigtail (?:catheters?|drains?)|thoracostomy tubes?",
         "chest_tube",
     ),
-    Finding("endotracheal tube", DEVICE, r"endotracheal tubes?|\bett\b|et tube"),
-    Finding(
+    ReportTerm("endotracheal tube", DEVICE, r"endotracheal tubes?|\bett\b|et tube"),
+    ReportTerm(
         "nasogastric tube", DEVICE, r"(?:naso|oro)gastric tubes?|\bng ?tubes?\b|\bngt\b|enteric tubes?|feeding tubes?"
     ),
-    Finding("central line", DEVICE, r"central (?:venous )?(?:lines?|catheters?)|\bpicc(?: line)?|port-?a-?cath"),
-    Finding("pacemaker", DEVICE, r"pace ?makers?|defibrillators?|pacing (?:leads?|wires?)"),
-    Finding("support devices", DEVICE, r"support devices|lines and tubes|tubes and lines"),
-    Finding("COPD", INCIDENTAL, r"\bcopd\b|hyperinflat(?:ion|ed)(?: lungs)?|hyperexpan(?:ded|sion)|emphysema(?:tous)?"),
-    Finding("granuloma", INCIDENTAL, r"(?:calcified )?granulomas?"),
-    Finding("hiatal hernia", INCIDENTAL, r"hiat(?:al|us) hernia"),
-    Finding("scoliosis", INCIDENTAL, r"scoliosis"),
-    Finding("sternotomy wires", INCIDENTAL, r"sternotomy(?: wires)?|sternal wires"),
+    ReportTerm("central line", DEVICE, r"central (?:venous )?(?:lines?|catheters?)|\bpicc(?: line)?|port-?a-?cath"),
+    ReportTerm("pacemaker", DEVICE, r"pace ?makers?|defibrillators?|pacing (?:leads?|wires?)"),
+    ReportTerm("support devices", DEVICE, r"support devices|lines and tubes|tubes and lines"),
+    ReportTerm(
+        "COPD", INCIDENTAL, r"\bcopd\b|hyperinflat(?:ion|ed)(?: lungs)?|hyperexpan(?:ded|sion)|emphysema(?:tous)?"
+    ),
+    ReportTerm("granuloma", INCIDENTAL, r"(?:calcified )?granulomas?"),
+    ReportTerm("hiatal hernia", INCIDENTAL, r"hiat(?:al|us) hernia"),
+    ReportTerm("scoliosis", INCIDENTAL, r"scoliosis"),
+    ReportTerm("sternotomy wires", INCIDENTAL, r"sternotomy(?: wires)?|sternal wires"),
 )
 BY_NAME = {finding.name: finding for finding in FINDINGS}
 PATTERNS = tuple((finding.name, re.compile(rf"(?<![\w-])(?:{finding.pattern})(?![\w])")) for finding in FINDINGS)

@@ -36,7 +36,7 @@ UNCHANGED = transform_text({})
 
 
 @dataclass
-class RatedSet:
+class SetToRate:
     """One set before it has a number: `dataset` is that of its mask, or of a control's films."""
 
     kind: str
@@ -68,12 +68,12 @@ def draw_sets(
     counts = largest_remainder({kind: float(settings["kinds"].get(kind, 0)) for kind in KINDS}, settings["sets"])
     drawn = {kind: [] for kind in KINDS}
     drawn["text"] = [
-        RatedSet("text", prompt) for prompt in pick_captions(captions, counts["text"], settings["normal_share"], seed)
+        SetToRate("text", prompt) for prompt in pick_captions(captions, counts["text"], settings["normal_share"], seed)
     ]
     if counts["mask"] + counts["both"]:
         drawn |= _masked(captions, cohort, settings, counts, seed)
     controls = pick_controls(captions, round(settings["control_share"] * settings["sets"]), settings["images"], seed)
-    drawn[CONTROL] = [RatedSet(CONTROL, one.caption, None, one.dataset, one.image_ids) for one in controls]
+    drawn[CONTROL] = [SetToRate(CONTROL, one.caption, None, one.dataset, one.image_ids) for one in controls]
     ordered = _mixed(drawn)
     ids = _identities(ordered)
     names = [f"set-{number:04d}" for number in range(len(ordered))]
@@ -111,7 +111,7 @@ def _check(captions: pd.DataFrame, cohorts: Sequence[Cohort], settings: Mapping[
 
 def _masked(
     captions: pd.DataFrame, cohort: Cohort, settings: Mapping[str, Any], counts: Mapping[str, int], seed: int
-) -> dict[str, list[RatedSet]]:
+) -> dict[str, list[SetToRate]]:
     """Return the sets of kind mask and both; a film serves one set at most."""
     dataset, bit = settings["mask_dataset"], cohort.bit(settings["mask_target"])
     films = mask_films(cohort, settings["splits"], settings["mask_target"])
@@ -124,12 +124,12 @@ def _masked(
     rest = [film for film in films if film.image_id not in used]
     alone = pick_masks(rest, counts["mask"], bit, settings, "mask", seed)
     return {
-        "mask": [RatedSet("mask", None, film, dataset) for film in alone],
-        "both": [RatedSet("both", caption[film.image_id], film, dataset) for film in both],
+        "mask": [SetToRate("mask", None, film, dataset) for film in alone],
+        "both": [SetToRate("both", caption[film.image_id], film, dataset) for film in both],
     }
 
 
-def _mixed(drawn: Mapping[str, Sequence[RatedSet]]) -> list[RatedSet]:
+def _mixed(drawn: Mapping[str, Sequence[SetToRate]]) -> list[SetToRate]:
     """Return all sets, the kinds spread evenly, so that neither a number nor a part of the list tells the kind."""
     keyed = [
         ((place + 0.5) / len(own), rank, one)
@@ -139,7 +139,7 @@ def _mixed(drawn: Mapping[str, Sequence[RatedSet]]) -> list[RatedSet]:
     return [one for _, _, one in sorted(keyed, key=lambda entry: entry[:2])]
 
 
-def _identities(ordered: Sequence[RatedSet]) -> list[str | None]:
+def _identities(ordered: Sequence[SetToRate]) -> list[str | None]:
     """Return a condition_id for each set, None for controls.
 
     The first set of a condition has the ordinary identity. A caption that comes again gets one of its own, derived
@@ -157,7 +157,7 @@ def _identities(ordered: Sequence[RatedSet]) -> list[str | None]:
     return ids
 
 
-def _labels(one: RatedSet, cohort: Cohort) -> dict[str, int | None]:
+def _labels(one: SetToRate, cohort: Cohort) -> dict[str, int | None]:
     """Return the labels of a set: the mask says which of its structures are there, the caption what else it names.
 
     What a caption does not name counts as absent; of what a mask alone cannot show nothing is known.
@@ -173,7 +173,7 @@ def _labels(one: RatedSet, cohort: Cohort) -> dict[str, int | None]:
 
 
 def _conditions(
-    ordered: Sequence[RatedSet],
+    ordered: Sequence[SetToRate],
     names: Sequence[str],
     ids: Sequence[str | None],
     labels: Sequence[Mapping[str, int | None]],
@@ -196,7 +196,7 @@ def _conditions(
 
 
 def _sets(
-    ordered: Sequence[RatedSet],
+    ordered: Sequence[SetToRate],
     names: Sequence[str],
     ids: Sequence[str | None],
     labels: Sequence[Mapping[str, int | None]],

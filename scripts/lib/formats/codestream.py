@@ -26,7 +26,7 @@ CUT = "the compressed picture is cut"
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class CodedPicture:
     """What a compressed picture says of itself; `end` is the offset behind its end marker, `data` the picture alone."""
 
     kind: str
@@ -40,7 +40,7 @@ class Picture:
     progressive: bool = False
 
 
-def read_picture(data: bytes) -> Picture:
+def read_picture(data: bytes) -> CodedPicture:
     """Return what the JPEG, JPEG-LS or JPEG 2000 picture at the start of `data` says of itself.
 
     Raises Rejected when there is none, or when it lacks its end or a part that its own headers announce.
@@ -56,7 +56,7 @@ def read_picture(data: bytes) -> Picture:
     raise Rejected("no JPEG, JPEG-LS or JPEG 2000 picture at the start of the compressed data")
 
 
-def refilled(picture: Picture) -> bytes:
+def refilled(picture: CodedPicture) -> bytes:
     """Return a JPEG or JPEG-LS picture with a few bytes put before the marker that ends each of its scans.
 
     A whole picture decodes to the same pixels, because its decoder has no use for more bytes. One that was cut and given
@@ -69,7 +69,7 @@ def refilled(picture: Picture) -> bytes:
     return b"".join([*parts, picture.data[start:]])
 
 
-def _jpeg(data: bytes) -> Picture:
+def _jpeg(data: bytes) -> CodedPicture:
     at, frame, scans, count = 2, None, [], 0
     while True:
         found = MARKER.match(data, at)
@@ -93,7 +93,7 @@ def _jpeg(data: bytes) -> Picture:
         raise Rejected("the compressed picture has no frame or no scan")
     marker, bits, rows, columns, samples = frame
     kind = "JPEG-LS" if marker == 0xF7 else "JPEG"
-    return Picture(kind, rows, columns, samples, bits, data[:at], at, tuple(scans), marker in PROGRESSIVE)
+    return CodedPicture(kind, rows, columns, samples, bits, data[:at], at, tuple(scans), marker in PROGRESSIVE)
 
 
 def _scan_ends(data: bytes, start: int) -> Iterator[int]:
@@ -108,14 +108,14 @@ def _scan_ends(data: bytes, start: int) -> Iterator[int]:
         start = found.end()
 
 
-def _jpeg2000(data: bytes, start: int) -> Picture:
+def _jpeg2000(data: bytes, start: int) -> CodedPicture:
     right, bottom, left, top, width, height, x, y, samples = struct.unpack_from(">8IH", data, start + 8)
     bits = (data[start + 42] & 0x7F) + 1
     if not (width and height and samples):
         raise Rejected("JPEG 2000 picture without tiles or samples")
     tiles = -(-(right - x) // width) * -(-(bottom - y) // height)
     end = _tile_parts(data, start, tiles)
-    return Picture("JPEG 2000", bottom - top, right - left, samples, bits, data[:end], end)
+    return CodedPicture("JPEG 2000", bottom - top, right - left, samples, bits, data[:end], end)
 
 
 def _tile_parts(data: bytes, start: int, tiles: int) -> int:

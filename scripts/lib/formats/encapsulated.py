@@ -135,7 +135,7 @@ def _single_picture(dataset: Dataset, coding: str) -> bytes:
     return b"".join(fragments)
 
 
-def _check_picture(picture: codestream.Picture, coding: str, dataset: Dataset) -> None:
+def _check_picture(picture: codestream.CodedPicture, coding: str, dataset: Dataset) -> None:
     """Raise Rejected when the picture is of another coding, size, number of samples or depth than the header's."""
     rows, columns, samples = int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel") or 1)
     if picture.kind != coding:
@@ -155,7 +155,7 @@ def _check_picture(picture: codestream.Picture, coding: str, dataset: Dataset) -
         raise Rejected(f"compressed picture of {picture.bits} bits, the header says BitsStored {stored}")
 
 
-def _check_bits(picture: codestream.Picture, pixels: NDArray, dataset: Dataset, notes: Counter[str]) -> None:
+def _check_bits(picture: codestream.CodedPicture, pixels: NDArray, dataset: Dataset, notes: Counter[str]) -> None:
     """Raise Rejected when the picture has more bits than BitsStored, and uses them; fewer are noted."""
     stored, signed = int(dataset.BitsStored), int(dataset.get("PixelRepresentation", 0)) == 1
     if picture.bits > stored:
@@ -169,7 +169,7 @@ def _check_bits(picture: codestream.Picture, pixels: NDArray, dataset: Dataset, 
     notes[FEWER_BITS] += picture.bits < stored
 
 
-def _check_whole(dataset: Dataset, picture: codestream.Picture, pixels: NDArray) -> None:
+def _check_whole(dataset: Dataset, picture: codestream.CodedPicture, pixels: NDArray) -> None:
     try:
         again = _pixels(dataset, codestream.refilled(picture))
     except Exception:  # whatever a decoder makes of the filling: a whole picture does not reach it

@@ -89,7 +89,7 @@ def predict_noise(
         else:
             with torch.no_grad():
                 before, below = start[0](latents, steps, text, start[1])
-            down = [part - (1 - shares) * own for part, own in zip(down, before)]
+            down = [part - (1 - shares) * answer for part, answer in zip(down, before)]
             middle = middle - (1 - shares) * below
     return unet(
         latents,

@@ -87,24 +87,24 @@ def write_generator(
     target: Path,
     base_folder: Path,
     base: Generator,
-    own: Mapping[str, torch.nn.Module],
+    networks: Mapping[str, torch.nn.Module],
     **notes: Any,
 ) -> None:
-    """Write a generator that will be published as `target`: the parts of its `own`, and links to the rest of its base.
+    """Write a generator that will be published as `target`: its own `networks`, and links to the rest of its base.
 
     `notes` are kind, structures, palette, absent_mask and lineage, which the sampler reads. Where an absent mask means a
     difference, the ControlNet that it is taken from is linked as well.
     """
-    for part, network in own.items():
+    for part, network in networks.items():
         network.to("cpu", memory_format=torch.contiguous_format).save_pretrained(folder / part, safe_serialization=True)
     given = read_model_index(base_folder)
-    linked = [part for part in (*BASE_PARTS, "controlnet") if part not in own and part in given]
+    linked = [part for part in (*BASE_PARTS, "controlnet") if part not in networks and part in given]
     link_parts(folder, target, base_folder, linked)
     start = {}
     if absence_of(notes) == DIFFERENCE:
         start = {START: START if absence_of(base.notes) == DIFFERENCE else "controlnet"}
         link_parts(folder, target, base_folder, start)
-    classes = {part: given[part] for part in linked} | {part: CLASSES[part] for part in own}
+    classes = {part: given[part] for part in linked} | {part: CLASSES[part] for part in networks}
     write_model_index(folder, "StableDiffusionControlNetPipeline", classes)
     names = {part: part for part in linked} | {source: name for name, source in start.items()}
     kept = {
@@ -114,9 +114,9 @@ def write_generator(
     }
     fingerprint = write_notes(
         folder,
-        {**kept, **describe_files(folder, list(own))},
+        {**kept, **describe_files(folder, list(networks))},
         resolution=base.resolution,
         base={"folder": str(base_folder), "fingerprint": base.fingerprint},
         **notes,
     )
-    log(f"generator {fingerprint} on {base.fingerprint}: own {', '.join(own)}")
+    log(f"generator {fingerprint} on {base.fingerprint}: own {', '.join(networks)}")

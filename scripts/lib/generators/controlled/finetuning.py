@@ -57,10 +57,10 @@ def own_parts(settings: Section) -> list[str]:
 def start_branch(generator: Generator, branch: HintBranch, placement: Placement) -> HintBranch:
     """Return the frozen ControlNet from which `difference` is taken: the generator's own start, else a copy of `branch`."""
     if generator.start is None:
-        own = copy.deepcopy(branch)
+        start = copy.deepcopy(branch)
     else:
-        own = HintBranch(fast_layout(generator.start, placement))
-    return own.requires_grad_(False).eval()
+        start = HintBranch(fast_layout(generator.start, placement))
+    return start.requires_grad_(False).eval()
 
 
 def finetune(

@@ -137,9 +137,9 @@ def train_unet(
     checkpoints: Checkpoints,
 ) -> tuple[UNet2DConditionModel, DPMSolverMultistepScheduler]:
     """Train the U-Net on noised latents, and the text encoder with it; `settings` is the section `base`."""
-    own, text = settings["unet"], settings["text"]
+    unet_settings, text = settings["unet"], settings["text"]
     seeded(seed, "train_base", "unet")
-    unet = build_unet(own, latents.moments.shape[1] // 2, latents.moments.shape[-1], text["hidden"])
+    unet = build_unet(unet_settings, latents.moments.shape[1] // 2, latents.moments.shape[-1], text["hidden"])
     unet = fast_layout(unet, placement)
     scheduler = build_scheduler(settings["diffusion"])
 
@@ -153,11 +153,11 @@ def train_unet(
             clean,
             noise,
             scheduler,
-            own["min_snr_gamma"],
+            unet_settings["min_snr_gamma"],
         )
 
-    rates = {"unet": 1.0, "text": own["text_rate"]}
-    trainer = Trainer({"unet": unet, "text": encoder}, own, seed, "train_base unet", placement, rates)
+    rates = {"unet": 1.0, "text": unet_settings["text_rate"]}
+    trainer = Trainer({"unet": unet, "text": encoder}, unet_settings, seed, "train_base unet", placement, rates)
     trainer.train(loss, len(latents.moments), checkpoints)
     return unet.eval(), scheduler
 

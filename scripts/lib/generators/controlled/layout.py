@@ -76,7 +76,7 @@ def link_parts(folder: Path, target: Path, base: Path, parts: Sequence[str] | Ma
 
 def describe_files(folder: Path, parts: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return {path: {bytes, sha256, edges}} of the weights and configurations of `parts`."""
-    found = {}
+    files = {}
     for part in parts:
         for pattern in HASHED:
             for file in sorted((folder / part).glob(pattern)):
@@ -84,12 +84,12 @@ def describe_files(folder: Path, parts: Sequence[str]) -> dict[str, dict[str, An
                 with file.open("rb") as stream:
                     while block := stream.read(1 << 22):
                         digest.update(block)
-                found[f"{part}/{file.name}"] = {
+                files[f"{part}/{file.name}"] = {
                     "bytes": file.stat().st_size,
                     "sha256": digest.hexdigest(),
                     "edges": _edges(file),
                 }
-    return found
+    return files
 
 
 def fingerprint_of(files: Mapping[str, Mapping[str, Any]]) -> str:

@@ -45,10 +45,10 @@ def find_pairs(records: Sequence[dict[str, Any]], pool: Cohort, what: str) -> Pa
                 raise InputError(f"{what}:{number}: the pool has no image {key[0]}, sample {key[1]}; give all shards")
             rows.append(places[key])
             scores.append([float("nan") if (s := record[side][aspect]) is None else float(s) for aspect in ASPECTS])
-    found, values = np.array(rows).reshape(-1, 2), torch.tensor(scores).view(-1, 2, 2)
+    pair_rows, values = np.array(rows).reshape(-1, 2), torch.tensor(scores).view(-1, 2, 2)
     tied = (orders(values[:, 0], values[:, 1]) == 0).all(1)
     if tied.any():
         raise InputError(f"{what}:{int(tied.nonzero()[0]) + 1}: winner and loser tie in every aspect; make it anew")
     sets = [str(record["set_id"]) for record in records]
     weights = torch.tensor([float(record["weight"]) for record in records])
-    return Pairs(found[:, 0], found[:, 1], values[:, 0], values[:, 1], weights, sets)
+    return Pairs(pair_rows[:, 0], pair_rows[:, 1], values[:, 0], values[:, 1], weights, sets)

@@ -124,10 +124,10 @@ class MonitoredTrainer(Trainer):
         )
 
     def _state(self) -> dict[str, torch.Tensor]:
-        own = {f"best/{key}": value for key, value in self.best.items()}
-        own["monitor/rows"] = torch.tensor(self.rows, dtype=torch.float64)
-        own["monitor/losses"] = torch.tensor(self.losses, dtype=torch.float64)
-        return super()._state() | own
+        monitored = {f"best/{key}": value for key, value in self.best.items()}
+        monitored["monitor/rows"] = torch.tensor(self.rows, dtype=torch.float64)
+        monitored["monitor/losses"] = torch.tensor(self.losses, dtype=torch.float64)
+        return super()._state() | monitored
 
     def _restore(self, step: int, tensors: Mapping[str, torch.Tensor]) -> int:
         self.best = {key: tensors[f"best/{key}"].to(value.device) for key, value in self.start.items()}
@@ -249,7 +249,7 @@ def tune(
         """
         size, draws = settings["batch_size"], settings["monitor_draws"]
         starts = range(0, len(pairs), size)
-        found = torch.zeros(len(pairs), len(ASPECTS), dtype=torch.float64)
+        averaged = torch.zeros(len(pairs), len(ASPECTS), dtype=torch.float64)
         for number in placement.rounds(draws * len(starts)):
             trainer.pause()
             if number is None:
@@ -259,8 +259,8 @@ def tune(
             with placement.autocast():
                 noise = batch_noise(seed, f"{STAGE}/{name}/{draw}", start)
                 inside, _ = judged(pairs, rows, noise, again=number if again else None)
-            found[rows] += inside.double().cpu() / draws
-        inside, order = placement.total(found), orders(pairs.winner_scores, pairs.loser_scores)
+            averaged[rows] += inside.double().cpu() / draws
+        inside, order = placement.total(averaged), orders(pairs.winner_scores, pairs.loser_scores)
         return accuracies(inside, order), margins(inside, order)
 
     def measure() -> tuple[float, float]:
@@ -271,9 +271,9 @@ def tune(
         rows = []
         for pairs, name, role in ((heldout, "monitor", CHOSE), (report, "report", REPORTED)):
             right, margin = judge(pairs, name, again=pairs is heldout)
-            found = set_accuracy(right.tolist(), pairs.sets)
+            by_set = set_accuracy(right.tolist(), pairs.sets)
             about = {"part": {"monitor": "heldout"}.get(name, name), "role": role, "step": trainer.best_step}
-            rows.append(about | asdict(found) | {"margin": margin.mean().item()})
+            rows.append(about | asdict(by_set) | {"margin": margin.mean().item()})
         return rows
 
     monitor = trainer.train_best(loss, len(train), checkpoints, measure)
