@@ -35,9 +35,10 @@ def main(argv: list[str] | None = None) -> None:
 
     cohort = Cohort.open(args.cohort)
     dataset = cohort.meta["dataset"]
+    ranks = pd.read_parquet(args.subsets)
     request = TableRequest(dataset, args.fraction, args.multiplier, args.trials, args.seed)
     try:
-        table = build_conditions(cohort, pd.read_parquet(args.subsets), args.config, request)
+        table = build_conditions(cohort, ranks, args.config, request)
     except InputError as error:
         raise InputError(f"{dataset}, arm {args.arm}: {error}") from None
     with atomic_file(args.out) as path:

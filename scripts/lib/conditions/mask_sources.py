@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scripts.lib.cohort.store import Cohort, pixels_sha256
-from scripts.lib.cohort.subsets import smallest_fraction
+from scripts.lib.cohort.store import pixels_sha256
 from scripts.lib.conditions.masks import side_of
+from scripts.lib.conditions.subset import Subset
 from scripts.lib.core.errors import InputError
 
 CHUNK = 256  # masks read at once: 64 MB at 512 pixels
@@ -86,10 +86,9 @@ def needs_structures(label: np.ndarray, targets: Sequence[str], structures: Sequ
     return np.array([*table, WITHOUT if any(table) else ANY])[label]
 
 
-def pick_sources(
-    cohort: Cohort, subsets: pd.DataFrame, trial: int, rows: np.ndarray, fraction: float, targets: Sequence[str]
-) -> MaskSources:
-    """Read the masks of these cohort rows (what a trial learns from); raises InputError when the cohort has none."""
+def read_sources(subset: Subset, targets: Sequence[str]) -> MaskSources:
+    """Read the masks of the films that a trial learns from; raises InputError when the cohort has none."""
+    cohort, rows = subset.cohort, subset.learned
     if not cohort.has_masks:
         raise InputError("this cohort has no masks, so it has no conditions of kind mask or both; use kind text")
     drawn = [name for name in targets if name in cohort.structures]
@@ -98,11 +97,11 @@ def pick_sources(
     present = np.zeros(len(rows), dtype=np.uint8)
     side = np.full((len(rows), len(cohort.structures)), None, dtype=object)
     for first in range(0, len(rows), CHUNK):
-        for place, field in enumerate(cohort.masks(rows[first : first + CHUNK]), start=first):
-            present[place] = np.bitwise_or.reduce(field, axis=None)
+        for number, field in enumerate(cohort.masks(rows[first : first + CHUNK]), start=first):
+            present[number] = np.bitwise_or.reduce(field, axis=None)
             for name in drawn:
-                side[place, cohort.structures.index(name)] = _side(field, cohort.structures, name)
-            hashes[place] = hashes[place] or pixels_sha256(field)
+                side[number, cohort.structures.index(name)] = _side(field, cohort.structures, name)
+            hashes[number] = hashes[number] or pixels_sha256(field)
     bits = sum(cohort.bit(name) for name in drawn)
     return MaskSources(
         cohort.index["image_id"].iloc[rows].to_numpy(dtype=object),
@@ -112,7 +111,7 @@ def pick_sources(
         cohort.structures,
         bits,
         cohort.resolution,
-        "" if (present & bits).any() or not bits else _hint(cohort, subsets, trial, fraction, bits),
+        "" if (present & bits).any() or not bits else _hint(subset, bits),
     )
 
 
@@ -121,16 +120,17 @@ def _side(field: np.ndarray, structures: list[str], name: str) -> str | None:
     return side_of((field >> structures.index(name)) & 1 == 1, lungs)
 
 
-def _hint(cohort: Cohort, subsets: pd.DataFrame, trial: int, fraction: float, bits: int) -> str:
+def _hint(subset: Subset, bits: int) -> str:
     """Return what to do where a subset holds no target mask: the smallest fraction that does."""
+    cohort, trial = subset.cohort, subset.trial
     train = cohort.rows(split="train")
     shows = np.zeros(len(cohort), dtype=int)
     for first in range(0, len(train), CHUNK):
         part = train[first : first + CHUNK]
         shows[part] = ((cohort.masks(part) & bits) != 0).any(axis=(1, 2))
-    smallest = smallest_fraction(cohort.index.assign(shows=shows), subsets, [trial], "shows", classes=(1,))
+    smallest = subset.smallest_with(shows)
     if smallest is None:
         return "no training film has one"
-    if float(smallest) <= fraction:
+    if float(smallest) <= subset.fraction:
         return f"those of trial {trial} are set aside for validation: lower trials.validation_share or raise trials.validation_patients"
-    return f"fraction {fraction:g} is too small in trial {trial}: the smallest usable fraction is {smallest}"
+    return f"fraction {subset.fraction:g} is too small in trial {trial}: the smallest usable fraction is {smallest}"

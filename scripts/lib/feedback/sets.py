@@ -15,7 +15,8 @@ import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.conditions.masks import transform_text
-from scripts.lib.conditions.table import KINDS, TEXTS, condition_id
+from scripts.lib.conditions.plan import KINDS
+from scripts.lib.conditions.rows import TEXTS, condition_id
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash
 from scripts.lib.feedback.caption_rules import NORMAL, mentions

@@ -1,0 +1,88 @@
+"""What each image of a trial shows, by position: its kind and its label. Every prefix of a plan is as balanced as the whole."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scripts.lib.conditions.mask_sources import MaskSources
+from scripts.lib.conditions.prompts import balancing_labels, label_prompts, spread
+from scripts.lib.conditions.subset import Subset
+from scripts.lib.core.errors import InputError
+
+KINDS = ("text", "mask", "both")
+TEXT, MASK, BOTH = range(len(KINDS))
+AS_SUBSET = "subset"  # positive_share: that of the trial's own training films
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What each position of a trial shows: its kind and its label, both (P,).
+
+    `kind` numbers KINDS; `label` numbers `targets`, with len(targets) for a film without finding.
+    """
+
+    trial: int
+    kind: np.ndarray
+    label: np.ndarray
+    targets: list[str]
+    prompts: list[str]
+
+
+def plan_kinds(settings: Mapping[str, Any], length: int) -> np.ndarray:
+    """Return the kind of each of `length` images, int (length,), in the shares of `settings["kinds"]`; raises InputError."""
+    shares = {name: float(settings["kinds"].get(name, 0)) for name in KINDS}
+    if abs(sum(shares.values()) - 1) > 1e-6 or min(shares.values()) < 0:
+        raise InputError(f"conditions.kinds = {dict(settings['kinds'])}: expected shares of {KINDS} that sum to 1")
+    segmentation = settings["task"] == "segmentation"
+    if segmentation and shares["text"]:
+        raise InputError("conditions.kinds.text: an image made without a mask cannot train a segmentation; set it to 0")
+    if not segmentation and shares["mask"]:
+        raise InputError(
+            "conditions.kinds.mask: a mask alone carries no disease label; set it to 0 and use both or text"
+        )
+    kind = np.full(length, TEXT)
+    with_mask = ~spread(shares["text"], length)
+    mask_share = shares["mask"] / (shares["mask"] + shares["both"]) if shares["text"] < 1 else 0.0
+    kind[with_mask] = np.where(spread(mask_share, int(with_mask.sum())), MASK, BOTH)
+    return kind
+
+
+def make_plan(
+    subset: Subset, sources: MaskSources | None, kind: np.ndarray, targets: list[str], settings: Mapping[str, Any]
+) -> Plan:
+    """Return what each position shows. `sources` are None where no image is made from a mask.
+
+    The labels of the films that are learned from count as real films, where `balance` is with_real.
+    """
+    normal = spread(_normal_share(sources, settings, subset.trial), len(kind))
+    label = np.full(len(kind), len(targets))
+    counts = [0] * len(targets)
+    if settings["balance"] == "with_real" and settings["task"] != "segmentation":
+        counts = subset.positives(targets)
+    label[~normal] = balancing_labels(counts, int((~normal).sum()))
+    prompts = [""] * (len(targets) + 1)
+    if (kind != MASK).any():
+        prompts = label_prompts(settings["prompts"], targets, bool(normal.any()))
+    return Plan(subset.trial, kind, label, targets, prompts)
+
+
+def _normal_share(sources: MaskSources | None, settings: Mapping[str, Any], trial: int) -> float:
+    """Return the share of images without finding; for segmentation those whose mask does not show the target."""
+    if settings["task"] != "segmentation":
+        return float(settings["normal_share"])
+    share = settings["positive_share"]
+    if share != AS_SUBSET or sources is None:
+        return 1 - (1.0 if share == AS_SUBSET else share)
+    shown, usable = sources.positive_share()
+    if shown < 1 and not usable:
+        print(
+            f"trial {trial}: {1 - shown:.0%} of the films that are learned from do not show the target, but none of them "
+            "has another structure that could be its mask; so all images show the target",
+            file=sys.stderr,
+        )
+    return 1 - shown if usable else 0.0
