@@ -50,7 +50,7 @@ def write_films(folder: Path, resolution: int, count: int) -> None:
 def measure(task: str, settings: dict[str, Any], cohort_folder: str, steps: int) -> dict[str, float]:
     """Train for `steps` steps in this process; return seconds until the first step was done, and of each one after."""
     started = time.process_time()
-    from scripts.lib.engine.torch_compiler import without_compiler
+    from scripts.lib.engine.lean_imports import without_compiler
 
     with without_compiler():
         import torch

@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.engine.torch_compiler import without_compiler
+    from scripts.lib.engine.lean_imports import without_compiler
 
     with without_compiler():
         from scripts.lib.mgca.conversion import convert

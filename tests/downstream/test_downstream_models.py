@@ -180,7 +180,7 @@ def test_training_needs_no_compiler() -> None:
     """Loading torch's compiler costs more than loading torch; what really needs it gets the real one."""
     code = (
         "import sys\n"
-        "from scripts.lib.engine.torch_compiler import without_compiler\n"
+        "from scripts.lib.engine.lean_imports import without_compiler\n"
         "with without_compiler():\n"
         "    import torch, torchvision\n"
         "    import scripts.lib.generators.controlled.generator\n"

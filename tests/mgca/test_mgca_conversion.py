@@ -20,7 +20,7 @@ from scripts.convert_mgca import main
 from scripts.lib.core.errors import InputError
 from scripts.lib.encoders.lightning import IMAGE_PREFIX, read_checkpoint, timm_names
 from scripts.lib.encoders.weights import load_encoder
-from scripts.lib.engine.torch_compiler import without_compiler
+from scripts.lib.engine.lean_imports import without_compiler
 from scripts.lib.mgca import conversion
 from scripts.lib.mgca.conversion import check_encoder
 

@@ -14,7 +14,7 @@ from transformers import BertConfig, BertModel
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
-from scripts.lib.engine.torch_compiler import without_compiler
+from scripts.lib.engine.lean_imports import without_compiler
 from scripts.lib.mgca.encoders import ImageEncoder, LocalEmbedding, words_of
 from scripts.lib.mgca.pairs import crop, input_side, read_pairs
 from scripts.lib.mgca.text import Captions, caption, open_bert, save_tokenizer, tokenize, train_tokenizer

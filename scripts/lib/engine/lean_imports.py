@@ -1,11 +1,6 @@
-"""Import diffusers, transformers and segmentation_models_pytorch without what a job of this project never calls.
+"""Patches of Python's import system: jobs start without what they never call. Nothing here changes what a job computes.
 
-diffusers imports all of its transformers and with them sympy, scipy and torchvision; transformers asks for torchvision,
-scipy and torch's distributed tensors; segmentation_models_pytorch imports timm for encoders that a small model does not
-have. That is 2 s of CPU in every job that samples and 1 s in every small segmentation, more than some of them compute.
-Three answers keep it out while a block runs: a package without its `__init__` is opened as a bare folder of modules
-(and becomes the real one when it is asked for more), optional packages are not there, and a single process is not
-distributed. The libraries have a branch for each. diffusers' solvers then refuse `use_beta_sigmas`, which needs scipy.
+Measured below.
 """
 
 from __future__ import annotations
@@ -21,11 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
-from scripts.lib.engine.torch_compiler import without_compiler
-
+MASKS = "torch._dynamo._trace_wrapped_higher_order_op"  # a mode that transformers imports by name
+COMPILER = ("torch._dynamo", "torch._dynamo.utils", MASKS)
 BARE = (
     "diffusers.models.transformers",
     "diffusers.models.unets",
@@ -42,6 +37,51 @@ COLLECT_AFTER = (
 FLEX = "torch.nn.attention.flex_attention"  # brings sympy; no model here has this form of attention
 
 
+class _StandIn(types.ModuleType):
+    """A module that gives way to the real one as soon as an attribute is asked for that it does not have."""
+
+    def __getattr__(self, name: str) -> Any:
+        # `__path__` is asked for by the import of a submodule, which needs the real one, and by every `from ... import`.
+        submodule = sys._getframe(1).f_code.co_name == "_find_and_load_unlocked"
+        if name.startswith("__") and not (name == "__path__" and self.__name__ == COMPILER[0] and submodule):
+            raise AttributeError(name)
+        _remove_stand_ins()
+        importlib.import_module("torch._dynamo")
+        return getattr(sys.modules[self.__name__], name)
+
+
+def _disable(fn: Callable | None = None, *_: Any, **__: Any) -> Callable:
+    """Answer for `torch._dynamo.disable`: a function that nobody compiles needs no protection from compilation."""
+    return fn if fn is not None else lambda function: function
+
+
+def _getitem_mode() -> Any:
+    """Answer for a mode of `torch.vmap` that transformers imports by name, and needs for attention masks of a rare form."""
+    return importlib.import_module(MASKS).TransformGetItemToIndex()
+
+
+@contextmanager
+def without_compiler() -> Iterator[None]:
+    """Answer for torch's compiler while the block runs, unless it is loaded already."""
+    if COMPILER[0] not in sys.modules:
+        dynamo, utils, masks = (cast(Any, _StandIn(name)) for name in COMPILER)
+        dynamo.disable, dynamo.graph_break, dynamo.utils = _disable, lambda *_, **__: None, utils
+        dynamo.allow_in_graph = dynamo.assume_constant_result = _disable
+        utils.is_compile_supported = lambda device: False
+        masks.TransformGetItemToIndex = _getitem_mode
+        sys.modules.update(zip(COMPILER, (dynamo, utils, masks)))
+    try:
+        yield
+    finally:
+        _remove_stand_ins()
+
+
+def _remove_stand_ins() -> None:
+    for name in COMPILER:
+        if isinstance(sys.modules.get(name), _StandIn):
+            del sys.modules[name]
+
+
 class _Folder(types.ModuleType):
     """A package without its `__init__`: its modules can be imported; for anything else it gives way to the real one."""
 
@@ -55,7 +95,7 @@ class _Folder(types.ModuleType):
         below = Path(self.__path__[0]) / name
         if name.startswith("__") or below.is_dir() or below.with_suffix(".py").is_file():
             raise AttributeError(name)  # so that the import system looks for the module
-        _remove()
+        _remove_folders()
         return getattr(importlib.import_module(self.__name__), name)
 
 
@@ -75,7 +115,7 @@ def _open_bare() -> None:
             sys.modules[name] = _Folder(name, Path(found.submodule_search_locations[0]).joinpath(*rest))
 
 
-def _remove() -> None:
+def _remove_folders() -> None:
     for name in BARE:
         if isinstance(sys.modules.get(name), _Folder):
             del sys.modules[name]
@@ -128,6 +168,6 @@ def lean_imports() -> Iterator[None]:
             gc.freeze()
             gc.unfreeze()  # all that there is counts as old now, without being looked at
             gc.set_threshold(*thresholds)
-            _remove()
+            _remove_folders()
             if flex and sys.modules.get(FLEX) is flex:
                 del sys.modules[FLEX]
