@@ -9,7 +9,6 @@ import atexit
 import gc
 import importlib
 import importlib.util
-import os
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -34,7 +33,6 @@ OPTIONAL = ("scipy", "torchao", "torchvision")  # what diffusers and transformer
 COLLECT_AFTER = (
     200_000  # new objects; Python's 700 looks at those of the imports again and again, 5 to 12 % of a small trial
 )
-FLEX = "torch.nn.attention.flex_attention"  # brings sympy; no model here has this form of attention
 
 
 class _StandIn(types.ModuleType):
@@ -99,14 +97,6 @@ class _Folder(types.ModuleType):
         return getattr(importlib.import_module(self.__name__), name)
 
 
-class BlockMask:
-    """No mask is of this class."""
-
-
-def _refuse(*_: Any, **__: Any) -> None:
-    raise ImportError(f"{FLEX} was left out of this process (scripts/lib/engine/lean_imports.py)")
-
-
 def _open_bare() -> None:
     for name in BARE:
         root, *rest = name.split(".")
@@ -119,15 +109,6 @@ def _remove_folders() -> None:
     for name in BARE:
         if isinstance(sys.modules.get(name), _Folder):
             del sys.modules[name]
-
-
-def _without_flex() -> types.ModuleType:
-    module: Any = types.ModuleType(FLEX)
-    module.BlockMask = BlockMask
-    for name in ("AuxRequest", "create_block_mask", "flex_attention"):
-        setattr(module, name, _refuse)
-    module._DEFAULT_SPARSE_BLOCK_SIZE = 128
-    return module
 
 
 def _spec_finder() -> Callable[..., ModuleSpec | None]:
@@ -145,29 +126,20 @@ def _end_quickly() -> None:
 def lean_imports() -> Iterator[None]:
     """Import torch, and while the block runs the libraries above without what is named above.
 
-    What is loaded already stays as it is. Several processes that share a training get torch's distributed parts.
+    What is loaded already stays as it is.
     """
     thresholds = gc.get_threshold()
     gc.set_threshold(COLLECT_AFTER, *thresholds[1:])
     atexit.register(_end_quickly)
     with without_compiler():
-        import torch
+        import torch  # noqa: F401
 
         _open_bare()
-        flex = None if FLEX in sys.modules else _without_flex()
-        alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
-        distributed = patch.object(
-            torch.distributed, "is_available", (lambda: False) if alone else torch.distributed.is_available
-        )
         try:
-            if flex:
-                sys.modules[FLEX] = flex
-            with patch.object(importlib.util, "find_spec", _spec_finder()), distributed:
+            with patch.object(importlib.util, "find_spec", _spec_finder()):
                 yield
         finally:
             gc.freeze()
             gc.unfreeze()  # all that there is counts as old now, without being looked at
             gc.set_threshold(*thresholds)
             _remove_folders()
-            if flex and sys.modules.get(FLEX) is flex:
-                del sys.modules[FLEX]
