@@ -53,13 +53,13 @@ def measure(config: dict[str, Any], options: argparse.Namespace) -> Iterator[dic
         placement = place_trial(settings)
         for fraction in options.fractions or config["study"]["fractions"]:
             for steps in options.steps:
-                own = {**settings, "budget": {**settings["budget"], "kind": "steps", "steps": steps}}
+                changed = {**settings, "budget": {**settings["budget"], "kind": "steps", "steps": steps}}
                 for trial in range(options.trials):
                     setting = Setting(dataset, "real", fraction, trial, trial_seed(seed, dataset, trial))
-                    films = select_films(cohort, subsets, None, setting, own)
+                    films = select_films(cohort, subsets, None, setting, changed)
                     start = time.process_time()
                     with tempfile.TemporaryDirectory() as folder:
-                        made = run_trial(films, (0,), setting, own, placement, Path(folder))
+                        made = run_trial(films, (0,), setting, changed, placement, Path(folder))
                     rows = score_predictions(made, scoring, dataset)
                     value = next(row["value"] for row in rows if row["metric"] == metric)
                     row = (dataset, fraction, steps, trial, len(films.real), metric, value)

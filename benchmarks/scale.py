@@ -59,9 +59,9 @@ def dry_run(jobs: int, shards: int, plain: bool) -> dict[str, Any]:
             overlay.write_text(yaml.safe_dump(study))
             options = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(overlay)]
         command = [sys.executable, "-m", "snakemake", *options, "--directory", name]
-        found = watched([*command, "--dry-run", "--quiet", "rules", "--cores", "2"], name)
-    found["jobs"] = int(re.search(r"^total\s+(\d+)", found.pop("output"), re.MULTILINE)[1])
-    return {"jobs": found["jobs"], **found, "ms_per_job": 1000 * found["cpu_seconds"] / found["jobs"]}
+        used = watched([*command, "--dry-run", "--quiet", "rules", "--cores", "2"], name)
+    used["jobs"] = int(re.search(r"^total\s+(\d+)", used.pop("output"), re.MULTILINE)[1])
+    return {"jobs": used["jobs"], **used, "ms_per_job": 1000 * used["cpu_seconds"] / used["jobs"]}
 
 
 def watched(command: list[str], folder: str | Path) -> dict[str, Any]:
@@ -117,8 +117,8 @@ def score_trials(count: int) -> dict[str, Any]:
         pd.DataFrame({"image_id": ids, "split": "test"}).to_parquet(f"{name}/index.parquet")
         command = [sys.executable, "-m", "scripts.score_trials", "--predictions", pattern, "--trials", str(count)]
         command += ["--dataset", "d", "--cohort", name, "--config", config, "--seed", "1", "--out", f"{name}/all.csv"]
-        found = watched(command, name)
-    return {"trials": count, "cpu_seconds": found["cpu_seconds"], "peak_mb": found["peak_mb"]}
+        used = watched(command, name)
+    return {"trials": count, "cpu_seconds": used["cpu_seconds"], "peak_mb": used["peak_mb"]}
 
 
 def inside(step: str, size: int, folder: Path | None) -> dict[str, Any]:
@@ -163,8 +163,8 @@ def memory(size: int) -> list[dict[str, Any]]:
         return [in_a_process(step, size, folder) for step in scale_steps.STEPS]
 
 
-def show(found: dict[str, Any]) -> None:
-    print(", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in found.items()), flush=True)  # fmt: skip
+def show(used: dict[str, Any]) -> None:
+    print(", ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in used.items()), flush=True)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -189,8 +189,8 @@ def main(argv: list[str] | None = None) -> None:
             for kind in ("text", "mask"):
                 show(in_a_process(kind, size))
         else:
-            for found in memory(size):
-                show(found)
+            for used in memory(size):
+                show(used)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.downstream.settings import CHOICES, CHOICES_FOR_MASKS, NEEDED, NEEDED_FOR_MASKS, check_settings
+from scripts.lib.downstream.settings import CHOICES, NEEDED, NEEDED_FOR_MASKS, check_scoring, check_settings
 from scripts.lib.study.config import CONFIG_FILE, load_study, stage
 from scripts.lib.training.settings import Section
 
@@ -59,7 +59,7 @@ def test_the_defaults_are_whole_and_each_needed_key_is_missed(dataset: str) -> N
     for path in NEEDED + (NEEDED_FOR_MASKS if masks else ()):
         with pytest.raises(InputError, match=f"settings: trials.{path}"):
             check_settings(changed(given, path))
-    for path in CHOICES | (CHOICES_FOR_MASKS if masks else {}):
+    for path in CHOICES:
         with pytest.raises(InputError, match=f"settings: trials.{path} = 'another'; expected one of"):
             check_settings(changed(given, path, "another"))
 
@@ -67,3 +67,14 @@ def test_the_defaults_are_whole_and_each_needed_key_is_missed(dataset: str) -> N
 def test_an_untasked_section_is_refused() -> None:
     with pytest.raises(InputError, match="settings: trials.task is missing"):
         check_settings({})
+
+
+def test_scoring_needs_a_task_and_for_masks_a_policy() -> None:
+    labels, masks = {"task": "multilabel", "target": ["edema"]}, {"task": "segmentation", "target": "lungs"}
+    assert check_scoring(labels) == labels
+    with pytest.raises(InputError, match="settings: trials.task, trials.target: missing"):
+        check_scoring({})
+    with pytest.raises(InputError, match="settings: trials.empty_policy is missing"):
+        check_scoring(masks)
+    with pytest.raises(InputError, match="empty_policy = 'skip'; expected one of exclude, kaggle, zero"):
+        check_scoring({**masks, "empty_policy": "skip"})
