@@ -11,6 +11,8 @@
 #   generators/dpo/                                 tuned to what raters prefer               train_dpo
 #   {dataset}/pools/{arm}/fraction-{f}/
 #     shard-{k}/                                    synthetic images, same form as a cohort   sample_pool
+#   {dataset}/pools/{arm}/reconstructed/            real films through the autoencoder        reconstruct_films
+#   {dataset}/pools/{arm}/imported/                 images that somebody made elsewhere       import_pool
 #     sheet.png                                     a sheet of samples for the eye            draw_sheet
 #     scores-{k}.parquet                            what the proxy model says of each image   score_pool
 #     kept.{parquet,csv}  kept.png                  what it keeps of the pool                 filter_pool, draw_kept
@@ -50,6 +52,7 @@ include: "rules/cohorts.smk"
 include: "rules/conditions.smk"
 include: "rules/generators.smk"
 include: "rules/sampling.smk"
+include: "rules/pools.smk"
 include: "rules/filtering.smk"
 include: "rules/feedback.smk"
 include: "rules/trials.smk"

@@ -1,5 +1,6 @@
 # What the rules of single stages ask beside the study itself: functions alone, no rules.
 from scripts.lib.cohort.telling import tell_cohorts
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.raw_content import raw_content
 from scripts.lib.study.sources import root_of, tracked_files
 
@@ -50,14 +51,14 @@ def judged_cohorts(wildcards):
 
 
 @cache
-def trial_text(dataset):
-    return as_text(STUDY.trial_settings(dataset))
+def trial_text(dataset, arm):
+    return as_text(STUDY.cell_settings(Cell(dataset, arm, "")))
 
 
 @signed
 def trial_stage(wildcards):
-    """A params function: the settings of a dataset's trials."""
-    return trial_text(wildcards.dataset)
+    """A params function: the settings of a cell's trials."""
+    return trial_text(wildcards.dataset, wildcards.arm)
 
 
 def study_trials(wildcards):
@@ -68,3 +69,15 @@ def study_trials(wildcards):
 def figure_trials(wildcards):
     """Dataset, arms and fractions of the trials behind the bars of Figure 3 or 4."""
     return one_line(SHOWN.bars, wildcards.figure)
+
+
+@signed
+def pool_settings(wildcards):
+    """A params function: what taking in a pool made elsewhere needs to know of its dataset and arm."""
+    return to_json(one_line(STUDY.pool_settings, wildcards))
+
+
+@signed
+def decoding_settings(wildcards):
+    """A params function: where and how precisely an autoencoder computes."""
+    return as_text({key: CONFIG["sampling"][key] for key in ("device", "precision", "micro_batch")})

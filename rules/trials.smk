@@ -25,7 +25,8 @@ rule train_trials:
         config=trial_stage,
         multipliers=ask(STUDY.multipliers),
         added=optional(
-            note=ask(STUDY.exposure),
+            control=ask(STUDY.control),
+            note=ask(STUDY.note),
             pool=ask(STUDY.shards),
             kept=ask(STUDY.kept),
             external=ask(STUDY.external_cohorts),

@@ -4,7 +4,8 @@
         --pool results/rsna/pools/original/fraction-0.1/shard-0 --config trials.json --dataset rsna --arm original \\
         --fraction 0.1 --trial 0 --multipliers 2 5 10 25 --seed 1 --checkpoint-dir /tmp/trial --out trial-0.parquet
 
-The arm `real` takes no pool and runs multiplier 0. An interrupted run goes on where it was, to the same file.
+The arm `real` takes no pool and runs multiplier 0; `--control duplicate` takes none either. An interrupted run goes on where it
+was, to the same file.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from argparse import Namespace
 from pathlib import Path
 
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
+from scripts.lib.study.arms import SOURCES
+
+CONTROLLED = [name for name, source in SOURCES.items() if source.is_control]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -23,7 +27,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--pool", type=Path, nargs="*", default=[], help="shard folders of the arm's pool, in order")
     parser.add_argument("--kept", type=Path, help="what a filter kept of the pool (.parquet); left out = all of it")
     parser.add_argument("--external", nargs="*", default=[], help="NAME=FOLDER of other cohorts to test on as well")
-    add_config(parser, "the section trials, merged with the dataset's own")
+    parser.add_argument("--control", choices=CONTROLLED, default="", help="source of an arm without a generator")
+    add_config(parser, "the section trials, merged with the dataset's own and the arm's")
     parser.add_argument("--dataset", required=True, help="name of the dataset")
     parser.add_argument("--arm", required=True, help="name of the arm; real = no synthetic films")
     parser.add_argument("--fraction", type=float, required=True, help="share of the real training films")
@@ -36,11 +41,13 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.downstream.settings import check_multipliers, check_settings
+    from scripts.lib.downstream.settings import check_multipliers, check_settings, check_strong
     from scripts.lib.engine.lean_imports import lean_imports
 
     args.config = check_settings(args.config)
-    check_multipliers(args.arm, args.multipliers, bool(args.pool))
+    if args.control == "augmented":
+        check_strong(args.config)
+    check_multipliers(args.arm, args.multipliers, bool(args.pool), args.control)
     with lean_imports():
         train(args)
     shutil.rmtree(args.checkpoint_dir, ignore_errors=True)
@@ -52,6 +59,7 @@ def train(args: Namespace) -> None:
 
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.core.seeds import trial_seed
+    from scripts.lib.downstream.added import fitting_multipliers, open_store
     from scripts.lib.downstream.data import label_names, named_folders, open_pool
     from scripts.lib.downstream.predict import place_trial
     from scripts.lib.downstream.predictions import write_predictions
@@ -60,11 +68,17 @@ def train(args: Namespace) -> None:
 
     seed = trial_seed(args.seed, args.dataset, args.trial)
     setting = Setting(args.dataset, args.arm, args.fraction, args.trial, seed)
-    pool = open_pool(args.pool, args.kept, args.trial, label_names(args.config)) if args.pool else None
+    labels, pool = label_names(args.config), None
+    if args.pool:
+        pool = open_store(args.pool, labels) if args.control else open_pool(args.pool, args.kept, args.trial, labels)
     others = {name: Cohort.open(folder) for name, folder in named_folders(args.external).items()}
-    films = select_films(Cohort.open(args.cohort), pd.read_parquet(args.subsets), pool, setting, args.config, others)
+    films = select_films(
+        Cohort.open(args.cohort), pd.read_parquet(args.subsets), pool, setting, args.config, others, args.control
+    )
+    multipliers, left_out = fitting_multipliers(args.control, films.stock, len(films.real), args.multipliers)
+    note = "; ".join(filter(None, [args.note, left_out]))
     placement = place_trial(args.config)
-    made = run_trial(films, args.multipliers, setting, args.config, placement, args.checkpoint_dir, args.note)
+    made = run_trial(films, multipliers, setting, args.config, placement, args.checkpoint_dir, note)
     write_predictions(args.out, made)
 
 

@@ -249,7 +249,7 @@ def test_multipliers_that_make_no_sense(
         ({"target": ["edema"]}, "expected one name for the task"),
         (
             {"mixing": {"kind": "shuffle", "real_share": 0.5}},
-            "trials.mixing.kind = 'shuffle'; expected one of concat, balanced",
+            "trials.mixing.kind = 'shuffle'; expected one of concat, balanced, pretrain",
         ),
         ({"target": "fracture"}, "no label 'fracture'"),
     ],

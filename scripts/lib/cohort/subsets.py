@@ -115,7 +115,7 @@ def subset_rows(index: pd.DataFrame, subsets: pd.DataFrame, trial: int, fraction
 
     Raises InputError when the trial is unknown, the table is not of this cohort, or no film has a rank below fraction.
     """
-    ranks = _ranks(index, subsets, trial)
+    ranks = ranks_of(index, subsets, trial)
     rows = np.flatnonzero(ranks < fraction)
     if not len(rows):
         smallest = _readable(np.nanmin(ranks))
@@ -168,7 +168,7 @@ def smallest_fraction(
     needed = 0.0
     values = index[label].to_numpy(dtype=float, na_value=np.nan)
     for trial in trials:
-        ranks = _ranks(index, subsets, trial)
+        ranks = ranks_of(index, subsets, trial)
         for value in classes:
             of_class = ranks[(values == value) & np.isfinite(ranks)]
             if not len(of_class):
@@ -184,7 +184,7 @@ def _readable(rank: float) -> str:
     return f"{min(above, 1.0):.{digits}f}".rstrip("0").rstrip(".")
 
 
-def _ranks(index: pd.DataFrame, subsets: pd.DataFrame, trial: int) -> np.ndarray:
+def ranks_of(index: pd.DataFrame, subsets: pd.DataFrame, trial: int) -> np.ndarray:
     """Return the trial's rank of each row of `index`, (N,), NaN for films that are not for training."""
     table = subsets.loc[(subsets["trial"] == trial).to_numpy()]
     if table.empty:

@@ -12,6 +12,7 @@ class Mixture:
 
     concat    every film, real or synthetic, is equally likely (the paper adds one set to the other)
     balanced  a fixed share of each batch is real, however many synthetic films there are
+    pretrain  synthetic films alone up to the step that `turn_to_real` names, real ones alone from there on
 
     Real films come in one order that depends on the seed only, so trainings of one trial with and without synthetic
     films, or with more of them, see the real ones in the same order. Each stream passes once over its films before
@@ -22,6 +23,8 @@ class Mixture:
         self.counts = {"real": real, "synthetic": synthetic, "slot": real + synthetic}
         self.batch_size = batch_size
         self.balanced = kind == "balanced" and synthetic > 0
+        self.pretrains = kind == "pretrain" and synthetic > 0
+        self.turn = 0
         self.real_slots = min(max(round(real_share * batch_size), 1), batch_size - 1) if self.balanced else 0
         self.seed = seed
         self._orders: dict[str, tuple[int, np.ndarray]] = {}
@@ -31,8 +34,17 @@ class Mixture:
         """Steps after which as many films were drawn as there are."""
         return -(-self.counts["slot"] // self.batch_size)
 
+    def turn_to_real(self, step: int) -> None:
+        """Show real films alone from this step on, where the mixture pretrains; without synthetic films nothing changes."""
+        self.turn = step if self.pretrains else 0
+
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the places of the real films and of the synthetic films in batch `step`, `batch_size` in all."""
+        if self.pretrains:
+            size, nothing = self.batch_size, np.empty(0, dtype=np.int64)
+            if step < self.turn:
+                return nothing, self._stream("synthetic", step * size, size)
+            return self._stream("real", (step - self.turn) * size, size), nothing
         if self.balanced:
             synthetic_slots = self.batch_size - self.real_slots
             return (

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.study.arms import SOURCES
 from scripts.lib.training.learning_rate import SCHEDULES
 from scripts.lib.training.settings import Section
 
@@ -21,6 +22,8 @@ NEEDED = (
     ),
     *(f"model.{name}" for name in ("encoder", "channels", "weights", "frozen", "fold")),
 )
+PRETRAIN = "pretrain"  # the mixing that learns from synthetic films first
+AUGMENT = ("shift", "scale", "rotation", "brightness", "contrast", "gamma", "noise", "hflip")
 NEEDED_FOR_MASKS = ("model.decoder_channels", "loss.bce", "loss.dice")
 EMPTY_POLICIES = ("exclude", "kaggle", "zero")
 CHOICES = {
@@ -28,7 +31,7 @@ CHOICES = {
     "precision": ("auto", "fp32", "bf16"),
     "schedule": SCHEDULES,
     "budget.kind": ("steps", "epochs"),
-    "mixing.kind": ("concat", "balanced"),
+    "mixing.kind": ("concat", "balanced", PRETRAIN),
     "optimizer.name": ("adamw", "adam", "sgd"),
 }
 
@@ -40,6 +43,9 @@ def check_settings(config: Mapping[str, Any]) -> Section:
     settings.need(*NEEDED, *(NEEDED_FOR_MASKS if masks else ()))
     for path, allowed in CHOICES.items():
         settings.one_of(path, *allowed)
+    if settings["mixing"]["kind"] == PRETRAIN:
+        settings.need("mixing.share")
+        settings.one_of("mixing.schedule", "restarted", "one")
     if settings["task"] != "multilabel" and not isinstance(settings["target"], str):
         raise InputError(
             f"settings: trials.target = {settings['target']!r}; expected one name for the task {settings['task']}"
@@ -68,11 +74,27 @@ def steps_of(budget: Mapping[str, Any], fraction: float) -> int:
     return steps[next((name for name in listed if float(name) >= fraction - 1e-12), listed[-1])]
 
 
-def check_multipliers(arm: str, multipliers: Sequence[int], has_pool: bool) -> None:
-    """Raise InputError unless the arm `real` runs multiplier 0 without a pool and any other arm runs others with one."""
+def check_strong(config: Mapping[str, Any]) -> None:
+    """Raise InputError unless `strong_augment` is there and nowhere weaker than the trial's own changes."""
+    strong, own = config.get("strong_augment") or {}, config["augment"]
+    for key in AUGMENT:
+        if key not in strong or strong[key] < own[key]:
+            raise InputError(
+                f"trials: strong_augment.{key} = {strong.get(key)}, expected at least augment.{key} = {own[key]:g}: films of the "
+                f"source `augmented` are changed more than any film is"
+            )
+
+
+def check_multipliers(arm: str, multipliers: Sequence[int], has_pool: bool, control: str = "") -> None:
+    """Raise InputError unless an arm has the multipliers and the pool that it needs.
+
+    `real` runs multiplier 0 without a pool; a control of the cohort's own films runs others without one, any other arm with one.
+    """
     if min(multipliers) < 0 or len(set(multipliers)) < len(multipliers):
         raise InputError(f"multipliers {list(multipliers)}: expected different whole numbers from 0")
-    if arm == "real" and (list(multipliers) != [0] or has_pool):
+    if arm == "real" and (list(multipliers) != [0] or has_pool or control):
         raise InputError(f"arm real: multipliers {list(multipliers)}, expected 0 alone and no pool")
-    if arm != "real" and (0 in multipliers or not has_pool):
-        raise InputError(f"arm {arm}: multipliers {list(multipliers)}, expected numbers above 0 and a pool (--pool)")
+    needs_pool = not control or bool(SOURCES[control].rule)
+    if arm != "real" and (0 in multipliers or has_pool != needs_pool):
+        pool = "a pool (--pool)" if needs_pool else f"no pool, as its source is {control}"
+        raise InputError(f"arm {arm}: multipliers {list(multipliers)}, expected numbers above 0 and {pool}")

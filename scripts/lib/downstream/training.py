@@ -46,12 +46,13 @@ class Material:
     def read(self, mixture: Mixture, step: int) -> Batch:
         """Return images uint8 (B, H, W) and targets of batch `step`, the real films first."""
         real, made = mixture.batch(step)
-        images, targets = self.real.images(real), self.real.targets(real)
         if self.synthetic is None or not len(made):
-            return images, targets
+            return self.real.images(real), self.real.targets(real)
+        if not len(real):
+            return self.synthetic.images(made), self.synthetic.targets(made)
         return (
-            np.concatenate([images, self.synthetic.images(made)]),
-            np.concatenate([targets, self.synthetic.targets(made)]),
+            np.concatenate([self.real.images(real), self.synthetic.images(made)]),
+            np.concatenate([self.real.targets(real), self.synthetic.targets(made)]),
         )
 
 
@@ -87,6 +88,9 @@ class Training:
     budget.kind `steps`: so many steps, the same for every mixture; the last weights count. `epochs`: up to so many
     passes over the mixture, until the validation loss has not fallen for `patience` of them; the best weights count. Without
     films to stop early by it is `steps` as well.
+    mixing.kind `pretrain`: the first `share` of these steps see synthetic films alone, the others real ones alone. Where its
+    schedule is `restarted` the second part begins like a training of its own (warm-up, learning rate, no memory of gradients),
+    as when published weights are fine-tuned; `one` spans both. Epochs of the first part neither end it nor are the best.
     Everything random is a function of the seed and the step, so a resumed training ends with the same weights.
     """
 
@@ -100,6 +104,8 @@ class Training:
         budget = settings["budget"]
         self.by_epochs = budget["kind"] == "epochs" and material.validation is not None
         self.total = budget["epochs"] * self.mixture.steps_per_epoch if self.by_epochs else budget["steps"]
+        self.mixture.turn_to_real(min(round(settings["mixing"].get("share", 0) * self.total), self.total - 1))
+        self.restarts = self.mixture.pretrains and settings["mixing"]["schedule"] == "restarted"
 
     def run(self, checkpoints: Checkpoints, stage: str, asked: threading.Event | None = None) -> int:
         """Train to the end of the budget and return the steps done; goes on from the checkpoint of this stage.
@@ -118,7 +124,8 @@ class Training:
             if self.by_epochs and self.progress.stale_epochs >= self.settings["budget"]["patience"]:
                 break
             self._step(images, targets)
-            if self.by_epochs and self.progress.step % self.mixture.steps_per_epoch == 0:
+            past_turn = self.progress.step - self.mixture.turn
+            if self.by_epochs and past_turn > 0 and past_turn % self.mixture.steps_per_epoch == 0:
                 self._end_epoch()
             if checkpoints.due():
                 self._store(checkpoints, stage)
@@ -133,8 +140,11 @@ class Training:
     def _step(self, images: np.ndarray, targets: np.ndarray) -> None:
         step = self.progress.step
         peak = self.settings["optimizer"]["learning_rate"]
+        done, length = self._part(step)
+        if self.restarts and done == 0 and step:
+            self.optimizer.state.clear()
         for group in self.optimizer.param_groups:
-            group["lr"] = rate_at(step, self.total, peak, self.settings)
+            group["lr"] = rate_at(done, length, peak, self.settings)
         x, y = to_images(images, self.placement), to_targets(targets, self.placement)
         masks = y if self.settings["task"] == "segmentation" else None
         x, moved = augment(x, masks, self.settings["augment"], derive_seed(self.seed, "augment", step))
@@ -144,6 +154,13 @@ class Training:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.progress.step += 1
+
+    def _part(self, step: int) -> tuple[int, int]:
+        """Return the place of a step in its part of the training, and the part's length: the whole, unless it restarts."""
+        if not self.restarts:
+            return step, self.total
+        turn = self.mixture.turn
+        return (step, turn) if step < turn else (step - turn, self.total - turn)
 
     def _end_epoch(self) -> None:
         loss = mean_loss(self.model, self.material.validation, self.settings, self.placement)

@@ -19,6 +19,7 @@ from scripts.lib.conditions.order import trial_rows
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import derive_seed
 from scripts.lib.core.stop_requests import TERMINATED, stop_requests
+from scripts.lib.downstream.added import Stock, control_films, make_stock
 from scripts.lib.downstream.data import Films, films_of
 from scripts.lib.downstream.models import Network, build_model
 from scripts.lib.downstream.predict import predicted
@@ -41,6 +42,8 @@ class TrialFilms:
     validation  the share of its patients that was set aside, perhaps none: early stopping and thresholds see these alone
     test        the cohort's test split; pool: the arm's synthetic images
     external    the test split of other cohorts, by name
+    stock       of a control, an arm that adds other images than a generator's: what it adds from (added.py); None otherwise
+    control     its source, "" for any other arm
     """
 
     real: Films
@@ -49,6 +52,8 @@ class TrialFilms:
     test: Films
     pool: Cohort | None
     external: dict[str, Films] = field(default_factory=dict)
+    stock: Stock | None = None
+    control: str = ""
 
 
 def select_films(
@@ -58,6 +63,7 @@ def select_films(
     setting: Setting,
     settings: Mapping[str, Any],
     others: Mapping[str, Cohort] | None = None,
+    control: str = "",
 ) -> TrialFilms:
     """Return the films of a trial; at 1 % of a small dataset too few patients are there to set any aside."""
     task, target = settings["task"], settings["target"]
@@ -73,7 +79,8 @@ def select_films(
     )
     aside = (settings["validation_share"], settings["validation_patients"])
     kept, held = set_aside(cohort.index, real.rows, *aside, setting.seed)
-    return TrialFilms(real, real.take(kept), real.take(held), test, pool, external)
+    stock = make_stock(control, cohort, subsets, real.take(kept), pool, setting, settings)
+    return TrialFilms(real, real.take(kept), real.take(held), test, pool, external, stock, control)
 
 
 def _test_split(cohort: Cohort, settings: Mapping[str, Any]) -> Films:
@@ -159,7 +166,9 @@ def tested_films(films: TrialFilms, setting: Setting) -> list[tuple[str, str, Fi
 
 
 def synthetic_films(films: TrialFilms, multiplier: int, setting: Setting, settings: Mapping[str, Any]) -> Films | None:
-    """Return the first multiplier * n_real pool images of this trial, None for multiplier 0."""
+    """Return the first multiplier * n_real images that this trial adds, of its pool or control; None for multiplier 0."""
+    if multiplier and films.stock is not None:
+        return control_films(films.control, films.stock, multiplier * len(films.real))
     if multiplier == 0 or films.pool is None:
         return None
     rows = trial_rows(films.pool.index, setting.trial, multiplier * len(films.real))

@@ -13,6 +13,7 @@ from scripts.lib.engine.locks import clear_stale_locks
 from scripts.lib.engine.nameless_user import name_user
 from scripts.lib.engine.start import check_place, check_profile
 from scripts.lib.study.config import load_study
+from scripts.lib.study.confounder import confounders
 from scripts.lib.study.exposure import exposures
 from scripts.lib.study.sources import check_sources
 
@@ -57,7 +58,8 @@ def enter_folder(workflow: Workflow) -> Run | None:
 
 
 def read_config(workflow: Workflow) -> dict[str, Any]:
-    """Return the configuration with its placeholders filled; what arms have learned elsewhere is said on the screen.
+    """Return the configuration with its placeholders filled; what arms have learned elsewhere, and what else may explain
+    a gain, is said on the screen.
 
     The files are read anew: Snakemake's reader takes YAML 1.1 and more. Raises InputError, one line.
     """
@@ -69,6 +71,6 @@ def read_config(workflow: Workflow) -> dict[str, Any]:
     if workflow.is_main_process:
         limit = getattr(workflow.global_resources.get("gpu"), "value", None)
         check_gpu_limit(config["compute"]["gpus"], limit)
-        for line in exposures(config):
+        for line in [*exposures(config), *confounders(config)]:
             print(f"Note: {line}", file=sys.stderr)
     return config

@@ -19,7 +19,7 @@ from typing import Any
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import tables
 from scripts.lib.study.config import merge, stage
-from scripts.lib.study.sources import PHANTOM
+from scripts.lib.study.sources import PHANTOM, made_here
 
 ROOT = Path(__file__).resolve().parents[3]
 NO_DATA = "data"
@@ -104,6 +104,12 @@ def write_stand_ins(config: Mapping[str, Any], folder: Path, run: Path) -> dict[
         if weights not in (None, "imagenet", "mgca"):
             stand_in = _touch(folder / "weights" / name / Path(weights).name)
             overlay["datasets"].setdefault(name, {})["trials"] = {"model": {"weights": str(stand_in)}}
+    for name, arm in config["arms"].items():
+        if arm.get("path") and not made_here(arm["path"]):
+            stand_in = folder / "pools" / name
+            for table in tables("folder", stand_in, arm.get("reader")):
+                _touch(table)
+            overlay.setdefault("arms", {})[name] = {"path": str(stand_in)}
     if config["mgca"]["text"]["path"]:
         (folder / "bert").mkdir(parents=True)
         overlay["mgca"] = {"text": {"path": str(folder / "bert")}}

@@ -20,6 +20,9 @@ def operations_of(rule: str, unit: str, shape: Mapping[str, Any]) -> float | Non
     """Return the operations of one unit of a stage, None where they are not counted. Two a multiply-add, as torch counts."""
     if rule == "sample_pool":
         return _image(unit.split()[0], shape)
+    if rule == "reconstruct_films":
+        key, side = _generator(shape), shape["resolution"]
+        return film_encoding(key, side) + autoencoding(key, side)
     if rule in TRAININGS:
         return _tuning(rule, unit, shape)
     if rule == "train_base":

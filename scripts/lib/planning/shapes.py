@@ -90,6 +90,9 @@ def shape_of(config: Mapping[str, Any], rule: str, dataset: str | None, gpu: boo
         wanted = {key: own[key] for key in ("solver", "steps", "micro_batch", "precision")}
         hints = {"hint_channels": config["controlnet"]["hint_channels"]}
         return {**pixels, **base_shape(config), **hints, **wanted, "guided": own["guidance"] > 1}
+    if rule == "reconstruct_films":
+        wanted = {key: config["sampling"][key] for key in ("micro_batch", "precision")}
+        return {**pixels, **base_shape(config), "hint_channels": config["controlnet"]["hint_channels"], **wanted}
     if rule == "train_base":
         parts = {part: _cost(config["base"][part]) for part in ("vae", "text", "unet")}
         return {**pixels, **parts, "precision": config["base"]["precision"]}

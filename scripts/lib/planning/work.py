@@ -129,6 +129,18 @@ def computed_images(rows: Mapping[str, int], batch: int, micro: int) -> dict[str
     }
 
 
+def _reconstruction(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
+    """Count the films that any trial learns from at the largest fraction at which the arm runs."""
+    size, study = sizes[job.wildcards["dataset"]], Study(config)
+    train = size.splits.get("train")
+    if train is None:
+        return Work(unknown=True)
+    share = float(study.largest_fraction(Cell(job.wildcards["dataset"], job.wildcards["arm"], "")))
+    draws = study.trials if config["subsets"]["per_trial"] else 1
+    films = round(train * (1 - (1 - share) ** draws))  # trials that draw for themselves share some of their films
+    return Work({"film": films}, films, bytes=films * (_pixels(config) * (1 + size.masked) + ROW_BYTES))
+
+
 def _scoring(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Size]) -> Work:
     if job.rule == "validate_proxy":
         held = config["proxy"]["validation"]
@@ -237,6 +249,7 @@ COUNTERS: dict[str, Any] = {
     "prepare_cohort": _cohort,
     "build_conditions": _conditions,
     "sample_pool": _sampling,
+    "reconstruct_films": _reconstruction,
     "score_pool": _scoring,
     "train_base": _base,
     "train_controlnet": _tuning("controlnet", _masked_films),

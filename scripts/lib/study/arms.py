@@ -18,6 +18,8 @@ FOUNDATION = "foundation"  # films and reports of study.foundation, through the 
 RATERS = "raters"  # images made from masks and reports of feedback.splits, as raters scored them
 VALIDATION = "validation"  # labels of proxy.validation
 KEPT = "kept"  # what a filter kept of the pool of finetune.source
+OTHERS = "others"  # real training films outside of the subset
+ELSEWHERE = "elsewhere"  # films that the study does not know
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,53 @@ class Filter:
 
 @dataclass(frozen=True)
 class Source:
-    """Where an arm's images come from. `adds`: its trials train on images beside the real films, at multipliers above 0."""
+    """Where an arm's images come from.
+
+    adds       its trials train on images beside the real films, at multipliers above 0
+    rule       writes the store that its trials read; "" where they read films of their own cohort alone
+    folder     that store below results/{dataset}/pools/{arm}/; {fraction} where every fraction has its own
+    repeats    its images stand for the trial's own training films, again and again, as many as the cell wants
+    others     it needs that many training films outside of the subset, so that a large multiplier may find too few
+    says       what a line calls its images
+    taught_by  what it learned from, beside the films of the subset
+    """
 
     name: str
-    adds: bool
+    adds: bool = True
+    rule: str = ""
+    folder: str = ""
+    repeats: bool = False
+    others: bool = False
+    says: str = "images"
+    taught_by: tuple[str, ...] = ()
 
-    def multipliers(self, wanted: list[int]) -> list[int]:
-        """Return those of a fraction's multipliers that an arm with this source runs."""
-        return [value for value in wanted if (value > 0) == self.adds]
+    @property
+    def is_control(self) -> bool:
+        """Whether its trials show the method something other than images of a generator of the study."""
+        return self.adds and self.name != "generator"
+
+    def multipliers(self, wanted: list[int], fraction: float) -> list[int]:
+        """Return those of a fraction's multipliers that an arm with this source runs.
+
+        Other films: m times the fraction may be at most what the fraction leaves. How many films that are is known to the
+        trial alone, which leaves out what its own cohort lacks (downstream/added.py).
+        """
+        most = self._most(fraction)
+        return [value for value in wanted if (value > 0) == self.adds and value <= most]
+
+    def left_out(self, wanted: list[int], fraction: float) -> str:
+        """Return a note on the multipliers of a fraction that this source cannot run, "" where there are none."""
+        most = self._most(fraction)
+        lacking = [value for value in wanted if value > most] if self.adds else []
+        if not lacking:
+            return ""
+        return (
+            f"left out: {', '.join(f'{value}x' for value in lacking)} need more {self.says} than {fraction * 100:g} % leaves; "
+            f"the largest multiplier that works is {int(most)}"
+        )
+
+    def _most(self, fraction: float) -> float:
+        return (1 - fraction) / fraction + 1e-9 if self.others else float("inf")
 
 
 GENERATORS = {
@@ -73,13 +114,31 @@ GENERATORS = {
     )
 }
 FILTERS = {one.name: one for one in (Filter("proxy", "proxy", "filter_pool", (VALIDATION,)),)}
-NOTHING, POOL = Source("nothing", adds=False), Source("pool", adds=True)
+NOTHING = Source("nothing", adds=False)
+SOURCES = {
+    one.name: one
+    for one in (
+        Source("generator", rule="sample_pool", folder="fraction-{fraction}"),
+        Source("duplicate", repeats=True),
+        Source("augmented", repeats=True),
+        Source(
+            "reconstructed", rule="reconstruct_films", folder="reconstructed", repeats=True, taught_by=(FOUNDATION,)
+        ),
+        Source("extra-real", others=True, says="other real training films", taught_by=(OTHERS,)),
+        Source("pool", rule="import_pool", folder="imported", taught_by=(ELSEWHERE,)),
+    )
+}
+# Keys of an arm that one source alone has.
+OF_SOURCE = {"path": "pool", "reader": "pool", "allow_one_class": "pool"}
 REAL = "real"  # the arm that is always there
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One arm of a study: what it adds, and in which cells it runs ({datasets, fractions}; left out = all)."""
+    """One arm of a study: what it adds, and in which cells it runs ({datasets, fractions}; left out = all).
+
+    `mixing` holds the keys of trials.mixing that are its own; `path` is where somebody has put the images of the source pool.
+    """
 
     name: str
     source: Source
@@ -87,11 +146,13 @@ class Arm:
     filter: Filter | None = None
     candidates: int = 1
     cells: Mapping[str, Any] = field(default_factory=dict)
+    mixing: Mapping[str, Any] = field(default_factory=dict)
+    path: str = ""
 
     @property
     def taught_by(self) -> set[str]:
-        """What has taught its generator or decides for its filter."""
-        return {one for part in (self.generator, self.filter) if part for one in part.taught_by}
+        """What has taught its source or generator, or decides for its filter."""
+        return {one for part in (self.source, self.generator, self.filter) if part for one in part.taught_by}
 
     def covers(self, dataset: str, fraction: str | float) -> bool:
         """Whether its own key `cells` has this dataset and fraction."""
@@ -106,9 +167,40 @@ def arm_of(config: Mapping[str, Any], name: str) -> Arm:
     if name not in config["arms"]:
         raise InputError(f"config: arms.{name} is missing; known arms: {', '.join(config['arms'])}")
     given = config["arms"][name]
+    source = SOURCES[given.get("source", "generator")]
+    generator = GENERATORS[given["generator"]] if source.name == "generator" else None
     chosen = FILTERS[given["filter"]] if given.get("filter") else None
     candidates = given.get("candidates", 1) if chosen else 1
-    return Arm(name, POOL, GENERATORS[given["generator"]], chosen, candidates, given.get("cells", {}))
+    own = (given.get("cells", {}), given.get("mixing", {}), given.get("path", ""))
+    return Arm(name, source, generator, chosen, candidates, *own)
+
+
+def arm_faults(config: Mapping[str, Any]) -> list[str]:
+    """Return one fault for each arm whose keys do not go with its source."""
+    faults = []
+    for name, given in config["arms"].items():
+        source = given.get("source", "generator")
+        if source == "generator" and "generator" not in given:
+            faults.append(f"config: arms.{name}: generator is missing; expected one of {', '.join(GENERATORS)}")
+        if source == "pool" and "path" not in given:
+            faults.append(f"config: arms.{name}: path is missing; expected the folder or table of the images")
+        if source != "generator":
+            faults += [
+                f"config: arms.{name}.{key}: goes with source: generator alone, not with {source}; take it out"
+                for key in ("generator", "filter", "candidates")
+                if key in given
+            ]
+        for key, wanted in OF_SOURCE.items():
+            if key in given and source != wanted:
+                faults.append(
+                    f"config: arms.{name}.{key}: goes with source: {wanted} alone, not with {source}; take it out"
+                )
+    return faults
+
+
+def arms_of(config: Mapping[str, Any], rule: str) -> list[str]:
+    """Return the arms whose store a rule writes."""
+    return [name for name in config["arms"] if arm_of(config, name).source.rule == rule]
 
 
 def trained_sections() -> dict[str, str]:

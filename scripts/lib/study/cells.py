@@ -14,9 +14,13 @@ from typing import Any, Protocol
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import REAL, Arm, arm_of
 from scripts.lib.study.config import stage
+from scripts.lib.study.confounder import confounder
 from scripts.lib.study.exposure import exposure
+from scripts.lib.study.sources import pool_tables
 
 COHORT_FILES = ("images.npy", "masks.npy", "index.parquet", "cohort.json")  # of a cohort, and of each shard of a pool
+# How a dataset's films are prepared; images made elsewhere are prepared alike.
+PREPARED = ("fit", "percentiles", "cover", "max_pixels", "quarantine_limit", "noted_limit")
 MGCA = "results/mgca"
 PROXY = "results/proxy/model"
 BASE = "results/generators/base"
@@ -34,6 +38,16 @@ class AnyCell(Protocol):
 
     @property
     def fraction(self) -> str: ...
+
+
+class AnyOfDataset(Protocol):
+    """What names an arm in a dataset, at all fractions."""
+
+    @property
+    def dataset(self) -> str: ...
+
+    @property
+    def arm(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -86,7 +100,8 @@ class Study:
 
     def multipliers(self, cell: AnyCell) -> list[int]:
         """Return the multipliers that a cell's trials run: 0 belongs to the arm `real`, the others to the synthetic arms."""
-        return self.arm(cell.arm).source.multipliers(self.config["study"]["multipliers"].get(cell.fraction, []))
+        wanted = self.config["study"]["multipliers"].get(cell.fraction, [])
+        return self.arm(cell.arm).source.multipliers(wanted, float(cell.fraction))
 
     def runs(self, cell: AnyCell) -> bool:
         """Whether the study runs a cell: the arm's key `cells` has it, and the fraction has multipliers for it."""
@@ -114,12 +129,33 @@ class Study:
 
     def pool(self, cell: AnyCell) -> str:
         """Return the folder of a cell's pool."""
-        return f"results/{cell.dataset}/pools/{cell.arm}/fraction-{cell.fraction}"
+        return f"results/{cell.dataset}/pools/{self._pool_arm(cell.arm)}/fraction-{cell.fraction}"
+
+    def _pool_arm(self, name: str) -> str:
+        """Return the arm whose pool an arm reads: of those with the same generator, filter and candidates the first.
+
+        Arms share their conditions and noise, so one that only mixes the images in another way has the same images.
+        """
+        own = self.arm(name)
+        alike = (
+            other
+            for other, arm in self._arms.items()
+            if own.generator
+            and (arm.generator, arm.filter, arm.candidates) == (own.generator, own.filter, own.candidates)
+        )
+        return next(alike, name)
+
+    def has_pool(self, cell: AnyCell) -> bool:
+        """Whether a cell's trials read a store of images beside their cohort: `real` and controls of its own films do not."""
+        return bool(self.arm(cell.arm).source.rule)
 
     def shards(self, cell: AnyCell) -> list[str]:
-        """Return the folders of its shards in order; none for the arm `real`."""
-        if not self.arm(cell.arm).source.adds:
+        """Return the folders of its shards in order; none where there is no pool."""
+        source = self.arm(cell.arm).source
+        if not source.rule:
             return []
+        if not self.arm(cell.arm).generator:
+            return [f"results/{cell.dataset}/pools/{cell.arm}/{source.folder}"]
         return [f"{self.pool(cell)}/shard-{shard}" for shard in range(self.shard_count(cell))]
 
     def shard_files(self, cell: AnyCell) -> list[str]:
@@ -139,9 +175,34 @@ class Study:
         chosen = self.arm(cell.arm).filter
         return [f"{self.pool(cell)}/{chosen.file}"] if chosen else []
 
+    def largest_fraction(self, cell: AnyOfDataset) -> str:
+        """Return the largest fraction at which an arm runs in a dataset: its store holds the films of all of them."""
+        fractions = [f for f in self.fractions if self.runs(Cell(cell.dataset, cell.arm, f))]
+        return max(fractions or self.fractions, key=float)
+
+    def pool_path(self, cell: AnyOfDataset) -> str:
+        """Return where somebody has put the images of an arm whose source is a pool from elsewhere."""
+        arm = self.arm(cell.arm)
+        if not arm.path:
+            raise InputError(
+                f"arm {cell.arm} has no path (source: {arm.source.name}), so there are no images to take in"
+            )
+        return arm.path
+
+    def pool_tables(self, cell: AnyOfDataset) -> list[str]:
+        """Return the files whose change takes these images in anew."""
+        return [str(path) for path in pool_tables(self.pool_path(cell), self.config["arms"][cell.arm].get("reader"))]
+
+    def pool_settings(self, cell: AnyOfDataset) -> dict[str, Any]:
+        """Return what taking them in needs to know of the dataset that they serve, and the arm's own keys."""
+        section, given = self.config["datasets"][cell.dataset], self.config["arms"][cell.arm]
+        shared = {key: section[key] for key in ("task", "target", "labels", *PREPARED) if key in section}
+        return shared | {key: given[key] for key in ("reader", "allow_one_class") if key in given}
+
     def sheets(self) -> list[str]:
         """Return the sheets of every pool that the study's trials read."""
-        return [f"{self.pool(cell)}/sheet.png" for cell in self.cells(self.datasets, self.arms, self.fractions)]
+        cells = self.cells(self.datasets, self.arms, self.fractions)
+        return list(dict.fromkeys(f"{self.pool(cell)}/sheet.png" for cell in cells if self.has_pool(cell)))
 
     # Trials
 
@@ -189,6 +250,13 @@ class Study:
         """Return the tables of the datasets whose models are tested on other cohorts."""
         return [f"results/{name}/external.csv" for name in self.datasets if self.external(name)]
 
+    def cell_settings(self, cell: AnyCell) -> dict[str, Any]:
+        """Return the settings of a cell's trials: those of its dataset, with what the arm mixes in a way of its own."""
+        settings = self.trial_settings(cell.dataset)
+        if self.arm(cell.arm).source.name != "augmented":
+            settings.pop("strong_augment", None)
+        return {**settings, "mixing": {**settings["mixing"], **self.arm(cell.arm).mixing}}
+
     def trial_sources(self, cell: AnyCell) -> list[str]:
         """Return what a trial reads beside its cohort: the pool, other cohorts to test on, what a filter kept, and weights that are files."""
         weights = self.trial_settings(cell.dataset)["model"]["weights"]
@@ -196,9 +264,21 @@ class Study:
         indices += [f"results/{name}/cohort/index.parquet" for name in self.external(cell.dataset)]
         return [*indices, *self.kept(cell), *([] if weights in (None, "imagenet") else [weights])]
 
+    def control(self, cell: AnyCell) -> str:
+        """Return the name of an arm's source, "" where its images come from a generator or it adds none."""
+        source = self.arm(cell.arm).source
+        return source.name if source.is_control else ""
+
     def exposure(self, cell: AnyCell) -> str:
         """Return what the arm has learned from training films outside of the fraction, "" where nothing."""
         return exposure(self.config, cell.arm, cell.dataset, float(cell.fraction))
+
+    def note(self, cell: AnyCell) -> str:
+        """Return what the rows of a cell say of its arm: what it has learned elsewhere, and what else may explain its gain."""
+        wanted = self.config["study"]["multipliers"].get(cell.fraction, [])
+        left_out = self.arm(cell.arm).source.left_out(wanted, float(cell.fraction))
+        told = (self.exposure(cell), confounder(self.config, cell.arm, cell.dataset), left_out)
+        return "; ".join(filter(None, told))
 
     def family(self, known: Sequence[str]) -> str:
         """Return the family of tests that share a correction; one wider than `known` is narrowed to the widest of them."""
@@ -215,7 +295,8 @@ class Study:
         """Return the folder of the generator that makes a cell's pool."""
         generator = self.arm(cell.arm).generator
         if generator is None:
-            raise InputError(f"arm {cell.arm} adds no images to the real films; it has no pool")
+            source = self.arm(cell.arm).source.name
+            raise InputError(f"arm {cell.arm} has no generator (source: {source}), so there is no pool of it to sample")
         return generator.folder
 
     def proxy(self) -> str:

@@ -12,16 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from scripts.lib.study.arms import FOUNDATION, KEPT, RATERS, REAL, VALIDATION, Arm, arm_of
+from scripts.lib.study.arms import ELSEWHERE, FOUNDATION, KEPT, OTHERS, RATERS, REAL, VALIDATION, Arm, arm_of
 
 NOT_LIMITED = "not limited to"  # with this the note of an arm begins, by which figures find it
 
 
 def exposure(config: Mapping[str, Any], arm: str, dataset: str, fraction: float) -> str:
     """Return what an arm has learned from training films of `dataset` outside of `fraction`, "" where nothing."""
-    if arm == REAL or fraction >= 1 or arm not in config["arms"]:
+    if arm == REAL or arm not in config["arms"]:
         return ""
-    found = list(dict.fromkeys(_reasons(config, arm_of(config, arm), dataset, fraction)))
+    own = arm_of(config, arm)
+    if fraction >= 1 and ELSEWHERE not in own.taught_by:  # who made a pool elsewhere may have seen test films, too
+        return ""
+    found = list(dict.fromkeys(_reasons(config, own, dataset, fraction)))
     if not found:
         return ""
     return f"{NOT_LIMITED} {fraction * 100:g} % of the training films: {', '.join(found)}"
@@ -74,6 +77,14 @@ def _of_kept(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float)
         yield f"its generator was tuned on images made from masks of its trials at {source['fraction'] * 100:g} %"
 
 
+def _of_others(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float) -> Iterator[str]:
+    yield "it adds other real training films, the ceiling of what images could be worth"
+
+
+def _of_elsewhere(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float) -> Iterator[str]:
+    yield "its images were made elsewhere, from films that are not known here, perhaps test films among them"
+
+
 Reasons = Callable[[Mapping[str, Any], Arm, str, float], Iterator[str]]
 # What follows from each teacher of the registry, in the order in which a note says it.
 REASONS: dict[str, Reasons] = {
@@ -81,6 +92,8 @@ REASONS: dict[str, Reasons] = {
     RATERS: _of_raters,
     VALIDATION: _of_validation,
     KEPT: _of_kept,
+    OTHERS: _of_others,
+    ELSEWHERE: _of_elsewhere,
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import FOLDER_COLUMNS, reader_settings
-from scripts.lib.study.arms import KEPT, RATERS, REAL, arm_of
+from scripts.lib.study.arms import KEPT, RATERS, REAL, arm_faults, arm_of
 from scripts.lib.study.schema import unknown_key
 
 # Folders of results/ that a dataset of the same name would write into, and the arm that is always there.
@@ -28,7 +28,7 @@ FRACTION = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 def sense_faults(config: Mapping[str, Any]) -> list[str]:
     """Return faults that a schema cannot see: names that do not exist, lists out of order, arms without a generator."""
-    faults = [*_unknown_names(config), *_fraction_faults(config)]
+    faults = [*_unknown_names(config), *_fraction_faults(config), *arm_faults(config)]
     for name, section in config["datasets"].items():
         faults += _dataset_faults(f"datasets.{name}", name, section)
     for arm in config["arms"]:

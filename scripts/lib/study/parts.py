@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.study.arms import arm_of
 from scripts.lib.study.exposure import learned_split, validation_faults
 
 PARTS = ("figure2", "figure3", "figure4", "finetune", "proxy", "feedback", "simulation")
@@ -34,10 +35,16 @@ def part_faults(config: Mapping[str, Any], part: str) -> Iterator[str]:
     if part in ("figure3", "figure4"):
         yield from _cell_faults(config, f"figures.{part}", config["figures"][part])
         yield from _label_faults(config, part)
+        if part == "figure3":
+            arms = config["figures"][part]["arms"]
+            yield from _pool_faults(
+                config, "figures.figure3.arms", next((a for a in arms if arm_of(config, a).filter), arms[0])
+            )
     elif part == "figure2":
         yield from _figure2_faults(config)
     elif part == "finetune":
         yield from _cell_faults(config, "finetune.source", config["finetune"]["source"])
+        yield from _pool_faults(config, "finetune.source.arm", config["finetune"]["source"]["arm"])
     elif part == "proxy":
         key = "proxy.validation.dataset"
         yield from _outside(config, key, config["proxy"]["validation"]["dataset"])
@@ -48,6 +55,13 @@ def part_faults(config: Mapping[str, Any], part: str) -> Iterator[str]:
         judge = config["feedback"]["simulation"]["judge"]
         for name in ("findings", "masks"):
             yield from _outside(config, f"feedback.simulation.judge.{name}.dataset", judge[name]["dataset"])
+
+
+def _pool_faults(config: Mapping[str, Any], where: str, arm: str) -> Iterator[str]:
+    """Yield a fault where the images of an arm are to be scored and no generator makes any."""
+    if arm_of(config, arm).generator is None:
+        made = ", ".join(name for name in config["arms"] if arm_of(config, name).generator) or "none"
+        yield f"config: {where} = {arm}: no generator makes its images; write one of {made}"
 
 
 def study_datasets(config: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.arms import FILTERS, GENERATORS
+from scripts.lib.study.arms import FILTERS, GENERATORS, SOURCES
 from scripts.lib.study.files import parse
 
 SCHEMA_FILE = Path(__file__).resolve().parents[3] / "rules" / "config.schema.yaml"
@@ -47,6 +47,7 @@ def _validator() -> Any:
     _bound(schema, schema["x-largest"])
     arm = schema["properties"]["arms"]["additionalProperties"]["properties"]
     arm["generator"]["enum"], arm["filter"]["enum"] = list(GENERATORS), list(FILTERS)
+    arm["source"]["enum"] = list(SOURCES)
     plain = jsonschema.Draft202012Validator
     # JSON Schema takes 3.0 for an integer; Python's range() does not.
     types = plain.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)

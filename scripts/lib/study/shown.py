@@ -64,11 +64,15 @@ class Shown:
         return [f"{self.study.pool(self.scored_cell())}/{name}" for name in ("kept.png", "report.md")]
 
     def example_cell(self, masks: bool) -> Cell | None:
-        """Return the study's first dataset with masks (or without), in Figure 2's arm and the second smallest fraction."""
+        """Return the study's first dataset with masks (or without), in Figure 2's arm and the second smallest fraction.
+
+        Where a generator makes no images for that arm, the study's first arm that has one; None where none has.
+        """
         fraction = sorted(self.config["study"]["fractions"])[:2][-1]
-        for dataset in self.study.datasets:
+        arms = [arm for arm in (self.config["figures"]["arm"], *self.study.arms) if self.study.arm(arm).generator]
+        for dataset in self.study.datasets if arms else ():
             if (self.config["datasets"][dataset]["task"] == "segmentation") == masks:
-                return Cell(dataset, self.config["figures"]["arm"], f"{fraction:g}")
+                return Cell(dataset, arms[0], f"{fraction:g}")
         return None
 
     def example_files(self, masks: bool) -> list[str]:

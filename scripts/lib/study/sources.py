@@ -11,10 +11,11 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import tables, where_to_get
-from scripts.lib.study.arms import GENERATORS
+from scripts.lib.study.arms import arm_of
 from scripts.lib.study.config import stage
 
 PHANTOM = "phantom"
+PROMPT_INFO = "prompt_INFO.csv"  # CheXGenBench's table of generated images
 WEIGHTS = (
     "expected a Stable Diffusion model in diffusers format: RoentGen (forms.gle/9T7AdS2kPwtMq2pj8, for credentialed users "
     "of MIMIC-CXR, licence creativeml-openrail-m), or base.path: null to train a small one on study.foundation"
@@ -37,10 +38,46 @@ def tracked_files(section: Mapping[str, Any], dataset: str) -> list[str]:
     return [str(path) for path in tables(section["format"], section["root"], section.get("reader"))]
 
 
+def pool_tables(path: str, reader: Mapping[str, Any] | None = None) -> list[Path]:
+    """Return the tables of images that somebody made elsewhere: of a cohort store, CheXGenBench's table, or a folder's own.
+
+    A path below results/ is a store that the workflow makes, there or not yet.
+    """
+    place = Path(path)
+    if place.is_file():
+        return [place]
+    if made_here(path) or (place / "cohort.json").is_file():
+        return [place / "cohort.json", place / "index.parquet"]
+    if (place / PROMPT_INFO).is_file():
+        return [place / PROMPT_INFO]
+    return tables("folder", place, reader)
+
+
+def made_here(path: str) -> bool:
+    """Whether a path is one of the workflow's own results."""
+    return Path(path).parts[:1] == ("results",)
+
+
+def _missing_pools(config: Mapping[str, Any]) -> Iterator[str]:
+    for name in config["study"]["arms"]:
+        if not (path := arm_of(config, name).path) or made_here(path):
+            continue
+        try:
+            missing = [table for table in pool_tables(path, config["arms"][name].get("reader")) if not table.is_file()]
+        except InputError as error:
+            raise InputError(f"config: arms.{name}.reader: {error}") from None
+        if missing:
+            yield (
+                f"arms.{name}.path = {path}: no such file: {missing[0]}; expected a folder with a table (arms.{name}.reader.table), "
+                f"{PROMPT_INFO}, or a cohort; see docs/own-images.md"
+            )
+
+
 def missing_sources(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield one sentence for each real dataset, table or weight that the study names and the disk does not have."""
     study = config["study"]
-    masked = any(GENERATORS[arm["generator"]].needs_masks for arm in config["arms"].values())
+    generators = [arm_of(config, name).generator for name in config["arms"]]
+    masked = any(generator.needs_masks for generator in generators if generator)
     wanted = list(dict.fromkeys([*study["datasets"], *([study["generator_dataset"]] if masked else [])]))
     if config["base"]["path"] is None:
         wanted += [name for name in study["foundation"] if name not in wanted]
@@ -55,6 +92,7 @@ def missing_sources(config: Mapping[str, Any]) -> Iterator[str]:
         bert = config["mgca"]["text"]["path"]
         if bert and not Path(bert).is_dir():
             yield f"mgca.text.path = {bert}: no such folder; expected a BERT with safetensors, or null"
+    yield from _missing_pools(config)
     for name in wanted:
         section = config["datasets"][name]
         if section["root"] == PHANTOM:

@@ -1,0 +1,234 @@
+"""What arms without a generator add to a trial's real films: counts, order, and the table of the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import trial_seed
+from scripts.lib.downstream.added import repeated_places
+from scripts.lib.downstream.rows import Setting
+from scripts.lib.downstream.sampler import Mixture
+from scripts.lib.downstream.training import Training
+from scripts.lib.downstream.trials import TrialFilms, select_films, synthetic_films
+from tests.helpers.downstream_films import settings_for, write_trial_inputs
+from tests.helpers.trial_command import rows_of, train
+
+TASKS = ["classification", "multilabel", "segmentation"]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    return write_trial_inputs(tmp_path_factory.mktemp("inputs"))
+
+
+def chosen(
+    inputs: tuple[Path, Path, Path], control: str, task: str, **changes: object
+) -> tuple[TrialFilms, Setting, dict]:
+    settings = settings_for(task, **changes)
+    setting = Setting("toy", "mine", 0.5, 0, trial_seed(1, "toy", 0))
+    films = select_films(Cohort.open(inputs[0]), pd.read_parquet(inputs[1]), None, setting, settings, control)
+    return films, setting, settings
+
+
+def test_every_film_is_repeated_as_often_as_any_other() -> None:
+    places = repeated_places(4, 10, 7)
+    # Two whole passes of 4 and half of a third: each film twice, two of them a third time.
+    assert sorted(np.bincount(places, minlength=4)) == [2, 2, 3, 3]
+    assert sorted(places[:4]) == sorted(places[4:8]) == [0, 1, 2, 3] and list(places[:4]) != list(places[4:8])
+    np.testing.assert_array_equal(repeated_places(4, 6, 7), places[:6])
+    assert list(repeated_places(4, 10, 8)) != list(places)
+    assert len(repeated_places(4, 0, 7)) == 0
+    with pytest.raises(InputError, match="no training film to repeat"):
+        repeated_places(0, 3, 7)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_duplicates_are_the_films_that_are_learned_from(inputs: tuple[Path, Path, Path], task: str) -> None:
+    films, setting, settings = chosen(inputs, "duplicate", task, validation_share=0.4, validation_patients=2)
+    parts = [synthetic_films(films, multiplier, setting, settings) for multiplier in (1, 2, 4)]
+    # 10 films in the subset, 6 learned from and 4 set aside: 10, 20 and 40 copies of those 6.
+    assert [len(part) for part in parts] == [10, 20, 40] and len(films.training) == 6
+    for part in parts:
+        assert set(part.rows) == set(films.training.rows)
+        known = {row: place for place, row in enumerate(films.training.rows)}
+        same = np.array([known[row] for row in part.rows])
+        every = np.arange(len(part))
+        np.testing.assert_array_equal(part.images(every), films.training.images(same))
+        np.testing.assert_array_equal(part.targets(every), films.training.targets(same))
+    np.testing.assert_array_equal(parts[1].rows, parts[2].rows[:20])
+    assert synthetic_films(films, 0, setting, settings) is None
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_command_runs_it_like_any_arm(tmp_path: Path, inputs: tuple[Path, Path, Path], task: str) -> None:
+    table = train(tmp_path, inputs, task, "copies", ("--control", "duplicate"))
+    rows = rows_of(table)
+    assert {(row["arm"], row["multiplier"], row["n_real"], row["n_synthetic"]) for row in rows} == {
+        ("copies", "1", "10", "10"),
+        ("copies", "2", "10", "20"),
+    }
+    assert {row["seed"] for row in rows} == {str(trial_seed(1, "toy", 0))}
+    assert train(tmp_path, inputs, task, "copies", ("--control", "duplicate"), name="again.csv") == table
+
+
+def test_a_pool_that_goes_with_no_control_is_refused(tmp_path: Path, inputs: tuple[Path, Path, Path]) -> None:
+    with pytest.raises(
+        InputError, match="arm mine: .*expected numbers above 0 and no pool, as its source is duplicate"
+    ):
+        train(tmp_path, inputs, "classification", "mine", ("--control", "duplicate"), [inputs[2]])
+
+
+def test_pretraining_shows_synthetic_films_first_and_real_ones_after_them() -> None:
+    mixture = Mixture(3, 5, 2, "pretrain", 0.5, 7)
+    mixture.turn_to_real(3)
+    batches = [mixture.batch(step) for step in range(6)]
+    assert [(len(real), len(made)) for real, made in batches] == [(0, 2)] * 3 + [(2, 0)] * 3
+    # Three batches of 2 are one pass over the 5 synthetic films and the first of the next; then two passes over 3 real ones.
+    assert sorted(np.concatenate([made for _, made in batches[:3]])[:5]) == [0, 1, 2, 3, 4]
+    shown = np.concatenate([real for real, _ in batches[3:]])
+    assert sorted(shown[:3]) == sorted(shown[3:]) == [0, 1, 2]
+    alone = Mixture(3, 0, 2, "pretrain", 0.5, 7)
+    alone.turn_to_real(3)
+    plain = Mixture(3, 0, 2, "concat", 0.5, 7)
+    for step in range(6):
+        np.testing.assert_array_equal(alone.batch(step)[0], plain.batch(step)[0])
+    # The order of the real films is that of real films alone.
+    np.testing.assert_array_equal(shown, np.concatenate([plain.batch(step)[0] for step in range(3)]))
+
+
+PRETRAIN = {"mixing": {"kind": "pretrain", "share": 0.5, "schedule": "restarted"}}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        # warm-up over a quarter. restarted: two parts of 4 steps, one step of warm-up each; one: two steps of 8.
+        ("restarted", "same halves"),
+        ("one", "falls from the second step on"),
+    ],
+)
+def test_the_learning_rate_begins_anew_or_runs_once(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, schedule: str, rates: str
+) -> None:
+    seen: list[float] = []
+    step = Training._step
+
+    def watched(self: Training, *batch: np.ndarray) -> None:
+        step(self, *batch)
+        seen.append(self.optimizer.param_groups[0]["lr"])
+
+    monkeypatch.setattr(Training, "_step", watched)
+    mixing = {"kind": "pretrain", "share": 0.5, "schedule": schedule}
+    train(tmp_path, inputs, "classification", "m", (), [inputs[2]], (1,), budget={"steps": 8}, mixing=mixing)
+    assert len(seen) == 8
+    if rates == "same halves":
+        assert seen[:4] == seen[4:] and seen[0] == max(seen)
+    else:
+        assert seen[1:] == sorted(seen[1:], reverse=True) and seen[4] < seen[1]
+
+
+@pytest.mark.parametrize("dies_after", [1, 3, 4, 6])
+def test_a_pretraining_killed_in_either_part_ends_with_the_same_bytes(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, dies_after: int
+) -> None:
+    changes = {**PRETRAIN, "budget": {"steps": 8}, "checkpoint_seconds": 0}
+    whole = train(tmp_path, inputs, "segmentation", "m", (), [inputs[2]], (1,), "whole.csv", **changes)
+    step = Training._step
+
+    def dying(self: Training, *batch: np.ndarray) -> None:
+        if self.progress.step == dies_after:
+            raise KeyboardInterrupt
+        step(self, *batch)
+
+    monkeypatch.setattr(Training, "_step", dying)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, inputs, "segmentation", "m", (), [inputs[2]], (1,), **changes)
+    monkeypatch.setattr(Training, "_step", step)
+    assert train(tmp_path, inputs, "segmentation", "m", (), [inputs[2]], (1,), **changes) == whole
+
+
+def test_epochs_of_the_first_part_neither_end_a_training_nor_are_the_best(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[int] = []
+    end = Training._end_epoch
+    monkeypatch.setattr(Training, "_end_epoch", lambda self: (ended.append(self.progress.step), end(self)))
+    changes = {**PRETRAIN, "validation_share": 0.4, "validation_patients": 2}
+    changes["budget"] = {"kind": "epochs", "epochs": 4, "patience": 9}
+    train(tmp_path, inputs, "classification", "m", (), [inputs[2]], (1,), **changes)
+    # 6 films learned from and 10 images in batches of 4: 4 steps a pass, 16 in all, of which the first 8 see images alone.
+    assert ended == [12, 16]
+
+
+def test_pretraining_needs_its_keys(tmp_path: Path, inputs: tuple[Path, Path, Path]) -> None:
+    with pytest.raises(InputError, match="the settings lack mixing.share, mixing.schedule"):
+        train(tmp_path, inputs, "classification", "m", (), [inputs[2]], mixing={"kind": "pretrain"})
+    mixing = {"kind": "pretrain", "share": 0.5, "schedule": "twice"}
+    with pytest.raises(InputError, match="mixing.schedule = 'twice', expected one of restarted, one"):
+        train(tmp_path, inputs, "classification", "m", (), [inputs[2]], mixing=mixing)
+
+
+STRONG = {"strong_augment": {**settings_for("classification")["augment"], "shift": 0.2, "rotation": 20.0}}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_augmented_copies_are_of_the_films_that_are_learned_from(inputs: tuple[Path, Path, Path], task: str) -> None:
+    films, setting, settings = chosen(inputs, "augmented", task, **STRONG)
+    small, large = (synthetic_films(films, multiplier, setting, settings) for multiplier in (1, 2))
+    plain, own, _ = chosen(inputs, "duplicate", task)
+    np.testing.assert_array_equal(large.rows, synthetic_films(plain, 2, own, settings).rows)
+    every = np.arange(len(small))
+    np.testing.assert_array_equal(small.images(every), large.images(every))
+    np.testing.assert_array_equal(small.targets(every), large.targets(every))
+    assert (large.images(np.arange(20)) != large.cohort.images(large.rows)).any(axis=(1, 2)).all()
+
+
+def ranks_of_films(inputs: tuple[Path, Path, Path], films: TrialFilms) -> dict[str, float]:
+    table = pd.read_parquet(inputs[1]).query("trial == 0")
+    return dict(zip(table["image_id"], table["rank"]))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_other_real_films_are_those_that_the_next_fraction_would_add(
+    inputs: tuple[Path, Path, Path], task: str
+) -> None:
+    films, setting, settings = chosen(inputs, "extra-real", task, validation_share=0.4, validation_patients=2)
+    more = synthetic_films(films, 1, setting, settings)
+    index, ranks = more.cohort.index, ranks_of_films(inputs, films)
+    # 20 training films, 10 of them in the subset at 50 %: the other 10, by rank.
+    assert len(more) == 10 and set(index["split"].iloc[more.rows]) == {"train"}
+    found = [ranks[name] for name in index["image_id"].iloc[more.rows]]
+    assert min(found) >= 0.5 and found == sorted(found)
+    assert not set(index["patient_id"].iloc[more.rows]) & set(index["patient_id"].iloc[films.real.rows])
+    np.testing.assert_array_equal(more.images(np.arange(10)), more.cohort.images(more.rows))
+
+
+def test_a_multiplier_that_finds_too_few_is_left_out_and_the_rows_say_so(
+    tmp_path: Path, inputs: tuple[Path, Path, Path]
+) -> None:
+    rows = rows_of(train(tmp_path, inputs, "classification", "more", ("--control", "extra-real")))
+    assert {row["multiplier"] for row in rows} == {"1"} and {row["n_synthetic"] for row in rows} == {"10"}
+    told = (
+        "left out: 2x of 10 films need more than the 10 other real training films there are; "
+        "the largest multiplier that works is 1"
+    )
+    assert all(row["note"].endswith(told) for row in rows)
+    with pytest.raises(InputError, match="the largest multiplier that works is 1: lower study.multipliers"):
+        train(tmp_path, inputs, "classification", "more", ("--control", "extra-real"), multipliers=(2, 3))
+
+
+@pytest.mark.parametrize("control", ["augmented", "extra-real"])
+@pytest.mark.parametrize("task", TASKS)
+def test_every_control_exists_for_every_task(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], control: str, task: str
+) -> None:
+    options = ("--control", control)
+    table = train(tmp_path, inputs, task, "mine", options, multipliers=(1,), **STRONG)
+    assert {row["n_synthetic"] for row in rows_of(table)} == {"10"}
+    assert train(tmp_path, inputs, task, "mine", options, multipliers=(1,), name="again.csv", **STRONG) == table
