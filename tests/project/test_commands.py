@@ -48,6 +48,7 @@ def commands() -> list[str]:
 COMMANDS = commands()
 
 
+OWN_IMAGES = (ROOT / "docs" / "own-images.md").read_text()
 OWN_DATA = (ROOT / "docs" / "own-data.md").read_text()
 
 
@@ -69,6 +70,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     (films / "labels.csv").write_text("image_id,file,source,patient_id,pneumonia\n")
     (workflow.root / "studies" / "mine.yaml").write_text(overlay_for_own_data())
     (workflow.root / "here.yaml").write_text(f"datasets: {{mine: {{root: '{films}'}}}}\n")
+    overlay = re.search(r"^```yaml\n(.*?)^```", OWN_IMAGES, re.M | re.S)
+    assert overlay is not None
+    (workflow.root / "studies" / "own-images.yaml").write_text(overlay[1])
+    (films / "images.csv").write_text("image_id,file,pneumonia\n")
+    (workflow.root / "there.yaml").write_text(f"arms: {{mine: {{path: '{films}'}}}}\n")
     for name in ("Makefile", "requirements.lock"):
         (workflow.root / name).write_bytes((ROOT / name).read_bytes())
     binaries = workflow.root / ".venv" / "bin"
@@ -87,6 +93,8 @@ def filled(command: str, place: Workflow) -> list[str]:
     words = shlex.split(command)
     if "studies/mine.yaml" in words:  # its root /path/to/films is not here: a second overlay says where it is
         words.insert(words.index("studies/mine.yaml") + 1, "here.yaml")
+    if "studies/own-images.yaml" in words:
+        words.insert(words.index("studies/own-images.yaml") + 1, "there.yaml")
     return words
 
 
@@ -181,6 +189,13 @@ def test_the_overlay_for_own_data_is_taken_as_it_stands(place: Workflow) -> None
     assert "phantom" not in text and "chexpert" not in text
 
 
+def test_own_images_need_no_generator(place: Workflow) -> None:
+    words = ("results/figure2.pdf", "--configfile", "studies/own-images.yaml", "there.yaml")
+    status, text = planned(place, *words)
+    assert status == 0, text[-3000:]
+    assert "import_pool" in text and not re.search(r"train_base|train_controlnet|sample_pool|mimic|candid", text)
+
+
 @pytest.mark.parametrize(
     ("target", "keys"),
     [
@@ -256,7 +271,7 @@ def test_what_was_typed_rightly_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_snakemakes_own_ways_of_giving_values_work(place: Workflow) -> None:
-    """tiny has 2 datasets, 1 fraction, 2 trials, and 2 arms with `real`: 8 trainings; with 3 trials 12, with 4 trials 16."""
+    """tiny has 1 fraction; 6 arms with `real` in siim and 5 in rsna: 33 trainings with 3 trials, 44 with 4 trials."""
     (place.root / "more.yaml").write_text("study: {trials: 3}\n")
     (place.root / "more.json").write_text('{"study": {"trials": 4}}')
     files = ["--configfile", "studies/tiny.yaml"]
@@ -268,5 +283,5 @@ def test_snakemakes_own_ways_of_giving_values_work(place: Workflow) -> None:
         return found and found[1]
 
     files += ["more.yaml", "more.json"]
-    assert trainings(*files, "--config", "films=2019", "data=") == "16"
-    assert trainings(*files, "-C", "study={trials: 3, seed: 7}", "sampling={speed: {compile: none}}") == "12"
+    assert trainings(*files, "--config", "films=2019", "data=") == "44"
+    assert trainings(*files, "-C", "study={trials: 3, seed: 7}", "sampling={speed: {compile: none}}") == "33"

@@ -51,11 +51,29 @@ def test_everything_that_was_asked_for_is_there(finished: Workflow) -> None:
         assert (results / name).stat().st_size > 0, name
     trials = pd.read_csv(results / "tables" / "trials.csv", dtype={"fraction": str})
     cells = trials[["dataset", "fraction", "arm", "multiplier", "trial"]].drop_duplicates()
-    # 2 datasets x 1 fraction x 2 trials x (real + one multiplier) = 8
-    assert len(cells) == 8
+    # siim: real, and 5 arms at 2 multipliers; rsna: real, 3 arms at 2 and extra-real at the one that 50 % leaves films for.
+    assert len(cells) == 2 * (1 + 5 * 2) + 2 * (1 + 3 * 2 + 1)
     significance = pd.read_csv(results / "tables" / "significance.csv")
     assert not ((significance["p_value"] == 0) | (significance["p_value"].isna() & significance["note"].isna())).any()
     assert not list((results / "checkpoints").rglob("*.safetensors"))
+
+
+def test_every_control_ran_beside_the_arms_of_a_generator(finished: Workflow) -> None:
+    trials = pd.read_csv(finished.root / "results" / "tables" / "trials.csv", keep_default_na=False)
+    sizes = trials.groupby(["dataset", "arm", "multiplier", "trial"])[["n_real", "n_synthetic", "seed"]].first()
+    for (dataset, _arm, multiplier, trial), row in sizes.iterrows():
+        assert row["n_synthetic"] == multiplier * row["n_real"]
+        assert row["seed"] == sizes.loc[(dataset, "real", 0, trial), "seed"]
+    notes = trials.groupby("arm")["note"].first()
+    assert "left out: 2x need more other real training films" in notes["extra-real"]
+    assert "its images were made elsewhere" in notes["pool"] and "left out" not in notes["duplicate"]
+    pool = finished.root / "results" / "rsna" / "pools" / "pool"
+    assert (pool / "imported" / "quarantine.tsv").is_file() and (pool / "fraction-0.5" / "sheet.png").is_file()
+    back = pd.read_parquet(
+        finished.root / "results" / "siim" / "pools" / "reconstructed" / "reconstructed" / "index.parquet"
+    )
+    subsets = pd.read_parquet(finished.root / "results" / "siim" / "subsets.parquet").query("rank < 0.5")
+    assert set(back["film"]) == set(subsets["image_id"])
 
 
 def test_the_proxy_models_arms_ran_like_any_other(finished: Workflow) -> None:
