@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from scripts.lib.core.log import log
 from scripts.lib.formats.record import Rejection
 from scripts.lib.pools.reading import BATCH, read_pool, read_quarantine
 
+SCRATCH = ".reading."
 COPIED = ("view", "age", "sex", "report", "source_file", "mask_sha256")
 
 
@@ -40,7 +42,9 @@ def import_pool(request: PoolRequest, settings: Mapping[str, Any], resolution: i
     class, or an image has the pixels of a real film.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".reading.") as scratch:
+    for stale in out.glob(f"{SCRATCH}*"):  # of a run that was killed, as large as the pool
+        shutil.rmtree(stale, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=SCRATCH) as scratch:
         pool = read_pool(request.path, settings, f"{request.arm} ({request.path})", resolution, Path(scratch), threads)
         kept, repeats = first_of_each(pool.index)
         _refuse_real(pool.index.iloc[kept], request)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -48,7 +49,7 @@ def _labels(row: Row, held: str | None, columns: Mapping[str, str], named: Seque
     if is_missing(row[held]):
         return {}
     try:
-        found = ast.literal_eval(row[held].replace("nan", "None"))
+        found = ast.literal_eval(re.sub(r"\bnan\b", "None", row[held]))
         said = {plain_name(str(key)): value for key, value in found.items()}
     except (ValueError, SyntaxError, AttributeError, MemoryError, RecursionError):
         raise InputError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,8 +120,3 @@ def read_quarantine(folder: Path) -> list[list[str]]:
         return []
     with path.open(newline="", encoding="utf-8") as stream:
         return list(csv.reader(stream, delimiter="\t"))[1:]
-
-
-def forget(folder: Path) -> None:
-    """Remove what was prepared."""
-    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,57 @@
+"""docs/own-images.md as it stands: its overlay and command, on images that lie in a folder, give an answer without any generator."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import ROOT, copy_repository
+from tests.helpers.own_images import labelled, write_images
+
+pytestmark = pytest.mark.workflow
+PAGE = (ROOT / "docs" / "own-images.md").read_text()
+COUNT = 40
+
+
+def test_your_own_images_in_ten_minutes(tmp_path: Path) -> None:
+    workflow = copy_repository(tmp_path / "copy")
+    overlay = re.search(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
+    commands = [line.split() for line in PAGE.splitlines() if line.startswith("snakemake --cores")]
+    assert overlay is not None and len(commands) == 1
+    (workflow.root / "studies" / "own-images.yaml").write_text(overlay[1])
+    folder = tmp_path / "my images"
+    # Twice the same picture: the second one is not taken.
+    write_images(
+        folder, [{**row, "number": place % (COUNT - 1)} for place, row in enumerate(labelled(COUNT))], 48, "images.csv"
+    )
+    (workflow.root / "there.yaml").write_text(
+        f"arms: {{mine: {{path: '{folder}'}}}}\ndatasets: {{rsna: {{phantom: {{patients: 120}}}}}}\n"
+    )
+    words = commands[0][3:]
+    place = words.index("--configfile") + 1
+    words[place:] = ["studies/tiny.yaml", *words[place:], "there.yaml"]
+    done = workflow.run(*words, study=None)
+    text = done.stdout + done.stderr
+    assert done.returncode == 0, text[-8000:]
+    assert "its images were made elsewhere" in text and not re.search(r"rule (train_base|sample_pool)", text)
+    results = workflow.root / "results"
+    summary = pd.read_csv(results / "rsna" / "summary.csv").query("metric == 'f1'")
+    cells = summary[["arm", "multiplier"]].apply(tuple, axis=1).tolist()
+    assert sorted(cells) == [("duplicate", 1), ("duplicate", 2), ("mine", 1), ("mine", 2), ("real", 0)]
+    imported = results / "rsna" / "pools" / "mine" / "imported"
+    taken = pd.read_parquet(imported / "index.parquet")
+    assert len(taken) == COUNT - 1 and "the same pixels as i0" in (imported / "quarantine.tsv").read_text()
+    again = workflow.run(*words, study=None)
+    assert "Nothing to be done" in again.stdout + again.stderr
+    # Too few images for a multiplier: one line that names the largest that works.
+    (workflow.root / "there.yaml").write_text(
+        (workflow.root / "there.yaml").read_text() + "study: {multipliers: {'0.1': [0, 1, 50]}}\n"
+    )
+    workflow.run(*words, study=None)
+    log = results / "logs" / "train_trials" / "rsna_mine_0.1_0.log"
+    assert re.search(
+        r"50x of \d+ films need more than the 39 images there are; the largest multiplier that", log.read_text()
+    )
