@@ -75,7 +75,7 @@ def test_the_command_runs_it_like_any_arm(tmp_path: Path, inputs: tuple[Path, Pa
         ("copies", "2", "10", "20"),
     }
     assert {row["seed"] for row in rows} == {str(trial_seed(1, "toy", 0))}
-    assert train(tmp_path, inputs, task, "copies", ("--control", "duplicate"), name="again.csv") == table
+    assert train(tmp_path, inputs, task, "copies", ("--control", "duplicate"), name="again.parquet") == table
 
 
 def test_a_pool_that_goes_with_no_control_is_refused(tmp_path: Path, inputs: tuple[Path, Path, Path]) -> None:
@@ -133,7 +133,7 @@ def test_a_pretraining_killed_in_either_part_ends_with_the_same_bytes(
     tmp_path: Path, inputs: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, dies_after: int
 ) -> None:
     changes = {**PRETRAIN, "budget": {"steps": 8}, "checkpoint_seconds": 0}
-    whole = train(tmp_path, inputs, "segmentation", "m", (), [inputs[2]], (1,), "whole.csv", **changes)
+    whole = train(tmp_path, inputs, "segmentation", "m", (), [inputs[2]], (1,), "whole.parquet", **changes)
     step = Training._step
 
     def dying(self: Training, *batch: np.ndarray) -> None:
@@ -226,7 +226,7 @@ def test_every_control_exists_for_every_task(
     options = ("--control", control)
     table = train(tmp_path, inputs, task, "mine", options, multipliers=(1,), **STRONG)
     assert {row["n_synthetic"] for row in rows_of(table)} == {"10"}
-    assert train(tmp_path, inputs, task, "mine", options, multipliers=(1,), name="again.csv", **STRONG) == table
+    assert train(tmp_path, inputs, task, "mine", options, multipliers=(1,), name="again.parquet", **STRONG) == table
 
 
 @pytest.mark.parametrize("task", TASKS)
