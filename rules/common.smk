@@ -13,6 +13,7 @@ from scripts.lib.study.config import PER_DATASET, stage as stage_of, to_json
 from scripts.lib.study.fingerprint import fingerprint
 from scripts.lib.study.processor import asks, precision_here, resolved
 from scripts.lib.study.shown import Shown
+from scripts.lib.study.stores import Stores
 from scripts.lib.study.versions import versions
 
 speed_up_planning()
@@ -21,6 +22,7 @@ ALIVE = one_line(enter_folder, workflow)
 CONFIG = one_line(read_config, workflow)
 STUDY = Study(CONFIG)
 SHOWN = Shown(STUDY)
+STORES = Stores(STUDY)
 
 
 wildcard_constraints:

@@ -74,7 +74,7 @@ def figure_trials(wildcards):
 @signed
 def pool_settings(wildcards):
     """A params function: what taking in a pool made elsewhere needs to know of its dataset and arm."""
-    return to_json(one_line(STUDY.pool_settings, wildcards))
+    return to_json(one_line(STORES.settings, wildcards))
 
 
 @signed

@@ -26,7 +26,7 @@ rule reconstruct_films:
         code=code("reconstruct_films"),
         config=decoding_settings,
         cohort=subpath(input.index, parent=True),
-        fraction=ask(STUDY.largest_fraction),
+        fraction=ask(STORES.largest_fraction),
         out=subpath(output.index, parent=True),
     message:
         "Send films of {wildcards.dataset} through the autoencoder"
@@ -38,7 +38,7 @@ rule reconstruct_films:
 
 rule import_pool:
     input:
-        ask(STUDY.pool_tables),
+        ask(STORES.tables),
         index=collect("results/{name}/cohort/index.parquet", name=STUDY.datasets),
         meta="results/{dataset}/cohort/cohort.json",
     output:
@@ -60,7 +60,7 @@ rule import_pool:
     params:
         code=code("import_pool"),
         config=pool_settings,
-        path=ask(STUDY.pool_path),
+        path=ask(STORES.path),
         cohort=subpath(input.meta, parent=True),
         cohorts=collect("results/{name}/cohort", name=STUDY.datasets),
         out=subpath(output.meta, parent=True),

@@ -9,7 +9,13 @@ import yaml
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study import arms, schema
+from scripts.lib.study.cells import Cell, Study
+from scripts.lib.study.config import load_study
 from scripts.lib.study.exposure import REASONS
+from scripts.lib.study.parts import part_faults
+from scripts.lib.study.shown import Shown
+from scripts.lib.study.sources import check_sources
+from scripts.lib.study.stores import Stores
 from tests.conftest import ROOT, copy_repository
 
 TOY_ENTRY = 'Generator("toy", "controlnet", "train_toy", (FOUNDATION,)),'
@@ -72,17 +78,12 @@ def test_a_toy_generator_is_one_entry_and_one_rule(tmp_path: Path) -> None:
 
 
 def test_it_is_refused_where_it_is_not_registered() -> None:
-    from scripts.lib.study.config import load_study
-
     paths = [ROOT / "config.yaml", ROOT / "studies" / "tiny.yaml"]
     with pytest.raises(InputError, match='arms.toy.generator = "toy": expected one of'):
         load_study(paths, TOY_STUDY)
 
 
 def test_a_control_has_no_generator_and_no_pool() -> None:
-    from scripts.lib.study.cells import Cell, Study
-    from scripts.lib.study.config import load_study
-
     study = Study(load_study([ROOT / "config.yaml"], {"study": {"arms": ["original", "duplicate"]}}))
     control, made = Cell("rsna", "duplicate", "0.1"), Cell("rsna", "original", "0.1")
     assert (
@@ -109,8 +110,6 @@ def test_a_control_has_no_generator_and_no_pool() -> None:
     ],
 )
 def test_keys_that_do_not_go_with_a_source_are_refused(arm: dict[str, object], complaint: str) -> None:
-    from scripts.lib.study.config import load_study
-
     with pytest.raises(InputError, match=complaint) as caught:
         load_study([ROOT / "config.yaml"], {"arms": {"mine": arm}})
     assert "\n" not in str(caught.value)
@@ -118,19 +117,12 @@ def test_keys_that_do_not_go_with_a_source_are_refused(arm: dict[str, object], c
 
 @pytest.mark.parametrize(("part", "keys"), [("figure3", {"arms": ["duplicate"]}), ("finetune", {"arm": "duplicate"})])
 def test_what_is_scored_is_made_by_a_generator(part: str, keys: dict[str, object]) -> None:
-    from scripts.lib.study.config import load_study
-    from scripts.lib.study.parts import part_faults
-
     given = {"figures": {part: keys}} if part == "figure3" else {"finetune": {"source": keys}}
     (fault,) = part_faults(load_study([ROOT / "config.yaml"], given), part)
     assert "= duplicate: no generator makes its images; write one of original, proxy-filtered" in fault
 
 
 def test_figure_1_shows_a_pool_where_figure_2_shows_a_control() -> None:
-    from scripts.lib.study.cells import Study
-    from scripts.lib.study.config import load_study
-    from scripts.lib.study.shown import Shown
-
     given = {"study": {"arms": ["duplicate", "original"]}, "figures": {"arm": "duplicate"}}
     cell = Shown(Study(load_study([ROOT / "config.yaml"], given))).example_cell(True)
     assert cell is not None and cell.arm == "original"
@@ -139,9 +131,6 @@ def test_figure_1_shows_a_pool_where_figure_2_shows_a_control() -> None:
 
 
 def test_arms_that_differ_by_their_mixing_alone_share_a_pool() -> None:
-    from scripts.lib.study.cells import Cell, Study
-    from scripts.lib.study.config import load_study
-
     given = {
         "study": {"arms": ["original", "pretrain"]},
         "arms": {"few": {"generator": "controlnet", "filter": "proxy"}},
@@ -157,10 +146,6 @@ def test_arms_that_differ_by_their_mixing_alone_share_a_pool() -> None:
 
 
 def test_a_pool_from_elsewhere_is_taken_in_once_for_all_fractions(tmp_path: Path) -> None:
-    from scripts.lib.study.cells import Cell, Study
-    from scripts.lib.study.config import load_study
-    from scripts.lib.study.sources import check_sources
-
     (tmp_path / "own").mkdir()
     arm = {"source": "pool", "path": "{data}/own", "reader": {"table": "mine.csv"}}
     given = {"data": str(tmp_path), "study": {"arms": ["mine"]}, "arms": {"mine": arm}}
@@ -174,12 +159,12 @@ def test_a_pool_from_elsewhere_is_taken_in_once_for_all_fractions(tmp_path: Path
     study = Study(config)
     cells = [Cell("rsna", "mine", fraction) for fraction in ("0.01", "0.1")]
     assert [study.shards(cell) for cell in cells] == [["results/rsna/pools/mine/imported"]] * 2
-    assert study.pool_tables(cells[0]) == [str(tmp_path / "own" / "mine.csv")]
-    assert study.pool_settings(cells[0])["reader"] == {"table": "mine.csv"}
-    assert study.pool_settings(cells[0])["target"] == "pneumonia"
+    assert Stores(study).tables(cells[0]) == [str(tmp_path / "own" / "mine.csv")]
+    assert Stores(study).settings(cells[0])["reader"] == {"table": "mine.csv"}
+    assert Stores(study).settings(cells[0])["target"] == "pneumonia"
     config["arms"]["mine"]["path"] = "results/siim/pools/original/fraction-0.1/shard-0"
     check_sources(config)
-    assert Study(config).pool_tables(cells[0])[0].endswith("shard-0/cohort.json")
+    assert Stores(Study(config)).tables(cells[0])[0].endswith("shard-0/cohort.json")
     with pytest.raises(InputError, match="arms.mine.reader: reader key 'tabel' .* did you mean 'table'"):
         config["arms"]["mine"] |= {"path": str(tmp_path / "own"), "reader": {"tabel": "x"}}
         check_sources(config)
@@ -192,14 +177,11 @@ def test_a_pool_from_elsewhere_is_taken_in_once_for_all_fractions(tmp_path: Path
 
 
 def test_reconstructed_films_are_those_of_the_largest_fraction() -> None:
-    from scripts.lib.study.cells import Cell, Study
-    from scripts.lib.study.config import load_study
-
     given = {
         "study": {"arms": ["back"]},
         "arms": {"back": {"source": "reconstructed", "cells": {"fractions": [0.01, 0.1]}}},
     }
     study = Study(load_study([ROOT / "config.yaml"], given))
-    assert study.largest_fraction(Cell("rsna", "back", "")) == "0.1"
+    assert Stores(study).largest_fraction(Cell("rsna", "back", "")) == "0.1"
     assert study.shards(Cell("rsna", "back", "0.01")) == ["results/rsna/pools/back/reconstructed"]
     assert study.arm("back").taught_by == {"foundation"}

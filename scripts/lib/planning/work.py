@@ -12,6 +12,7 @@ from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.sizes import Size
 from scripts.lib.study.cells import Cell, Study
 from scripts.lib.study.config import stage
+from scripts.lib.study.stores import Stores
 
 ALIASES = {
     "sample_rated_pool": "sample_pool",
@@ -135,7 +136,7 @@ def _reconstruction(job: Job, config: Mapping[str, Any], sizes: Mapping[str, Siz
     train = size.splits.get("train")
     if train is None:
         return Work(unknown=True)
-    share = float(study.largest_fraction(Cell(job.wildcards["dataset"], job.wildcards["arm"], "")))
+    share = float(Stores(study).largest_fraction(Cell(job.wildcards["dataset"], job.wildcards["arm"], "")))
     draws = study.trials if config["subsets"]["per_trial"] else 1
     films = round(train * (1 - (1 - share) ** draws))  # trials that draw for themselves share some of their films
     return Work({"film": films}, films, bytes=films * (_pixels(config) * (1 + size.masked) + ROW_BYTES))

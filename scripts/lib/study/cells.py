@@ -16,11 +16,8 @@ from scripts.lib.study.arms import REAL, Arm, arm_of
 from scripts.lib.study.config import stage
 from scripts.lib.study.confounder import confounder
 from scripts.lib.study.exposure import exposure
-from scripts.lib.study.sources import pool_tables
 
 COHORT_FILES = ("images.npy", "masks.npy", "index.parquet", "cohort.json")  # of a cohort, and of each shard of a pool
-# How a dataset's films are prepared; images made elsewhere are prepared alike.
-PREPARED = ("fit", "percentiles", "cover", "max_pixels", "quarantine_limit", "noted_limit")
 MGCA = "results/mgca"
 PROXY = "results/proxy/model"
 BASE = "results/generators/base"
@@ -38,16 +35,6 @@ class AnyCell(Protocol):
 
     @property
     def fraction(self) -> str: ...
-
-
-class AnyOfDataset(Protocol):
-    """What names an arm in a dataset, at all fractions."""
-
-    @property
-    def dataset(self) -> str: ...
-
-    @property
-    def arm(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -174,30 +161,6 @@ class Study:
         """Return the list of what a filter kept of the pool; nothing for an arm without a filter."""
         chosen = self.arm(cell.arm).filter
         return [f"{self.pool(cell)}/{chosen.file}"] if chosen else []
-
-    def largest_fraction(self, cell: AnyOfDataset) -> str:
-        """Return the largest fraction at which an arm runs in a dataset: its store holds the films of all of them."""
-        fractions = [f for f in self.fractions if self.runs(Cell(cell.dataset, cell.arm, f))]
-        return max(fractions or self.fractions, key=float)
-
-    def pool_path(self, cell: AnyOfDataset) -> str:
-        """Return where somebody has put the images of an arm whose source is a pool from elsewhere."""
-        arm = self.arm(cell.arm)
-        if not arm.path:
-            raise InputError(
-                f"arm {cell.arm} has no path (source: {arm.source.name}), so there are no images to take in"
-            )
-        return arm.path
-
-    def pool_tables(self, cell: AnyOfDataset) -> list[str]:
-        """Return the files whose change takes these images in anew."""
-        return [str(path) for path in pool_tables(self.pool_path(cell), self.config["arms"][cell.arm].get("reader"))]
-
-    def pool_settings(self, cell: AnyOfDataset) -> dict[str, Any]:
-        """Return what taking them in needs to know of the dataset that they serve, and the arm's own keys."""
-        section, given = self.config["datasets"][cell.dataset], self.config["arms"][cell.arm]
-        shared = {key: section[key] for key in ("task", "target", "labels", *PREPARED) if key in section}
-        return shared | {key: given[key] for key in ("reader", "allow_one_class") if key in given}
 
     def sheets(self) -> list[str]:
         """Return the sheets of every pool that the study's trials read."""
