@@ -93,7 +93,7 @@ def test_a_control_has_no_generator_and_no_pool() -> None:
     assert study.shards(control) == study.shard_files(control) == study.kept(control) == [] and study.shards(made)
     # A sheet shows a pool: one a dataset and fraction, of the arm that has one.
     assert len(study.sheets()) == 4 * 3 and not any("duplicate" in sheet for sheet in study.sheets())
-    with pytest.raises(InputError, match=r"arm duplicate has no generator \(source: duplicate\)"):
+    with pytest.raises(InputError, match=r"arm duplicate has no generator \(source: duplicate\); there is no pool"):
         study.generator(control)
 
 

@@ -26,7 +26,32 @@ def default() -> dict[str, Any]:
 
 
 def test_the_embedded_studies_have_nothing_to_say(default: dict[str, Any]) -> None:
-    assert exposures(default) == [] and exposures(study("studies/tiny.yaml")) == []
+    assert exposures(default) == []
+    # tiny runs each control: these two add films or images from outside of the fraction.
+    extra, pool = exposures(study("studies/tiny.yaml"))
+    assert extra.startswith(
+        "rsna, arm extra-real: not limited to 50 % of the training films: it adds other real training films"
+    )
+    assert (
+        pool.startswith("rsna, arm pool: ")
+        and "from films that are not known here, perhaps test films among them" in pool
+    )
+
+
+def test_images_from_elsewhere_may_know_test_films_at_any_fraction(default: dict[str, Any]) -> None:
+    default["arms"] |= {
+        "mine": {"source": "pool", "path": "x"},
+        "more": {"source": "extra-real"},
+        "back": {"source": "reconstructed"},
+    }
+    assert exposure(default, "mine", "rsna", 1.0).startswith(
+        "not limited to 100 % of the training films: its images were made"
+    )
+    assert exposure(default, "more", "rsna", 1.0) == "" != exposure(default, "more", "rsna", 0.1)
+    # The autoencoder learned from MIMIC's films alone, which are no downstream dataset here.
+    assert exposure(default, "back", "rsna", 0.1) == ""
+    default["study"]["foundation"] = ["rsna"]
+    assert exposure(default, "back", "rsna", 0.1).endswith("the foundation model learned from all of them")
 
 
 def test_masks_and_reports_of_training_films_that_raters_saw(default: dict[str, Any]) -> None:

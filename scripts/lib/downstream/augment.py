@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,28 @@ def augment(
     All other draws are made on the CPU and are equal everywhere.
     """
     draws = torch.rand(9, len(images), generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    return _changed(images, masks, settings, draws, lambda: _grain(images, seed))
+
+
+def augment_each(
+    images: Tensor, masks: Tensor | None, settings: Mapping[str, float], seeds: Sequence[int], mirrored: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """Return the same, each image by a seed of its own and so whatever its neighbours; `mirrored` bool (B,) says which are flipped."""
+    own = [torch.rand(9, 1, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    draws = torch.cat(own, dim=1) * 2 - 1
+    draws[4] = torch.where(mirrored, -1.0, 1.0)  # below and above the threshold of a probability of one half
+    grain = lambda: torch.cat([_grain(images[:1], seed) for seed in seeds])  # noqa: E731
+    return _changed(images, masks, {**settings, "hflip": 0.5}, draws, grain)
+
+
+def _grain(images: Tensor, seed: int) -> Tensor:
+    stream = torch.Generator(images.device).manual_seed(seed)
+    return torch.randn(images.shape, generator=stream, device=images.device)
+
+
+def _changed(
+    images: Tensor, masks: Tensor | None, settings: Mapping[str, float], draws: Tensor, grain: Callable[[], Tensor]
+) -> tuple[Tensor, Tensor | None]:
     if any(settings[key] for key in ("shift", "scale", "rotation", "hflip")):
         images, masks = _move(images, masks, settings, draws)
     brightness, contrast, gamma, noise = (value.view(-1, 1, 1, 1).to(images.device) for value in draws[5:9])
@@ -28,9 +50,7 @@ def augment(
         images = images.clamp(min=1e-4) ** torch.exp(gamma * settings["gamma"])
     images = (images - 0.5) * (1 + contrast * settings["contrast"]) + 0.5 + brightness * settings["brightness"]
     if settings["noise"]:
-        stream = torch.Generator(images.device).manual_seed(seed)
-        grain = torch.randn(images.shape, generator=stream, device=images.device)
-        images = images + grain * noise.abs() * settings["noise"]
+        images = images + grain() * noise.abs() * settings["noise"]
     return images.clamp(0, 1), masks
 
 

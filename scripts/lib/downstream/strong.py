@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from scripts.lib.core.seeds import content_hash, derive_seed, rng
-from scripts.lib.downstream.augment import augment
+from scripts.lib.downstream.augment import augment_each
 from scripts.lib.downstream.data import Films
 
+GREY = ("brightness", "contrast", "gamma", "noise")  # changes that move nothing
 OTHER_SIDE = {"left": "right", "right": "left"}
 
 
@@ -48,34 +50,33 @@ class StrongFilms(Films):
 
     def images(self, places: np.ndarray) -> np.ndarray:
         """Return the changed images at these places, uint8 (b, H, W)."""
-        films = super().images(places)
-        out = np.empty_like(films)
-        for number, (place, film) in enumerate(zip(places, films)):
-            changed, _ = self._change(int(place), torch.from_numpy(film).float().div_(255), None)
-            out[number] = changed.mul(255).round().to(torch.uint8).numpy()
-        return out
+        changed, _ = self._change(places, torch.from_numpy(super().images(places)).float().div_(255), None)
+        return changed.mul(255).round().to(torch.uint8).numpy()
 
     def targets(self, places: np.ndarray) -> np.ndarray:
         """Return labels float32 (b, L), or masks uint8 0/1 (b, H, W) moved as the films are."""
         if self.labels is not None:
             return self.labels[places]
-        masks = np.empty((len(places), self.cohort.resolution, self.cohort.resolution), np.uint8)
+        masks = np.empty((len(places), self.cohort.resolution, self.cohort.resolution), np.float32)
         for flipped, structure in ((False, self.structure), (True, self.other_side)):
             here = np.flatnonzero(self.flipped[places] == flipped)
             if len(here):
                 masks[here] = self.cohort.mask(self.rows[places[here]], structure or "")
-        for number, place in enumerate(places):
-            mask = torch.from_numpy(masks[number]).float()
-            _, moved = self._change(int(place), torch.zeros_like(mask), mask)
-            masks[number] = moved.to(torch.uint8).numpy()
-        return masks
+        still = {key: 0.0 if key in GREY else value for key, value in self.settings.items()}
+        _, moved = self._change(places, torch.zeros(masks.shape), torch.from_numpy(masks), still)
+        return moved.to(torch.uint8).numpy()
 
-    def _change(self, place: int, image: torch.Tensor, mask: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return one image (H, W) and its mask (the image's zeros without one) after the change of this place's copy."""
-        settings = {**self.settings, "hflip": float(self.flipped[place])}
-        seed = derive_seed(self.seed, "strong", int(self.copies[place]))
-        changed, moved = augment(image[None, None], None if mask is None else mask[None, None], settings, seed)
-        return changed[0, 0], image if moved is None else moved[0, 0]
+    def _change(
+        self, places: np.ndarray, images: Tensor, masks: Tensor | None, settings: Mapping[str, float] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return images (b, H, W) and their masks (the images, without any) after the changes of these places' copies."""
+        if not len(places):
+            return images, images
+        seeds = [derive_seed(self.seed, "strong", int(copy)) for copy in self.copies[places]]
+        mirrored = torch.from_numpy(self.flipped[places])
+        with_masks = None if masks is None else masks[:, None]
+        changed, moved = augment_each(images[:, None], with_masks, settings or self.settings, seeds, mirrored)
+        return changed[:, 0], images if moved is None else moved[:, 0]
 
     def take(self, places: np.ndarray) -> StrongFilms:
         """Return the films at these places, changed as they are here."""

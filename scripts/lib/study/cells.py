@@ -258,8 +258,9 @@ class Study:
         """Return the folder of the generator that makes a cell's pool."""
         generator = self.arm(cell.arm).generator
         if generator is None:
-            source = self.arm(cell.arm).source.name
-            raise InputError(f"arm {cell.arm} has no generator (source: {source}), so there is no pool of it to sample")
+            source = self.arm(cell.arm).source
+            why = f"has no generator (source: {source.name})" if source.adds else "adds no images to the real films"
+            raise InputError(f"arm {cell.arm} {why}; there is no pool of it to sample")
         return generator.folder
 
     def proxy(self) -> str:

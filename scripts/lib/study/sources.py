@@ -59,7 +59,7 @@ def made_here(path: str) -> bool:
 
 
 def _missing_pools(config: Mapping[str, Any]) -> Iterator[str]:
-    for name in config["study"]["arms"]:
+    for name in config["study"].get("arms", ()):
         if not (path := arm_of(config, name).path) or made_here(path):
             continue
         try:
