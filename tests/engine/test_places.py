@@ -164,3 +164,19 @@ def test_a_workflow_in_a_folder_with_braces_is_refused_in_one_line() -> None:
     check_place(Path("/a 100% 'q'"))
     with pytest.raises(InputError, match="braces in the path of the workflow; move or rename"):
         check_place(Path("/a/{b}"))
+
+
+def test_images_from_elsewhere_below_braces_keep_their_table_beside_them(tmp_path: Path) -> None:
+    from scripts.lib.study.sources import PROMPT_INFO
+
+    folder = tmp_path / "my {images}"
+    folder.mkdir()
+    (folder / PROMPT_INFO).touch()
+    arms = {
+        "mine": {"source": "pool", "path": str(folder / PROMPT_INFO)},
+        "yours": {"source": "pool", "path": str(folder)},
+    }
+    config = study_config.load_study([ROOT / "config.yaml"], {"arms": arms})
+    found = without_braces(config, tmp_path / "paths")["arms"]
+    assert found["mine"]["path"] == found["yours"]["path"] and "{" not in found["mine"]["path"]
+    assert (Path(found["mine"]["path"]) / PROMPT_INFO).is_file()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.formats.sources import TABLE_KEYS
+from scripts.lib.study.sources import PROMPT_INFO
 
 LOCAL = "local-dir:"
 BRACES = re.compile(r"[{}]")
@@ -51,6 +52,11 @@ def _paths(config: MutableMapping[str, Any]) -> Iterator[tuple[MutableMapping[st
     yield config["mgca"]["image"], "weights", ""
     yield config["proxy"], "model", ""
     yield config["feedback"], "ratings", ""
+    for arm in config.get("arms", {}).values():
+        # Images lie beside their table: a link to the table alone would leave them behind.
+        if "path" in arm and Path(arm["path"]).name == PROMPT_INFO:
+            arm["path"] = str(Path(arm["path"]).parent)
+        yield arm, "path", ""
 
 
 def _link(target: Path, folder: Path) -> Path:
