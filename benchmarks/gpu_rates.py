@@ -42,6 +42,7 @@ def study_like(shape: Shape, precision: str) -> dict[str, Any]:
         "latent_channels": 4,
     }
     config["sampling"] |= {"solver": shape.solver, "steps": shape.steps, "precision": precision, "guidance": 7.5}
+    config["sampling"]["guidance_interval"] = [0.0, 1.0]
     config["controlnet"] |= {"hint_channels": shape.hint_channels, "gradient_accumulation": 1, "precision": precision}
     return config
 

@@ -45,7 +45,12 @@ class Bench:
     def settings(self, micro_batch: int, **speed: Any) -> Section:
         """Return the section `sampling` of a run."""
         values = {"device": self.device, "precision": self.precision, "solver": self.shape.solver}
-        values |= {"steps": self.shape.steps, "guidance": GUIDANCE, "negative_text": "zero"}
+        values |= {
+            "steps": self.shape.steps,
+            "guidance": GUIDANCE,
+            "guidance_interval": [0.0, 1.0],
+            "negative_text": "zero",
+        }
         return Section({**values, "micro_batch": micro_batch, "speed": {**SPEED, **speed}}, "sampling")
 
     def sampler(self, micro_batch: int, **speed: Any) -> Sampler:

@@ -34,6 +34,7 @@ SAMPLING = {
     "solver": "dpmsolver++",
     "steps": 12,
     "guidance": 2.0,
+    "guidance_interval": [0.0, 1.0],
     "negative_text": "zero",
     "micro_batch": 16,
     "speed": {"attention": "fused", "channels_last": False, "compile": "none", "vae": "same", "write_behind": False},

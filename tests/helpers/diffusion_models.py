@@ -72,6 +72,7 @@ SAMPLING = {
     "solver": "dpmsolver++",
     "steps": 3,
     "guidance": 2.0,
+    "guidance_interval": [0.0, 1.0],
     "negative_text": "zero",
     "micro_batch": 4,
     "batch_size": 8,

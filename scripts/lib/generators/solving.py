@@ -15,7 +15,7 @@ import torch
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.log import log
 from scripts.lib.core.seeds import derive_seed
-from scripts.lib.generators.protocol import ImageRequest, Model
+from scripts.lib.generators.protocol import Condition, ImageRequest, Model
 from scripts.lib.generators.solvers import make_solver
 from scripts.lib.training.settings import Section
 
@@ -32,6 +32,21 @@ def to_pixels(decoded: torch.Tensor) -> np.ndarray:
     return ((grey / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
 
 
+def guidance_interval(settings: Section) -> tuple[float, float]:
+    """Return the shares of the noise schedule between which guidance acts, both ends included; 0 is clean, 1 pure noise.
+
+    Kynkäänniemi et al. 2024 (arXiv 2404.07724): at high noise guidance only narrows what is made, at low noise it changes
+    nothing, and either costs a second pass. Raises InputError unless 0 <= low <= high <= 1.
+    """
+    low, high = settings["guidance_interval"]
+    if not 0 <= low <= high <= 1:
+        raise InputError(
+            f"settings: {settings.name}.guidance_interval = [{low}, {high}]; expected two shares of the noise schedule, "
+            f"the lower first, from 0 to 1"
+        )
+    return low, high
+
+
 class Sampler:
     """Make images with any kind of generator; `settings` is the section `sampling`, `seed` that of the study."""
 
@@ -40,6 +55,7 @@ class Sampler:
         self.micro_batch: int = settings["micro_batch"]
         self.guidance: float = settings["guidance"]
         self._solver = make_solver(model.schedule, settings)
+        self._interval = guidance_interval(settings)
 
     def images(self, requests: Sequence[ImageRequest]) -> np.ndarray:
         """Return the images of at most `micro_batch` requests of one kind, uint8 (n, H, W).
@@ -78,15 +94,22 @@ class Sampler:
         noise = [initial_noise(self.seed, model.lineage, request, model.shape) for request in requests]
         condition = model.condition(requests)
         null = model.null(requests, condition) if self.guidance > 1 else None
+        both: Condition = {}
         if null is not None:  # both halves go through the networks at once, first what guidance leads away from
-            condition = {name: torch.cat([null[name], part]) for name, part in condition.items()}
+            both = {name: torch.cat([null[name], part]) for name, part in condition.items()}
         solver.set_timesteps(self.settings["steps"], device=model.device)
         latents = torch.stack(noise).to(model.device) * solver.init_noise_sigma
         for step in solver.timesteps:
-            entered = latents if null is None else torch.cat([latents, latents])
-            guess = model.predict(solver.scale_model_input(entered, step), step, condition)
-            if null is not None:
-                without, within = guess.chunk(2)
+            if both and self._guides(step):
+                entered = solver.scale_model_input(torch.cat([latents, latents]), step)
+                without, within = model.predict(entered, step, both).chunk(2)
                 guess = without + self.guidance * (within - without)
+            else:
+                guess = model.predict(solver.scale_model_input(latents, step), step, condition)
             latents = solver.step(guess, step, latents, return_dict=False)[0]
         return latents
+
+    def _guides(self, step: torch.Tensor) -> bool:
+        """Whether guidance acts at this step of the schedule; so each step has one shape, whatever the images."""
+        last: int = self._solver.config.num_train_timesteps - 1
+        return self._interval[0] * last <= float(step) <= self._interval[1] * last

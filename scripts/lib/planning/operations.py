@@ -48,7 +48,7 @@ def _generator(shape: Mapping[str, Any]) -> str:
 
 def _image(kind: str, shape: Mapping[str, Any]) -> float:
     key, side = _generator(shape), shape["resolution"]
-    passes = 2 if kind != "mask" and shape["guided"] else 1
+    passes = 1 if kind == "mask" else 1 + shape["guided"]  # the share of steps with two passes
     hint = 0.0 if kind == "text" else embedding(key, side)
     return shape["steps"] * passes * denoising(key, side, hinted=kind != "text") + hint + autoencoding(key, side)
 

@@ -72,6 +72,13 @@ def base_shape(config: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(f"{path}: unet or vae config.json is not one of Stable Diffusion ({error!r})") from None
 
 
+def guided_share(sampling: Mapping[str, Any]) -> float:
+    """Return the share of the solver's steps that are guided, 0 to 1: step k of n lies at 1 - k / n of the schedule."""
+    low, high = sampling["guidance_interval"]
+    places = [1 - step / sampling["steps"] for step in range(sampling["steps"])]
+    return sum(low <= place <= high for place in places) / len(places) if sampling["guidance"] > 1 else 0.0
+
+
 def shape_of(config: Mapping[str, Any], rule: str, dataset: str | None, gpu: bool) -> dict[str, Any]:
     """Return the shape of a stage's units; {} for stages whose cost depends on no model. `gpu`: of a class with GPUs.
 
@@ -89,7 +96,7 @@ def shape_of(config: Mapping[str, Any], rule: str, dataset: str | None, gpu: boo
         own = config["sampling"]
         wanted = {key: own[key] for key in ("solver", "steps", "micro_batch", "precision")}
         hints = {"hint_channels": config["controlnet"]["hint_channels"]}
-        return {**pixels, **base_shape(config), **hints, **wanted, "guided": own["guidance"] > 1}
+        return {**pixels, **base_shape(config), **hints, **wanted, "guided": guided_share(own)}
     if rule == "reconstruct_films":
         wanted = {key: config["sampling"][key] for key in ("micro_batch", "precision")}
         return {**pixels, **base_shape(config), "hint_channels": config["controlnet"]["hint_channels"], **wanted}
