@@ -20,11 +20,11 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.evidence.tables import FIGURE2, read_table
+    from scripts.lib.evidence.tables import ENDS, FIGURE2, read_table
     from scripts.lib.plotting.figure2 import draw_figure2
     from scripts.lib.plotting.style import save
 
-    table = read_table(args.table, FIGURE2, optional=FIGURE2)
+    table = read_table(args.table, [*FIGURE2, *ENDS], optional=[*FIGURE2, *ENDS])
     figure = draw_figure2(table, args.config["width_mm"])
     save(figure, args.out, args.config["dpi"])
 

@@ -12,6 +12,8 @@ from scripts import measure_trend as trend_command
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.statistics import significance
 from scripts.lib.evidence.tables import (
+    CELL,
+    ENDS,
     FIGURE2,
     SIGNIFICANCE,
     collect,
@@ -138,6 +140,12 @@ def test_summary_counts_only_trials_that_have_a_value(trials, baselines):
     assert short["note"].str.contains("no value of trial 1").all()
 
 
+def ends(trials):
+    """Intervals of every mean: .01 below and .02 above it."""
+    found = trials.groupby(CELL)["value"].mean().reset_index(name="mean")
+    return found.assign(low=found["mean"] - 0.01, high=found["mean"] + 0.02)
+
+
 def test_a_label_that_a_mean_leaves_out_is_told_in_every_table(trials, baselines):
     told = "without edema: its test films are all of one class; mean of 4 of 5 labels"
     about = trials.assign(n_labels=np.where(trials["dataset"] == "rsna", 4, np.nan), note="")
@@ -148,28 +156,33 @@ def test_a_label_that_a_mean_leaves_out_is_told_in_every_table(trials, baselines
     note = cells.loc[("rsna", 0.1, 2), "note"]
     assert note.startswith(told + "; ") and "no value of trial 1" in note
     assert cells.loc[("siim", 0.1, 10), "note"] == "" and np.isnan(cells.loc[("siim", 0.1, 10), "n_labels"])
-    rows = figure2(about, baselines, significance(about), FIGURES).query("dataset == 'rsna' and kind != 'baseline'")
+    rows = figure2(about, baselines, significance(about), ends(about), FIGURES).query(
+        "dataset == 'rsna' and kind != 'baseline'"
+    )
     assert rows["n_labels"].eq(4).all() and rows["note"].str.startswith(told).all()
 
 
 def test_figure2_has_every_trial_every_mean_and_the_baselines(trials, baselines):
     trials = pd.concat([trials, trials.assign(metric="iou"), trials[trials["multiplier"] == 2].assign(arm="dpo")])
-    table = figure2(trials, baselines, significance(trials), FIGURES)
-    assert list(table.columns) == FIGURE2 and list(dict.fromkeys(table["dataset"])) == ["siim", "rsna"]
+    table = figure2(trials, baselines, significance(trials), ends(trials), FIGURES)
+    assert list(table.columns) == [*FIGURE2, *ENDS] and list(dict.fromkeys(table["dataset"])) == ["siim", "rsna"]
     assert set(table["metric"]) == {"dice", "f1"} and set(table["arm"].dropna()) == {"real", "original"}
     counts = table.groupby(["dataset", "kind"]).size().to_dict()
     assert counts == {
         ("siim", "trial"): 12, ("siim", "mean"): 6, ("siim", "baseline"): 2,
         ("rsna", "trial"): 12, ("rsna", "mean"): 6, ("rsna", "baseline"): 1,
     }  # fmt: skip
-    means = table[(table["kind"] == "mean") & (table["multiplier"] > 0)]
+    means = table[table["kind"] == "mean"]
+    assert (means["high"] - means["value"]).to_numpy() == pytest.approx(0.02) and means["low"].notna().all()
+    assert table.loc[table["kind"] != "mean", ENDS].isna().all(axis=None)
+    means = means[means["multiplier"] > 0]
     assert means["p_bonferroni"].notna().all() and means["significant"].isin([True, False]).all()
 
 
 def test_figure2_names_a_panel_without_trials(trials, baselines):
     with pytest.raises(InputError, match="no row of rsna with metric auroc and arm real or original"):
         chosen = FIGURES | {"metrics": FIGURES["metrics"] | {"classification": "auroc"}}
-        figure2(trials, baselines, significance(trials), chosen)
+        figure2(trials, baselines, significance(trials), ends(trials), chosen)
 
 
 def test_commands_from_trials_to_figure_table(tmp_path, trials, baselines):
@@ -177,6 +190,8 @@ def test_commands_from_trials_to_figure_table(tmp_path, trials, baselines):
     halves = [write(trials.iloc[::2], tmp_path / "1.csv"), write(trials.iloc[1::2], tmp_path / "2.csv")]
     names = {name: str(tmp_path / f"{name}.csv") for name in ("trials", "base", "tests", "summary", "figure2", "trend")}
     write(baselines, names["base"])
+    write(ends(trials), tmp_path / "intervals.csv")
+    own = ["--intervals", str(tmp_path / "intervals.csv"), "--config", json.dumps(FIGURES)]
     both = ["--trials", names["trials"], "--baselines", names["base"], "--significance", names["tests"]]
 
     def run_all():
@@ -185,7 +200,7 @@ def test_commands_from_trials_to_figure_table(tmp_path, trials, baselines):
         significance_command.main(["--trials", names["trials"], *options, "--out", names["tests"]])
         trend_command.main(["--trials", names["trials"], "--out", names["trend"]])
         summarize_dataset.main([*both, "--out", names["summary"]])
-        tabulate_figure2.main([*both, "--config", json.dumps(FIGURES), "--out", names["figure2"]])
+        tabulate_figure2.main([*both, *own, "--out", names["figure2"]])
         return {name: (tmp_path / f"{name}.csv").read_bytes() for name in names}
 
     first = run_all()

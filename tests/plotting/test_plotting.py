@@ -13,7 +13,7 @@ from scripts import plot_figure2 as figure_command
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.conditions.masks import PALETTE
 from scripts.lib.core.errors import InputError
-from scripts.lib.evidence.tables import FIGURE2, write_table
+from scripts.lib.evidence.tables import ENDS, FIGURE2, write_table
 from scripts.lib.plotting.figure2 import draw_figure2
 from scripts.lib.plotting.sheet import draw_sheet, group_names, outlined, pick_films
 from scripts.lib.plotting.style import SYNTHETIC, save, shades
@@ -32,8 +32,9 @@ def make_table(datasets=4, fractions=(0.01, 0.1, 1.0), trials=2, significant=Tru
                 values = [0.1 + multiplier / 100 + fraction / 10 + trial / 50 for trial in range(trials)]
                 rows += [cell | {"kind": "trial", "trial": trial, "value": value} for trial, value in enumerate(values)]
                 star = significant and multiplier == 25
-                rows.append(cell | {"kind": "mean", "value": np.mean(values), "significant": star})
-    table = pd.DataFrame(rows).reindex(columns=FIGURE2)
+                ends = {"low": np.mean(values) - 0.03, "high": np.mean(values) + 0.05}
+                rows.append(cell | {"kind": "mean", "value": np.mean(values), "significant": star, **ends})
+    table = pd.DataFrame(rows).reindex(columns=[*FIGURE2, *ENDS])
     return table.assign(significant=table["significant"].fillna(False).astype(bool))
 
 
@@ -55,6 +56,18 @@ def test_every_trial_the_means_the_baseline_and_the_stars_are_drawn():
     texts = [text.get_text() for text in axis.texts]
     assert texts.count("★") == 3 and "all positive\n0.30" in texts
     assert [label.get_text() for label in axis.get_xticklabels()] == ["1 %\nn = 4", "10 %\nn = 40", "100 %\nn = 400"]
+
+
+def test_means_have_their_intervals_and_without_any_the_legend_knows_none():
+    table = make_table(1, fractions=(0.1,))
+    axis = draw_figure2(table).axes[0]
+    drawn = sorted(tuple(line.get_ydata()) for line in axis.lines if line.get_marker() == "_")
+    means = table[table["kind"] == "mean"]
+    assert np.array(drawn) == pytest.approx(np.array(sorted(zip(means["low"], means["high"]))))
+    texts = []
+    for shown in (table, table.assign(low=np.nan, high=np.nan)):
+        texts.append(" ".join(text.get_text() for one in draw_figure2(shown).legends for text in one.get_texts()))
+    assert "line: 95 % interval" in texts[0] and "interval" not in texts[1]
 
 
 def test_the_legend_explains_stars_only_where_there_are_any():

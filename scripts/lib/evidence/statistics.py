@@ -182,18 +182,28 @@ def _lost(values: Mapping[str, pd.Series]) -> list[tuple[str, list[int]]]:
 def _correct(table: pd.DataFrame, family: str, alpha: float) -> pd.DataFrame:
     """Add the family of each test and its corrected P values; tests without P count in the size of their family."""
     table = table.assign(task=table["task"].map(lambda name: TASK_OF.get(name, name)))
-    names = [" ".join([family, *(_text(row[key]) for key in FAMILIES[family])]) for row in table.to_dict("records")]
-    table = table.assign(family=names, family_size=0, p_bonferroni=np.nan, p_holm=np.nan, significant=False)
-    for name in sorted(set(names)):
+    table = correct(table.assign(family=family_names(table, family)), "p_value", alpha)
+    return table.assign(significant=(table["p_bonferroni"] < alpha).fillna(False))
+
+
+def family_names(table: pd.DataFrame, family: str) -> list[str]:
+    """Return the name of each row's family, e.g. "setting rsna 0.1 original"."""
+    return [" ".join([family, *(_text(row[key]) for key in FAMILIES[family])]) for row in table.to_dict("records")]
+
+
+def correct(table: pd.DataFrame, column: str, alpha: float) -> pd.DataFrame:
+    """Add family_size, p_bonferroni and p_holm of the P values of `column` within each `family` of the table."""
+    table = table.assign(family_size=0, p_bonferroni=np.nan, p_holm=np.nan)
+    for name in sorted(set(table["family"])):
         rows = table.index[table["family"] == name]
-        p_values = table.loc[rows, "p_value"].to_numpy(dtype=float)
+        p_values = table.loc[rows, column].to_numpy(dtype=float)
         # A missing P counts as 1: it is the last in Holm's order and changes no other P but through the family's size.
         filled = np.where(np.isnan(p_values), 1.0, p_values)
         table.loc[rows, "family_size"] = len(rows)
         for method in ("bonferroni", "holm"):
             corrected = multipletests(filled, alpha=alpha, method=method)[1]
             table.loc[rows, f"p_{method}"] = np.where(np.isnan(p_values), np.nan, corrected)
-    return table.assign(significant=(table["p_bonferroni"] < alpha).fillna(False))
+    return table
 
 
 def _text(value: object) -> str:

@@ -16,7 +16,7 @@ from scripts.lib.formats.csv_text import MISSING, read_columns, read_text
 SIGNIFICANCE = ["dataset", "metric", "fraction", "arm", "multiplier", "p_bonferroni", "significant", "note"]
 TESTS = ["dataset", "fraction", "multiplier", "difference", "ci_low", "ci_high", "p_bonferroni"]
 NUMBERS = {"fraction", "multiplier", "trial", "seed", "n_real", "n_synthetic", "value", "difference", "p_bonferroni"}
-NUMBERS |= {"ci_low", "ci_high"}
+NUMBERS |= {"ci_low", "ci_high", "low", "high"}
 WHOLE = {"multiplier", "trial", "seed", "n_labels"}  # never rounded to be shown
 OPTIONAL = ("value", "n_labels", "p_bonferroni")  # numbers that may be "n/a"
 MEASURED = {
@@ -33,6 +33,7 @@ FIGURE2 = [
     *["dataset", "title", "task", "metric", "kind", "fraction", "arm", "multiplier", "trial", "baseline"],
     *["n_real", "n_synthetic", "n_labels", "value", "difference", "p_bonferroni", "significant", "note"],
 ]
+ENDS = ["low", "high"]  # of the interval of a mean, in intervals.csv and in Figure 2
 
 
 def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = OPTIONAL) -> pd.DataFrame:
@@ -123,14 +124,19 @@ def summarize(trials: pd.DataFrame, baselines: pd.DataFrame, tests: pd.DataFrame
 
 
 def figure2(
-    trials: pd.DataFrame, baselines: pd.DataFrame, tests: pd.DataFrame, settings: Mapping[str, Any]
+    trials: pd.DataFrame,
+    baselines: pd.DataFrame,
+    tests: pd.DataFrame,
+    intervals: pd.DataFrame,
+    settings: Mapping[str, Any],
 ) -> pd.DataFrame:
-    """Return Figure 2 as a tidy table (FIGURE2): rows of kind trial, mean and baseline, by panel.
+    """Return Figure 2 as a tidy table (FIGURE2, ENDS): rows of kind trial, mean and baseline, by panel.
 
     `settings`: `datasets` = panels in order, {name, title, task} each; `metrics` = the metric of each task; `arm` =
-    the synthetic arm shown beside the real films. Raises InputError for a panel without any trial.
+    the synthetic arm shown beside the real films. `intervals`: intervals.csv, whose ends the means get. Raises InputError for a panel without any trial.
     """
-    cells = summarize(trials, baselines, tests)
+    ends = intervals[[*CELL, *ENDS]]
+    cells = summarize(trials, baselines, tests).merge(ends, on=CELL, how="left", validate="one_to_one")
     panels: list[pd.DataFrame] = []
     for dataset in settings["datasets"]:
         metric = settings["metrics"][dataset["task"]]
@@ -144,7 +150,7 @@ def figure2(
         means = means.rename(columns={"mean": "value"}).drop(columns="trials")
         kinds = {"trial": points.drop(columns="seed"), "mean": means, "baseline": lines}
         panels.extend(part.assign(kind=kind, **fixed) for kind, part in kinds.items())
-    table = pd.concat(panels, ignore_index=True).reindex(columns=FIGURE2)
+    table = pd.concat(panels, ignore_index=True).reindex(columns=[*FIGURE2, *ENDS])
     return table.assign(note=table["note"].fillna(""))
 
 

@@ -1,7 +1,8 @@
 """Figure 2 of the paper: downstream performance with real films alone and with more and more synthetic ones.
 
 One panel a dataset; groups of bars are the share of real films, bars the multiplier. A bar is the mean, each dot one
-trial, the dashed line the best score that needs no image at all, a star a significant gain.
+trial, the upright line the 95 % interval of the mean, the dashed line the best score that needs no image at all, a star a
+significant gain.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from scripts.lib.core.errors import InputError
@@ -29,13 +31,14 @@ METRIC_NAMES = {
     "auprc": "AUPRC",
 }
 BASELINE_NAMES = {"all_positive": "all positive", "all_negative": "all negative"}
+HALO = [withStroke(linewidth=2, foreground="white")]  # a line is seen on dark bars as well
 DASHES = (0, (4, 2.5))
 GROUP = 0.84  # width of a group of bars; groups stand 1 apart
 PANEL_HEIGHT, LEGEND_HEIGHT = 60, 14  # mm
 
 
 def draw_figure2(table: pd.DataFrame, width_mm: float = 183.0) -> Figure:
-    """Return the figure for the tidy table of Figure 2 (columns of `scripts.lib.evidence.tables.FIGURE2`).
+    """Return the figure for the tidy table of Figure 2 (columns FIGURE2 and ENDS of `scripts.lib.evidence.tables`).
 
     `width_mm`: a journal's full width, for two columns of panels; a single panel takes three fifths of it.
     """
@@ -59,7 +62,8 @@ def draw_figure2(table: pd.DataFrame, width_mm: float = 183.0) -> Figure:
             axis.set_title(f"{string.ascii_uppercase[place % 26]}   {panel['title'].iloc[0]}", loc="left", pad=7)
             if place + columns >= len(datasets):
                 axis.set_xlabel("share of the real training films (n: their number)", labelpad=5)
-        _draw_legend(figure, colours, columns, bool((table["significant"] & (table["kind"] == "mean")).any()))
+        means = table[table["kind"] == "mean"]
+        _draw_legend(figure, colours, columns, bool(means["significant"].any()), bool(means["low"].notna().any()))
     return figure
 
 
@@ -68,6 +72,9 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, colours: dict[int, str]) -> Non
     fractions = sorted(panel["fraction"].dropna().unique())
     shown = [m for m in colours if (means["multiplier"] == m).any()]
     width = GROUP / len(shown)
+    top = np.nanmax([*points["value"], *_baseline(panel)[1:], 0.05])
+    # Intervals of a few trials may reach to 1: they go on beyond the panel.
+    axis.set_ylim(0, min(max(top, min(means["high"].max(), 1.4 * top)) * 1.16, 1.08))
     for group, fraction in enumerate(fractions):
         here = means[means["fraction"] == fraction].set_index("multiplier")
         # A fraction with fewer multipliers is drawn as a narrower group, centred, without holes.
@@ -79,8 +86,6 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, colours: dict[int, str]) -> Non
     axis.set_xticks(range(len(fractions)), [_group_name(points, fraction) for fraction in fractions])
     axis.set_xlim(-0.55, len(fractions) - 0.45)
     axis.set_ylabel(_axis_name(panel))
-    top = np.nanmax([*points["value"], *_baseline(panel)[1:], 0.05])
-    axis.set_ylim(0, min(top * 1.16, 1.08))
     axis.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axis.grid(axis="y", color=GRID, linewidth=0.6)
     draw_baseline(axis, panel)
@@ -93,8 +98,12 @@ def _draw_bar(axis: Axes, x: float, width: float, cell: pd.Series, dots: np.ndar
     axis.bar(x, cell["value"], width * 0.86, color=colour, edgecolor=INK, linewidth=0.5, zorder=2)
     spread = np.linspace(-1, 1, len(dots)) * width * 0.2 if len(dots) > 1 else [0.0]
     axis.plot(x + np.array(spread), dots, "o", ms=2.9, mfc="white", mec=INK, mew=0.6, zorder=4, clip_on=False)
+    if not np.isnan(cell["low"]):
+        ends = [cell["low"], cell["high"]]
+        axis.plot([x, x], ends, "-_", color=INK, lw=0.8, ms=3.2, mew=0.8, zorder=3, path_effects=HALO)
     if cell["significant"]:
-        highest = max([cell["value"], *dots])
+        top = axis.get_ylim()[1]
+        highest = min(np.nanmax([cell["value"], *dots, cell["high"]]), max(0.96 * top, *dots))
         axis.annotate(
             "★", (x, highest), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=7, zorder=5
         )
@@ -133,16 +142,17 @@ def _axis_name(panel: pd.DataFrame) -> str:
     return f"Mean {name} over labels" if task == "multilabel" else name
 
 
-def _draw_legend(figure: Figure, colours: dict[int, str], columns: int, starred: bool) -> None:
+def _draw_legend(figure: Figure, colours: dict[int, str], columns: int, starred: bool, sure: bool) -> None:
     """Put two rows below the panels: what the bars are, and what the marks are."""
     names = {m: "real films only" if m == 0 else f"+ {m}× synthetic" for m in colours}
     bars = [Patch(facecolor=colours[m], edgecolor=INK, linewidth=0.5, label=names[m]) for m in colours]
+    bar = "bar: mean, line: 95 % interval" if sure else "bar: mean"
     marks = [
-        Line2D([], [], marker="o", ls="", ms=2.9, mfc="white", mec=INK, mew=0.6, label="one trial (bar: mean)"),
-        Line2D([], [], color=ALERT, lw=0.9, ls=DASHES, label="trivial baseline: one answer for all films"),
+        Line2D([], [], marker="o", ls="", ms=2.9, mfc="white", mec=INK, mew=0.6, label=f"one trial ({bar})"),
+        Line2D([], [], color=ALERT, lw=0.9, ls=DASHES, label="trivial baseline: one answer for all"),
     ]
     if starred:
-        label = "better than real only (one-tailed t test, Bonferroni)"
+        label = "better than real only (one-tailed t, Bonferroni)"
         marks.append(Line2D([], [], marker="$★$", ls="", ms=5, mfc=INK, mec="none", label=label))
     narrow = columns == 1
     height = figure.get_figheight() / MM

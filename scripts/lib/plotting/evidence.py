@@ -1,0 +1,175 @@
+"""The evidence at a glance: every difference to the real films alone, and to each control, with its 95 % interval.
+
+One panel a dataset; a row is a fraction and a multiplier, a mark one comparison. What lies left of 0 is harm and shaded. Colours
+are those of Okabe and Ito, which all kinds of colour vision tell apart; shapes differ as well, so grey print is enough.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.evidence.resampling import SMALLER_IS_BETTER
+from scripts.lib.plotting.figure2 import METRIC_NAMES
+from scripts.lib.plotting.style import GRID, INK, MM, SOFT, journal_style
+from scripts.lib.study.arms import REAL
+
+# Okabe and Ito (2008), without yellow, which print loses.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+HARM = "#efe3e1"
+ROW, MARK = 5.0, 2.6  # mm of height: a row, and each further mark in it
+HEAD = 15.0  # mm around the rows of a panel
+LEGEND_LINE = 4.2  # mm
+
+
+def draw_evidence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
+    """Return the figure for a table of differences (columns of `scripts.lib.evidence.differences.DIFFERENCES`).
+
+    `settings`: `datasets` = panels in order, {name, title, task} each, `metrics` = the metric of each task, `width_mm`.
+    Raises InputError where no dataset has a difference to draw.
+    """
+    panels = []
+    for dataset in settings["datasets"]:
+        metric = settings["metrics"][dataset["task"]]
+        rows = table[(table["dataset"] == dataset["name"]) & (table["metric"] == metric)]
+        rows = rows[rows["difference"].notna()]
+        if len(rows):
+            panels.append((dataset["title"], metric, rows))
+    if not panels:
+        raise InputError("evidence: no difference of figures.metrics to draw; see the notes of tables/differences.csv")
+    every = pd.concat([rows for _, _, rows in panels])
+    series = sorted(set(zip(every["arm"], every["against"])), key=lambda pair: (pair[1] != REAL, pair))
+    columns = min(len(panels), 2)
+    lines = -(-len(panels) // columns)
+    heights = [
+        HEAD + max(_height(rows, series) for _, _, rows in panels[line * columns : (line + 1) * columns])
+        for line in range(lines)
+    ]
+    with journal_style():
+        width = settings["width_mm"] * MM * (0.62 if columns == 1 else 1)
+        beside = 2 if columns == 1 else 4  # entries of the legend in a line
+        named = LEGEND_LINE * (1 + -(-len(series) // beside)) + 1
+        foot = named + LEGEND_LINE * -(-4 // beside) + 2
+        figure, axes = plt.subplots(
+            lines,
+            columns,
+            figsize=(width, (sum(heights) + foot) * MM),
+            squeeze=False,
+            layout="constrained",
+            height_ratios=heights,
+        )
+        share = foot / (sum(heights) + foot)
+        figure.get_layout_engine().set(rect=(0, share, 1, 1 - share), w_pad=0.06, h_pad=0.05, wspace=0.04)
+        for place, axis in enumerate(axes.flat):
+            if place >= len(panels):
+                axis.set_visible(False)
+                continue
+            title, metric, rows = panels[place]
+            _draw_panel(axis, rows, series, metric)
+            axis.set_title(f"{string.ascii_uppercase[place % 26]}   {title}", loc="left", pad=7)
+        _draw_legend(figure, series, beside, (share, share * (1 - named / foot)))
+    return figure
+
+
+def _height(rows: pd.DataFrame, series: Sequence[tuple[str, str]]) -> float:
+    """Return the height in mm that the rows of a panel need."""
+    return len(_settings(rows)) * (ROW + MARK * (len(_present(rows, series)) - 1))
+
+
+def _settings(rows: pd.DataFrame) -> list[tuple[float, int]]:
+    return sorted(set(zip(rows["fraction"].astype(float), rows["multiplier"].astype(int))))
+
+
+def _present(rows: pd.DataFrame, series: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    there = set(zip(rows["arm"], rows["against"]))
+    return [pair for pair in series if pair in there]
+
+
+def _draw_panel(axis: Axes, rows: pd.DataFrame, series: Sequence[tuple[str, str]], metric: str) -> None:
+    settings, here = _settings(rows), _present(rows, series)
+    limit = _limit(rows)
+    axis.set_xlim(-limit, limit)
+    harm = (0, limit) if metric in SMALLER_IS_BETTER else (-limit, 0)
+    axis.axvspan(*harm, color=HARM, lw=0, zorder=0)
+    axis.axvline(0, color=INK, lw=0.8, zorder=1)
+    for place, (fraction, multiplier) in enumerate(settings):
+        if place and fraction != settings[place - 1][0]:
+            axis.axhline(place - 0.5, color=SOFT, lw=0.5, zorder=1)
+        cell = rows[(rows["fraction"].astype(float) == fraction) & (rows["multiplier"] == multiplier)]
+        for row in cell.to_dict("records"):
+            pair = (row["arm"], row["against"])
+            shift = (here.index(pair) - (len(here) - 1) / 2) * 0.74 / len(here)
+            _draw_mark(axis, place + shift, row, series.index(pair), limit)
+    axis.set_yticks(range(len(settings)), [f"{fraction * 100:g} %, {times}×" for fraction, times in settings])
+    axis.set_ylim(len(settings) - 0.5, -0.5)
+    axis.grid(axis="x", color=GRID, lw=0.6)
+    left, right = ("helps", "harms") if metric in SMALLER_IS_BETTER else ("harms", "helps")
+    axis.set_xlabel(f"← {left}     difference of {METRIC_NAMES.get(metric, metric)}     {right} →")
+    axis.tick_params(axis="x", length=2.5, width=0.6)
+
+
+def _limit(rows: pd.DataFrame) -> float:
+    """Return half the width of the axis: all differences fit, and intervals, but for the widest of a few trials."""
+    ends = rows[["low", "high"]].abs().max(axis=1).dropna()
+    usual = float(ends.quantile(0.75)) * 1.15 if len(ends) else 0.0
+    return max(usual, 1.5 * float(rows["difference"].abs().max()), 0.05)
+
+
+def _draw_mark(axis: Axes, y: float, row: Mapping[Any, Any], place: int, limit: float) -> None:
+    colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+    known = not np.isnan(row["low"])
+    if known:
+        low, high = max(row["low"], -limit), min(row["high"], limit)
+        axis.plot([low, high], [y, y], color=colour, lw=1.1, solid_capstyle="butt", zorder=3)
+        for end, cut, arrow in ((low, row["low"] < -limit, "<"), (high, row["high"] > limit, ">")):
+            shape = arrow if cut else "|"
+            axis.plot([end], [y], shape, ms=3.4 if cut else 3.8, color=colour, mew=0.9, zorder=3, clip_on=False)
+    decided = known and (row["low"] > 0 or row["high"] < 0)
+    face = colour if decided else "white"
+    axis.plot([row["difference"]], [y], marker, ms=4.2, mfc=face, mec=colour, mew=0.9, zorder=4, clip_on=False)
+
+
+def series_name(pair: tuple[str, str]) -> str:
+    """Return how a comparison is called in print."""
+    arm, against = pair
+    return arm if against == REAL else f"{arm} against {against}"
+
+
+def _draw_legend(figure: Figure, series: Sequence[tuple[str, str]], beside: int, tops: tuple[float, float]) -> None:
+    """Put two blocks below the panels, `beside` entries in a line: what the marks stand for, and how to read one."""
+    marks = []
+    for place, pair in enumerate(series):
+        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+        look = {"marker": marker, "ms": 4.2, "mfc": colour, "mec": colour, "color": colour, "lw": 1.1}
+        marks.append(Line2D([], [], **look, label=series_name(pair)))
+    plain = {"marker": "o", "ls": "", "ms": 4.2, "mec": INK, "mew": 0.9}
+    reading = [
+        Line2D([], [], mfc=INK, label="the 95 % interval leaves out 0", **plain),
+        Line2D([], [], mfc="white", label="cannot tell", **plain),
+        Line2D([], [], marker=">", ls="", ms=3.4, color=INK, label="goes on"),
+        Patch(facecolor=HARM, label="harm"),
+    ]
+    for handles, top in zip((marks, reading), tops):
+        title = "against real films alone, unless another arm is named" if handles is marks else None
+        figure.legend(
+            handles=handles,
+            loc="upper center",
+            bbox_to_anchor=(0.5, top),
+            ncols=min(len(handles), beside),
+            borderaxespad=0.2,
+            title=title,
+            title_fontsize=6.5,
+            columnspacing=1.5,
+            handletextpad=0.5,
+        )
