@@ -29,7 +29,9 @@
 #   {dataset}/baselines.csv                         what trivial answers reach                score_baselines
 #   {dataset}/{trials,significance,summary}.csv     the dataset's results                     score_trials ... summarize_dataset
 #   {dataset}/external.csv                          its models on other cohorts               score_external
-#   tables/{trials,baselines}.csv                   those of all datasets                     collect_study
+#   {dataset}/{differences,intervals}.csv           how sure each difference and mean is      bootstrap_differences
+#   tables/{trials,baselines,intervals}.csv         those of all datasets                     collect_study
+#   tables/{differences,power}.csv  evidence.png    the study's differences, what it can find collect_differences, estimate_power, plot_evidence
 #   tables/{significance,trend}.csv                 tests of the study                        compare_arms, measure_trend
 #   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               score_figure_trials, compare_figure_arms
 #   tables/figure{2,3,4}.csv                        what the figures draw                     tabulate_figure2, tabulate_arms
@@ -57,6 +59,7 @@ include: "rules/filtering.smk"
 include: "rules/feedback.smk"
 include: "rules/trials.smk"
 include: "rules/figures.smk"
+include: "rules/evidence.smk"
 include: "rules/cost.smk"
 
 
@@ -66,6 +69,8 @@ rule all:
         "results/figure2.pdf",
         "results/table1.md",
         "results/tables/trend.csv",
+        "results/tables/power.csv",
+        "results/evidence.png",
         collect("results/{dataset}/summary.csv", dataset=STUDY.datasets),
         one_line(STUDY.sheets),
         one_line(STUDY.external_tables),

@@ -65,7 +65,7 @@ rule collect_study:
     log:
         "results/logs/collect_study/{table}.log",
     wildcard_constraints:
-        table="trials|baselines",
+        table="trials|baselines|intervals",
     localrule: True
     conda:
         "../envs/main.yaml"
@@ -169,6 +169,7 @@ rule tabulate_figure2:
         trials=lambda wildcards: one_line(SHOWN.need, "figure2") or "results/tables/trials.csv",
         baselines="results/tables/baselines.csv",
         significance="results/tables/significance.csv",
+        intervals="results/tables/intervals.csv",
     output:
         "results/tables/figure2.csv",
     log:
@@ -183,7 +184,7 @@ rule tabulate_figure2:
         "Tabulate Figure 2"
     shell:
         "python -m scripts.tabulate_figure2 --trials {input.trials:q} --baselines {input.baselines:q} "
-        "--significance {input.significance:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"
+        "--significance {input.significance:q} --intervals {input.intervals:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule plot_figure2:

@@ -29,9 +29,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.collect_tables import numbered
     from scripts.lib.core.seeds import derive_seed, rng
     from scripts.lib.downstream.predictions import read_predictions
+    from scripts.lib.downstream.scoring import numbered
     from scripts.lib.evidence.differences import differences, means, with_families
     from scripts.lib.evidence.predicted import gather_predictions
     from scripts.lib.evidence.resampling import resample

@@ -2,10 +2,14 @@
 
     python -m scripts.compare_arms --trials results/tables/trials.csv --out results/tables/significance.csv \\
         --test welch --family setting --alpha 0.05 --metrics f1 dice
+    python -m scripts.compare_arms --trials mine.csv
+
+The second line needs nothing else of a study: mine.csv has at least the columns arm, trial and value, and one arm is `real`.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from scripts.lib.core.atomic import atomic_file
@@ -15,7 +19,7 @@ from scripts.lib.engine.commands import make_parser, run, set_threads
 def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--trials", type=Path, required=True, help="collected trials (.csv)")
-    parser.add_argument("--out", type=Path, required=True, help="significance table (.csv)")
+    parser.add_argument("--out", type=Path, help="significance table (.csv); left out: to the screen")
     parser.add_argument("--test", choices=("welch", "pooled", "paired"), default="welch", help="variant of the t test")
     parser.add_argument(
         "--family",
@@ -24,17 +28,22 @@ def main(argv: list[str] | None = None) -> None:
         help="tests that share one correction; setting = dataset x fraction x arm",
     )
     parser.add_argument("--alpha", type=float, default=0.05, help="level of the corrected P value")
-    parser.add_argument("--metrics", nargs="+", default=["f1", "dice"], help="metrics to test (default: f1 dice)")
+    parser.add_argument("--metrics", nargs="+", default=[], help="metrics to test (default: all in the table)")
     args = parser.parse_args(argv)
     if not 0 < args.alpha < 1:
         parser.error(f"--alpha {args.alpha}: expected a number between 0 and 1")
     set_threads(args.threads)
 
     from scripts.lib.evidence.statistics import significance
-    from scripts.lib.evidence.tables import read_table, write_table
-    from scripts.lib.study.tables import TRIALS
+    from scripts.lib.evidence.tables import read_own_trials, write_table
 
-    table = significance(read_table(args.trials, TRIALS), args.test, args.family, args.alpha, args.metrics)
+    trials, assumed = read_own_trials(args.trials)
+    if assumed:
+        print(f"{args.trials}: without {', '.join(assumed)}: one of each is assumed", file=sys.stderr)
+    table = significance(trials, args.test, args.family, args.alpha, args.metrics)
+    if args.out is None:
+        print(table.to_csv(index=False, lineterminator="\n", na_rep="n/a"), end="")
+        return
     with atomic_file(args.out) as path:
         write_table(table, path)
 

@@ -18,7 +18,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.resampling import SMALLER_IS_BETTER
 from scripts.lib.plotting.figure2 import METRIC_NAMES
 from scripts.lib.plotting.style import GRID, INK, MM, SOFT, journal_style
@@ -37,7 +36,7 @@ def draw_evidence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """Return the figure for a table of differences (columns of `scripts.lib.evidence.differences.DIFFERENCES`).
 
     `settings`: `datasets` = panels in order, {name, title, task} each, `metrics` = the metric of each task, `width_mm`.
-    Raises InputError where no dataset has a difference to draw.
+    Without any difference of these metrics the figure says so.
     """
     panels = []
     for dataset in settings["datasets"]:
@@ -47,7 +46,7 @@ def draw_evidence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
         if len(rows):
             panels.append((dataset["title"], metric, rows))
     if not panels:
-        raise InputError("evidence: no difference of figures.metrics to draw; see the notes of tables/differences.csv")
+        return _nothing(settings)
     every = pd.concat([rows for _, _, rows in panels])
     series = sorted(set(zip(every["arm"], every["against"])), key=lambda pair: (pair[1] != REAL, pair))
     columns = min(len(panels), 2)
@@ -79,6 +78,15 @@ def draw_evidence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
             _draw_panel(axis, rows, series, metric)
             axis.set_title(f"{string.ascii_uppercase[place % 26]}   {title}", loc="left", pad=7)
         _draw_legend(figure, series, beside, (share, share * (1 - named / foot)))
+    return figure
+
+
+def _nothing(settings: Mapping[str, Any]) -> Figure:
+    """Return a figure that says why nothing is drawn: a study may have no synthetic arm, or metrics without a value."""
+    with journal_style():
+        figure = plt.figure(figsize=(settings["width_mm"] * MM * 0.62, 20 * MM))
+        text = "No difference of figures.metrics can be had; tables/differences.csv says why."
+        figure.text(0.5, 0.5, text, ha="center", va="center")
     return figure
 
 
