@@ -9,11 +9,13 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.subsets import draw_ranks
 from scripts.lib.cohort.writer import CohortWriter
+from scripts.lib.downstream.predictions import MASKS, ROW, Predictions, schema_items, write_predictions
 from tests.conftest import ROOT
 
 SIDE, FILMS, IMAGES = 32, 40, 12
@@ -48,6 +50,29 @@ def trial_row(multiplier: int, trial: int) -> dict[str, object]:
     return {**about, **counts, "value": 0.5 + 0.01 * multiplier + 0.002 * trial**2, "note": ""}
 
 
+def write_trial(results: Path, arm: str, multipliers: tuple[int, ...], trial: int) -> None:
+    """Write the predictions of a trial on the test films, of which the first has no mask in any prediction of `real`."""
+    films = [film(number) for number in range(FILMS // 2, FILMS)]
+    count, noise = len(films), np.random.default_rng([trial, *multipliers])
+    parts, cells = [], {}
+    for multiplier in multipliers:
+        cells[multiplier] = {"n_real": 2, "n_synthetic": 2 * multiplier, "note": ""}
+        overlap = noise.integers(10, 50, count)
+        overlap[0] *= arm != "real"
+        predicted = np.where(overlap > 0, 64, 0)
+        columns = {"dataset": ["siim"] * count, "split": ["test"] * count, "multiplier": [multiplier] * count}
+        columns |= {name: [one[name] for one in films] for name in ("image_id", "patient_id")}
+        columns |= {"label": ["pneumothorax"] * count, "overlap": overlap, "predicted": predicted}
+        columns["truth"] = [64] * count
+        parts.append(
+            pa.table({name: pa.array(columns[name]).cast(kind) for name, kind in schema_items(pa.schema(ROW + MASKS))})
+        )
+    made = Predictions("siim", "segmentation", arm, "0.1", trial, 10 + trial, cells, pa.concat_tables(parts))
+    path = results / made.place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_predictions(path, made)
+
+
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with the results that the examples name, and the repository's configuration."""
@@ -58,6 +83,9 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for shard in range(2):
         rows = [image(number) for number in range(shard * IMAGES, (shard + 1) * IMAGES)]
         write_images(siim / "pools" / "original" / "fraction-0.1" / f"shard-{shard}", rows, 2 + shard)
+    for trial in range(3):
+        write_trial(tmp_path / "results", "real", (0,), trial)
+        write_trial(tmp_path / "results", "original", (2, 5), trial)
     tables = tmp_path / "results" / "tables"
     tables.mkdir()
     rows = [trial_row(multiplier, trial) for multiplier in (0, 2, 5) for trial in range(3)]
@@ -82,4 +110,9 @@ def test_every_example_runs(study: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "2 films of 2 patients" in said
     assert "(4, 32, 32) ['mask', 'mask', 'mask', 'mask'] synthetic: True" in said
     assert "did you mean 'trials'?" in said
+    assert "overlooked, by arm: {'real': 3}" in said
+    table = names["table"]
+    assert isinstance(table, pd.DataFrame) and table["multiplier"].tolist() == [2, 5]
+    assert (table["n_trials"] == 3).all() and (table["low"] < table["difference"]).all()
+    assert "one of each is assumed: ['dataset', 'task'" in said
     assert (study / "films-and-images.png").is_file()

@@ -24,7 +24,7 @@ MASK_METRICS = tuple(
     + ["false_positive_share"]
 )
 SMALLER_IS_BETTER = frozenset({"false_positive_share"})
-CHUNK_BYTES = 4_000_000  # of weights: a chunk of draws stays in the processor's cache
+CHUNK_BYTES = 2_000_000  # of weights: a chunk of draws stays in the processor's cache
 ROWS = 2048  # of a sum in float32
 Draws = dict[str, np.ndarray]
 
