@@ -125,6 +125,8 @@ def test_points_are_the_metrics_of_the_films_as_they_are_and_chunks_change_nothi
         # Whether a draw of all films alike is the point itself is tested through scikit-learn above.
         assert whole.points[name] == pytest.approx(parts.points[name])
         assert whole.draws[name] == pytest.approx(parts.draws[name], abs=1e-6)
+    with pytest.raises(InputError, match="statistics.bootstrap.metrics: accuracy: expected some of f1, f1_tuned"):
+        resample(made, 10, np.random.default_rng(4), ["auroc", "accuracy"])
     with pytest.raises(InputError, match="statistics.bootstrap.draws: 0"):
         resample(made, 0, np.random.default_rng(4))
 
