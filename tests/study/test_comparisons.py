@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.comparisons import comparisons
+from scripts.lib.study.arms import GENERATORS, Arm, Source
+from scripts.lib.study.comparisons import _suggested, comparisons
 
 ARMS: dict[str, Any] = {
     "original": {"generator": "controlnet"},
@@ -31,6 +32,20 @@ def test_filtered_and_tuned_arms_stand_against_what_they_come_from() -> None:
     # A filter chooses among the images of its own generator.
     assert ("tuned-filtered", "proxy-tuned") in comparisons(config(["original", "proxy-tuned", "tuned-filtered"]))
     assert comparisons(config(["tuned-filtered", "original"])) == [("tuned-filtered", "original")]
+
+
+def test_controls_and_another_mixing() -> None:
+    made = Source("generator", adds=True)
+    arms = {
+        "duplicate": Arm("duplicate", Source("duplicate", adds=True)),
+        "original": Arm("original", made, GENERATORS["controlnet"]),
+        "pretrain": Arm("pretrain", made, GENERATORS["controlnet"]),
+    }
+    # The question of a control is whether images do more than it: the images stand first.
+    sections = {"duplicate": {}, "original": {}, "pretrain": {"mixing": {"kind": "pretrain"}}}
+    assert _suggested(arms, sections) == [("original", "duplicate"), ("pretrain", "original")]
+    del arms["original"], arms["pretrain"]
+    assert _suggested(arms, sections) == []
 
 
 def test_an_arm_alone_is_compared_with_none() -> None:
