@@ -7,7 +7,8 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.downstream.metrics import EMPTY_POLICIES, overlap_scores
+from scripts.lib.downstream.metrics import overlap_scores
+from scripts.lib.downstream.settings import EMPTY_POLICIES
 from scripts.lib.evidence.predicted import Member, Predicted, gather_predictions
 from scripts.lib.evidence.resampling import (
     LABEL_METRICS,

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.downstream.metrics import EMPTY_POLICIES, label_scores, overlap_scores
+from scripts.lib.downstream.metrics import label_scores, overlap_scores
+from scripts.lib.downstream.settings import EMPTY_POLICIES
 from scripts.lib.evidence.predicted import Member, Predicted
 
 LABEL_METRICS = ("f1", "f1_tuned", "auroc", "auprc")
