@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts import collect_differences, estimate_power
+from scripts import bootstrap_differences, collect_differences, estimate_power
 from scripts.lib.downstream.metrics import label_scores
 from scripts.lib.evidence.differences import (
     DIFFERENCES,
@@ -23,7 +23,7 @@ from scripts.lib.evidence.differences import (
 from scripts.lib.evidence.predicted import gather_predictions
 from scripts.lib.evidence.resampling import resample
 from scripts.lib.evidence.tables import write_table
-from tests.helpers.predicted_trials import label_table, mask_table
+from tests.helpers.predicted_trials import label_table, mask_table, write_file
 
 TRUTH = (np.arange(60) % 3 == 0).astype(float)[:, None]
 CELLS = (("real", 0, 0.6), ("original", 2, 1.4), ("original", 5, 1.4), ("filtered", 2, 0.2))
@@ -128,6 +128,35 @@ def test_families_of_tests_against_real_and_of_each_pair_of_arms() -> None:
     assert whole.loc[whole["against"] == "real", "family_size"].max() == 3
     again = with_families(found, "dataset", ["f1"], 0.05)  # families are made anew, whatever stood there
     pd.testing.assert_frame_equal(again, whole)
+
+
+def test_the_command_reads_the_files_of_trials_and_gives_the_same_bytes_twice(tmp_path: Path) -> None:
+    made = list(tables(trials=2))
+    groups: dict[tuple[str, int], list[pd.DataFrame]] = {}
+    for part in made:
+        groups.setdefault((part["arm"].iloc[0], part["trial"].iloc[0]), []).append(part)
+    files = [write_file(tmp_path / "results", pd.concat(parts, ignore_index=True)) for parts in groups.values()]
+    patterns = sorted({str(path.with_name("trial-{}.parquet")) for path in files})
+    settings = {"bootstrap": {"draws": 400, "metrics": ["auroc"]}, "metrics": ["auroc"], "alpha": 0.05}
+    found = []
+    for run, given in (("a", [*patterns, "--trials", "2"]), ("b", [*map(str, files[::-1]), "--threads", "2"])):
+        outs = [tmp_path / run / "differences.csv", tmp_path / run / "intervals.csv"]
+        options = ["--config", json.dumps(settings), "--pairs", "filtered:original", "--family", "dataset"]
+        written = ["--out", str(outs[0]), "--means", str(outs[1])]
+        bootstrap_differences.main(["--predictions", *given, *options, *written])
+        found.append([path.read_bytes() for path in outs])
+    assert found[0] == found[1]  # whatever the order of the files and the number of threads
+    table = read_intervals(tmp_path / "a" / "differences.csv")
+    assert table["against"].tolist() == ["real"] * 3 + ["original"] and table["family_size"].tolist() == [3, 3, 3, 1]
+    _, expected = both_tables(made)
+    expected = expected[expected["metric"] == "auroc"]
+    assert table["difference"][:3].to_numpy() == pytest.approx(
+        expected["difference"].to_numpy(), abs=1e-6
+    )  # float32 files
+    with pytest.raises(SystemExit):
+        bootstrap_differences.main(
+            ["--predictions", "x", "--config", "{}", "--pairs", "original", "--out", "o", "--means", "m"]
+        )
 
 
 def test_the_commands_collect_and_estimate(tmp_path: Path) -> None:

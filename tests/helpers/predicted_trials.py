@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+
+from scripts.lib.downstream.predictions import MEASURED, ROW, Predictions, write_predictions
 
 
 def label_table(
@@ -35,6 +39,22 @@ def mask_table(
     names = [f"film-{place:04d}" for place in range(len(rows))]
     rows = rows.assign(image_id=names, patient_id=patients or names, label="pneumothorax", split="test")
     return _told(rows, "segmentation", about)
+
+
+def write_file(results: Path, table: pd.DataFrame) -> Path:
+    """Write the rows of one trial, one or more multipliers, as `train_trials` does; return the file."""
+    first = table.iloc[0]
+    schema = pa.schema(ROW + MEASURED[first["task"]])
+    cells = {int(m): {"n_real": 10, "n_synthetic": 10 * int(m), "note": ""} for m in table["multiplier"].unique()}
+    columns = {field.name: pa.array(table[field.name], from_pandas=False).cast(field.type) for field in schema}
+    about = [first[name] for name in ("dataset", "task", "arm", "fraction")] + [
+        int(first[n]) for n in ("trial", "seed")
+    ]
+    made = Predictions(*about, cells, pa.table(columns))
+    path = results / made.place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_predictions(path, made)
+    return path
 
 
 def _rows(
