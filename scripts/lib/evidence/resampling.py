@@ -7,7 +7,6 @@ along that order.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.metrics import label_scores, overlap_scores
 from scripts.lib.downstream.settings import EMPTY_POLICIES
 from scripts.lib.evidence.predicted import Member, Predicted
+from scripts.lib.evidence.ranked import Order, ratio
 
 LABEL_METRICS = ("f1", "f1_tuned", "auroc", "auprc")
 MASK_METRICS = tuple(
@@ -26,7 +26,6 @@ MASK_METRICS = tuple(
 )
 SMALLER_IS_BETTER = frozenset({"false_positive_share"})
 CHUNK_BYTES = 2_000_000  # of weights: a chunk of draws stays in the processor's cache
-ROWS = 2048  # of a sum in float32
 Draws = dict[str, np.ndarray]
 
 
@@ -134,11 +133,11 @@ class _Masks:
         found: Draws = {}
         for place, name in enumerate(("dice", "iou")):
             total = own[:, :, place]
-            found[f"{name}_exclude"] = _ratio(total, with_it)
+            found[f"{name}_exclude"] = ratio(total, with_it)
             found[f"{name}_kaggle"] = (total + silent) / (with_it + without)
             found[f"{name}_zero"] = total / (with_it + without)
             found[name] = found[f"{name}_{self.policy}"]
-        found["false_positive_share"] = _ratio(without - silent, without)
+        found["false_positive_share"] = ratio(without - silent, without)
         return found, ((with_it == 0) | (without == 0)).astype(int)[:, 0]
 
 
@@ -162,7 +161,7 @@ class _Labels:
                 use = there[:, None] & ~np.isnan(values)
                 totals[name] += np.where(use, values, 0.0)
                 known[name] += use
-        return {name: _ratio(totals[name], known[name]) for name in self.metrics}, fewer
+        return {name: ratio(totals[name], known[name]) for name in self.metrics}, fewer
 
 
 class _Label:
@@ -176,12 +175,12 @@ class _Label:
             return
         self.untuned = np.array([predicted.thresholds[member][k] is None for member in members])
         parts = [positive, np.ones(len(known))]
-        self.orders: list[_Order] = []
+        self.orders: list[Order] = []
         for member in members:
             scores = predicted.scores[member][known, k]
             for threshold in (0.5, predicted.thresholds[member][k] or 0.0):
                 parts += [positive & (scores > threshold), scores > threshold]
-            self.orders.append(_Order(positive, scores, predicted.patients[known]))
+            self.orders.append(Order(positive, scores, predicted.patients[known]))
         columns = np.zeros((len(predicted.truth), len(parts)))
         columns[known] = np.column_stack(parts)
         self.columns = _by_patient(predicted, columns)
@@ -193,69 +192,10 @@ class _Label:
         positives, films = sums[:, :1], sums[:, 1:2]
         own = sums[:, 2:].reshape(len(sums), -1, 4)
         there = ((positives > 0) & (positives < films))[:, 0]
-        found = {"f1": _ratio(2 * own[:, :, 0], positives + own[:, :, 1])}
-        found["f1_tuned"] = np.where(self.untuned, np.nan, _ratio(2 * own[:, :, 2], positives + own[:, :, 3]))
+        found = {"f1": ratio(2 * own[:, :, 0], positives + own[:, :, 1])}
+        found["f1_tuned"] = np.where(self.untuned, np.nan, ratio(2 * own[:, :, 2], positives + own[:, :, 3]))
         if "auroc" in metrics or "auprc" in metrics:
             ranked = list(pool.map(lambda order: order(weights), self.orders))
             for place, name in enumerate(("auroc", "auprc")):
                 found[name] = np.column_stack([one[place] for one in ranked])
         return {name: found[name] for name in metrics}, there
-
-
-class _Order:
-    """One training's films from the highest score to the lowest; AUROC and AUPRC of any weights follow along it."""
-
-    def __init__(self, positive: np.ndarray, scores: np.ndarray, patients: np.ndarray) -> None:
-        order = np.argsort(-scores, kind="stable")
-        ranked, hit = -scores[order], positive[order]
-        self.patients = patients[order]
-        self.hits = np.flatnonzero(hit)
-        first = np.searchsorted(ranked, ranked[self.hits], "left")
-        self.last = np.searchsorted(ranked, ranked[self.hits], "right") - 1
-        before = np.concatenate([[0], np.cumsum(hit)])
-        self.hit_last = before[self.last + 1] - 1  # the last positive film of those with the same score
-        self.first, self.hit_first = first, before[first]  # films, and positive ones, with a higher score
-        self.tied = bool((self.last > self.hits).any() or (first < self.hits).any())
-
-    def __call__(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (AUROC, AUPRC) of weights (patients, b), each (b,); NaN where a class is missing."""
-        drawn = weights[self.patients]
-        own = drawn[self.hits]
-        called, hits = _running_sums(drawn), _running_sums(own.copy())
-        positives, negatives = hits[-1], called[-1] - hits[-1]
-        above_and_tied, gained = called[self.last], hits[self.hit_last] if self.tied else hits
-        false = above_and_tied - gained
-        better = false.copy()
-        if self.tied:
-            start = np.where(self.first[:, None] > 0, called[self.first - 1], 0)
-            earlier = np.where(self.hit_first[:, None] > 0, hits[self.hit_first - 1], 0)
-            better = (false + start - earlier) / 2
-        wrong = _sum_of_products(own, better)
-        precise = _sum_of_products(own, _ratio(gained, above_and_tied, 0.0))
-        return 1 - _ratio(wrong, positives * negatives), _ratio(precise, positives)
-
-
-def _running_sums(values: np.ndarray) -> np.ndarray:
-    """Return `np.cumsum(values, axis=0)` of (n, b), in place and in blocks of rows: three times as fast as numpy's own."""
-    count, side = len(values), max(1, math.isqrt(len(values)))
-    blocks = values[: count // side * side].reshape(-1, side, values.shape[1])
-    for row in range(1, side):
-        blocks[:, row] += blocks[:, row - 1]
-    for block in range(1, len(blocks)):
-        blocks[block] += blocks[block - 1, -1]
-    for row in range(len(blocks) * side, count):
-        values[row] += values[row - 1]
-    return values
-
-
-def _sum_of_products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the sum over rows of a * b, (n, b) float32 each; blocks of rows are added in float64 and lose no digits."""
-    starts = range(0, len(a), ROWS)
-    parts = [np.einsum("ib,ib->b", a[first : first + ROWS], b[first : first + ROWS]) for first in starts]
-    return np.sum(parts, axis=0, dtype=np.float64)
-
-
-def _ratio(above: np.ndarray, below: np.ndarray, none: float = np.nan) -> np.ndarray:
-    """Return above / below, `none` where nothing is below."""
-    above, below = np.broadcast_arrays(above, below)
-    return np.divide(above, below, out=np.full(above.shape, none, above.dtype), where=below > 0)
