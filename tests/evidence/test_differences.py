@@ -12,6 +12,7 @@ import pytest
 
 from scripts import bootstrap_differences, collect_differences, estimate_power
 from scripts.lib.downstream.metrics import label_scores
+from scripts.lib.evidence.covered import coverage_note
 from scripts.lib.evidence.differences import (
     DIFFERENCES,
     INTERVALS,
@@ -94,6 +95,19 @@ def test_trials_of_one_arm_alone_are_named_and_not_compared() -> None:
     assert row["n_trials"] == 2 and "not compared: trial 1 of original alone" in row["note"]
     _, single = both_tables(list(tables(trials=1)))
     assert single["note"].str.contains("one trial: the interval counts test films alone").all()
+
+
+@pytest.mark.parametrize(
+    ("trials", "films", "words"),
+    [(2, 300, ["fewer than 5 trials"]), (4, 30, ["fewer than 5 trials"]), (5, 30, []), (1, 300, [])]
+    + [(10, 29, ["fewer than 30 test films"]), (2, 20, ["fewer than 5 trials", "fewer than 30 test films"])],
+)
+def test_a_design_whose_intervals_are_off_says_so(trials: int, films: int, words: list[str]) -> None:
+    note = coverage_note(trials, films)
+    assert [part.split(":")[0] for part in note.split("; ") if part] == words
+    if trials < 5:
+        _, table = both_tables(list(tables(trials=trials)))
+        assert table["note"].str.contains("fewer than 5 trials").all() == (trials > 1)
 
 
 def test_more_false_alarms_are_harm() -> None:

@@ -140,7 +140,7 @@ def _row(
     notes = [found.note, *_draw_notes(predicted, resampled, metric, draws, found)]
     if not np.isnan(found.low):
         notes.append("one trial: the interval counts test films alone" if len(trials) == 1 else "")
-        notes.append(coverage_note(metric, len(trials), len(predicted.films)))
+        notes.append(coverage_note(len(trials), len(predicted.films)))
     about = {"dataset": predicted.dataset, "task": predicted.task, "metric": metric}
     kept: Mapping[str, Any] = {key: value for key, value in asdict(found).items() if key not in ("value", "note")}
     return {**about, **kept, **counts, "note": "; ".join(filter(None, notes))}
