@@ -23,10 +23,12 @@
 #   feedback/{agreement,raters}.csv  agreement.png  how far raters agree                      measure_agreement
 #   feedback/preferences-{train,heldout,report}.jsonl  pairs of images, the better one first  build_preferences
 #   mgca/                                           image encoder matched with reports        pretrain_mgca
+#   {dataset}/reduced.npy                           the films in small, to search for copies  reduce_films
+#   {dataset}/leakage/{arm}.csv                     test films that taught the arm's models   check_leakage
 #   {dataset}/trials/{arm}/fraction-{f}/            one table a trial, a row a metric         train_trials
 #   {dataset}/baselines.csv                         what trivial answers reach                score_baselines
 #   {dataset}/{trials,significance,summary}.csv     the dataset's results                     collect_trials ... summarize_dataset
-#   tables/{trials,baselines}.csv                   those of all datasets                     collect_study
+#   tables/{trials,baselines,leakage}.csv           those of all datasets                     collect_checks, collect_study
 #   tables/{significance,trend}.csv                 tests of the study                        compare_arms, measure_trend
 #   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               collect_arms, compare_figure_arms
 #   tables/figure{2,3,4}.csv                        what the figures draw                     tabulate_figure2, tabulate_arms
@@ -51,6 +53,7 @@ include: "rules/generators.smk"
 include: "rules/sampling.smk"
 include: "rules/filtering.smk"
 include: "rules/feedback.smk"
+include: "rules/leakage.smk"
 include: "rules/trials.smk"
 include: "rules/figures.smk"
 include: "rules/cost.smk"
@@ -62,6 +65,7 @@ rule all:
         "results/figure2.pdf",
         "results/table1.md",
         "results/tables/trend.csv",
+        "results/tables/leakage.csv",
         collect("results/{dataset}/summary.csv", dataset=STUDY.datasets),
         one_line(STUDY.sheets),
     localrule: True

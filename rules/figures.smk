@@ -31,7 +31,7 @@ rule collect_study:
     log:
         "results/logs/collect_study/{table}.log",
     wildcard_constraints:
-        table="trials|baselines",
+        table="trials|baselines|leakage",
     localrule: True
     conda:
         "../envs/main.yaml"

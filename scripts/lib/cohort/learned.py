@@ -43,6 +43,11 @@ def inherited(path: Path, role: str) -> pd.DataFrame:
     return not_known(role) if found is None else found
 
 
+def all_learned(paths: Iterable[Path]) -> pd.DataFrame:
+    """Return the lists of several models as one; of a model without a list, its folder's name stands for the role."""
+    return pd.concat([_typed(pd.DataFrame()), *(inherited(path, Path(path).name) for path in paths)], ignore_index=True)
+
+
 def write_learned(path: Path, parts: Iterable[pd.DataFrame]) -> None:
     """Write the list into a model's folder, or to a path that ends in .parquet; the same bytes for any order of rows.
 
