@@ -107,8 +107,9 @@ def _near(large: Gallery, small: Gallery, spread: Spread, whole: bool) -> Iterat
         order = np.lexsort((query, -cosine, row, query // (2 * found.shape[1])))
         query, row = query[order], row[order]
         film = query // (2 * found.shape[1])
-        first = np.flatnonzero(np.r_[True, (film[1:] != film[:-1]) | (row[1:] != row[:-1])]) if len(film) else []
-        for k in first:
+        begins = np.ones(len(film), bool)
+        begins[1:] = (film[1:] != film[:-1]) | (row[1:] != row[:-1])
+        for k in np.flatnonzero(begins):
             rest = int(query[k]) % (2 * found.shape[1])
             yield int(places[film[k]]), int(row[k]), rest // 2 + (not whole), bool(rest % 2)
 

@@ -98,14 +98,12 @@ def _check_part(
         patient_id=films["patient_id"].to_numpy()[hits["tested"]],
         learned_image_id=teachers["image_id"].to_numpy()[hits["learned"]],
         learned_patient_id=teachers["patient_id"].to_numpy()[hits["learned"]],
-        tested=pd.NA,
-        learned=pd.NA,
-        hits=pd.NA,
         note="",
-    )
+    ).drop(columns=["tested", "learned"])
     heads = teachers.rename(columns={"dataset": "learned_dataset"}).groupby(GROUP, sort=True)
     tables = [_head(len(films), role, None, 0, [UNKNOWN_NOTE]) for role in sorted(unknown["role"].unique())]
-    for (role, name), group in heads:
+    for keys, group in heads:
+        role, name = (str(key) for key in keys)
         own = shown[(shown["role"] == role) & (shown["learned_dataset"] == name)]
         said = [*notes, *without.get(name, []), *_nameless(films, "tested"), *_nameless(group, "learned")]
         tables += [_head(len(films), role, name, len(group), said), own]
@@ -132,7 +130,8 @@ def _copies(
     part = unique["dataset"].map({name: number for number, name in enumerate(names)})
     row = np.full(len(unique), -1)
     without: dict[str, list[str]] = {}
-    for name, group in unique.groupby("dataset", sort=True):
+    for name in sorted(unique["dataset"].unique()):
+        group = unique[unique["dataset"] == name]
         here = unique.index.get_indexer(group.index)
         if name in stores:
             row[here] = pd.Index(stores[name].films["image_id"]).get_indexer(pd.Index(group["image_id"]))

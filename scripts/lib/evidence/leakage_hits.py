@@ -36,10 +36,10 @@ def known_hits(
     parts += [_joined(kind, _keys(tested, kind), _keys(learned, kind), learned) for kind in (PATIENT, PATIENT_FORM)]
     notes: list[str] = []
     if links:
-        names = [person_names(table, links) for table in (tested, learned)]
-        persons = (part.set_index("film")["person"] for part, _ in names)
-        parts.append(_joined(PERSON, *persons, learned))
-        notes = list(dict.fromkeys(note for _, own in names for note in own))
+        left, said = person_names(tested, links)
+        right, more = person_names(learned, links)
+        parts.append(_joined(PERSON, left.set_index("film")["person"], right.set_index("film")["person"], learned))
+        notes = list(dict.fromkeys([*said, *more]))
     return pd.concat(parts, ignore_index=True).reindex(columns=HITS), notes
 
 
