@@ -17,7 +17,12 @@ BLOCK = 256  # films in memory at once
 
 def reduce_images(images: np.ndarray) -> np.ndarray:
     """Return pictures uint8 (n, SIDE, SIDE), each pixel the mean of its area, of images uint8 (n, H, W) of any size."""
-    rows, columns = (_areas(length) for length in images.shape[1:])
+    count, height, width = images.shape
+    if height % SIDE == 0 and width % SIDE == 0:
+        down = images.reshape(count, SIDE, height // SIDE, width).sum(axis=2, dtype=np.uint32)
+        sums = down.reshape(count, SIDE, SIDE, width // SIDE).sum(axis=3, dtype=np.uint32)
+        return np.rint(sums / ((height // SIDE) * (width // SIDE))).astype(np.uint8)
+    rows, columns = (_areas(length) for length in (height, width))
     small = np.matmul(np.matmul(rows, images.astype(np.float32)), columns.T)
     return np.rint(small).astype(np.uint8)
 

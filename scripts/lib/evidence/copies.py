@@ -76,11 +76,15 @@ def find_copies(tested: Gallery, learned: Gallery, least: float) -> pd.DataFrame
     forward = _near(tested, learned, spread, whole=True)
     backward = _near(learned, tested, spread, whole=False)
     rows: list[tuple[int, int, float, str]] = []
+    known: set[tuple[int, int]] = set()
     for pairs, large, small, turned in ((forward, tested, learned, False), (backward, learned, tested, True)):
         for first, second, cut, mirror in pairs:
+            place = (second, first) if turned else (first, second)
+            if place in known:
+                continue
             value, lost = _correlation(large.take(np.array([first]))[0], small.take(np.array([second]))[0], cut, mirror)
             if value >= least:
-                place = (second, first) if turned else (first, second)
+                known.add(place)
                 rows.append((*place, round(value, 3), _change(lost, mirror)))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     best = table.sort_values(["tested", "learned", "correlation", "change"], ascending=[True, True, False, True])
@@ -131,7 +135,7 @@ def _correlation(large: np.ndarray, small: np.ndarray, cut: int, mirror: bool) -
 
     Beside it the share of a side that lies outside of that place.
     """
-    wanted = _unit(_detail(small.astype(np.float64)))
+    wanted = _detail(small.astype(np.float64))
     source = (large[:, ::-1] if mirror else large).astype(np.float64)
     rows, columns = (WINDOWS[number] for number in CUTS[cut])
     if mirror:  # the part of the mirror image
@@ -145,8 +149,8 @@ def _correlation(large: np.ndarray, small: np.ndarray, cut: int, mirror: bool) -
         start, length = parts[axis]
         places = [(start + move, length + 2 * stretch) for move in MOVES for stretch in MOVES]
         places = [(start, length) for start, length in places if start > -1e-9 and start + length < 1 + 1e-9]
-        one, other, fixed = (source, wanted, parts[1]) if axis == 0 else (source.T, wanted.T, parts[0])
-        values = _tried(one, other, places, fixed)
+        turned = (source, wanted, parts[1]) if axis == 0 else (source.T, wanted.T, parts[0])
+        values = _tried(turned[0], turned[1], places, turned[2])
         if len(places) and values.max() > best:
             best, parts[axis] = float(values.max()), places[int(values.argmax())]
     return best, 1 - min(parts[0][1], parts[1][1])
@@ -158,7 +162,7 @@ def _tried(source: np.ndarray, wanted: np.ndarray, rows: Sequence[Part], columns
     tops = [_blurred(*part) for part in rows]
     detail = np.stack([top[0] for top in tops]) @ (source @ fine.T)
     detail -= np.stack([top[1] for top in tops]) @ (source @ coarse.T)
-    return np.array([(_unit(_inside(one)) * wanted).sum() for one in detail])
+    return _unit(_inside(detail)) @ _unit(_inside(wanted)[None])[0]
 
 
 @lru_cache(maxsize=4096)
@@ -175,23 +179,25 @@ def _blurs() -> np.ndarray:
 
 
 def _detail(picture: np.ndarray) -> np.ndarray:
+    """Return what a picture (SIDE, SIDE) has between the two blurs."""
     fine, coarse = (blur @ picture @ blur.T for blur in _blurs())
-    return _inside(fine - coarse)
+    return fine - coarse
 
 
 def _inside(detail: np.ndarray) -> np.ndarray:
-    return detail[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    """Return details (..., SIDE, SIDE) without the border."""
+    return detail[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
 def _unit(detail: np.ndarray) -> np.ndarray:
-    """Return the detail with mean 0 and length 1; zeros where there is none.
+    """Return details (n, height * width) with mean 0 and length 1; zeros where there is none.
 
     What stands out far is held back: else frames and collimator edges, which many films share, would decide.
     """
-    centred = detail - detail.mean()
-    width = np.sqrt((centred**2).mean())
-    if width < 1e-6:
-        return np.zeros_like(centred)
-    held = np.clip(centred, -HOLD * width, HOLD * width)
-    held -= held.mean()
-    return held / np.sqrt((held**2).sum())
+    flat = detail.reshape(len(detail), -1)
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    width = np.sqrt(np.einsum("nk,nk->n", flat, flat) / flat.shape[1])[:, None]
+    held = np.clip(flat, -HOLD * width, HOLD * width)
+    held -= held.mean(axis=1, keepdims=True)
+    size = np.sqrt(np.einsum("nk,nk->n", held, held))[:, None]
+    return np.where(width > 1e-6, held / np.maximum(size, 1e-12), 0)
