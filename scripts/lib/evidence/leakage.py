@@ -171,4 +171,5 @@ def _judged(table: pd.DataFrame, allow: Sequence[str]) -> pd.DataFrame:
         left = len(order) - len(shown)
         head.loc[:, "note"] += f"; {left} of them are not listed" if left else ""
         parts += [head, shown.drop(columns="rank")]
-    return pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
+    return table.astype(dict.fromkeys(("tested", "learned", "hits"), "Int64"))

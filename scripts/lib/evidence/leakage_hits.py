@@ -45,6 +45,7 @@ def known_hits(
 
 def strongest(hits: pd.DataFrame, learned: pd.DataFrame) -> pd.DataFrame:
     """Return one row a tested film and group (HITS, role, learned_dataset): its surest kind, of it the most alike film."""
+    hits = hits.astype({"tested": int, "learned": int, "correlation": float})
     named = hits.assign(
         role=learned["role"].to_numpy()[hits["learned"]],
         learned_dataset=learned["dataset"].to_numpy()[hits["learned"]],
