@@ -53,7 +53,8 @@ def assert_found(table: pd.DataFrame, kind: str, role: str = "base") -> None:
     assert set(found["kind"]) == {kind} and set(found["role"]) == {role} and set(found["verdict"]) == {"stops"}
     assert sorted(found["image_id"]) == sorted(f"mine-{number}" for number in range(PLANTED))
     head = table[(table["kind"] == "all") & (table["role"] == role)].iloc[0]
-    assert (head["verdict"], head["hits"], head["tested"], head["note"]) == ("stops", PLANTED, 24, f"{kind}: {PLANTED}")
+    assert (head["verdict"], head["hits"], head["tested"]) == ("stops", PLANTED, 24)
+    assert head["note"].split("; ")[0] == f"{kind}: {PLANTED}"
     assert stopping_line(table, "x.csv").startswith(
         "mine, arm original: test films are not new to what is tested: 20 of 24"
     )
@@ -177,11 +178,11 @@ def test_a_table_of_links_without_partner_is_refused_and_gaps_are_said(
     stores: dict[str, Store], tmp_path: Path
 ) -> None:
     strangers = links_table(tmp_path, [("elsewhere-1", "7")])
-    with pytest.raises(InputError, match=r"links.csv: names none of 24 films of mine, e.g. 'mine-0'.*leakage.links"):
+    with pytest.raises(InputError, match=r"links.csv: names none of 30 films of mine, e.g. 'mine-0'.*leakage.links"):
         check(stores, links=[{"dataset": "mine", "to": "nih", "table": strangers}])
     partly = links_table(tmp_path, [(f"mine-{number}", "7") for number in range(20)] + [("mine-24", "9")])
     table = check(stores, links=[{"dataset": "mine", "to": "nih", "table": partly}])
-    assert "does not name 4 of 24 films of mine" in table["note"].iloc[0]
+    assert "does not name 9 of 30 films of mine" in table["note"].iloc[0]
     with pytest.raises(InputError, match="nothing.csv"):
         check(stores, links=[{"dataset": "mine", "to": "nih", "table": str(tmp_path / "nothing.csv")}])
 

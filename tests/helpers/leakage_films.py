@@ -18,7 +18,7 @@ from scripts.lib.phantom.spec import FilmSpec, Finding
 from scripts.lib.phantom.study import draw_patient
 
 SIZE = 128
-FINDINGS = ("pneumonia", "pneumothorax", "pleural_effusion", "edema")
+FINDINGS = ("pneumonia", "pneumothorax", "pleural effusion", "consolidation")
 
 
 @cache

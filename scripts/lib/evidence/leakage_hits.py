@@ -36,10 +36,12 @@ def known_hits(
     parts += [_joined(kind, _keys(tested, kind), _keys(learned, kind), learned) for kind in (PATIENT, PATIENT_FORM)]
     notes: list[str] = []
     if links:
-        left, said = person_names(tested, links)
-        right, more = person_names(learned, links)
-        parts.append(_joined(PERSON, left.set_index("film")["person"], right.set_index("film")["person"], learned))
-        notes = list(dict.fromkeys([*said, *more]))
+        # In one go: a table that names films of one side alone is as good as any.
+        names, notes = person_names(pd.concat([tested[FILM], learned[FILM]], ignore_index=True), links)
+        persons = names.set_index("film")["person"]
+        right = persons[persons.index >= len(tested)]
+        right.index = right.index - len(tested)
+        parts.append(_joined(PERSON, persons[persons.index < len(tested)], right, learned))
     return pd.concat(parts, ignore_index=True).reindex(columns=HITS), notes
 
 
