@@ -134,11 +134,11 @@ def test_pictures_are_means_of_areas() -> None:
 
 
 def test_cosine_coefficients_of_a_wave_are_that_wave_alone() -> None:
-    # cos(pi * 3 * (x + .5) / 64) along a row, of variance 1: its coefficient is the norm of 64 x 64 unit variance, 64.
+    # cos(pi * 3 * (x + .5) / 64) along a row, made of variance 1: sqrt(2) * 64 rows * 32 (the sum of cos^2) * (2 / 64) = 90.5.
     wave = np.cos(np.pi * 3 * (np.arange(SIDE) + 0.5) / SIDE)
     picture = np.rint(127.5 + 127 * np.tile(wave, (SIDE, 1))).astype(np.uint8)[None]
     found = coefficients(picture, cuts=False)[0, 0]
-    assert np.sort(np.abs(found))[-1] == pytest.approx(64, rel=1e-3)
+    assert np.sort(np.abs(found))[-1] == pytest.approx(64 * 2**0.5, rel=1e-3)
     assert np.sort(np.abs(found))[-2] < 0.5
     # An odd wave along a row changes its sign in a mirror.
     assert np.allclose(coefficients(picture[:, :, ::-1], cuts=False)[0, 0], mirrored(found), atol=0.5)

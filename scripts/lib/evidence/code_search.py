@@ -25,7 +25,7 @@ class CodeTable:
 
     def __init__(self, codes: np.ndarray, stand: np.ndarray) -> None:
         self.codes = codes
-        self.stand = stand.astype(np.float32)
+        self.stand = stand
         self.rows: list[np.ndarray] = []
         self.starts: list[np.ndarray] = []
         for band in range(BANDS):

@@ -17,6 +17,7 @@ import pandas as pd
 from scripts.lib.cohort.reduced import SIDE
 from scripts.lib.evidence.code_search import CodeTable
 from scripts.lib.evidence.picture_codes import (
+    BITS,
     CUTS,
     WHOLE,
     WINDOWS,
@@ -101,7 +102,9 @@ def _near(large: Gallery, small: Gallery, spread: Spread, whole: bool) -> Iterat
 
     `whole`: with the whole picture among the cuts.
     """
-    stand = standing(_whole(small, len(small)), spread)
+    stand = np.empty((len(small), BITS), np.float32)
+    for places, pictures in _blocks(small, len(small)):
+        stand[places] = standing(coefficients(pictures, cuts=False)[:, 0], spread)
     table = CodeTable(codes_of(stand), stand)
     for places, pictures in _blocks(large, len(large)):
         found = coefficients(pictures, cuts=True)[:, WHOLE if whole else 1 :]
