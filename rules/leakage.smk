@@ -1,13 +1,8 @@
 # Before any trial its test films are held against all films that taught its models. What a stopped check has found stays in
 # the table beside its log: Snakemake removes the outputs of a failed job.
-from scripts.lib.study.firewall import Firewall, tell_checks
+from scripts.lib.study.firewall import Firewall
 
 FIREWALL = Firewall(STUDY)
-
-
-def checks_of(dag):
-    """The tables of the checks that a run has made or found ready."""
-    return sorted({file for job in dag.jobs if job.rule.name == "check_leakage" for file in job.output})
 
 
 rule reduce_films:
