@@ -334,6 +334,14 @@ def test_damaged_pictures_end_with_one_line(tmp_path: Path, content: Any) -> Non
     assert "\n" not in str(caught.value)
 
 
+def test_a_film_that_is_listed_twice(tmp_path: Path) -> None:
+    model = prepared(tmp_path, leaked=False)
+    index = tmp_path / "other" / "cohort" / "index.parquet"
+    pd.read_parquet(index).assign(image_id="same").to_parquet(index)
+    with pytest.raises(InputError, match="other/cohort/index.parquet: film same is listed twice"):
+        check_leakage.main(command(tmp_path, model))
+
+
 def test_a_wrong_name_of_a_cohort(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected NAME=FOLDER"):
         check_leakage.main(

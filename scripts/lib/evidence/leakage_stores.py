@@ -24,5 +24,8 @@ def open_stores(named: Sequence[str]) -> dict[str, Store]:
         films = read_index(Path(folder), READ)
         if missing := [column for column in READ if column not in films]:
             raise InputError(f"{folder}/index.parquet: no column {', '.join(missing)}; prepare this cohort anew")
+        twice = films["image_id"][films["image_id"].duplicated()]
+        if len(twice):
+            raise InputError(f"{folder}/index.parquet: film {twice.iloc[0]} is listed twice; prepare this cohort anew")
         stores[name] = Store(films, open_reduced(Path(folder).parent / PICTURES, len(films)))
     return stores
