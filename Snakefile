@@ -11,12 +11,12 @@
 #   generators/dpo/                                 tuned to what raters prefer               train_dpo
 #   {dataset}/pools/{arm}/fraction-{f}/
 #     shard-{k}/                                    synthetic images, same form as a cohort   sample_pool
-#   {dataset}/pools/{arm}/reconstructed/            real films through the autoencoder        reconstruct_films
-#   {dataset}/pools/{arm}/imported/                 images that somebody made elsewhere       import_pool
 #     sheet.png                                     a sheet of samples for the eye            draw_sheet
 #     scores-{k}.parquet                            what the proxy model says of each image   score_pool
 #     kept.{parquet,csv}  kept.png                  what it keeps of the pool                 filter_pool, draw_kept
 #     report.md                                     which model did what                      describe_arm
+#   {dataset}/pools/{arm}/reconstructed/            real films through the autoencoder        reconstruct_films
+#   {dataset}/pools/{arm}/imported/                 images that somebody made elsewhere       import_pool
 #   proxy/model/  proxy/validation.csv              the proxy model, what it is worth         train_proxy, validate_proxy
 #   feedback/captions.parquet                       findings in the words of reports          caption_reports
 #   feedback/{conditions,sets,assignments}.parquet  what radiologists are shown               sample_rating_sets
@@ -25,6 +25,8 @@
 #   feedback/{agreement,raters}.csv  agreement.png  how far raters agree                      measure_agreement
 #   feedback/preferences-{train,heldout,report}.jsonl  pairs of images, the better one first  build_preferences
 #   mgca/                                           image encoder matched with reports        pretrain_mgca
+#   {dataset}/reduced.npy                           the films in small, to search for copies  reduce_films
+#   {dataset}/leakage/{arm}.csv                     test films that taught the arm's models   check_leakage
 #   {dataset}/trials/{arm}/fraction-{f}/            what each model says of each test film    train_trials
 #   {dataset}/baselines.csv                         what trivial answers reach                score_baselines
 #   {dataset}/{trials,significance,summary}.csv     the dataset's results                     score_trials ... summarize_dataset
@@ -32,6 +34,7 @@
 #   {dataset}/{differences,intervals}.csv           how sure each difference and mean is      bootstrap_differences
 #   tables/{trials,baselines,intervals}.csv         those of all datasets                     collect_study
 #   tables/{differences,power}.csv  evidence.png    the study's differences, what it can find collect_differences, estimate_power, plot_evidence
+#   tables/leakage.csv                              those checks of the whole study           collect_checks, collect_study
 #   tables/{significance,trend}.csv                 tests of the study                        compare_arms, measure_trend
 #   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               score_figure_trials, compare_figure_arms
 #   tables/figure{2,3,4}.csv                        what the figures draw                     tabulate_figure2, tabulate_arms
@@ -57,6 +60,7 @@ include: "rules/sampling.smk"
 include: "rules/pools.smk"
 include: "rules/filtering.smk"
 include: "rules/feedback.smk"
+include: "rules/leakage.smk"
 include: "rules/trials.smk"
 include: "rules/figures.smk"
 include: "rules/evidence.smk"
@@ -71,6 +75,7 @@ rule all:
         "results/tables/trend.csv",
         "results/tables/power.csv",
         "results/evidence.png",
+        "results/tables/leakage.csv",
         collect("results/{dataset}/summary.csv", dataset=STUDY.datasets),
         one_line(STUDY.sheets),
         one_line(STUDY.external_tables),

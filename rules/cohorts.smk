@@ -1,6 +1,8 @@
-# Jobs write to log files: what the cohorts of this run lack is told at its end, by the process that the user sees.
+# Jobs write to log files: what the cohorts of this run lack, and what leakage checks have found, is told at its end, by the
+# process that the user sees.
 onsuccess:
     tell_cohorts(cohorts_of(workflow.dag))
+    tell_checks(checks_of(workflow.dag))
 
 
 onerror:

@@ -31,6 +31,7 @@ rule sample_rating_sets:
         conditions="results/feedback/conditions.parquet",
         sets="results/feedback/sets.parquet",
         assignments="results/feedback/assignments.parquet",
+        learned="results/feedback/learned_from.parquet",
     log:
         "results/logs/sample_rating_sets/feedback.log",
     conda:
@@ -50,7 +51,7 @@ rule sample_rating_sets:
     shell:
         "python -m scripts.sample_rating_sets --captions {input.captions:q} --cohorts {params.cohorts:q} "
         "--config {params.config:q} --raters {params.raters:q} --seed {params.seed} --out-conditions {output.conditions:q} "
-        "--out-sets {output.sets:q} --out-assignments {output.assignments:q} > {log:q} 2>&1"
+        "--out-sets {output.sets:q} --out-assignments {output.assignments:q} --out-learned {output.learned:q} > {log:q} 2>&1"
 
 
 use rule sample_pool as sample_rated_pool with:
@@ -88,7 +89,8 @@ rule simulate_ratings:
         assignments="results/feedback/assignments.parquet",
         pool=tell(SHOWN.rated_files),
     output:
-        "results/feedback/simulated.jsonl",
+        ratings="results/feedback/simulated.jsonl",
+        learned="results/feedback/simulated_from.parquet",
     log:
         "results/logs/simulate_ratings/feedback.log",
     conda:
@@ -108,7 +110,7 @@ rule simulate_ratings:
     shell:
         "python -m scripts.simulate_ratings --sets {input.sets:q} --assignments {input.assignments:q} "
         "--pool {params.pool:q} --cohorts {params.cohorts:q} --config {params.config:q} --seed {params.seed} "
-        "--threads {threads} --out {output:q} > {log:q} 2>&1"
+        "--threads {threads} --out {output.ratings:q} --out-learned {output.learned:q} > {log:q} 2>&1"
 
 
 rule measure_agreement:
@@ -180,6 +182,7 @@ rule train_dpo:
         train="results/feedback/preferences-train.jsonl",
         heldout="results/feedback/preferences-heldout.jsonl",
         report="results/feedback/preferences-report.jsonl",
+        learned=tell(SHOWN.ratings_learned),
         pool=tell(SHOWN.rated_files),
     output:
         directory("results/generators/dpo"),
@@ -207,7 +210,7 @@ rule train_dpo:
         "Tune the generator to the raters' preferences (Diffusion-DPO)"
     shell:
         "{params.launch} -m scripts.train_dpo --generator {input.generator:q} --pool {params.pool:q} "
-        "--preferences {input.train:q} --heldout {input.heldout:q} --report {input.report:q} --config {params.config:q} "
+        "--preferences {input.train:q} --heldout {input.heldout:q} --report {input.report:q} --learned {input.learned:q} --config {params.config:q} "
         "--seed {params.seed} --threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 

@@ -65,7 +65,7 @@ rule collect_study:
     log:
         "results/logs/collect_study/{table}.log",
     wildcard_constraints:
-        table="trials|baselines|intervals",
+        table="trials|baselines|intervals|leakage",
     localrule: True
     conda:
         "../envs/main.yaml"

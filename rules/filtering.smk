@@ -39,7 +39,8 @@ rule validate_proxy:
         meta=f"results/{CONFIG['proxy']['validation']['dataset']}/cohort/cohort.json",
         images=f"results/{CONFIG['proxy']['validation']['dataset']}/cohort/images.npy",
     output:
-        "results/proxy/validation.csv",
+        table="results/proxy/validation.csv",
+        learned="results/proxy/learned_from.parquet",
     log:
         "results/logs/validate_proxy/proxy.log",
     conda:
@@ -63,7 +64,7 @@ rule validate_proxy:
     shell:
         "{params.launch} -m scripts.validate_proxy --model {params.model:q} --cohort {params.cohort:q} "
         "--split {params.split} --config {params.config:q} --seed {params.seed} {params.note} --threads {threads} "
-        "--out {output:q} > {log:q} 2>&1"
+        "--out {output.table:q} --out-learned {output.learned:q} > {log:q} 2>&1"
 
 
 rule score_pool:
@@ -157,6 +158,9 @@ rule finetune_generator:
         generator="results/generators/controlnet",
         kept=tell(SHOWN.tuning_list),
         pool=tell(SHOWN.tuning_files),
+        conditions=tell(SHOWN.tuning_conditions),
+        index=tell(SHOWN.tuning_cohort, "index.parquet"),
+        learned="results/proxy/learned_from.parquet",
     output:
         directory("results/generators/proxy-tuned"),
     log:
@@ -177,13 +181,15 @@ rule finetune_generator:
         code=code("finetune_generator"),
         config=stage("finetune"),
         pool=tell(SHOWN.tuning_shards),
+        cohort=subpath(input.index, parent=True),
         seed=STUDY.seed,
         checkpoints="results/checkpoints/finetune_generator",
     message:
         "Fine-tune the generator on what the proxy model kept"
     shell:
         "{params.launch} -m scripts.finetune_generator --generator {input.generator:q} --pool {params.pool:q} "
-        "--kept {input.kept:q} --config {params.config:q} --seed {params.seed} --threads {threads} "
+        "--kept {input.kept:q} --learned {input.learned:q} --conditions {input.conditions:q} --cohort {params.cohort:q} "
+        "--config {params.config:q} --seed {params.seed} --threads {threads} "
         "--checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 

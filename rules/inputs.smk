@@ -1,6 +1,7 @@
 # What the rules of single stages ask beside the study itself: functions alone, no rules.
 from scripts.lib.cohort.telling import tell_cohorts
 from scripts.lib.study.cells import Cell
+from scripts.lib.study.firewall import tell_checks
 from scripts.lib.study.raw_content import raw_content
 from scripts.lib.study.sources import root_of, tracked_files
 
@@ -27,6 +28,11 @@ def raw_root(wildcards):
 def cohorts_of(dag):
     """The folders of the cohorts that a run's jobs make or have found ready."""
     return sorted(f"results/{job.wildcards.dataset}/cohort" for job in dag.jobs if job.rule.name == "prepare_cohort")
+
+
+def checks_of(dag):
+    """The tables of the checks that a run has made or found ready."""
+    return sorted({file for job in dag.jobs if job.rule.name == "check_leakage" for file in job.output})
 
 
 def feedback_settings(part):

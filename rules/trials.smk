@@ -1,11 +1,12 @@
 # Most of a study's jobs are trials, and each file that a job names costs a dry run time and memory. So a trial names one
 # file of a shard: index.parquet holds the SHA-256 of every image and mask, one job writes all files of the folder, and
 # Snakemake removes them together before it runs that job again. Of a cohort it names the subsets alone, whose file holds the
-# SHA-256 of the cohort's tables. A file deleted by hand that no rule asks for is missed when a trial opens it, with one line.
+# SHA-256 of the cohort's tables, and the small table of its arm's leakage check. A file deleted by hand that no rule asks for is missed when a trial opens it, with one line.
 rule train_trials:
     input:
         ask(STUDY.trial_sources),
         subsets="results/{dataset}/subsets.parquet",
+        leakage="results/{dataset}/leakage/{arm}.csv",
     output:
         "results/{dataset}/trials/{arm}/fraction-{fraction}/trial-{trial}.parquet",
     log:

@@ -20,13 +20,17 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--generator", type=Path, required=True, help="generator in diffusers' layout")
     parser.add_argument("--pool", type=Path, nargs="+", required=True, help="shard folders of the pool, in order")
     parser.add_argument("--kept", type=Path, required=True, help="what was kept of it (.parquet)")
+    parser.add_argument("--learned", type=Path, help="list of the films behind the choice; left out = not known")
+    parser.add_argument("--conditions", type=Path, help="what the pool was made from (.parquet); left out = not known")
+    parser.add_argument("--cohort", type=Path, help="cohort of the masks in the conditions")
     add_config(parser, "the fine-tuning (section finetune)")
     add_training(parser, "the new generator")
     args = parser.parse_args(argv)
     set_threads(args.threads)
     refuse_same(args.generator, args.out)
 
-    from scripts.lib.filters.kept_view import open_kept
+    from scripts.lib.cohort.learned import inherited, not_known, write_learned
+    from scripts.lib.filters.kept_view import masks_behind, open_kept
     from scripts.lib.generators.controlled.absence import tuned_absence
     from scripts.lib.generators.controlled.control_training import write_generator
     from scripts.lib.generators.controlled.finetuning import examples_of, finetune
@@ -55,6 +59,9 @@ def main(argv: list[str] | None = None) -> None:
     with publish(args.out, placement, checkpoints) as folder:
         if folder:
             write_generator(folder, args.out, args.generator, generator, own, kind="proxy-tuned", **notes)
+            choice = inherited(args.learned, "proxy") if args.learned else not_known("proxy")
+            masks = masks_behind(chosen, args.conditions, args.cohort)
+            write_learned(folder, [inherited(args.generator, "base"), choice, masks])
 
 
 if __name__ == "__main__":

@@ -26,8 +26,9 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.engine.lean_imports import lean_imports
 
     with lean_imports():
+        from scripts.lib.cohort.learned import films_learned, write_learned
         from scripts.lib.mgca.pairs import check_pairs, read_pairs
-        from scripts.lib.mgca.pretraining import first_weights, train_mgca, validate, write_mgca
+        from scripts.lib.mgca.pretraining import first_learned, first_weights, train_mgca, validate, write_mgca
         from scripts.lib.training.checkpoints import Checkpoints, publish
         from scripts.lib.training.devices import place
         from scripts.lib.training.settings import Section
@@ -52,6 +53,8 @@ def main(argv: list[str] | None = None) -> None:
                     "validation": validate(model, held_out, tokenizer, args.resolution),
                 }
                 write_mgca(folder, model, tokenizer, notes)
+                films = [films_learned(cohort, rows, "mgca") for cohort, rows in pairs.parts]
+                write_learned(folder, [*first_learned(settings), *films])
 
 
 if __name__ == "__main__":

@@ -24,23 +24,29 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out-conditions", type=Path, required=True, help="conditions table to sample (.parquet)")
     parser.add_argument("--out-sets", type=Path, required=True, help="table of sets (.parquet)")
     parser.add_argument("--out-assignments", type=Path, required=True, help="table of who rates what (.parquet)")
+    parser.add_argument("--out-learned", type=Path, help="list of the films behind the rated images (.parquet)")
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
     import pandas as pd
 
+    from scripts.lib.cohort.learned import films_learned, write_learned
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.feedback.assignments import deal_sets
-    from scripts.lib.feedback.sets import draw_sets
+    from scripts.lib.feedback.sets import draw_sets, films_behind
     from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "sets")
     cohorts = [Cohort.open(folder) for folder in args.cohorts]
-    conditions, sets = draw_sets(pd.read_parquet(args.captions), cohorts, settings, args.seed)
+    captions = pd.read_parquet(args.captions)
+    conditions, sets = draw_sets(captions, cohorts, settings, args.seed)
     assignments = deal_sets(sets, args.raters, settings, args.seed)
     for table, out in ((conditions, args.out_conditions), (sets, args.out_sets), (assignments, args.out_assignments)):
         with atomic_file(out) as path:
             table.to_parquet(path, index=False)
+    if args.out_learned:
+        behind = films_behind(captions, cohorts, sets)
+        write_learned(args.out_learned, [films_learned(*part, "raters") for part in zip(cohorts, behind)])
     print(f"{len(sets)} sets ({dict(sets['kind'].value_counts())}), {len(assignments)} places to rate")
 
 

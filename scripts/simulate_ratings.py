@@ -23,14 +23,17 @@ def main(argv: list[str] | None = None) -> None:
     add_config(parser, "the simulated raters (section feedback.simulation)")
     parser.add_argument("--seed", type=int, required=True, help="seed of the study")
     parser.add_argument("--out", type=Path, required=True, help="log of ratings (.jsonl), made anew")
+    parser.add_argument("--out-learned", type=Path, help="list of the films that the judges learn from (.parquet)")
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
+    import numpy as np
     import pandas as pd
 
+    from scripts.lib.cohort.learned import films_learned, write_learned
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.feedback.simulation import judge_sets, simulate, write_log
-    from scripts.lib.feedback.simulation_judges import learn_judges
+    from scripts.lib.feedback.simulation_judges import judge_films, learn_judges
     from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "simulation")
@@ -43,6 +46,9 @@ def main(argv: list[str] | None = None) -> None:
     ratings = list(simulate(sets, assignments, quality, settings, args.seed))
     with atomic_file(args.out) as path:
         write_log(path, ratings)
+    if args.out_learned:
+        taught = judge_films(cohorts, sets, settings["judge"], args.seed)
+        write_learned(args.out_learned, [films_learned(part, np.arange(len(part)), "judge") for part in taught])
     print(f"{len(ratings)} ratings of {assignments['rater'].nunique()} simulated raters")
 
 

@@ -25,10 +25,11 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.engine.lean_imports import lean_imports
 
     with lean_imports():
+        from scripts.lib.cohort.learned import write_learned
         from scripts.lib.generators.controlled.foundation import train_foundation, write_foundation
         from scripts.lib.training.checkpoints import Checkpoints, publish
         from scripts.lib.training.devices import place
-        from scripts.lib.training.films import foundation_films
+        from scripts.lib.training.films import foundation_films, foundation_learned
         from scripts.lib.training.settings import Section
 
         settings = Section(args.config, "base")
@@ -45,6 +46,7 @@ def main(argv: list[str] | None = None) -> None:
         with publish(args.out, placement, checkpoints) as folder:
             if folder:
                 write_foundation(folder, model, args.resolution)
+                write_learned(folder, foundation_learned(args.cohorts, "base"))
 
 
 if __name__ == "__main__":

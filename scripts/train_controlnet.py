@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.engine.lean_imports import lean_imports
 
     with lean_imports():
+        from scripts.lib.cohort.learned import films_learned, inherited, write_learned
         from scripts.lib.cohort.store import Cohort
         from scripts.lib.generators.controlled.control_training import train_control, write_generator
         from scripts.lib.generators.controlled.generator import open_generator
@@ -64,6 +65,7 @@ def main(argv: list[str] | None = None) -> None:
                     palette=settings["palette"],
                     absent_mask=settings["absent_mask"],
                 )
+                write_learned(folder, [inherited(args.base, "base"), films_learned(cohort, rows, "controlnet")])
 
 
 if __name__ == "__main__":

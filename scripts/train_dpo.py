@@ -26,6 +26,13 @@ def main(argv: list[str] | None = None) -> None:
         "--heldout", type=Path, required=True, help="pairs of other sets, which choose the step (.jsonl)"
     )
     parser.add_argument("--report", type=Path, required=True, help="pairs of yet other sets, to report on (.jsonl)")
+    parser.add_argument(
+        "--learned",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="lists of the films behind the ratings; left out = not known",
+    )
     add_config(parser, "the preference tuning (section dpo)")
     add_training(parser, "the new generator")
     args = parser.parse_args(argv)
@@ -34,6 +41,7 @@ def main(argv: list[str] | None = None) -> None:
 
     import pandas as pd
 
+    from scripts.lib.cohort.learned import inherited, not_known, write_learned
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.core.log import log
     from scripts.lib.feedback.preferences import read_pairs
@@ -74,6 +82,8 @@ def main(argv: list[str] | None = None) -> None:
     with publish(args.out, placement, checkpoints) as folder:
         if folder:
             write_generator(folder, args.out, args.generator, generator, own, kind="dpo", **notes)
+            behind = [inherited(path, "raters") for path in args.learned] or [not_known("raters")]
+            write_learned(folder, [inherited(args.generator, "base"), *behind])
             table = pd.DataFrame(monitor, columns=list(MONITOR)).astype({"step": "int64"})
             form = {"index": False, "float_format": "%.9g", "lineterminator": "\n"}
             table.to_csv(folder / "monitor.csv", **form)

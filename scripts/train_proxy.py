@@ -22,10 +22,11 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
+    from scripts.lib.cohort.learned import write_learned
     from scripts.lib.filters.proxy.small import train_clip, write_clip
     from scripts.lib.training.checkpoints import Checkpoints, publish
     from scripts.lib.training.devices import place
-    from scripts.lib.training.films import foundation_films
+    from scripts.lib.training.films import foundation_films, foundation_learned
     from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "proxy")
@@ -44,6 +45,7 @@ def main(argv: list[str] | None = None) -> None:
     with publish(args.out, placement, checkpoints) as folder:
         if folder:
             write_clip(folder, small)
+            write_learned(folder, foundation_learned(args.cohorts, "proxy"))
 
 
 if __name__ == "__main__":

@@ -103,6 +103,49 @@ def test_raters_are_simulated_and_followed(finished: Workflow) -> None:
         assert (results / name).stat().st_size > 0, name
 
 
+def test_every_model_says_which_films_taught_it_and_none_of_them_is_tested(finished: Workflow) -> None:
+    results = finished.root / "results"
+    roles = {
+        "generators/base": {"base"},
+        "generators/controlnet": {"base", "controlnet"},
+        "generators/proxy-tuned": {"base", "controlnet", "proxy", "validation"},
+        "generators/dpo": {"base", "controlnet", "raters", "judge"},
+        "proxy/model": {"proxy"},
+        "proxy": {"proxy", "validation"},
+        "feedback": {"raters"},
+    }
+    for folder, expected in roles.items():
+        table = pd.read_parquet(results / folder / "learned_from.parquet")
+        assert set(table["role"]) == expected and not table.isna().any(axis=None), folder
+        for name, films in table.groupby("dataset"):
+            index = pd.read_parquet(results / name / "cohort" / "index.parquet").set_index("image_id")
+            assert (index.loc[films["image_id"], "sha256"].to_numpy() == films["sha256"].to_numpy()).all()
+    table = pd.read_csv(results / "tables" / "leakage.csv")
+    assert set(table["verdict"]) == {"clean"} and set(table["arm"]) == {"real", "original"}
+    for arm in ("proxy-filtered", "proxy-tuned", "dpo"):
+        assert set(pd.read_csv(results / "rsna" / "leakage" / f"{arm}.csv")["verdict"]) == {"clean"}, arm
+
+
+def test_a_leak_stops_the_run_before_any_trial(finished: Workflow, tmp_path: Path) -> None:
+    import shutil as files
+
+    root = tmp_path / "leaking"
+    files.copytree(finished.root, root, symlinks=True)
+    workflow = Workflow(root)
+    listed = root / "results" / "generators" / "controlnet" / "learned_from.parquet"
+    table, index = pd.read_parquet(listed), pd.read_parquet(root / "results" / "siim" / "cohort" / "index.parquet")
+    leaked = index[index["split"] == "test"].iloc[:1].assign(dataset="siim", role="controlnet")[list(table.columns)]
+    pd.concat([table, leaked]).astype("string").to_parquet(listed)
+    trial = "results/siim/trials/original/fraction-0.5/trial-0.csv"
+    (root / trial).unlink()
+    done = workflow.run(trial, "--forcerun", "check_leakage", "--rerun-triggers", "mtime")
+    text = done.stdout + done.stderr
+    assert done.returncode != 0 and not (root / trial).exists()
+    assert "test films are not new to what is tested: 1 of" in text and "leakage.allow" in text
+    hits = pd.read_csv(root / "results" / "logs" / "check_leakage" / "siim_original.csv")
+    assert hits.loc[hits["verdict"] == "stops", "kind"].tolist() == ["all", "id"]
+
+
 def test_a_second_run_has_nothing_to_do(finished: Workflow) -> None:
     done = finished.run("figure3", "figures", "all")
     assert "Nothing to be done" in done.stdout + done.stderr

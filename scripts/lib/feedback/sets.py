@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
@@ -83,6 +84,24 @@ def draw_sets(
         _conditions(ordered, names, ids, labels, cohort, settings["images"]),
         _sets(ordered, names, ids, labels),
     )
+
+
+def films_behind(captions: pd.DataFrame, cohorts: Sequence[Cohort], sets: pd.DataFrame) -> list[np.ndarray]:
+    """Return, for each cohort, the rows of the films whose masks and reports the rated images were made from.
+
+    Many reports may have one caption, and each of them had its part in the choice: all films with the caption of a set count.
+    The films of controls count too, as raters have seen them.
+    """
+    prompts = set(sets["prompt"].dropna())
+    found = []
+    for cohort in cohorts:
+        name = str(cohort.meta.get("dataset"))
+        own = captions[(captions["dataset"] == name) & captions["caption"].isin(prompts)]
+        here = sets[sets["dataset"] == name]
+        shown = {film for text in here["films"].dropna() for film in json.loads(text)}
+        wanted = {*own["image_id"], *here["mask_source"].dropna(), *shown}
+        found.append(np.flatnonzero(cohort.index["image_id"].isin(wanted).to_numpy()))
+    return found
 
 
 def _check(captions: pd.DataFrame, cohorts: Sequence[Cohort], settings: Mapping[str, Any]) -> None:

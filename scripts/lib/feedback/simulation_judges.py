@@ -30,6 +30,13 @@ class Judges:
     artefact: ArtefactJudge
 
 
+def judge_films(cohorts: Sequence[Cohort], sets: pd.DataFrame, settings: Mapping[str, Any], seed: int) -> list[Cohort]:
+    """Return the films that teach the judges of findings and of masks; see learn_judges."""
+    by_name = {str(cohort.meta.get("dataset")): cohort for cohort in cohorts}
+    shown, most = _shown_films(sets), settings["films"]
+    return [_chosen(by_name, shown, settings[part], part, most, seed) for part in ("findings", "masks")]
+
+
 def learn_judges(cohorts: Sequence[Cohort], sets: pd.DataFrame, settings: Mapping[str, Any], seed: int) -> Judges:
     """Learn the judges from real films that no set shows.
 
@@ -37,11 +44,7 @@ def learn_judges(cohorts: Sequence[Cohort], sets: pd.DataFrame, settings: Mappin
     labels and reports of the first, what it does not label from masks of the second; masks from the second alone.
     Raises InputError for a cohort that is not given, the split `test`, films of the sets, or nothing that can be told.
     """
-    by_name = {str(cohort.meta.get("dataset")): cohort for cohort in cohorts}
-    shown = _shown_films(sets)
-    labelled, masked = (
-        _chosen(by_name, shown, settings[part], part, settings["films"], seed) for part in ("findings", "masks")
-    )
+    labelled, masked = judge_films(cohorts, sets, settings, seed)
     findings = FindingJudge()
     images = labelled.images(slice(None))
     findings.learn(images, _labels(labelled), _told_sides(labelled))

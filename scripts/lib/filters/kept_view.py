@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scripts.lib.cohort.learned import films_learned, not_known
 from scripts.lib.cohort.store import Cohort, read_index
 from scripts.lib.core.errors import InputError
 from scripts.lib.filters.proxy.scores import IDENTITY, KEPT
@@ -53,3 +54,16 @@ def open_kept(
         )
     new = {name: table[name].to_numpy() for name in ("position", "source_position", "score")}
     return pool.select(np.argsort(found), **new)
+
+
+def masks_behind(chosen: Cohort, conditions: Path | None, cohort: Path | None) -> pd.DataFrame:
+    """Return the list of the films whose masks the chosen images of a pool were made from, in the role `kept`.
+
+    conditions, cohort  what the pool was made from; without one of them nothing is known of these films
+    """
+    if conditions is None or cohort is None:
+        return not_known("kept")
+    table = pd.read_parquet(conditions, columns=["condition_id", "mask_source"]).dropna()
+    sources = table.loc[table["condition_id"].isin(chosen.index["condition_id"]), "mask_source"]
+    films = Cohort.open(cohort)
+    return films_learned(films, np.flatnonzero(films.index["image_id"].isin(sources).to_numpy()), "kept")

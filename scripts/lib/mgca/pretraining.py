@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import BertTokenizer
 
+from scripts.lib.cohort.learned import inherited
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.log import log
 from scripts.lib.core.seeds import content_hash, derive_seed
@@ -39,6 +41,13 @@ def first_weights(settings: Section) -> str:
     kinds = ("*.safetensors", "*.json", "vocab.txt")
     files = sorted(file for kind in kinds for file in Path(text).glob(kind)) if text else []
     return content_hash(*(weights_digest(file) for file in (settings["image"]["weights"], *files)))
+
+
+def first_learned(settings: Section) -> list[pd.DataFrame]:
+    """Return what taught the files that a training starts from; ImageNet's photographs are no films."""
+    image, text = settings["image"]["weights"], settings["text"]["path"]
+    weights = [] if image in (None, "imagenet") else [inherited(Path(image), "mgca weights")]
+    return [*weights, *([inherited(Path(text), "mgca text")] if text else [])]
 
 
 def train_mgca(

@@ -58,6 +58,7 @@ def _unknown_names(config: Mapping[str, Any]) -> list[str]:
         ("finetune.source.dataset", [source["dataset"]], datasets),
         ("proxy.validation.dataset", [config["proxy"]["validation"]["dataset"]], datasets),
         ("feedback.splits", feedback["splits"], datasets),
+        ("leakage.links", [link["dataset"] for link in config["leakage"]["links"]], datasets),
         ("feedback.sets.mask_dataset", [feedback["sets"]["mask_dataset"]], datasets),
         ("feedback.simulation.judge.findings.dataset", [judge["findings"]["dataset"]], datasets),
         ("feedback.simulation.judge.masks.dataset", [judge["masks"]["dataset"]], datasets),

@@ -113,6 +113,14 @@ class Shown:
         """Return the list of what was kept there."""
         return f"{self.study.pool(self.tuning_cell())}/kept.parquet"
 
+    def tuning_conditions(self) -> str:
+        """Return the table of what that pool was made from."""
+        return self.study.conditions(self.tuning_cell())
+
+    def tuning_cohort(self, file: str) -> str:
+        """Return a file of the cohort that its masks come from."""
+        return f"results/{self.tuning_cell().dataset}/cohort/{file}"
+
     def tuning_shards(self) -> list[str]:
         """Return the shard folders of its pool."""
         return self.study.shards(self.tuning_cell())
@@ -183,3 +191,8 @@ class Shown:
     def ratings(self) -> str:
         """Return the raters' log: that of the rating app, or of simulated raters where the configuration names none."""
         return self.config["feedback"]["ratings"] or "results/feedback/simulated.jsonl"
+
+    def ratings_learned(self) -> list[str]:
+        """Return the lists of the films behind the ratings: of the rated images, and of the judges of simulated raters."""
+        judges = [] if self.config["feedback"]["ratings"] else ["results/feedback/simulated_from.parquet"]
+        return ["results/feedback/learned_from.parquet", *judges]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scripts.lib.cohort.learned import films_learned
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash
@@ -51,6 +52,12 @@ def foundation_films(folders: Sequence[Path], resolution: int) -> FoundationFilm
         reports += [None if pd.isna(report) else report for report in taken["report"]]
         hashes += [f"{pixels} {report}" for pixels, report in zip(taken["sha256"], taken["report"])]
     return FoundationFilms(np.concatenate(images), reports, content_hash(*hashes))
+
+
+def foundation_learned(folders: Sequence[Path], role: str) -> list[pd.DataFrame]:
+    """Return the lists of the films that foundation_films returns the pixels of, one a cohort."""
+    cohorts = [Cohort.open(folder) for folder in folders]
+    return [films_learned(cohort, foundation_rows(cohort.index), role) for cohort in cohorts]
 
 
 def masked_rows(cohort: Cohort) -> tuple[np.ndarray, str]:
