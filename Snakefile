@@ -15,8 +15,14 @@
 #     scores-{k}.parquet                            what the proxy model says of each image   score_pool
 #     kept.{parquet,csv}  kept.png                  what it keeps of the pool                 filter_pool, draw_kept
 #     report.md                                     which model did what                      describe_arm
+#     features/{network}-{k}.npy                    features of each image                    extract_features
+#     fidelity.csv                                  how near it lies to real films            measure_fidelity
+#     nearest-{k}.parquet  nearest.png              the nearest training films                match_films, draw_nearest
+#     memorisation.csv  distinct.parquet            are there copies; the pool without them   measure_memorisation, drop_copies
 #   {dataset}/pools/{arm}/reconstructed/            real films through the autoencoder        reconstruct_films
 #   {dataset}/pools/{arm}/imported/                 images that somebody made elsewhere       import_pool
+#   {dataset}/features/{network}.npy                features of each film                     extract_film_features
+#   generators/floors/{generator}.parquet           how near held-out films come to it        calibrate_memorisation
 #   proxy/model/  proxy/validation.csv              the proxy model, what it is worth         train_proxy, validate_proxy
 #   feedback/captions.parquet                       findings in the words of reports          caption_reports
 #   feedback/{conditions,sets,assignments}.parquet  what radiologists are shown               sample_rating_sets
@@ -35,6 +41,7 @@
 #   tables/{trials,baselines,intervals}.csv         those of all datasets                     collect_study
 #   tables/{differences,power}.csv  evidence.png    the study's differences, what it can find collect_differences, estimate_power, plot_evidence
 #   tables/leakage.csv                              those checks of the whole study           collect_checks, collect_study
+#   tables/{fidelity,memorisation}.csv              those of all pools                        collect_fidelity
 #   tables/{significance,trend}.csv                 tests of the study                        compare_arms, measure_trend
 #   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               score_figure_trials, compare_figure_arms
 #   tables/figure{2,3,4}.csv                        what the figures draw                     tabulate_figure2, tabulate_arms
@@ -59,6 +66,7 @@ include: "rules/generators.smk"
 include: "rules/sampling.smk"
 include: "rules/pools.smk"
 include: "rules/filtering.smk"
+include: "rules/fidelity.smk"
 include: "rules/feedback.smk"
 include: "rules/leakage.smk"
 include: "rules/trials.smk"
@@ -101,4 +109,11 @@ rule figures:
         collect("results/figure{number}.pdf", number=[1, 2, 3, 4]),
         "results/table1.md",
         "results/feedback/agreement.csv",
+    localrule: True
+
+
+rule evidence:
+    input:
+        collect("results/tables/{table}.csv", table=["fidelity", "memorisation"]),
+        tell(FIDELITY.pictures),
     localrule: True

@@ -90,6 +90,22 @@ def test_the_proxy_models_arms_ran_like_any_other(finished: Workflow) -> None:
         assert (results / name).stat().st_size > 0, name
 
 
+def test_evidence_holds_every_pool_against_real_films(finished: Workflow) -> None:
+    done = finished.run("evidence")
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    results = finished.root / "results"
+    fidelity = pd.read_csv(results / "tables" / "fidelity.csv", na_values="n/a")
+    assert set(fidelity["dataset"]) == {"siim", "rsna"} and set(fidelity["features"]) == {"random", "proxy"}
+    # 24 patients are too few for any number, and every row says so.
+    assert fidelity["value"].isna().all() and fidelity["note"].str.contains("fewer than the 40").all()
+    memorisation = pd.read_csv(results / "tables" / "memorisation.csv", na_values="n/a")
+    assert set(memorisation["verdict"]) <= {"undecided", "fails"}  # too few held-out films to pass
+    assert memorisation.set_index("measure")["value"]["found_exact"].max() == 1
+    for dataset in ("siim", "rsna"):
+        assert (results / dataset / "pools" / "original" / "fraction-0.5" / "nearest.png").stat().st_size > 0
+    assert "Nothing to be done" in (again := finished.run("evidence")).stdout + again.stderr
+
+
 def test_raters_are_simulated_and_followed(finished: Workflow) -> None:
     results = finished.root / "results"
     monitor = pd.read_csv(results / "generators" / "dpo" / "monitor.csv")

@@ -27,6 +27,7 @@ MEASURED = {
     "n_synthetic",
     "n_labels",
     "note",
+    *("low", "high", "n", "dimensions", "floor", "floor_low", "floor_high", "verdict"),
 }  # what a row reports, as against what it is about
 SETTING = ["dataset", "metric", "fraction"]
 CELL = [*SETTING, "arm", "multiplier"]

@@ -106,14 +106,14 @@ def draw_sheet(
     height = 2 * EDGE + HEADING + legend + len(groups) * HEADING + rows * (tile + CAPTION + GAP)
     sheet = Image.new("RGB", (widest, height), PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((EDGE, EDGE - 6), title, INK, _font(18, bold=True))
+    pen.text((EDGE, EDGE - 6), title, INK, sheet_font(18, bold=True))
     top = EDGE + HEADING
     if legend:
         _draw_key(pen, top, structures)
         top += legend
     film = iter(range(len(images)))
     for heading, captions in groups:
-        pen.text((EDGE, top + 6), heading, INK, _font(14, bold=True))
+        pen.text((EDGE, top + 6), heading, INK, sheet_font(14, bold=True))
         top += HEADING
         for place, caption in enumerate(captions):
             number, column = next(film), place % columns
@@ -122,7 +122,7 @@ def draw_sheet(
             left = EDGE + column * (tile + GAP)
             field = None if masks is None else masks[number]
             sheet.paste(Image.fromarray(outlined(images[number], field, structures, factor)), (left, top))
-            pen.text((left, top + tile + 2), textwrap.shorten(caption, 28, placeholder=" …"), SOFT, _font(10))
+            pen.text((left, top + tile + 2), textwrap.shorten(caption, 28, placeholder=" …"), SOFT, sheet_font(10))
         top += tile + CAPTION + GAP
     return sheet
 
@@ -146,11 +146,11 @@ def _draw_key(pen: ImageDraw.ImageDraw, top: int, structures: Sequence[str]) -> 
     for name in painted(structures):
         pen.rectangle((left, top + 6, left + 18, top + 12), PALETTE.get(name, UNKNOWN), SOFT)
         text = name.replace("_", " ")
-        pen.text((left + 24, top + 1), text, SOFT, _font(12))
-        left += 44 + int(pen.textlength(text, font=_font(12)))
+        pen.text((left + 24, top + 1), text, SOFT, sheet_font(12))
+        left += 44 + int(pen.textlength(text, font=sheet_font(12)))
 
 
-def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+def sheet_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """Return a font that comes with matplotlib, so that sheets look alike on every machine."""
     from matplotlib import get_data_path
 

@@ -45,13 +45,17 @@ class Generator:
 
 @dataclass(frozen=True)
 class Filter:
-    """What keeps part of a pool, as a list `file` beside its shards; `taught_by` says what decides what it keeps."""
+    """What keeps part of a pool, as a list `file` beside its shards; `taught_by` says what decides what it keeps.
+
+    spare  images made for each one that is needed, where arms.*.candidates does not say it
+    """
 
     name: str
     section: str
     rule: str
     taught_by: tuple[str, ...]
     file: str = "kept.parquet"
+    spare: int = 1
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,15 @@ GENERATORS = {
         Generator("dpo", "dpo", "train_dpo", (FOUNDATION, RATERS)),
     )
 }
-FILTERS = {one.name: one for one in (Filter("proxy", "proxy", "filter_pool", (VALIDATION,)),)}
+MEMORY = "memory"  # drops near-copies of training films
+FILTERS = {
+    one.name: one
+    for one in (
+        Filter("proxy", "proxy", "filter_pool", (VALIDATION,)),
+        # Pixels decide, of films that taught the generator and of others; no label, and no model that learned.
+        Filter(MEMORY, "memorisation", "drop_copies", (), "distinct.parquet", spare=2),
+    )
+}
 NOTHING = Source("nothing", adds=False)
 SOURCES = {
     one.name: one
@@ -169,8 +181,10 @@ def arm_of(config: Mapping[str, Any], name: str) -> Arm:
     given = config["arms"][name]
     source = SOURCES[given.get("source", "generator")]
     generator = GENERATORS[given["generator"]] if source.name == "generator" else None
-    chosen = FILTERS[given["filter"]] if given.get("filter") else None
-    candidates = given.get("candidates", 1) if chosen else 1
+    dropping = generator is not None and config.get("memorisation", {}).get("action") == "drop"
+    wanted = given.get("filter") or (MEMORY if dropping else None)
+    chosen = FILTERS[wanted] if wanted else None
+    candidates = given.get("candidates", chosen.spare) if chosen else 1
     own = (given.get("cells", {}), given.get("mixing", {}), given.get("path", ""))
     return Arm(name, source, generator, chosen, candidates, *own)
 
@@ -206,3 +220,12 @@ def arms_of(config: Mapping[str, Any], rule: str) -> list[str]:
 def trained_sections() -> dict[str, str]:
     """Return {rule: section} of every generator that the workflow trains."""
     return {one.rule: one.section for one in GENERATORS.values()}
+
+
+def gates(config: Mapping[str, Any], arm: str) -> bool:
+    """Whether the trials of an arm wait for its verdict on copies: memorisation.action = refuse."""
+    return (
+        config.get("memorisation", {}).get("action") == "refuse"
+        and arm != REAL
+        and arm_of(config, arm).generator is not None
+    )

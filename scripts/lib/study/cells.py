@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.arms import REAL, Arm, arm_of
+from scripts.lib.study.arms import REAL, Arm, arm_of, gates
 from scripts.lib.study.config import stage
 from scripts.lib.study.confounder import confounder
 from scripts.lib.study.exposure import exposure
@@ -225,7 +225,8 @@ class Study:
         weights = self.trial_settings(cell.dataset)["model"]["weights"]
         indices = [f"{shard}/index.parquet" for shard in self.shards(cell)]
         indices += [f"results/{name}/cohort/index.parquet" for name in self.external(cell.dataset)]
-        return [*indices, *self.kept(cell), *([] if weights in (None, "imagenet") else [weights])]
+        gate = [f"{self.pool(cell)}/cleared.txt"] if gates(self.config, cell.arm) else []
+        return [*indices, *self.kept(cell), *gate, *([] if weights in (None, "imagenet") else [weights])]
 
     def control(self, cell: AnyCell) -> str:
         """Return the name of an arm's source, "" where its images come from a generator or it adds none."""

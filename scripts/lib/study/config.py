@@ -41,6 +41,7 @@ TRAINED = {
     "finetune": (*RUN, *STEP),
     "dpo": (*RUN, *STEP),
     "sampling": MODEL,
+    "fidelity": MODEL,
     "trials": (*RUN, "schedule", "warmup"),
 }
 # What each step of the proxy model reads of its section.

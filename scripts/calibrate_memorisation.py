@@ -1,0 +1,41 @@
+"""Say how near held-out films come to those that taught a generator, and whether planted copies of these are found.
+
+    python -m scripts.calibrate_memorisation --results results --taught-by mimic=train candid=generator --features random \\
+        --config '{"candidates": 8, "planted": 100}' --out results/generators/floors/controlnet.parquet
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--results", type=Path, required=True, help="folder with DATASET/cohort and DATASET/features")
+    parser.add_argument(
+        "--taught-by", nargs="+", required=True, help="DATASET=SPLIT of the films that taught the generator"
+    )
+    parser.add_argument("--features", required=True, help="network by which films are looked for")
+    add_config(parser, "section memorisation")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="likeness of held-out films and of planted copies (.parquet)"
+    )
+    args = parser.parse_args(argv)
+    set_threads(args.threads)
+
+    from scripts.lib.fidelity.floor import measure_floor
+    from scripts.lib.fidelity.sources import taught
+    from scripts.lib.training.settings import Section
+
+    settings = Section(args.config, "memorisation")
+    learned, others = taught(args.taught_by, args.results)
+    table = measure_floor(learned, others, args.results, args.features, settings["candidates"], settings["planted"])
+    with atomic_file(args.out) as path:
+        table.to_parquet(path, index=False)
+
+
+if __name__ == "__main__":
+    run(main)

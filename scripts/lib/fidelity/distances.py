@@ -1,0 +1,248 @@
+"""How far two sets of features lie apart: FID, KID, precision, recall, density and coverage, each with an interval.
+
+Sets come as whole numbers (whole.py) with a group of each row. A group holds all films of some patients, and leaving out one
+group after the other (delete-group jackknife) says how much a value owes to chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from scripts.lib.fidelity.whole import Moments, Scale
+
+GROUPS = 20
+LEAST = 2 * GROUPS  # rows below which nothing is computed: a group needs two
+CONFIDENCE = 0.95
+BLOCK = 512  # rows whose distances to all others are held at once
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with the ends of its interval of 95 %."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features of one set: whole numbers (n, D) ordered by group, and the group of each row, int (n,) below GROUPS."""
+
+    features: np.ndarray
+    groups: np.ndarray
+
+    @classmethod
+    def of(cls, features: np.ndarray, groups: np.ndarray) -> Rows:
+        """Return the rows ordered by group; within a group they stay in the order given."""
+        order = np.argsort(groups, kind="stable")
+        return cls(features[order], groups[order])
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How many rows each group has, (GROUPS,)."""
+        return np.bincount(self.groups, minlength=GROUPS)
+
+    def moments(self) -> list[Moments]:
+        """Return the moments of each group."""
+        ends = np.cumsum(self.counts)
+        return [Moments.of(part) for part in np.split(self.features, ends[:-1])]
+
+
+def jackknife(whole: float, without: np.ndarray) -> Estimate:
+    """Return an estimate freed of bias of order 1/n, with its interval, from the values without each group (GROUPS,).
+
+    Quenouille (1956): g times the whole less g - 1 times the mean of the parts. FID's bias is linear in 1/n (Chong and
+    Forsyth, CVPR 2020), which is what this removes.
+    """
+    count = len(without)
+    pseudo = count * whole - (count - 1) * without
+    value, error = float(pseudo.mean()), float(pseudo.std(ddof=1)) / count**0.5
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
+    return Estimate(value, value - reach, value + reach)
+
+
+# FID
+
+
+class Frechet:
+    """The set that others are compared with, its square roots computed once."""
+
+    def __init__(self, films: Rows, scale: Scale) -> None:
+        self.scale = scale
+        self.parts = films.moments()
+        self.whole = _added(self.parts)
+        self.roots = [_root(one, scale.factor) for one in [self.whole, *_without(self.whole, self.parts)]]
+
+    def distances(self, images: Rows) -> tuple[float, Estimate]:
+        """Return the plain FID (Heusel et al. 2017) of images to the films, and the one corrected for their number."""
+        parts = images.moments()
+        whole = _added(parts)
+        sets = [whole, *_without(whole, parts)]
+        found = np.array([_frechet(one, root, self.scale.factor) for one, root in zip(sets, self.roots)])
+        return float(found[0]), jackknife(float(found[0]), found[1:])
+
+
+def _added(parts: list[Moments]) -> Moments:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def _without(whole: Moments, parts: list[Moments]) -> list[Moments]:
+    return [whole - part for part in parts]
+
+
+def _root(one: Moments, factor: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return mean, square root of the covariance, and its trace."""
+    mean, covariance = one.mean_and_covariance(factor)
+    values, vectors = np.linalg.eigh(covariance)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    return mean, root, float(np.trace(covariance))
+
+
+def _frechet(one: Moments, root: tuple[np.ndarray, np.ndarray, float], factor: float) -> float:
+    """Return |m1 - m2|^2 + tr(S1 + S2 - 2 (S2^1/2 S1 S2^1/2)^1/2): the symmetric form, so no complex root appears."""
+    mean, covariance = one.mean_and_covariance(factor)
+    shared = np.linalg.eigvalsh(root[1] @ covariance @ root[1])
+    apart = float(((mean - root[0]) ** 2).sum())
+    return apart + float(np.trace(covariance)) + root[2] - 2 * float(np.sqrt(np.maximum(shared, 0)).sum())
+
+
+# KID
+
+
+def kernel_sums(first: Rows, second: Rows, scale: Scale, products: np.ndarray, start: int) -> np.ndarray:
+    """Return sums over the groups of `second` of the polynomial kernel (x.y / D + 1)^3 of a block's rows, (b, GROUPS).
+
+    `products`: whole products (b, n) of rows `start` to `start` + b of `first` with all of `second`.
+    """
+    size = first.features.shape[1]
+    rows = first.features[start : start + len(products)]
+    centre = scale.centre
+    along = rows @ centre / scale.factor
+    across = second.features @ centre / scale.factor + float(centre @ centre)
+    kernel = products / scale.factor**2
+    kernel += along[:, None]
+    kernel += across
+    kernel /= size
+    kernel += 1
+    return _by_group(kernel * kernel * kernel, second)
+
+
+def own_kernel(rows: Rows, scale: Scale) -> np.ndarray:
+    """Return the kernel of each row with itself, (n,)."""
+    features = rows.features / scale.factor + scale.centre
+    return ((features * features).sum(axis=1) / features.shape[1] + 1) ** 3
+
+
+def _by_group(values: np.ndarray, columns: Rows) -> np.ndarray:
+    """Return the sums of columns over their groups; groups without a row sum to 0."""
+    there = np.flatnonzero(columns.counts)
+    starts = np.concatenate([[0], np.cumsum(columns.counts)])[there]
+    found = np.zeros((len(values), GROUPS))
+    found[:, there] = np.add.reduceat(values, starts, axis=1)
+    return found
+
+
+def kid(own: tuple[np.ndarray, np.ndarray], crossed: np.ndarray, counts: tuple[np.ndarray, np.ndarray]) -> Estimate:
+    """Return the unbiased KID (Binkowski et al. 2018) over all pairs, and its interval from leaving out groups.
+
+    own      kernel sums within each set by groups of both rows (GROUPS, GROUPS), pairs of a row with itself left out
+    crossed  those between the sets; counts: rows of each group of each set
+    """
+
+    def value(keep: np.ndarray) -> float:
+        m, n = (float(one[keep].sum()) for one in counts)
+        both = np.ix_(keep, keep)
+        within = own[0][both].sum() / (m * (m - 1)) + own[1][both].sum() / (n * (n - 1))
+        return float(within - 2 * crossed[both].sum() / (m * n))
+
+    everything = np.ones(GROUPS, bool)
+    without = np.array([value(np.arange(GROUPS) != group) for group in range(GROUPS)])
+    whole, spread = value(everything), jackknife(value(everything), without)
+    reach = (spread.high - spread.low) / 2
+    return Estimate(whole, whole - reach, whole + reach)
+
+
+# Both KID and the neighbours, in one pass over the products
+
+
+@dataclass(frozen=True)
+class Within:
+    """What the rows of one set are to each other: kernel sums by group, and the squared distance to the k-th neighbour."""
+
+    kernels: np.ndarray
+    radii: np.ndarray
+
+
+def within(rows: Rows, scale: Scale, nearest: int) -> Within:
+    """Compare a set with itself, block by block; raises ValueError for no more than `nearest` rows."""
+    if len(rows) <= nearest:
+        raise ValueError(f"{len(rows)} rows have no {nearest} neighbours each")
+    sums, radii = np.zeros((GROUPS, GROUPS)), np.empty(len(rows))
+    squares = (rows.features**2).sum(axis=1)
+    for start in range(0, len(rows), BLOCK):
+        part = rows.features[start : start + BLOCK]
+        products = part @ rows.features.T
+        apart = squares[start : start + BLOCK, None] + squares - 2 * products
+        # The row itself is the first of the k + 1 nearest, at distance 0.
+        radii[start : start + BLOCK] = np.partition(apart, nearest, axis=1)[:, nearest]
+        kernels = kernel_sums(rows, rows, scale, products, start)
+        np.add.at(sums, rows.groups[start : start + BLOCK], kernels)
+    sums -= np.diag(np.bincount(rows.groups, own_kernel(rows, scale), GROUPS))
+    return Within(sums, radii)
+
+
+def between(
+    images: Rows, films: Rows, own: Within, reference: Within, scale: Scale, nearest: int
+) -> dict[str, Estimate]:
+    """Return kid, precision, recall, density and coverage of images against films.
+
+    The last four as in prdc (Kynkaanniemi et al. 2019; Naeem et al. 2020): precision = images inside the ball of a film (to
+    its k-th neighbour), recall = films inside that of an image, density = balls that an image lies in, by k, coverage = films
+    whose ball holds an image. Intervals hold the balls fixed.
+    """
+    sums = np.zeros((GROUPS, GROUPS))
+    inside, covered = np.zeros(len(images)), np.zeros(len(films), bool)
+    found = np.zeros(len(films), bool)
+    squares = (films.features**2).sum(axis=1)
+    for start in range(0, len(images), BLOCK):
+        part = images.features[start : start + BLOCK]
+        products = part @ films.features.T
+        apart = (part**2).sum(axis=1)[:, None] + squares - 2 * products
+        near = apart < reference.radii
+        inside[start : start + BLOCK] = near.sum(axis=1)
+        covered |= near.any(axis=0)
+        found |= (apart < own.radii[start : start + BLOCK, None]).any(axis=0)
+        np.add.at(sums, images.groups[start : start + BLOCK], kernel_sums(images, films, scale, products, start))
+    return {
+        "kid": kid((own.kernels, reference.kernels), sums, (images.counts, films.counts)),
+        "precision": share(inside > 0, images.groups),
+        "recall": share(found, films.groups),
+        "density": mean(inside / nearest, images.groups),
+        "coverage": share(covered, films.groups),
+    }
+
+
+def mean(values: np.ndarray, groups: np.ndarray) -> Estimate:
+    """Return the mean of values (n,), with an interval from leaving out groups."""
+    totals, counts = np.bincount(groups, values, GROUPS), np.bincount(groups, minlength=GROUPS)
+    without = (totals.sum() - totals) / (counts.sum() - counts)
+    found = jackknife(float(values.mean()), without)
+    reach = (found.high - found.low) / 2
+    return Estimate(float(values.mean()), float(values.mean()) - reach, float(values.mean()) + reach)
+
+
+def share(truths: np.ndarray, groups: np.ndarray) -> Estimate:
+    """Return a share, with the wider of two intervals: from leaving out groups, and Wilson's, which knows 0 and 1."""
+    found, count = mean(truths.astype(float), groups), len(truths)
+    test = stats.binomtest(int(truths.sum()), count).proportion_ci(CONFIDENCE, method="wilson")
+    return Estimate(found.value, max(0.0, min(found.low, test.low)), min(1.0, max(found.high, test.high)))

@@ -1,0 +1,110 @@
+"""Features of a store, a file for each network: computed batch by batch from the memory map, written whole, read checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.core.errors import InputError
+
+if TYPE_CHECKING:
+    from scripts.lib.fidelity.networks import Extractor
+
+LARGEST_HEADER = 1024  # bytes: smaller files are read at once
+
+
+def extract(cohort: Cohort, extractor: Extractor) -> np.ndarray:
+    """Return the features of every image of a cohort or shard, in the order of its index.
+
+    Raises InputError for features that are not finite.
+    """
+    parts = []
+    for start in range(0, len(cohort), extractor.batch_size):
+        rows = slice(start, min(start + extractor.batch_size, len(cohort)))
+        parts.append(extractor(cohort.images(rows)))
+    if not parts:
+        return extractor(np.zeros((1, cohort.resolution, cohort.resolution), np.uint8))[:0]
+    found = np.concatenate(parts)
+    check_finite(found, f"{cohort.folders[0]}: {extractor.name} features")
+    return found
+
+
+def given(folder: Path, name: str, cohort: Cohort) -> np.ndarray:
+    """Return features that somebody computed, float32 (n, D): `folder`/`name`.npy, one row an image in index order.
+
+    Raises InputError when the folder or file is not there, has other rows, or holds what is no finite number.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder (fidelity.features: folder:PATH); expected features as .npy files")
+    path = folder / f"{name}.npy"
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; expected features of the {len(cohort)} images of {cohort.folders[0]}, one row each"
+        )
+    found = _load(path)
+    if found.ndim != 2 or not found.shape[1] or not np.issubdtype(found.dtype, np.floating):
+        raise InputError(f"{path}: shape {found.shape} of {found.dtype}; expected floating numbers, (images, features)")
+    if len(found) != len(cohort):
+        raise InputError(
+            f"{path}: {len(found)} rows, expected {len(cohort)}, one for each image of {cohort.folders[0]}"
+        )
+    found = np.asarray(found, dtype=np.float32)
+    check_finite(found, str(path))
+    return found
+
+
+def check_finite(features: np.ndarray, where: str) -> None:
+    """Raise InputError for a row that holds NaN or infinity."""
+    if np.issubdtype(features.dtype, np.integer):
+        return
+    wrong = ~np.isfinite(features).all(axis=1)
+    if wrong.any():
+        raise InputError(
+            f"{where}: row {int(wrong.argmax())} holds NaN or infinite numbers ({int(wrong.sum())} of {len(features)} rows); "
+            f"compute it anew"
+        )
+
+
+def read_features(paths: Sequence[Path], rows: Sequence[np.ndarray] | None = None) -> np.ndarray:
+    """Return the features of several stores as one array; `rows`: which rows of each are wanted, all when left out.
+
+    Raises InputError for a file that is no array, features of another length than the first file's, and NaN.
+    """
+    parts: list[np.ndarray] = []
+    for place, path in enumerate(paths):
+        whole = _load(path)
+        part = np.asarray(whole if rows is None else whole[rows[place]])
+        if parts and part.shape[1:] != parts[0].shape[1:]:
+            raise InputError(
+                f"{path}: features of length {_length(part)}, but {_length(parts[0])} in {paths[0]}; one network for all"
+            )
+        check_finite(part, str(path))
+        parts.append(part)
+    return np.concatenate(parts)
+
+
+def check_rows(path: Path, images: int) -> None:
+    """Raise InputError unless a file of features has a row for each of so many images."""
+    if (count := len(_load(path))) != images:
+        raise InputError(f"{path}: {count} rows for {images} images; extract these features anew")
+
+
+def _length(part: np.ndarray) -> str:
+    return " x ".join(map(str, part.shape[1:]))
+
+
+def _load(path: Path) -> np.ndarray:
+    try:
+        # An array without rows cannot be mapped.
+        mode = "r" if path.stat().st_size > LARGEST_HEADER else None
+        found = np.load(path, mmap_mode=mode, allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        reason = "it holds objects, or is no .npy file" if "pickle" in str(error) else " ".join(str(error).split())
+        raise InputError(f"{path}: not a readable array ({reason}); compute these features anew") from None
+    if not isinstance(found, np.ndarray):
+        raise InputError(f"{path}: not a readable array (an .npz archive); save the features alone as .npy")
+    return found

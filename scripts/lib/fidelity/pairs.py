@@ -1,0 +1,61 @@
+"""The nearest pairs of a pool, worst first, with what a picture says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.core.errors import InputError
+from scripts.lib.fidelity.memorisation import Gate
+from scripts.lib.fidelity.sources import Taught
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Images and their nearest films, uint8 (n, H, H); captions (two lines, whether a near-copy); title and what is shown."""
+
+    images: np.ndarray
+    films: np.ndarray
+    captions: list[tuple[str, str, bool]]
+    title: str
+    about: str
+
+
+def nearest_pairs(pool: Sequence[Path], nearest: pd.DataFrame, learned: Taught, gate: Gate, most: int) -> Pairs:
+    """Return the `most` images with the most similar training films; a film whose mirror image is nearest is shown mirrored.
+
+    No film is shown twice before every other: a pool that repeats one film would fill the picture with it.
+    """
+    opened = Cohort.open(pool)
+    if nearest.empty:
+        raise InputError(f"{pool[0]}: no image was compared with training films; raise memorisation.share")
+    ordered = nearest.sort_values(["similarity", "image_id"], ascending=[False, True], kind="stable")
+    again = ordered.duplicated(["film_dataset", "film"])
+    shown = pd.concat([ordered[~again], ordered[again]]).head(most)
+    shown = shown.sort_values(["similarity", "image_id"], ascending=[False, True], kind="stable")
+    rows = pd.Index(opened.index["image_id"]).get_indexer(pd.Index(shown["image_id"]))
+    places = pd.MultiIndex.from_frame(learned.index[["dataset", "image_id"]].astype(str)).get_indexer(
+        pd.MultiIndex.from_frame(shown[["film_dataset", "film"]].astype(str))
+    )
+    if (rows < 0).any() or (places < 0).any():
+        raise InputError(f"{pool[0]}: the table of nearest films names others than these; match this pool anew")
+    films = learned.images(places)
+    films = np.stack([film[:, ::-1] if mirrored else film for film, mirrored in zip(films, shown["mirrored"])])
+    captions = []
+    for _, pair in shown.iterrows():
+        copy = bool(pair["similarity"] > gate.threshold)
+        turned = ", mirrored" if pair["mirrored"] else ""
+        captions.append((f"{pair['similarity']:.3f}{', near-copy' * copy}{turned}", f"{pair['image_id']} | {pair['film_dataset']} {pair['film']}"[:52], copy))  # fmt: skip
+    parts = {"dataset": "{}", "arm": "arm {}", "fraction": "fraction {}"}
+    about = ", ".join(form.format(opened.meta[key]) for key, form in parts.items() if opened.meta.get(key) is not None)
+    copies = int(gate.copies(nearest["similarity"].to_numpy()).sum())
+    return Pairs(
+        opened.images(rows), films, captions, f"{about or 'pool'}: image and nearest training film, worst first",
+        f"correlation after alignment; above {gate.threshold:.3f} (red) lie {copies:,} of {len(nearest):,} images and "
+        f"{int(gate.copies(gate.heldout).sum()):,} of {len(gate.heldout):,} held-out films",
+    )  # fmt: skip

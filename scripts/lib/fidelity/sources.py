@@ -1,0 +1,154 @@
+"""The films that taught a generator, those held out, and tables of the nearest film of each image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scripts.lib.cohort.store import Cohort, read_index
+from scripts.lib.core.errors import InputError
+from scripts.lib.fidelity.chosen import hashes
+from scripts.lib.fidelity.features import check_rows, read_features
+from scripts.lib.fidelity.matching import Films
+
+NEAREST = ["image_id", "film_dataset", "film", "similarity", "mirrored", "feature_dataset", "feature_film", "distance"]
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Films of some cohorts that taught a generator, or that did not: dataset, image_id and patient_id of each, and where they lie.
+
+    `cohorts` maps datasets to folders; `row` is each film's row in its cohort.
+    """
+
+    cohorts: Mapping[str, Path]
+    index: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def rows(self) -> list[np.ndarray]:
+        """Return the rows of each cohort."""
+        return [self.index["row"][self.index["dataset"] == name].to_numpy() for name in self.cohorts]
+
+    def features(self, files: Mapping[str, Path]) -> np.ndarray:
+        """Return features of the films, from a file for each dataset."""
+        for name, folder in self.cohorts.items():
+            check_rows(files[name], len(read_index(folder, ["image_id"])))
+        return read_features([files[name] for name in self.cohorts], self.rows())
+
+    def images(self, places: np.ndarray) -> np.ndarray:
+        """Return the pixels of the films at these places, uint8 (n, H, H)."""
+        opened = {name: Cohort.open(folder, ["image_id"]) for name, folder in self.cohorts.items()}
+        films = self.index.iloc[places]
+        return np.stack([opened[name].images([row])[0] for name, row in zip(films["dataset"], films["row"])])
+
+
+def taught(pairs: Sequence[str], results: Path) -> tuple[Taught, Taught]:
+    """Return the films that taught a generator, and all other films of their cohorts.
+
+    `pairs`: DATASET=SPLIT; `results`: the folder that holds DATASET/cohort. Raises InputError where no film taught it.
+    """
+    splits: dict[str, list[str]] = {}
+    for pair in pairs:
+        name, _, split = pair.partition("=")
+        splits.setdefault(name, []).append(split)
+    cohorts = {name: results / name / "cohort" for name in splits}
+    learned, others = [], []
+    for name, folder in cohorts.items():
+        index = read_index(folder, ["image_id", "patient_id", "split"])
+        index = index.assign(dataset=name, row=np.arange(len(index)))
+        index["patient_id"] = index["patient_id"].fillna(index["image_id"]).astype(str)
+        here = index["split"].isin(splits[name]).to_numpy()
+        # A film of a patient who taught it is no stranger, whatever its split.
+        known = index["patient_id"].isin(set(index["patient_id"][here])).to_numpy()
+        learned.append(index[here])
+        others.append(index[~here & ~known])
+    found = [Taught(cohorts, pd.concat(parts, ignore_index=True)) for parts in (learned, others)]
+    if not len(found[0]):
+        raise InputError(
+            f"{', '.join(pairs)}: no film of these splits, so nothing taught the generator; correct the splits"
+        )
+    return found[0], found[1]
+
+
+def nearest_table(
+    films: Films, about: Taught, names: pd.Series, thumbnails: np.ndarray, features: np.ndarray | None, candidates: int
+) -> pd.DataFrame:
+    """Return the nearest film (NEAREST) of each image of these names, in their order."""
+    found = films.nearest(thumbnails, features, candidates)
+    table = pd.DataFrame({"image_id": names.to_numpy()})
+    for prefix, places in (
+        ("film", found.film),
+        ("feature", None if found.by_features is None else found.by_features[0]),
+    ):
+        for column, source in (("dataset", "dataset"), ("film", "image_id")):
+            name = "film" if (prefix, column) == ("film", "film") else f"{prefix}_{column}"
+            table[name] = pd.NA if places is None else about.index[source].to_numpy()[places]
+    table["similarity"], table["mirrored"] = found.similarity, found.mirrored
+    table["distance"] = np.nan if found.by_features is None else found.by_features[1]
+    kinds = dict.fromkeys(("image_id", "film_dataset", "film", "feature_dataset", "feature_film"), "string")
+    return table[NEAREST].astype(kinds)
+
+
+def match_shard(
+    films: Films, learned: Taught, shard: Path, files: tuple[Path, Path], share: float, candidates: int
+) -> pd.DataFrame:
+    """Return the nearest film (NEAREST) of those images of a shard whose hash falls into `share` of all.
+
+    `files`: thumbnails and features of the shard, in its order. Raises InputError for features of another length than the
+    films', or of another number of images.
+    """
+    names = read_index(shard, ["image_id"])["image_id"]
+    for file in files:
+        check_rows(file, len(names))
+    rows = np.flatnonzero(hashes(names.tolist(), "share") < share * 2.0**64)
+    pixels, features = (read_features([file], [rows]) for file in files)
+    if films.features is not None and features.shape[1] != films.features.rows.shape[1]:
+        raise InputError(
+            f"{files[1]}: features of length {features.shape[1]}, but {films.features.rows.shape[1]} of the training films; one "
+            f"network for both"
+        )
+    return nearest_table(films, learned, names.iloc[rows], pixels, features, candidates)
+
+
+def read_nearest(paths: Sequence[Path]) -> pd.DataFrame:
+    """Return the tables of all shards of a pool as one, by image_id: so that shards and their order do not matter.
+
+    Raises InputError for a file that is no such table, or an image that occurs twice.
+    """
+    parts = []
+    for path in paths:
+        try:
+            parts.append(pd.read_parquet(path, columns=NEAREST))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{path}: not a table of nearest films ({' '.join(str(error).split())[:200]}); match it anew"
+            ) from None
+    table = pd.concat(parts).sort_values("image_id", kind="stable", ignore_index=True)
+    if table["image_id"].duplicated().any():
+        raise InputError(f"{paths[0]}: image {table['image_id'][table['image_id'].duplicated().to_numpy().argmax()]} occurs twice; give each shard once")  # fmt: skip
+    return table
+
+
+def read_floor(path: Path) -> pd.DataFrame:
+    """Return the likeness of held-out films and planted copies; raises InputError for a file that is no such table."""
+    try:
+        return pd.read_parquet(path, columns=["kind", "patient_id", *NEAREST])
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a table of held-out films ({' '.join(str(error).split())[:200]}); make it anew"
+        ) from None
+
+
+def likeness_of(nearest: pd.DataFrame, names: pd.Series, where: Path) -> np.ndarray:
+    """Return the similarity of each of these images; raises InputError for one that was not compared."""
+    places = pd.Index(nearest["image_id"]).get_indexer(pd.Index(names))
+    if (places < 0).any():
+        name = names.iloc[int((places < 0).argmax())]
+        raise InputError(f"{where}: image {name} was not compared with training films; match all images (--share 1)")
+    return nearest["similarity"].to_numpy()[places]

@@ -1,0 +1,47 @@
+"""The nearest pairs of a pool side by side, worst first: image, its nearest training film, and their difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from scripts.lib.plotting.sheet import EDGE, GAP, HEADING, INK, PAPER, SOFT, TILE, sheet_font
+
+COLUMNS, MOST = 3, 12  # pairs in a row of the picture, and in all
+LINE = 16
+COPY = (192, 57, 43)
+
+
+def draw_pairs(
+    images: np.ndarray, films: np.ndarray, captions: Sequence[tuple[str, str, bool]], title: str, about: str
+) -> Image.Image:
+    """Return the picture, RGB: images and films uint8 (n, H, H), each pair side by side.
+
+    `captions` are (first line, second line, whether it counts as a near-copy); these have a red frame. Films are enlarged by
+    whole numbers, so that every pixel is seen as it is.
+    """
+    side = images.shape[1]
+    factor = max(1, TILE // side)
+    step = max(1, -(-side // (2 * TILE)))  # large films are thinned out
+    tile = len(range(0, side, step)) * factor
+    columns = min(COLUMNS, max(1, len(images)))
+    pair, row = 2 * tile + 2, tile + 2 * LINE + GAP
+    width = max(2 * EDGE + columns * pair + (columns - 1) * EDGE, 640)
+    height = 2 * EDGE + 2 * HEADING + -(-len(images) // columns) * row
+    picture = Image.new("RGB", (width, height), PAPER)
+    pen = ImageDraw.Draw(picture)
+    pen.text((EDGE, EDGE - 6), title, INK, sheet_font(16, bold=True))
+    pen.text((EDGE, EDGE + HEADING - 8), about, SOFT, sheet_font(11))
+    for place, (image, film, (first, second, copy)) in enumerate(zip(images, films, captions)):
+        left = EDGE + place % columns * (pair + EDGE)
+        top = EDGE + 2 * HEADING + place // columns * row
+        for number, pixels in enumerate((image, film)):
+            large = np.repeat(np.repeat(pixels[::step, ::step], factor, 0), factor, 1)
+            picture.paste(Image.fromarray(large), (left + number * (tile + 2), top))
+        if copy:
+            pen.rectangle((left - 2, top - 2, left + pair + 1, top + tile + 1), outline=COPY, width=2)
+        pen.text((left, top + tile + 3), first, COPY if copy else INK, sheet_font(10))
+        pen.text((left, top + tile + 3 + LINE - 2), second, SOFT, sheet_font(9))
+    return picture

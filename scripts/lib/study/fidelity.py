@@ -1,0 +1,206 @@
+"""What the measures of fidelity and memorisation hold images against, and where their files lie, asked of class Study.
+
+Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.study.arms import FOUNDATION, GENERATORS, KEPT, MEMORY, RATERS, VALIDATION
+from scripts.lib.study.cells import COHORT_FILES, AnyCell, Cell, Study
+from scripts.lib.study.exposure import learned_split
+
+PIXELS = "pixels"  # thumbnails, which find copies
+PLAIN = (PIXELS, "random", "proxy")  # named by one word; the others name a path after a colon
+WITH_PATH = ("folder", "inception", "rad-dino")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A named source of features: `name` in paths and tables, `path` of its weights or of its folder, "" for none."""
+
+    name: str
+    path: str = ""
+
+
+def network_of(text: str) -> Network:
+    """Return the network that a setting names: random | proxy | folder:PATH | inception:PATH | rad-dino:PATH.
+
+    Raises InputError for any other.
+    """
+    name, _, path = text.partition(":")
+    if (name in PLAIN and not path and ":" not in text) or (name in WITH_PATH and path):
+        return Network(name, path)
+    known = ", ".join([*PLAIN[1:], *(f"{one}:PATH" for one in WITH_PATH)])
+    raise InputError(f"config: fidelity.features: {text!r} is no source of features; write one of {known}")
+
+
+class Fidelity:
+    """The files behind fidelity.csv and memorisation.csv. Methods raise InputError, one line, for what does not fit."""
+
+    def __init__(self, study: Study) -> None:
+        self.study, self.config = study, study.config
+
+    # Features
+
+    def measured(self) -> list[Network]:
+        """Return the networks in whose features images are compared with films; raises InputError for one named twice."""
+        found = [network_of(text) for text in self.config["fidelity"]["features"]]
+        names = [one.name for one in found]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise InputError(f"config: fidelity.features: {twice[0]} is named twice; keep one")
+        return found
+
+    def networks(self) -> list[str]:
+        """Return all networks as a command takes them, NAME or NAME:PATH; pixels come first."""
+        search = network_of(self.config["memorisation"]["features"])
+        every = {one.name: one for one in (Network(PIXELS), *self.measured(), search)}
+        return [f"{one.name}:{one.path}" if one.path else one.name for one in every.values()]
+
+    def network_names(self) -> list[str]:
+        """Return their names."""
+        return [text.partition(":")[0] for text in self.networks()]
+
+    def search(self) -> str:
+        """Return the name of the network by which the nearest films are looked for."""
+        return network_of(self.config["memorisation"]["features"]).name
+
+    def models(self) -> list[str]:
+        """Return the files and folders that the networks are read from."""
+        found = [one.path for one in map(network_of, self.networks()) if one.name in WITH_PATH]
+        return [*found, *(self.study.proxy_folder() if "proxy" in self.network_names() else [])]
+
+    def store_files(self, cell: AnyCell, name: str) -> list[str]:
+        """Return the features of one network for each shard of a pool."""
+        return [f"{self.study.pool(cell)}/features/{name}-{shard}.npy" for shard in range(self.study.shard_count(cell))]
+
+    def pool_features(self, cell: AnyCell) -> list[str]:
+        """Return the features of a pool in which fidelity is measured, by network and shard."""
+        return [file for one in self.measured() for file in self.store_files(cell, one.name)]
+
+    def cohort_features(self, cell: AnyCell) -> list[str]:
+        """Return those of the films of its dataset."""
+        return [f"results/{cell.dataset}/features/{one.name}.npy" for one in self.measured()]
+
+    def barred(self, cell: AnyCell) -> list[str]:
+        """Return the networks that chose this arm's images, or those that taught its generator: they may not judge them."""
+        return ["proxy"] if {VALIDATION, KEPT} & self.study.arm(cell.arm).taught_by else []
+
+    # Films
+
+    def teachers(self, generator: str) -> list[tuple[str, str]]:
+        """Return the (dataset, split) whose pixels taught a generator, of those films that the study has."""
+        study, found = self.study, []
+        if self.config["base"]["path"] is None and FOUNDATION in GENERATORS[generator].taught_by:
+            found += [(name, learned_split(self.config, name)) for name in study.foundation]
+        if GENERATORS[generator].needs_masks:
+            found.append((study.generator_dataset, "generator"))
+        return list(dict.fromkeys(found))
+
+    def unknown_teachers(self) -> str:
+        """Return what is not known of the films that taught the generators, "" where all are."""
+        path = self.config["base"]["path"]
+        return (
+            f"the films behind the foundation model {path} are not known, so copies of them are not found"
+            if path
+            else ""
+        )
+
+    def reference(self, cell: AnyCell) -> list[str]:
+        """Return the splits of the dataset that the arm is held against.
+
+        Raises InputError for one that taught the arm's generator: then its images are near it for that reason alone.
+        """
+        arm = self.study.arm(cell.arm)
+        splits: list[str] = self.config["fidelity"]["splits"]
+        taught = [split for name, split in self.teachers(self._generator(cell)) if name == cell.dataset]
+        if RATERS in arm.taught_by:
+            taught += self.config["feedback"]["splits"].get(cell.dataset, [])
+        if wrong := [split for split in splits if split in taught]:
+            free = [split for split in splits if split not in taught]
+            raise InputError(
+                f"config: fidelity.splits: split {wrong[0]} of {cell.dataset} taught the generator of arm {cell.arm}, so it "
+                f"is no floor; write {free or 'splits that did not'}"
+            )
+        return splits
+
+    def checked_index(self, cell: AnyCell) -> str:
+        """Return the index of those films; raises InputError as `reference` does."""
+        self.reference(cell)
+        return f"results/{cell.dataset}/cohort/index.parquet"
+
+    def dropping(self, cell: AnyCell) -> str:
+        """Return the option that says that an arm's trials read no near-copies, "" where they do."""
+        chosen = self.study.arm(cell.arm).filter
+        return "--dropped" if chosen and chosen.name == MEMORY else ""
+
+    def _generator(self, cell: AnyCell) -> str:
+        generator = self.study.arm(cell.arm).generator
+        if generator is None:
+            raise InputError(f"arm {cell.arm} adds no synthetic images; it has no fidelity")
+        return generator.name
+
+    def taught_by(self, job: Any) -> list[str]:
+        """Return DATASET=SPLIT of the films that taught the generator `job.generator`."""
+        return [f"{name}={split}" for name, split in self.teachers(job.generator)]
+
+    def films(self, job: Any) -> list[str]:
+        """Return the files of the cohorts of those films."""
+        return [f"results/{name}/cohort/{file}" for name in self._datasets(job.generator) for file in COHORT_FILES]
+
+    def film_features(self, job: Any) -> list[str]:
+        """Return thumbnails and search features of those cohorts."""
+        return self._film_features(job.generator)
+
+    def _datasets(self, generator: str) -> list[str]:
+        return list(dict.fromkeys(name for name, _ in self.teachers(generator)))
+
+    def _film_features(self, generator: str) -> list[str]:
+        names = dict.fromkeys((PIXELS, self.search()))
+        return [f"results/{dataset}/features/{name}.npy" for dataset in self._datasets(generator) for name in names]
+
+    def cell_taught_by(self, cell: AnyCell) -> list[str]:
+        """Return DATASET=SPLIT of the films that taught an arm's generator."""
+        return [f"{name}={split}" for name, split in self.teachers(self._generator(cell))]
+
+    def cell_films(self, cell: AnyCell) -> list[str]:
+        """Return the indices of their cohorts, and the features by which copies of them are found."""
+        generator = self._generator(cell)
+        indices = [f"results/{name}/cohort/index.parquet" for name in self._datasets(generator)]
+        return [*indices, *self._film_features(generator)]
+
+    def cell_images(self, cell: AnyCell) -> list[str]:
+        """Return the pixels of those cohorts, for a picture of the nearest pairs."""
+        return [f"results/{name}/cohort/images.npy" for name in self._datasets(self._generator(cell))]
+
+    def floor(self, cell: AnyCell) -> str:
+        """Return how near held-out films come to those that taught the arm's generator."""
+        return f"results/generators/floors/{self._generator(cell)}.parquet"
+
+    def nearest(self, cell: AnyCell) -> list[str]:
+        """Return the nearest training film of each image, a table for each shard."""
+        return [f"{self.study.pool(cell)}/nearest-{shard}.parquet" for shard in range(self.study.shard_count(cell))]
+
+    def share(self, cell: AnyCell) -> float:
+        """Return the share of a pool's images that are compared: all of them where copies are dropped."""
+        chosen = self.study.arm(cell.arm).filter
+        return 1.0 if chosen and chosen.name == MEMORY else self.config["memorisation"]["share"]
+
+    # Tables
+
+    def cells(self, dataset: str | None = None) -> list[Cell]:
+        """Return the cells whose pools are measured: those of the study's synthetic arms."""
+        datasets = self.study.datasets if dataset is None else [dataset]
+        found = self.study.cells(datasets, self.study.arms, self.study.fractions)
+        return [cell for cell in found if self.study.arm(cell.arm).generator]
+
+    def tables(self, name: str) -> list[str]:
+        """Return the tables `name` (fidelity | memorisation) of all pools of the study."""
+        return list(dict.fromkeys(f"{self.study.pool(cell)}/{name}.csv" for cell in self.cells()))
+
+    def pictures(self) -> list[str]:
+        """Return the pictures of nearest pairs of all pools of the study."""
+        return list(dict.fromkeys(f"{self.study.pool(cell)}/nearest.png" for cell in self.cells()))
