@@ -67,7 +67,8 @@ class Decoder:
             return rule
         if record.report_file:
             record.report, record.findings = self._report(record, notes)
-        masks = self._masks(record, image.shape, notes)
+        height, width = image.shape
+        masks = self._masks(record, (height, width), notes)
         plausibility.mask_notes(masks, notes)
         notes[OBLONG] += header.aspect != 1.0 and self.fit != "stretch"
         small = fit_image(image, self.resolution, self.fit, header.aspect)
@@ -132,7 +133,7 @@ class Decoder:
             notes.add(NO_IMPRESSION)
         return found, findings(text)
 
-    def _masks(self, record: Record, shape: tuple[int, ...], notes: Notes) -> dict[str, NDArray[np.bool_]]:
+    def _masks(self, record: Record, shape: tuple[int, int], notes: Notes) -> dict[str, NDArray[np.bool_]]:
         masks: dict[str, NDArray[np.bool_]] = {}
         for source in record.masks:
             # Labels come from run lengths, so these are checked even where nobody wants their mask.
@@ -146,7 +147,7 @@ class Decoder:
                     masks[structure] = masks[structure] | mask if structure in masks else mask
         return masks
 
-    def _read_mask(self, source: MaskSource, shape: tuple[int, ...], notes: Notes) -> dict[str, NDArray[np.bool_]]:
+    def _read_mask(self, source: MaskSource, shape: tuple[int, int], notes: Notes) -> dict[str, NDArray[np.bool_]]:
         if source.kind == "runs":
             parts = [rle.decode_relative(text, shape, source.base) for text in source.data]
             return {source.structure: rle.unite(parts, notes)}

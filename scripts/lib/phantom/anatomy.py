@@ -7,6 +7,7 @@ Density is 0 for air to 1 for metal; a film shows dense parts bright.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
@@ -161,6 +162,10 @@ def ribs(patient: Patient, geometry: Geometry, u: Array, v: Array) -> Array:
     return cage * (pattern + rim)
 
 
+@overload
+def rib_bend(patient: Patient, us: float) -> float: ...
+@overload
+def rib_bend(patient: Patient, us: Array) -> Array: ...
 def rib_bend(patient: Patient, us: Array | float) -> Array | float:
     """Return how far a back rib has moved in v at distance `us` from the midline, its first crest at v = phase."""
     return patient.rib_slope * us * us + patient.rib_phase * patient.rib_spacing
