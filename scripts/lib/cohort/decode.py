@@ -97,10 +97,11 @@ class Decoder:
 
     def _left_out(self, record: Record, notes: Notes) -> str | None:
         """Return the word for the rule that leaves a film out by age or view, None for one that is taken."""
-        if record.ages and record.age is None:
-            return "age not given"
-        if record.ages and not record.ages[0] <= record.age <= record.ages[1]:
-            return "of another age"
+        if record.ages:
+            if record.age is None:
+                return "age not given"
+            if not record.ages[0] <= record.age <= record.ages[1]:
+                return "of another age"
         if not self.frontal_only:
             return None
         side = record.side or side_of(record.view)

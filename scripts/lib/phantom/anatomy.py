@@ -114,7 +114,7 @@ def thymus_parts(density: Array, patient: Patient, geometry: Geometry, u: Array,
     if not patient.thymus:
         return
     for sign, share in ((-1, 1.0), (1, 0.75)):
-        width = np.float32(0.10 + 0.17 * share * patient.thymus)
+        width = float(np.float32(0.10 + 0.17 * share * patient.thymus))
         sail = ellipse(u * np.float32(sign), v, (0.06 + sign * geometry.shift, -0.36), (width, 0.20))
         blend(density, soft(sail, 0.05) * 0.75, HEART - 0.12)
 
