@@ -261,10 +261,11 @@ def test_the_report_holds_each_figure_and_table_with_caption_and_category(finish
     }
     rules = "".join(file.read_text() for file in sorted((ROOT / "rules").glob("*.smk")))
     declared = {path: (caption, category) for path, caption, category in REPORTED.findall(rules)}
-    assert rules.count("report(") == len(declared) == 8
-    assert found["results"].keys() == declared.keys()
-    for path, (caption, category) in declared.items():
-        one = found["results"][path]
+    assert rules.count("report(") == len(declared)
+    made = {path for path in declared if (finished.root / path).exists()}
+    assert found["results"].keys() == made and len(made) >= 8
+    for path, one in found["results"].items():
+        caption, category = declared[path]
         said = html.unescape(re.sub(r"<[^>]+>", "", one["caption"]))
         assert said.split() == (ROOT / caption).read_text().split(), path
         assert any(path in files for files in found["categories"][category].values()), path
