@@ -53,7 +53,10 @@ def job_server(folder: Path) -> Iterator[str]:
     if (own / "pyvenv.cfg").is_file():  # the packages of this virtual environment
         shutil.copy(own / "pyvenv.cfg", folder)
         (folder / "lib").symlink_to(own / "lib")
-    server = subprocess.Popen([sys.executable, "-m", "tests.helpers.job_server", str(path)], cwd=ROOT)
+    # As jobs have it: read once, when torch is imported. Threads that spin would be many times slower.
+    own_threads = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+    command = [sys.executable, "-m", "tests.helpers.job_server", str(path)]
+    server = subprocess.Popen(command, cwd=ROOT, env=own_threads)
     try:
         while not path.exists() and server.poll() is None:
             time.sleep(0.05)
@@ -88,7 +91,10 @@ def _keep(caller: socket.socket) -> None:
     files.frombytes(ancillary[0][2][: 3 * files.itemsize])
     wanted, text = int(head), b""
     while len(text) < wanted:
-        text += caller.recv(wanted - len(text))
+        part = caller.recv(wanted - len(text))
+        if not part:  # killed before it had said what it wants
+            os._exit(1)
+        text += part
     job = os.fork()
     if job == 0:
         caller.close()
