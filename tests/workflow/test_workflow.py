@@ -256,9 +256,11 @@ def report(finished: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_the_report_holds_each_figure_and_table_with_caption_and_category(finished: Workflow, report: Path) -> None:
     text = report.read_text()
-    found = {
-        name: json.loads(re.search(rf"^\s*var {name} = (.*);$", text, re.M)[1]) for name in ("results", "categories")
-    }
+    found = {}
+    for name in ("results", "categories"):
+        script = re.search(rf'<script id="{name}">\s*var {name} = (.*?);\s*</script>', text, re.S)
+        assert script is not None
+        found[name] = json.loads(script[1])
     rules = "".join(file.read_text() for file in sorted((ROOT / "rules").glob("*.smk")))
     declared = {path: (caption, category) for path, caption, category in REPORTED.findall(rules)}
     assert rules.count("report(") == len(declared)
