@@ -12,8 +12,8 @@ import torch
 
 from benchmarks.gpu_ledger import good
 from benchmarks.gpu_model import Shape
-from scripts.lib.planning.rates import write_rates
-from scripts.lib.planning.shapes import shape_of
+from benchmarks.measuring import write_rates
+from scripts.lib.planning.stages import shape_of
 from scripts.lib.study.config import CONFIG_FILE, read_study, with_training
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,12 +14,12 @@ import os
 import platform
 from pathlib import Path
 
+from benchmarks.measuring import rates_of_run, write_rates
 from benchmarks.rating import processor
 from scripts.lib.core.errors import InputError
 from scripts.lib.engine.commands import make_parser, run, set_threads
 from scripts.lib.planning.jobs import EVERYTHING, ROOT, list_jobs
-from scripts.lib.planning.measuring import rates_of_run
-from scripts.lib.planning.rates import FOLDER, write_rates
+from scripts.lib.planning.rates import FOLDER
 from scripts.lib.planning.sizes import read_sizes
 from scripts.lib.study.config import load_study
 

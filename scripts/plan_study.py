@@ -16,9 +16,8 @@ from pathlib import Path
 
 from scripts.lib.engine.command_line import parse_values
 from scripts.lib.engine.commands import make_parser, run, set_threads
-from scripts.lib.planning.estimate import make_plan, wall_hours
+from scripts.lib.planning.estimate import assumed_shares, found_missing, machine_size, make_plan, wall_hours
 from scripts.lib.planning.jobs import ROOT, list_jobs
-from scripts.lib.planning.limits import assumed_shares, found_missing, machine_size
 from scripts.lib.planning.rates import read_rates
 from scripts.lib.planning.sizes import read_sizes
 from scripts.lib.planning.table import known_lines, peak_lines, size_lines, table, wall_line, write_csv, write_json

@@ -6,6 +6,7 @@ import asyncio
 import json
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -44,8 +45,9 @@ def open_desk(study: Study) -> Desk:
 
 
 @pytest.fixture
-def desk(study: Study) -> Desk:
-    return open_desk(study)
+def desk(study: Study) -> Iterator[Desk]:
+    with closing(open_desk(study)) as own:
+        yield own
 
 
 def test_a_place_is_complete_with_every_image_in_every_aspect() -> None:
@@ -149,10 +151,10 @@ def test_a_rater_goes_on_where_they_stopped(desk: Desk, study: Study) -> None:
     desk.score("ann", 0, 0, "text", 1)  # a correction does not move them
     before = desk.state("ann")
     assert before["place"] == 1 and before["done"] == 1 and before["scores"]["mask"] == [None, None, 5, None]
-    desk._serving.close()
-    again = open_desk(study)
-    assert again.state("ann") == before and again.state("ann", 0)["scores"] == {"text": [1, 3, 3, 3]}
-    assert again.state("bob")["place"] == 0 and again.state("bob")["done"] == 0
+    desk.close()
+    with closing(open_desk(study)) as again:
+        assert again.state("ann") == before and again.state("ann", 0)["scores"] == {"text": [1, 3, 3, 3]}
+        assert again.state("bob")["place"] == 0 and again.state("bob")["done"] == 0
 
 
 def test_the_end_has_no_place(desk: Desk) -> None:
@@ -171,7 +173,7 @@ def test_one_app_a_log(desk: Desk, study: Study) -> None:
 
 def test_a_log_of_other_assignments_is_refused(desk: Desk, study: Study) -> None:
     desk.score("ann", 0, 0, "text", 3)
-    desk._serving.close()
+    desk.close()
     table = pd.read_parquet(study.folder / "assignments.parquet")
     table["place"] = 4 - table["place"]
     table.to_parquet(study.folder / "assignments.parquet")

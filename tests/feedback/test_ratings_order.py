@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -122,10 +123,10 @@ def test_what_the_page_shows_counts_even_if_the_clock_was_set_back_before_a_rest
     for value, minute in ((1, 60), (2, 0), (3, 0)):  # each server's clock is behind, or as late as, the one before
         desk = open_desk(study, RatingLog(study.log, f"session-{9 - value}", at(minute)))
         shown = desk.score("ann", 0, 0, "text", value)["state"]["scores"]["text"]
-        desk._serving.close()
+        desk.close()
         assert shown[0] == value == latest_score(study.log)
-    again = open_desk(study, RatingLog(study.log))
-    assert again.state("ann", 0)["scores"]["text"][0] == 3 and again.state("ann")["place"] == 0
+    with closing(open_desk(study, RatingLog(study.log))) as again:
+        assert again.state("ann", 0)["scores"]["text"][0] == 3 and again.state("ann")["place"] == 0
 
 
 def test_the_page_takes_scores_and_place_from_time_not_from_lines(tmp_path: Path) -> None:
@@ -134,12 +135,12 @@ def test_the_page_takes_scores_and_place_from_time_not_from_lines(tmp_path: Path
     for position, value in ((0, 5), (1, 4), (0, 2)):
         desk.score("ann", 0, position, "text", value)
     desk.score("ann", 2, 0, "mask", 1)
-    desk._serving.close()
+    desk.close()
     before = desk.state("ann"), desk.state("ann", 0)
     assert before[0]["place"] == 2 and before[1]["scores"]["text"] == [2, 4, None, None]
     study.log.write_text("".join(2 * study.log.read_text().splitlines(keepends=True)[::-1]))
-    again = open_desk(study, RatingLog(study.log))
-    assert (again.state("ann"), again.state("ann", 0)) == before
+    with closing(open_desk(study, RatingLog(study.log))) as again:
+        assert (again.state("ann"), again.state("ann", 0)) == before
 
 
 @pytest.fixture(scope="module")

@@ -235,4 +235,5 @@ def test_the_sheet(tmp_path: Path) -> None:
     for sheet in sheets:
         draw_main(["--scores", *scores, "--pool", *pool, "--kept", str(kept), "--out", str(sheet)])
     assert sheets[0].read_bytes() == sheets[1].read_bytes()
-    assert Image.open(sheets[0]).width > 1000
+    with Image.open(sheets[0]) as picture:
+        assert picture.width > 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any
 
 import numpy as np
@@ -144,7 +145,9 @@ def expected(film: Film) -> np.ndarray:
     """What pydicom's functions make of the film, brought to 8 bits as this project does, float (H, W)."""
     ds = copy.deepcopy(film.ds)
     values = apply_modality_lut(film.values.astype(np.int32), ds)
-    shown = apply_voi_lut(values, ds)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Applying a VOI LUT on a float input")  # whole numbers all the same
+        shown = apply_voi_lut(values, ds)
     windowed = "VOILUTSequence" not in ds and "WindowCenter" in ds
     inverted = ds.PhotometricInterpretation == "MONOCHROME1"
     if inverted:  # pydicom inverts by this element alone

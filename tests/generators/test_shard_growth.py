@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import shutil
-import subprocess
-import sys
 import tracemalloc
 
 import numpy as np
@@ -23,6 +21,7 @@ from scripts.lib.downstream.scoring import numbered
 from scripts.lib.filters.proxy.scores import KEPT, READ
 from scripts.lib.generators.shards import Conditions, open_conditions, shard_rows
 from scripts.lib.plotting.sheet import group_names, leading_films, pick_films
+from tests.helpers.forked_snakemake import snakemake
 
 
 @pytest.mark.parametrize("shards", [1, 3, 50])
@@ -157,8 +156,9 @@ def test_a_command_that_scores_is_as_long_for_many_trials_as_for_few(tmp_path):
     ]
     study = tmp_path / "study.yaml"
     study.write_text(yaml.safe_dump(study_of(12, 1)))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path)]
-    command += ["--configfile", str(study), "--dry-run", "--printshellcmds", "--cores", "1", "results/d0/trials.csv"]
-    shown = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    words = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path), "--configfile", str(study)]
+    words += ["--dry-run", "--printshellcmds", "--cores", "1", "results/d0/trials.csv"]
+    shown = snakemake(words, ROOT)
+    assert shown.returncode == 0, shown.stderr
     line = next(line for line in (shown.stdout + shown.stderr).splitlines() if "scripts.score_trials" in line)
     assert "'results/d0/trials/real/fraction-0.1/trial-{}.parquet'" in line and "trial-0.parquet" not in line

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, SecondaryCaptureImageStorage
@@ -39,11 +40,12 @@ def dataset(pixels: NDArray, **changes: Any) -> Dataset:
     ds["PixelData"].VR = "OW" if bits == 16 else "OB"
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    for name, value in changes.items():
-        if value is REMOVED:
-            del ds[name]
-        else:
-            setattr(ds, name, value)
+    with disable_value_validation():  # some of them are wrong on purpose
+        for name, value in changes.items():
+            if value is REMOVED:
+                del ds[name]
+            else:
+                setattr(ds, name, value)
     return ds
 
 

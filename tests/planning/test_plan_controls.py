@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 
 from scripts.lib.planning.jobs import Job, write_stand_ins
-from scripts.lib.planning.operations import operations_of
-from scripts.lib.planning.shapes import shape_of
 from scripts.lib.planning.sizes import PREPARED, Size
-from scripts.lib.planning.work import work_of
+from scripts.lib.planning.stages import operations_of, shape_of, work_of
 from scripts.lib.study.config import load_study
 from tests.conftest import ROOT
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from scripts.lib.planning.sizes import read_sizes
 from scripts.lib.planning.table import cost_table
 from scripts.lib.planning.work import Work
 from tests.conftest import ROOT
+from tests.helpers.forked_snakemake import snakemake
 from tests.planning.test_plan import TINY, pool_job, sampling_rates, study
 
 HEAD = "s\th:m:s\tmax_rss\tcpu_time\n"
@@ -61,17 +60,8 @@ def test_a_run_beside_other_work_says_so(tmp_path: Path, cpu: float, busy: bool)
 
 
 def test_the_rule_gives_the_overlays_of_the_run(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--dry-run",
-        "--printshellcmds",
-        "--snakefile",
-        str(ROOT / "Snakefile"),
-    ]
-    command += ["--directory", str(tmp_path), "--configfile", str(TINY), "--", "cost"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    words = ["--dry-run", "--printshellcmds", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(tmp_path)]
+    done = snakemake([*words, "--configfile", str(TINY), "--", "cost"], ROOT)
     assert f"--configfile {TINY} --results results" in done.stdout, done.stdout + done.stderr
 
 

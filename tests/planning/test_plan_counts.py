@@ -10,22 +10,23 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
+from benchmarks.bars import Bar, bars
+from benchmarks.measuring import rates_of_run
 from scripts.lib.core.errors import InputError
 from scripts.lib.mgca.model import MGCA
-from scripts.lib.planning.encoders import (
+from scripts.lib.planning.jobs import Job
+from scripts.lib.planning.networks import (
     BIOMEDCLIP,
     bert_operations,
     bert_parameters,
+    count,
     mgca_parameters,
     proxy_parameters,
 )
-from scripts.lib.planning.jobs import Job
-from scripts.lib.planning.measuring import rates_of_run
-from scripts.lib.planning.networks import count
-from scripts.lib.planning.records import Bar, bars, measured_of
+from scripts.lib.planning.records import measured_of
 from scripts.lib.planning.sizes import Size
-from scripts.lib.planning.weights import disk_of, generator_parameters, gpu_bytes
-from scripts.lib.planning.work import computed_images, work_of
+from scripts.lib.planning.stages import disk_of, generator_parameters, gpu_bytes, work_of
+from scripts.lib.planning.work import computed_images
 from scripts.lib.training.settings import Section
 from tests.planning.test_plan import PAPER, TINY, pool_job, study
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.planning.limits import assumed_shares, machine_size
+from scripts.lib.planning.estimate import assumed_shares, machine_size
 from scripts.lib.planning.rates import FOLDER, read_rates
 from scripts.plan_study import main
 from tests.planning.test_plan import MACHINE, PAPER, TINY, study

@@ -9,8 +9,8 @@ import pytest
 from scripts.lib.planning.estimate import Line, Plan, make_plan
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.pricing import Price, price_of, seconds_of
-from scripts.lib.planning.shapes import shape_of
 from scripts.lib.planning.sizes import read_sizes
+from scripts.lib.planning.stages import shape_of
 from scripts.lib.planning.table import known_lines, peak_lines, table, wall_line
 from scripts.lib.planning.work import Work
 from tests.planning.test_plan import MACHINE, PAPER, TINY, pool_job, sampling_rates, study

@@ -114,7 +114,8 @@ def test_command_writes_three_formats_with_the_same_bytes_twice(tmp_path):
     pdf, png, svg = files[0]
     assert pdf.startswith(b"%PDF") and b"CreationDate" not in pdf and b"/Type3" not in pdf
     assert b"<dc:date>" not in svg and svg.lstrip().startswith(b"<?xml")
-    assert Image.open(tmp_path / "a" / "figure2.png").width == int(183 / 25.4 * 150)
+    with Image.open(tmp_path / "a" / "figure2.png") as picture:
+        assert picture.width == int(183 / 25.4 * 150)
     with pytest.raises(SystemExit):
         figure_command.main(["--table", "t.csv", "--config", "{}", "--out", "figure2.docx"])
 

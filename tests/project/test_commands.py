@@ -15,6 +15,7 @@ from scripts.lib.engine.command_line import check_command_line
 from scripts.lib.study.config import load_study
 from scripts.lib.study.parts import check_part
 from tests.conftest import ROOT, Workflow, copy_repository
+from tests.helpers.forked_snakemake import snakemake
 
 pytestmark = pytest.mark.long
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("benchmarks/*.md"))]
@@ -98,15 +99,19 @@ def filled(command: str, place: Workflow) -> list[str]:
     return words
 
 
-def run(words: list[str], place: Workflow) -> subprocess.CompletedProcess[str]:
+def environment(place: Workflow) -> dict[str, str]:
     path = f"{place.root / '.venv' / 'bin'}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(place.root)}
-    return subprocess.run(words, cwd=place.root, env=environment, capture_output=True, text=True, check=False)
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(place.root)}
+
+
+def run(words: list[str], place: Workflow) -> subprocess.CompletedProcess[str]:
+    own = environment(place)
+    return subprocess.run(words, cwd=place.root, env=own, capture_output=True, text=True, check=False)
 
 
 def dry_run(words: list[str], place: Workflow) -> None:
     """Dry-run Snakemake: it plans, or says in one line which real data it lacks."""
-    done = run([sys.executable, "-m", "snakemake", "-n", "--quiet", "all", "--nocolor", *words[1:]], place)
+    done = snakemake(["-n", "--quiet", "all", "--nocolor", *words[1:]], place.root, environment(place))
     text = done.stdout + done.stderr
     assert "Traceback" not in text, text[-3000:]
     errors = [line for line in text.splitlines() if line.startswith("Error: ")]
@@ -123,7 +128,7 @@ def test_the_pages_have_commands() -> None:
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(("snakemake ", ".venv/bin/snakemake "))])
 def test_a_snakemake_command_of_the_pages_plans(command: str, place: Workflow) -> None:
     if "--unlock" in command:
-        assert run([sys.executable, "-m", *shlex.split(command)], place).returncode == 0
+        assert snakemake(shlex.split(command)[1:], place.root, environment(place)).returncode == 0
         return
     dry_run(filled(command, place), place)
 
@@ -179,7 +184,7 @@ def test_make_clean_forgets_only_the_folder_that_it_is_given(place: Workflow) ->
 
 
 def planned(place: Workflow, *words: str) -> tuple[int, str]:
-    done = run([sys.executable, "-m", "snakemake", "-n", *words], place)
+    done = snakemake(["-n", *words], place.root, environment(place))
     return done.returncode, done.stdout + done.stderr
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import html
+import json
 import os
 import re
 import shutil
@@ -18,6 +21,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import ROOT, Workflow, copy_repository
+from tests.helpers.forked_snakemake import snakemake
 
 pytestmark = pytest.mark.workflow
 KEPT = (".npy", ".parquet", ".csv", ".md", ".tsv", ".safetensors", ".json", ".png", ".pdf", ".svg", ".dcm", ".jpg")
@@ -297,9 +301,11 @@ def test_a_wrong_key_on_the_command_line_ends_the_run_with_one_line(tmp_path: Pa
 
 
 def test_lint_and_format_are_clean() -> None:
-    for command in (["snakemake", "--lint"], ["snakefmt", "--check", "Snakefile", "rules"]):
-        done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+    done = snakemake(["--lint"], ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    command = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "rules"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_workflow_runs_from_another_folder(finished: Workflow, tmp_path: Path) -> None:
@@ -308,3 +314,58 @@ def test_the_workflow_runs_from_another_folder(finished: Workflow, tmp_path: Pat
     there = tmp_path / "else where" / "results" / "siim" / "cohort" / "images.npy"
     assert there.read_bytes() == (finished.root / "results" / "siim" / "cohort" / "images.npy").read_bytes()
     shutil.rmtree(tmp_path / "else where")
+
+
+REPORTED = re.compile(r'report\(\s*"([^"]+)",\s*caption="\.\./([^"]+)",\s*category="([^"]+)"')
+
+
+@pytest.fixture(scope="module")
+def report(finished: Workflow, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study's report, made where no other machine can be reached."""
+    page = tmp_path_factory.mktemp("report") / "report.html"
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            patch.setenv(name, "http://127.0.0.1:9")
+        done = finished.run("figure3", "figures", "all", "--report", str(page))
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    return page
+
+
+def test_the_report_holds_each_figure_and_table_with_caption_and_category(finished: Workflow, report: Path) -> None:
+    text = report.read_text()
+    found = {}
+    for name in ("results", "categories"):
+        script = re.search(rf'<script id="{name}">\s*var {name} = (.*?);\s*</script>', text, re.S)
+        assert script is not None
+        found[name] = json.loads(script[1])
+    rules = "".join(file.read_text() for file in sorted((ROOT / "rules").glob("*.smk")))
+    declared = {path: (caption, category) for path, caption, category in REPORTED.findall(rules)}
+    assert rules.count("report(") == len(declared)
+    made = {path for path in declared if (finished.root / path).exists()}
+    assert found["results"].keys() == made and len(made) >= 8
+    for path, one in found["results"].items():
+        caption, category = declared[path]
+        said = html.unescape(re.sub(r"<[^>]+>", "", one["caption"]))
+        assert said.split() == (ROOT / caption).read_text().split(), path
+        assert any(path in files for files in found["categories"][category].values()), path
+        assert one["labels"] and all(one["labels"].values())
+        assert base64.b64decode(one["data_uri"].split(",", 1)[1]) == (finished.root / path).read_bytes(), path
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="browser tests need Debian's chromium")
+def test_the_report_opens_in_a_browser(report: Path) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
+    wrong: list[str] = []
+    asked: list[str] = []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(report.as_uri())
+        page.get_by_text("Figures").first.click()
+        page.get_by_text("The proxy model").first.wait_for(timeout=15000)
+        browser.close()
+    assert wrong == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

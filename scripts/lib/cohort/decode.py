@@ -67,7 +67,8 @@ class Decoder:
             return rule
         if record.report_file:
             record.report, record.findings = self._report(record, notes)
-        masks = self._masks(record, image.shape, notes)
+        height, width = image.shape
+        masks = self._masks(record, (height, width), notes)
         plausibility.mask_notes(masks, notes)
         notes[OBLONG] += header.aspect != 1.0 and self.fit != "stretch"
         small = fit_image(image, self.resolution, self.fit, header.aspect)
@@ -96,10 +97,11 @@ class Decoder:
 
     def _left_out(self, record: Record, notes: Notes) -> str | None:
         """Return the word for the rule that leaves a film out by age or view, None for one that is taken."""
-        if record.ages and record.age is None:
-            return "age not given"
-        if record.ages and not record.ages[0] <= record.age <= record.ages[1]:
-            return "of another age"
+        if record.ages:
+            if record.age is None:
+                return "age not given"
+            if not record.ages[0] <= record.age <= record.ages[1]:
+                return "of another age"
         if not self.frontal_only:
             return None
         side = record.side or side_of(record.view)
@@ -132,7 +134,7 @@ class Decoder:
             notes.add(NO_IMPRESSION)
         return found, findings(text)
 
-    def _masks(self, record: Record, shape: tuple[int, ...], notes: Notes) -> dict[str, NDArray[np.bool_]]:
+    def _masks(self, record: Record, shape: tuple[int, int], notes: Notes) -> dict[str, NDArray[np.bool_]]:
         masks: dict[str, NDArray[np.bool_]] = {}
         for source in record.masks:
             # Labels come from run lengths, so these are checked even where nobody wants their mask.
@@ -146,7 +148,7 @@ class Decoder:
                     masks[structure] = masks[structure] | mask if structure in masks else mask
         return masks
 
-    def _read_mask(self, source: MaskSource, shape: tuple[int, ...], notes: Notes) -> dict[str, NDArray[np.bool_]]:
+    def _read_mask(self, source: MaskSource, shape: tuple[int, int], notes: Notes) -> dict[str, NDArray[np.bool_]]:
         if source.kind == "runs":
             parts = [rle.decode_relative(text, shape, source.base) for text in source.data]
             return {source.structure: rle.unite(parts, notes)}

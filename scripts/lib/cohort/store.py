@@ -120,11 +120,12 @@ class Cohort:
             keep &= (self.index[column] == value).to_numpy()
         return np.flatnonzero(keep)
 
-    def select(self, rows: Sequence[int] | np.ndarray, **columns: object) -> Cohort:
+    def select(self, rows: Sequence[int] | np.ndarray, **columns: np.ndarray | pd.Series | str | int) -> Cohort:
         """Return a view of these rows, in the given order, with index columns replaced or added; no pixel is copied."""
         chosen = copy.copy(self)
-        chosen._stored = self._stored[np.asarray(rows, dtype=np.int64)]
-        chosen.index = self.index.iloc[rows].reset_index(drop=True).assign(**columns)
+        places = np.asarray(rows, dtype=np.int64)
+        chosen._stored = self._stored[places]
+        chosen.index = self.index.iloc[places].reset_index(drop=True).assign(**columns)
         return chosen
 
     def _take(self, parts: list[np.ndarray], rows: Sequence[int] | np.ndarray | slice) -> np.ndarray:

@@ -191,7 +191,7 @@ def ranks_of(index: pd.DataFrame, subsets: pd.DataFrame, trial: int) -> np.ndarr
         known = sorted(subsets["trial"].unique().tolist())
         raise InputError(f"subsets: no trial {trial}; the table has trials {known}: draw the subsets with more trials")
     ids = pd.Index(table["image_id"].astype(str))
-    place = ids.get_indexer(index["image_id"].astype(str)) if ids.is_unique else None
+    place = ids.get_indexer(pd.Index(index["image_id"].astype(str))) if ids.is_unique else None
     train = (index["split"] == "train").to_numpy()
     if place is None or (place[train] < 0).any() or len(ids) != train.sum():
         raise InputError(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from pandas.api.typing import NAType
 
 from scripts.lib.core.errors import InputError
 
@@ -13,8 +14,10 @@ NULL_TEXTS = {"", "n/a", "nan", "none", "null", "<na>"}
 NORMAL = "normal"
 SIDES = ("left", "right")
 
+TextCell = str | float | NAType | None  # what a column of texts holds in a row; a missing one may be NaN or pd.NA
 
-def null_text(text: object) -> str | None:
+
+def null_text(text: TextCell) -> str | None:
     """Return the stripped text, or None for what stands for "no text": missing, "", "N/A", "nan", "None"."""
     if text is None or pd.isna(text):
         return None
@@ -22,7 +25,7 @@ def null_text(text: object) -> str | None:
     return None if stripped.lower() in NULL_TEXTS else stripped
 
 
-def label_prompts(prompts: Mapping[str, object], labels: Sequence[str], with_normal: bool) -> list[str]:
+def label_prompts(prompts: Mapping[str, str | None], labels: Sequence[str], with_normal: bool) -> list[str]:
     """Return the prompt of each label, and last that of a film without finding when `with_normal`.
 
     Raises InputError for a label without a prompt: an image made without one would carry a label it cannot show.
@@ -63,5 +66,5 @@ def balancing_labels(counts: Sequence[int], length: int) -> np.ndarray:
         low, high = (low, level) if np.maximum(level - start, 0).sum() >= length else (level + 1, high)
     rows = np.maximum(low - start, 0)
     label = np.repeat(np.arange(len(start)), rows)
-    level = np.concatenate([np.arange(first, first + many) for first, many in zip(start, rows)] or [start[:0]])
-    return label[np.lexsort((label, level))][:length]
+    height = np.concatenate([np.arange(first, first + many) for first, many in zip(start, rows)] or [start[:0]])
+    return label[np.lexsort((label, height))][:length]

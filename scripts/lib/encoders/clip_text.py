@@ -9,7 +9,7 @@ from pathlib import Path
 
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from scripts.lib.conditions.prompts import null_text
+from scripts.lib.conditions.prompts import TextCell, null_text
 from scripts.lib.core.errors import InputError
 from scripts.lib.encoders.vocabulary import open_checked
 from scripts.lib.training.settings import Section
@@ -18,7 +18,7 @@ BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 MARKERS = 2
 
 
-def plain_text(text: object) -> str | None:
+def plain_text(text: TextCell) -> str | None:
     """Return a text as it is tokenized, white space collapsed and the last full stop dropped; None when absent."""
     known = null_text(text)
     return None if known is None else null_text(re.sub(r"\s+", " ", known).rstrip(" .;,"))
@@ -50,7 +50,8 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int, max_length: int) -> C
     merges = [tuple(merge) for merge in json.loads(model.to_str())["model"]["merges"]][: vocabulary - len(fixed) - 2]
     tokens = [*fixed, *("".join(merge) for merge in merges), BEGIN, END]
     vocab = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
-    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=max_length)
+    # transformers says list[str]; what reads them takes pairs.
+    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=max_length)  # type: ignore[arg-type]
 
 
 def open_tokenizer(folder: Path, encoder: CLIPTextConfig) -> CLIPTokenizer:

@@ -63,7 +63,8 @@ def load_network(kind: type[Network], folder: Path) -> Network:
         options["low_cpu_mem_usage"] = False
     try:
         with _quiet():
-            network, report = kind.from_pretrained(folder, dtype=torch.float32, **options)
+            # diffusers and transformers give it to all of their classes, which have only torch's own in common.
+            network, report = kind.from_pretrained(folder, dtype=torch.float32, **options)  # type: ignore[attr-defined]
     except Exception as error:  # a class raises whatever a wrong value in its configuration leads to
         raise InputError(f"{folder}: the weights do not fit config.json: {_one_line(error)}") from None
     for fault in ("missing_keys", "mismatched_keys", "error_msgs"):

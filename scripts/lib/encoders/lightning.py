@@ -62,13 +62,14 @@ LAYER = re.compile(r"^layer\.(\d+)\.")  # how MGCA's own scripts for ViT call wh
 class StandIn(dict):
     """What a class of the list is read as: takes any arguments and state, and keeps nothing of them."""
 
-    __hash__ = object.__hash__
-
     def __new__(cls, *_: Any, **__: Any) -> StandIn:
         return super().__new__(cls)
 
     def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__()
+
+    def __hash__(self) -> int:  # type: ignore[override]  # a pickle may use it as a key; dict itself says None
+        return id(self)
 
     def __setstate__(self, _state: object) -> None:
         return None

@@ -57,7 +57,7 @@ def _checked_raters(raters: Sequence[str]) -> list[str]:
 
 def _roles(sets: pd.DataFrame, raters: Sequence[str], share: float, seed: int) -> dict[str, dict[str, str]]:
     """Return {rater: {set_id: role}} without repeats."""
-    kinds = {kind: sorted(own["set_id"]) for kind, own in sets.groupby("kind", sort=True)}
+    kinds = {str(kind): sorted(own["set_id"]) for kind, own in sets.groupby("kind", sort=True)}
     controls = kinds.pop(CONTROL, [])
     total = sum(map(len, kinds.values()))
     wanted = round(share * total)

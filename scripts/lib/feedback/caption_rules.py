@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from scripts.lib.conditions.prompts import null_text
+from scripts.lib.conditions.prompts import TextCell, null_text
 from scripts.lib.feedback import caption_rules_scope as scope
 from scripts.lib.feedback import caption_rules_words as words
 
@@ -62,7 +62,7 @@ class Mention:
         )
 
 
-def caption(report: object) -> str | None:
+def caption(report: TextCell) -> str | None:
     """Return a report's caption, at most five words: "Normal" without findings; None when nothing can be said.
 
     The conclusion counts; where it says nothing ("As above."), the whole report does.
@@ -80,7 +80,7 @@ def caption(report: object) -> str | None:
     return None
 
 
-def mentions(text: object) -> list[Mention]:
+def mentions(text: TextCell) -> list[Mention]:
     """Return the findings that a report or caption asserts, the most important first."""
     known = null_text(text)
     return [] if known is None else _read(PLACEHOLDER.sub(" ", known))[0]
@@ -218,7 +218,8 @@ def _size(text: str) -> str | None:
 
 
 def _place(text: str) -> str | None:
-    hits = [match.lastindex for match in words.PLACES.finditer(text)]
+    # Every alternative of PLACES is a group, so that a match has one.
+    hits = [match.lastindex or 0 for match in words.PLACES.finditer(text)]
     return words.PLACE_NAMES[hits[0] - 1] if len(set(hits)) == 1 else None
 
 

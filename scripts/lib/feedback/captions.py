@@ -86,7 +86,7 @@ def caption_table(
     if len(set(names)) < len(names):
         raise InputError(f"cohorts {names}: one is given twice; name each dataset once")
     known: dict[str, str | None] = {}
-    rows, left_out = [], Counter()
+    rows, left_out = [], Counter[str]()
     for dataset, cohort in zip(names, cohorts):
         films = cohort.index.iloc[held_out_rows(cohort, splits)]
         for image, patient, text in zip(films["image_id"], films["patient_id"], films["report"]):

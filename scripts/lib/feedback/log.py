@@ -209,9 +209,10 @@ def _check_name(name: str, value: object) -> None:
 
 def _whole(name: str, value: object, limit: int | None) -> int:
     upto = "from 0" if limit is None else f"from 0 to {limit}"
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0 or (limit is not None and value > limit):
+    whole = None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
+    if whole is None or whole < 0 or (limit is not None and whole > limit):
         raise InputError(f"{name} {value!r}: expected a whole number {upto}")
-    return int(value)
+    return whole
 
 
 def _parse(line: bytes, sets: Collection[str] | None, raters: Collection[str] | None) -> dict[str, Any]:

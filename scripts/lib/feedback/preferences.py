@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scripts.lib.conditions.prompts import TextCell
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash
 from scripts.lib.feedback.app.places import KIND_ASPECTS
 from scripts.lib.feedback.log import ASPECTS, IMAGES
 
-COMBINE = {"mean": np.mean, "median": np.median}
+COMBINE: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "median": np.median}
 RULES = {"pairs": ("all", "best_worst", "margin"), "raters": ("combined", "each"), "combine": tuple(COMBINE)}
 READING = ["set_id", "rater", "place"]
 DIGITS = 9  # means closer than this are equal: their difference is a rounding error
@@ -44,6 +45,7 @@ def build_pairs(latest: pd.DataFrame, sets: pd.DataFrame, settings: Mapping[str,
     """
     _check(settings)
     known = sets.drop_duplicates("set_id").set_index("set_id")
+    about = known.to_dict("index")
     heads, scores = _readings(latest, known)
     pairs = []
     for set_id, rows in sorted(heads.groupby("set_id").indices.items()):
@@ -55,7 +57,7 @@ def build_pairs(latest: pd.DataFrame, sets: pd.DataFrame, settings: Mapping[str,
             compared = _compared(scores[own], heads["rater"].to_numpy()[own], settings["combine"])
             if compared:
                 found.append((compared, _chosen(compared, settings)))
-        row = {key: _text(known.loc[set_id, key]) for key in ("kind", "prompt", "mask_source", "condition_id")}
+        row = {key: _text(about[set_id][key]) for key in ("kind", "prompt", "mask_source", "condition_id")}
         for compared, chosen in found:
             for winner, loser in chosen:
                 pair = (min(winner, loser), max(winner, loser))
@@ -181,15 +183,16 @@ def _compared(scores: np.ndarray, raters: np.ndarray, how: str) -> dict[tuple[in
             means = [
                 scores[chosen & (raters == name)][:, pair, number].mean(axis=0) for name in np.unique(raters[chosen])
             ]
-            combined = COMBINE[how](means, axis=0) if means else (None, None)
+            combined = [float(value) for value in COMBINE[how](means, axis=0)] if means else (None, None)
             for side, value in zip(sides, combined):
-                side[aspect] = None if value is None else round(float(value), DIGITS)
+                side[aspect] = None if value is None else round(value, DIGITS)
         found[pair] = (*sides, [str(name) for name in np.unique(raters[both.any(axis=1)])])
     return found
 
 
 def _differences(first: Scores, second: Scores) -> list[float]:
-    return [round(first[a] - second[a], DIGITS) for a in ASPECTS if first[a] is not None and second[a] is not None]
+    both = ((first[aspect], second[aspect]) for aspect in ASPECTS)
+    return [round(one - other, DIGITS) for one, other in both if one is not None and other is not None]
 
 
 def _chosen(compared: Mapping[tuple[int, int], Comparison], settings: Mapping[str, Any]) -> list[tuple[int, int]]:
@@ -209,7 +212,7 @@ def _chosen(compared: Mapping[tuple[int, int], Comparison], settings: Mapping[st
     return [pair for _, pair in pairs]
 
 
-def _text(value: object) -> str | None:
+def _text(value: TextCell) -> str | None:
     return None if pd.isna(value) else str(value)
 
 

@@ -68,7 +68,7 @@ def draw_sets(
     by_name = {str(cohort.meta.get("dataset")): cohort for cohort in cohorts}
     cohort = by_name[settings["mask_dataset"]]
     counts = largest_remainder({kind: float(settings["kinds"].get(kind, 0)) for kind in KINDS}, settings["sets"])
-    drawn = {kind: [] for kind in KINDS}
+    drawn: dict[str, list[RatedSet]] = {kind: [] for kind in KINDS}
     drawn["text"] = [
         SetToRate("text", prompt) for prompt in pick_captions(captions, counts["text"], settings["normal_share"], seed)
     ]
@@ -171,7 +171,7 @@ def _identities(ordered: Sequence[SetToRate]) -> list[str | None]:
         if one.kind == CONTROL:
             ids.append(None)
             continue
-        first = condition_id(one.prompt, one.film and one.film.sha256, UNCHANGED if one.film else None)
+        first = condition_id(one.prompt, one.film.sha256 if one.film else None, UNCHANGED if one.film else None)
         draw = seen[first] = seen.get(first, -1) + 1
         ids.append(content_hash(first, "draw", draw) if draw else first)
     return ids
@@ -182,7 +182,7 @@ def _labels(one: SetToRate, cohort: Cohort) -> dict[str, int | None]:
 
     What a caption does not name counts as absent; of what a mask alone cannot show nothing is known.
     """
-    named = {mention.label for mention in mentions(one.prompt)} - {None}
+    named = {mention.label for mention in mentions(one.prompt) if mention.label is not None}
     labels: dict[str, int | None] = dict.fromkeys(sorted(named), 1)
     for name in cohort.labels:
         if one.film is not None and name in cohort.structures:
@@ -205,7 +205,7 @@ def _conditions(
         if one.kind == CONTROL:
             continue
         row = {"condition_id": identity, "trial": NO_TRIAL, "kind": one.kind, "prompt": one.prompt}
-        row |= {"mask_source": one.film and one.film.image_id, "transform": UNCHANGED if one.film else None}
+        row |= {"mask_source": one.film.image_id if one.film else None, "transform": UNCHANGED if one.film else None}
         row |= {column: label[column] for column in cohort.labels} | {"side": one.side, "set_id": name}
         rows += [row | {"sample": sample} for sample in range(images)]
     table = pd.DataFrame(rows).assign(position=range(len(rows)))

@@ -140,7 +140,9 @@ def _side(cohort: Cohort, field: np.ndarray, target: str) -> str | None:
     return side_of((field & cohort.bit(target)) != 0, lungs)
 
 
-def pick_masks(films: Sequence[MaskFilm], count: int, bit: int, settings: Mapping[str, Any], name: str, seed: int):
+def pick_masks(
+    films: Sequence[MaskFilm], count: int, bit: int, settings: Mapping[str, Any], name: str, seed: int
+) -> list[MaskFilm]:
     """Return `count` films, none twice, `positive_share` of which show the structure of `bit`; `name`: their kind."""
     shows = spread(settings["positive_share"], count)
     order = [films[k] for k in rng(seed, "sets", name).permutation(len(films))]

@@ -9,7 +9,7 @@ what the result is worth clinically, only radiologists can say.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -41,7 +41,7 @@ def text_fit(prompt: str, presence: Mapping[str, float], left: Mapping[str, floa
     named, found = set(), []
     for mention in mentions(prompt):
         named.add(mention.label)
-        if mention.label not in presence:
+        if mention.label is None or mention.label not in presence:
             continue
         value = presence[mention.label]
         if mention.label in left and mention.side in ("left", "right"):
@@ -67,8 +67,8 @@ def judge_sets(
         follows[masked] = np.nan_to_num(judges.mask(images[masked], fields[masked]), nan=UNKNOWN)
     text = np.full(len(table), np.nan)
     for row in np.flatnonzero((table["kind"] != "mask").to_numpy()):
-        here = [{name: float(values[row]) for name, values in known.items()} for known in (presence, left)]
-        text[row] = text_fit(table["prompt"].iloc[row], *here, settings["unnamed_weight"])
+        there, on_left = ({name: float(values[row]) for name, values in known.items()} for known in (presence, left))
+        text[row] = text_fit(table["prompt"].iloc[row], there, on_left, settings["unnamed_weight"])
     quality = {
         name: np.clip(fit - settings["artefact_weight"] * artefact, 0, 1)
         for name, fit in (("text", text), ("mask", follows))
@@ -86,37 +86,35 @@ def _shown(sets: pd.DataFrame, pool: Cohort, cohorts: Sequence[Cohort]) -> tuple
     samples = sorted({sample for _, sample in places})
     fields = pool.masks(slice(None)) if pool.has_masks else None
     rows, images, masks = [], [], []
-    for one in sets.sort_values("set_id").itertuples():
-        if one.kind == "control":
+    for one in sets.sort_values("set_id").to_dict("records"):
+        set_id, condition = one["set_id"], one["condition_id"]
+        if one["kind"] == "control":
             shown = _films(one, by_name)
             mask = np.zeros_like(shown)
         else:
-            missing = [sample for sample in samples if (one.condition_id, sample) not in places]
+            missing = [sample for sample in samples if (condition, sample) not in places]
             if missing:
-                raise InputError(
-                    f"{pool.folders[0]}: no image {missing} of {one.set_id}, condition {one.condition_id}; sample it"
-                )
-            where = [places[one.condition_id, sample] for sample in samples]
+                raise InputError(f"{pool.folders[0]}: no image {missing} of {set_id}, condition {condition}; sample it")
+            where = [places[condition, sample] for sample in samples]
             shown = pool.images(where)
             mask = np.zeros_like(shown) if fields is None else fields[where]
-        prompt = None if pd.isna(one.prompt) else one.prompt
-        rows += [(one.set_id, one.kind, prompt, image) for image in range(len(shown))]
+        prompt = None if pd.isna(one["prompt"]) else one["prompt"]
+        rows += [(set_id, one["kind"], prompt, image) for image in range(len(shown))]
         images.append(shown)
         masks.append(mask)
     table = pd.DataFrame(rows, columns=["set_id", "kind", "prompt", "image"])
     return table, np.concatenate(images), np.concatenate(masks)
 
 
-def _films(one: Any, by_name: Mapping[str, Cohort]) -> np.ndarray:
-    if one.dataset not in by_name:
-        raise InputError(
-            f"{one.set_id}: its films are of cohort {one.dataset!r}, not among {sorted(by_name)}; give --cohorts"
-        )
-    cohort = by_name[one.dataset]
-    rows = pd.Series(np.arange(len(cohort)), index=cohort.index["image_id"]).reindex(json.loads(one.films))
+def _films(one: Mapping[Hashable, Any], by_name: Mapping[str, Cohort]) -> np.ndarray:
+    set_id, dataset = one["set_id"], one["dataset"]
+    if dataset not in by_name:
+        raise InputError(f"{set_id}: its films are of cohort {dataset!r}, not among {sorted(by_name)}; give --cohorts")
+    cohort = by_name[dataset]
+    rows = pd.Series(np.arange(len(cohort)), index=cohort.index["image_id"]).reindex(json.loads(one["films"]))
     if rows.isna().any():
         raise InputError(
-            f"{one.set_id}: films not in cohort {one.dataset}, e.g. {rows.index[rows.isna()][0]}; draw the sets anew"
+            f"{set_id}: films not in cohort {dataset}, e.g. {rows.index[rows.isna()][0]}; draw the sets anew"
         )
     return cohort.images(rows.to_numpy().astype(np.int64))
 
@@ -139,18 +137,18 @@ def simulate(
     for rater, own in assignments.sort_values(["rater", "place"]).groupby("rater", sort=True):
         nature = rng(seed, "simulation", "rater", rater)
         severity, drift = nature.normal(0, settings["severity"]), nature.normal(0, settings["drift"])
-        for one in own.itertuples():
-            shift = severity + drift * (one.place / max(len(own) - 1, 1) - 0.5)
-            noise = rng(seed, "simulation", "noise", rater, one.set_id, one.role == "repeat")
-            noise = noise.normal(0, settings["noise"], (len(json.loads(one.order)), len(ASPECTS)))
-            for image in json.loads(one.order):
-                for aspect in ASPECTS_OF[kinds[one.set_id]]:
+        for place, set_id, role, text in zip(own["place"], own["set_id"], own["role"], own["order"]):
+            shift, order = severity + drift * (place / max(len(own) - 1, 1) - 0.5), json.loads(text)
+            stream = rng(seed, "simulation", "noise", rater, set_id, role == "repeat")
+            noise = stream.normal(0, settings["noise"], (len(order), len(ASPECTS)))
+            for image in order:
+                for aspect in ASPECTS_OF[kinds[set_id]]:
                     number = ASPECTS.index(aspect)
-                    value = true[one.set_id, image][number] + shift + noise[image, number]
+                    value = true[set_id, image][number] + shift + noise[image, number]
                     score = int(np.clip(np.rint(value), 0, MAX_SCORE))
                     # The judges always see a mask that there is.
-                    outline = True if "mask" in ASPECTS_OF[kinds[one.set_id]] else None
-                    yield Rating(str(rater), one.set_id, one.role, int(one.place), int(image), aspect, score, outline)
+                    outline = True if "mask" in ASPECTS_OF[kinds[set_id]] else None
+                    yield Rating(str(rater), set_id, role, int(place), int(image), aspect, score, outline)
 
 
 def write_log(path: Path, ratings: Sequence[Rating]) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeGuard
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 from transformers import BertModel
 
 from scripts.lib.core.errors import InputError
@@ -71,7 +75,7 @@ class ImageEncoder(nn.Module):
         self.model = _build(settings, self.channels * self.fold**2, side // self.fold)
         if settings["weights"] not in (None, "imagenet"):
             load_encoder(self.model, settings["weights"])
-        self.kind, parts, whole = _form(self.model, name)
+        parts, whole = _widths(self.model, name)
         self.global_embed = GlobalEmbedding(whole, hidden, dim)
         self.local_embed = LocalEmbedding(parts, hidden, dim)
 
@@ -82,16 +86,62 @@ class ImageEncoder(nn.Module):
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return features (B, F) of the whole, (B, P, G) of the patches, and the attention to patches or None."""
-        if self.kind == "vit":
-            return _vit_features(self.model, x)
-        if self.kind == "small":
-            *_, local, last = self.model(x)
-        else:
-            model = self.model
+        model = self.model
+        if _is_vit(model):
+            return _vit_features(model, x)
+        if isinstance(model, SmallEncoder):
+            *_, local, last = model(x)
+        elif _is_resnet(model):
             x = model.maxpool(model.act1(model.bn1(model.conv1(x))))
             local = model.layer3(model.layer2(model.layer1(x)))
             last = model.layer4(local)
         return last.mean(dim=(2, 3)), local.flatten(2).transpose(1, 2), None
+
+
+class _ResNet(Protocol):
+    """The parts of timm's ResNets that are used here."""
+
+    conv1: Callable[[Tensor], Tensor]
+    bn1: Callable[[Tensor], Tensor]
+    act1: Callable[[Tensor], Tensor]
+    maxpool: Callable[[Tensor], Tensor]
+    layer1: Callable[[Tensor], Tensor]
+    layer2: Callable[[Tensor], Tensor]
+    layer3: Callable[[Tensor], Tensor]
+    layer4: Callable[[Tensor], Tensor]
+    feature_info: Sequence[Mapping[str, Any]]
+
+
+class _Attention(Protocol):
+    """The attention of a block of timm's plain ViTs."""
+
+    qkv: Callable[[Tensor], Tensor]
+    q_norm: Callable[[Tensor], Tensor]
+    k_norm: Callable[[Tensor], Tensor]
+    num_heads: int
+    scale: float
+
+    def register_forward_pre_hook(self, hook: Callable[[nn.Module, tuple[Tensor, ...]], None]) -> RemovableHandle: ...
+
+
+class _Block(Protocol):
+    attn: _Attention
+
+
+class _ViT(Protocol):
+    """The parts of timm's plain ViTs that are used here."""
+
+    blocks: Sequence[_Block]
+    embed_dim: int
+    forward_features: Callable[[Tensor], Tensor]
+
+
+def _is_vit(model: nn.Module) -> TypeGuard[_ViT]:
+    return hasattr(model, "blocks") and hasattr(model, "cls_token") and bool(model.num_prefix_tokens == 1)
+
+
+def _is_resnet(model: nn.Module) -> TypeGuard[_ResNet]:
+    return all(hasattr(model, part) for part in ("conv1", "bn1", "act1", "maxpool", "layer3", "layer4"))
 
 
 def _build(settings: Section, inputs: int, side: int) -> nn.Module:
@@ -102,7 +152,7 @@ def _build(settings: Section, inputs: int, side: int) -> nn.Module:
         return SmallEncoder(inputs, settings["channels"])
     import timm
 
-    size = {"img_size": side} if name.startswith(("vit", "deit")) else {}
+    size: dict[str, Any] = {"img_size": side} if name.startswith(("vit", "deit")) else {}
     return build_named(
         lambda imagenet: timm.create_model(name, pretrained=imagenet, in_chans=inputs, num_classes=0, **size),
         settings,
@@ -110,19 +160,19 @@ def _build(settings: Section, inputs: int, side: int) -> nn.Module:
     )
 
 
-def _form(model: nn.Module, name: str) -> tuple[str, int, int]:
-    """Return the kind of an image encoder and the widths of its patches and of the whole."""
+def _widths(model: nn.Module, name: str) -> tuple[int, int]:
+    """Return the widths of an image encoder's features of patches and of the whole."""
     if isinstance(model, SmallEncoder):
-        return "small", model.out_channels[-2], model.out_channels[-1]
-    if hasattr(model, "blocks") and hasattr(model, "cls_token") and model.num_prefix_tokens == 1:
-        return "vit", model.embed_dim, model.embed_dim
-    if all(hasattr(model, part) for part in ("conv1", "bn1", "act1", "maxpool", "layer3", "layer4")):
+        return model.out_channels[-2], model.out_channels[-1]
+    if _is_vit(model):
+        return model.embed_dim, model.embed_dim
+    if _is_resnet(model):
         widths = [entry["num_chs"] for entry in model.feature_info]
-        return "resnet", widths[-2], widths[-1]
+        return widths[-2], widths[-1]
     raise InputError(f"mgca: mgca.image.encoder = {name!r}; expected small, a ResNet or a plain ViT of timm")
 
 
-def _vit_features(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _vit_features(model: _ViT, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     seen: list[Tensor] = []
     attention = model.blocks[-1].attn
     hook = attention.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
@@ -134,7 +184,7 @@ def _vit_features(model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @torch.no_grad()
-def _class_attention(attention: nn.Module, x: Tensor) -> Tensor:
+def _class_attention(attention: _Attention, x: Tensor) -> Tensor:
     """Return how much [CLS] looks at each patch, float (B, P), the mean over heads; x (B, 1 + P, F) is its input."""
     count, tokens, _ = x.shape
     query, key, _ = attention.qkv(x).view(count, tokens, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)

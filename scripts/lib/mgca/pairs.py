@@ -93,7 +93,7 @@ def _columns(cohorts: Sequence[Cohort], settings: Section) -> list[str]:
 
 def _reports(cohort: Cohort, rows: np.ndarray, columns: Sequence[str]) -> list[str | None]:
     """Return what these columns say of each film, in that order; None where all are absent."""
-    told = cohort.index.iloc[rows].reindex(columns=columns)
+    told = cohort.index.iloc[rows].reindex(columns=list(columns))
     parts = ([text for text in map(null_text, row) if text] for row in told.itertuples(index=False))
     return [" ".join(texts) or None for texts in parts]
 

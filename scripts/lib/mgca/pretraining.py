@@ -92,7 +92,9 @@ class PrototypeTrainer(Trainer):
 
     def _follow(self, step: int) -> None:
         super()._follow(step)
-        self.modules["mgca"].normalise_prototypes()
+        for model in self.modules.values():
+            if isinstance(model, MGCA):
+                model.normalise_prototypes()
 
 
 def _training_loss(

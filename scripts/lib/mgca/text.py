@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from scripts.lib.conditions.prompts import null_text
+from scripts.lib.conditions.prompts import TextCell, null_text
 from scripts.lib.core.errors import InputError
 from scripts.lib.encoders.folders import load_network
 from scripts.lib.encoders.vocabulary import open_checked
@@ -24,7 +24,7 @@ SENTENCE_END = re.compile(r"[0-9]+\.|\.")
 PIECE = "##"
 
 
-def caption(report: object, settings: Section) -> str | None:
+def caption(report: TextCell, settings: Section) -> str | None:
     """Return a report as lower-case ASCII words in one line; None when it is missing or too short to learn from.
 
     Settings: sentences of fewer than `min_sentence_words` words and reports of fewer than `min_words` are left out
@@ -66,7 +66,7 @@ def save_tokenizer(tokenizer: BertTokenizer, folder: Path) -> None:
     """Write a tokenizer in BERT's form, vocab.txt included, which older readers need."""
     tokenizer.save_pretrained(folder)
     vocabulary = tokenizer.get_vocab()
-    (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in sorted(vocabulary, key=vocabulary.get)))
+    (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in sorted(vocabulary, key=vocabulary.__getitem__)))
 
 
 def build_bert(settings: Section, tokenizer: BertTokenizer) -> BertModel:
@@ -81,7 +81,7 @@ def build_bert(settings: Section, tokenizer: BertTokenizer) -> BertModel:
         hidden_dropout_prob=share,
         attention_probs_dropout_prob=share,
         max_position_embeddings=tokenizer.model_max_length,
-        attn_implementation="eager",
+        attn_implementation="eager",  # type: ignore[call-arg]  # of every configuration, which its own list leaves out
     )
     return BertModel(config, add_pooling_layer=False)
 
@@ -143,7 +143,7 @@ def tokenize(captions: Sequence[str], tokenizer: BertTokenizer) -> Captions:
     length = tokenizer.model_max_length
     made = tokenizer(unique, padding="max_length", truncation=True, max_length=length)["input_ids"]
     ids = torch.tensor(made, dtype=torch.int64).view(len(unique), length)
-    pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     inside = torch.tensor([piece.startswith(PIECE) for piece in pieces])
     padding = ids == tokenizer.pad_token_id
     words = (~inside[ids]).long().cumsum(1).sub(1).masked_fill(padding, -1)

@@ -7,6 +7,7 @@ Density is 0 for air to 1 for metal; a film shows dense parts bright.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
@@ -113,7 +114,7 @@ def thymus_parts(density: Array, patient: Patient, geometry: Geometry, u: Array,
     if not patient.thymus:
         return
     for sign, share in ((-1, 1.0), (1, 0.75)):
-        width = np.float32(0.10 + 0.17 * share * patient.thymus)
+        width = float(np.float32(0.10 + 0.17 * share * patient.thymus))
         sail = ellipse(u * np.float32(sign), v, (0.06 + sign * geometry.shift, -0.36), (width, 0.20))
         blend(density, soft(sail, 0.05) * 0.75, HEART - 0.12)
 
@@ -161,6 +162,10 @@ def ribs(patient: Patient, geometry: Geometry, u: Array, v: Array) -> Array:
     return cage * (pattern + rim)
 
 
+@overload
+def rib_bend(patient: Patient, us: float) -> float: ...
+@overload
+def rib_bend(patient: Patient, us: Array) -> Array: ...
 def rib_bend(patient: Patient, us: Array | float) -> Array | float:
     """Return how far a back rib has moved in v at distance `us` from the midline, its first crest at v = phase."""
     return patient.rib_slope * us * us + patient.rib_phase * patient.rib_spacing

@@ -102,7 +102,8 @@ def draw_opacities(canvas: findings.Canvas, spec: FilmSpec, masks: Masks) -> lis
         elif finding.name == "pleural effusion":
             masks["pneumothorax"] &= ~findings.pleural_effusion(canvas, finding)
         elif finding.name == "pneumonia":
-            boxes = [bounding_box(area) for area in findings.pneumonia(canvas, finding)]
+            found = (bounding_box(area) for area in findings.pneumonia(canvas, finding))
+            boxes = [box for box in found if box is not None]
     return boxes
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.planning.estimate import Plan
-from scripts.lib.planning.pricing import MEASURED, least_known
+from scripts.lib.planning.jobs import Job
+from scripts.lib.planning.pricing import NONE, Price, least_known
 from scripts.lib.planning.records import BENCHMARKS, Measured, measured_of, read_benchmark
 
 COLUMNS = (
@@ -33,143 +34,107 @@ LONG = 60  # seconds from which a job says how busy its machine was
 BUSY = 0.6  # share of their processors' time below which jobs must have waited for other work
 
 
-@dataclass
-class _Row:
-    """One stage: seconds by the clock of all jobs (`planned`, `measured`), and of those that have both (`both_...`)."""
+@dataclass(frozen=True)
+class _Pair:
+    """A job of the plan with what it took in the run, None where it was not made; or a benchmark file of no planned job."""
 
-    jobs: int = 0
-    found: int = 0
-    compared: int = 0
-    planned: float = 0.0
-    measured: float = 0.0
-    both_planned: float = 0.0
-    both_measured: float = 0.0
-    priced: int = 0
-    cpu: float = 0.0
-    rss_mb: float | None = None
-    by: str = MEASURED
-    recorded: bool = False
-    stray: list[Path] = field(default_factory=list)
+    price: Price
+    measured: Measured | None
+    job: Job | None = None
 
 
 def cost_rows(plan: Plan, root: Path) -> list[dict[str, Any]]:
     """Return one row a stage (COLUMNS) in the order of the workflow, and one of totals.
 
     Planned and measured seconds are those of the jobs that have both; of a stage that has none, what there is of one. A
-    stage is left out only if it has neither. `root` is the run's working directory. Benchmark files of no planned job have a
-    row of their own.
+    stage is left out only if it has neither. `root` is the run's working directory. Benchmark files of no planned job (of
+    another configuration, or of targets that were not asked for) have a row of their own.
     """
-    rows: dict[str, _Row] = {}
-    had = asked = 0.0
+    stages: dict[str, list[_Pair]] = {}
     for job, price in zip(plan.jobs, plan.prices):
-        if not job.outputs:
-            continue
-        row = rows.setdefault(job.rule, _Row())
-        row.jobs += 1
-        measured = measured_of(job, root)
-        row.recorded |= measured is not None and job.benchmark is None
-        if price.seconds is not None:
-            row.priced += 1
-            row.planned += price.seconds
-            row.by = least_known([row.by, price.source])
-        if measured is None:
-            continue
-        _add(row, measured)
-        if measured.seconds >= LONG and not math.isnan(measured.cpu_seconds):
-            asked += measured.seconds * job.threads
-            had += min(measured.seconds, measured.cpu_seconds / job.threads + UNSEEN) * job.threads
-        if price.seconds is not None:
-            row.compared += 1
-            row.both_planned += price.seconds
-            row.both_measured += measured.seconds
-    for path in _unplanned(plan, root):
-        stage = f"{path.parent.name} (not planned)"
-        row = rows.setdefault(stage, _Row())
-        row.stray.append(path)
-        measured = read_benchmark(path)
-        if measured is not None:
-            _add(row, measured)
-    done = [_finished(stage, row) for stage, row in rows.items()]
-    return [*done, _total(done, list(rows.values()), had / asked if asked else 1.0)]
+        if job.outputs:
+            stages.setdefault(job.rule, []).append(_Pair(price, measured_of(job, root), job))
+    rows = [_row(stage, pairs) | {"note": "; ".join(_notes(pairs))} for stage, pairs in stages.items()]
+    strays: dict[str, list[Path]] = {}
+    for path in sorted({*(root / BENCHMARKS).glob("*/*.tsv")} - {root / (job.benchmark or "") for job in plan.jobs}):
+        strays.setdefault(path.parent.name, []).append(path)
+    for name, paths in strays.items():
+        pairs = [_Pair(Price(None, NONE), read_benchmark(path)) for path in paths]
+        note = f"measured, not planned: benchmark files of no job of this study, e.g. {paths[0].name}"
+        rows.append(_row(f"{name} (not planned)", pairs) | {"note": note})
+    return [*rows, _total(rows, [pair for pairs in stages.values() for pair in pairs])]
 
 
-def _add(row: _Row, measured: Measured) -> None:
-    row.found += 1
-    row.measured += measured.seconds
-    row.cpu += 0.0 if math.isnan(measured.cpu_seconds) else measured.cpu_seconds
-    if not math.isnan(measured.rss_mb):
-        row.rss_mb = max(row.rss_mb or 0.0, measured.rss_mb)
-
-
-def _unplanned(plan: Plan, root: Path) -> list[Path]:
-    """Return the benchmark files of no planned job: of another configuration, or of targets that were not asked for."""
-    planned = {root / job.benchmark for job in plan.jobs if job.benchmark}
-    return [path for path in sorted((root / BENCHMARKS).glob("*/*.tsv")) if path not in planned]
-
-
-def _finished(stage: str, row: _Row) -> dict[str, Any]:
-    planned = row.both_planned if row.compared else row.planned if row.priced else None
-    measured = row.both_measured if row.compared else row.measured if row.found else None
+def _row(stage: str, pairs: Sequence[_Pair]) -> dict[str, Any]:
+    priced = [pair for pair in pairs if pair.price.seconds is not None]
+    found, both = _measured(pairs), _measured(priced)
+    planned = [pair.price.seconds or 0.0 for pair in priced if pair.measured or not both]
+    seconds = [one.seconds for one in both or found]
+    cpu = sum(one.cpu_seconds for one in found if not math.isnan(one.cpu_seconds))
     return {
         "stage": stage,
-        "jobs_planned": row.jobs,
-        "jobs_measured": row.found,
-        "jobs_compared": row.compared,
-        "planned_wall_seconds": _round(planned),
-        "measured_wall_seconds": _round(measured),
-        "measured_over_planned": _ratio(measured, planned) if row.compared else None,
-        "planned_by": row.by if row.priced else None,
-        "cpu_seconds_at_least": _round(row.cpu) if row.cpu else None,
-        "peak_rss_mb": _round(row.rss_mb),
-        "note": "; ".join(_notes(row)),
+        "jobs_planned": sum(pair.job is not None for pair in pairs),
+        "jobs_measured": len(found),
+        "jobs_compared": len(both),
+        "planned_wall_seconds": round(sum(planned), 2) if planned else None,
+        "measured_wall_seconds": round(sum(seconds), 2) if seconds else None,
+        "measured_over_planned": _ratio(seconds, planned) if both else None,
+        "planned_by": least_known([pair.price.source for pair in priced]) if priced else None,
+        "cpu_seconds_at_least": round(cpu, 2) if cpu else None,
+        "peak_rss_mb": max((round(one.rss_mb, 2) for one in found if not math.isnan(one.rss_mb)), default=None),
     }
 
 
-def _notes(row: _Row) -> list[str]:
-    if row.stray:
-        return [f"measured, not planned: benchmark files of no job of this study, e.g. {row.stray[0].name}"]
+def _measured(pairs: Sequence[_Pair]) -> list[Measured]:
+    return [pair.measured for pair in pairs if pair.measured is not None]
+
+
+def _ratio(measured: Sequence[float], planned: Sequence[float]) -> float | None:
+    return round(sum(measured) / sum(planned), 3) if sum(planned) else None
+
+
+def _notes(pairs: Sequence[_Pair]) -> list[str]:
+    """Return what is to be known of a planned stage."""
+    found = [pair for pair in pairs if pair.measured]
+    priced = sum(pair.price.seconds is not None for pair in pairs)
+    unpriced = sum(pair.price.seconds is None for pair in found)
     notes = []
-    if not row.found:
+    if not found:
         notes.append("planned, not measured: not made in this run")
-    elif row.found < row.jobs:
-        notes.append(f"{row.jobs - row.found} of {row.jobs} jobs were not made in this run")
-    if not row.priced:
+    elif len(found) < len(pairs):
+        notes.append(f"{len(pairs) - len(found)} of {len(pairs)} jobs were not made in this run")
+    if not priced:
         notes.append("measured, but the class has no rate")
-    elif row.found > row.compared:
-        notes.append(f"{row.found - row.compared} measured jobs have no rate")
-    if row.recorded:
+    elif unpriced:
+        notes.append(f"{unpriced} measured jobs have no rate")
+    if any(pair.job and pair.job.benchmark is None for pair in found):
         notes.append("seconds of Snakemake's record of the job")
     return notes
 
 
-def _total(rows: Sequence[Mapping[str, Any]], parts: Sequence[_Row], share: float) -> dict[str, Any]:
-    """Return the sums, of the compared jobs alone where both sides are summed; `share` of their processors that jobs had."""
-    planned, measured = (sum(getattr(part, key) for part in parts) for key in ("both_planned", "both_measured"))
-    sums = {key: sum(row[key] or 0 for row in rows) for key in ("jobs_planned", "jobs_measured", "jobs_compared")}
-    peaks = [row["peak_rss_mb"] for row in rows if row["peak_rss_mb"]]
-    return dict.fromkeys(COLUMNS) | {
+def _total(rows: Sequence[Mapping[str, Any]], pairs: Sequence[_Pair]) -> dict[str, Any]:
+    """Return the sums, of the compared jobs alone where both sides are summed, and whether other work ran beside them."""
+    both = [pair for pair in pairs if pair.price.seconds is not None and pair.measured]
+    had = asked = 0.0  # seconds of processors that long jobs had, and that they asked for
+    for job, one in ((pair.job, pair.measured) for pair in pairs):
+        if job and one and one.seconds >= LONG and not math.isnan(one.cpu_seconds):
+            asked += one.seconds * job.threads
+            had += min(one.seconds, one.cpu_seconds / job.threads + UNSEEN) * job.threads
+    note = "sums of the compared jobs"
+    if asked and had / asked < BUSY:
+        note += f"; long jobs had at most {had / asked:.0%} of their processors: other work ran beside them"
+    sums = ("jobs_planned", "jobs_measured", "jobs_compared", "cpu_seconds_at_least")
+    planned, measured = [pair.price.seconds or 0.0 for pair in both], [one.seconds for one in _measured(both)]
+    return {
+        **dict.fromkeys(COLUMNS),
         "stage": TOTAL,
-        **sums,
-        "planned_wall_seconds": _round(planned),
-        "measured_wall_seconds": _round(measured),
+        **{key: round(sum(row[key] or 0 for row in rows), 2) for key in sums},
+        "planned_wall_seconds": round(sum(planned), 2),
+        "measured_wall_seconds": round(sum(measured), 2),
         "measured_over_planned": _ratio(measured, planned),
-        "cpu_seconds_at_least": _round(sum(part.cpu for part in parts)),
-        "peak_rss_mb": max(peaks, default=None),
-        "note": "sums of the compared jobs"
-        + (
-            f"; long jobs had at most {share:.0%} of their processors: other work ran beside them"
-            if share < BUSY
-            else ""
-        ),
+        "peak_rss_mb": max((row["peak_rss_mb"] for row in rows if row["peak_rss_mb"]), default=None),
+        "note": note,
     }
-
-
-def _ratio(measured: float | None, planned: float | None) -> float | None:
-    return round(measured / planned, 3) if planned and measured is not None else None
-
-
-def _round(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
 
 
 def write_cost(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from scripts.lib.core.errors import InputError
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.pricing import MEASURED, Price, least_known, price_of
-from scripts.lib.planning.sizes import Size
-from scripts.lib.planning.weights import disk_of, gpu_bytes
-from scripts.lib.planning.work import Work, conditions_of, stage_of, work_of
+from scripts.lib.planning.rates import Rates, check_efficiency
+from scripts.lib.planning.shapes import Config
+from scripts.lib.planning.stages import disk_of, gpu_bytes, stage_of, work_of
+from scripts.lib.planning.work import Sizes, Work, conditions_of
 
 
 @dataclass
@@ -50,37 +54,37 @@ class Plan:
     warnings: list[str] = field(default_factory=list)
 
 
-def make_plan(
-    jobs: Sequence[Job], config: Mapping[str, Any], sizes: Mapping[str, Size], rates: Mapping[str, Any]
-) -> Plan:
-    """Return the plan of all jobs; the jobs of a target alone (nothing to compute) are left out."""
-    jobs_done = list(jobs)
-    work = [work_of(job, config, sizes) for job in jobs_done]
-    prices = [price_of(job, own, config, rates) for job, own in zip(jobs_done, work)]
+def make_plan(jobs: Sequence[Job], config: Config, sizes: Sizes, rates: Rates) -> Plan:
+    """Return the plan of all jobs; the jobs of a target alone (nothing to compute) are left out of its lines."""
+    work = [work_of(job, config, sizes) for job in jobs]
+    prices = [price_of(job, own, config, rates) for job, own in zip(jobs, work)]
     lines: dict[tuple[str, str], Line] = {}
-    has_gpu = bool(rates["machine"].get("gpu"))
-    for job, own, price in zip(jobs_done, work, prices):
+    for job, own, price in zip(jobs, work, prices):
         if not job.outputs:
             continue
-        arm = job.wildcards.get("arm", "")
+        arm, hours = job.wildcards.get("arm", ""), (price.seconds or 0.0) / 3600
         line = lines.setdefault((job.rule, arm), Line(job.rule, arm))
         line.jobs += 1
         line.images += own.images
         line.steps += own.steps
         line.disk_gb += (own.bytes + disk_of(config, job.rule)) / 1e9
         line.unknown_sizes |= own.unknown
-        line.hours += (price.seconds or 0.0) / 3600
-        line.gpu_hours += (price.seconds or 0.0) / 3600 if job.gpus and has_gpu else 0.0
+        line.hours += hours
         line.peak_hours += price.at_peak / 3600
         line.source = least_known([line.source, price.source])
-        if price.rss_mb:
-            line.rss_mb = max(line.rss_mb or 0.0, price.rss_mb)
-        held = gpu_bytes(config, stage_of(job.rule), job.wildcards.get("dataset")) if job.gpus and has_gpu else None
-        if held:
-            line.gpu_gb = max(line.gpu_gb or 0.0, held / 1e9)
-    plan = Plan(list(lines.values()), jobs_done, work, prices)
-    plan.warnings = _warnings(plan, config, sizes, rates)
+        line.rss_mb = larger(line.rss_mb, price.rss_mb)
+        if job.gpus and rates["machine"].get("gpu"):
+            line.gpu_hours += hours
+            held = gpu_bytes(config, stage_of(job.rule), job.wildcards.get("dataset"))
+            line.gpu_gb = larger(line.gpu_gb, held and held / 1e9)
+    plan = Plan(list(lines.values()), jobs, work, prices)
+    plan.warnings = _warnings(plan, config, sizes, rates["machine"])
     return plan
+
+
+def larger(before: float | None, value: float | None) -> float | None:
+    """Return the larger of two numbers of which either may be missing."""
+    return max(before or 0.0, value) if value else before
 
 
 def wall_hours(plan: Plan, cores: int, gpus: int, share: float = 1.0) -> float:
@@ -88,53 +92,38 @@ def wall_hours(plan: Plan, cores: int, gpus: int, share: float = 1.0) -> float:
 
     A job on several GPUs is taken to be as many times faster as it has GPUs. `share`: of a GPU's peak, as in Line.hours_at.
     """
-    seconds = [
-        ((price.seconds or 0.0) + price.at_peak * (1 / share - 1)) / max(1, job.gpus)
-        for job, price in zip(plan.jobs, plan.prices)
-    ]
+    seconds = [price.seconds_at(share) / max(1, job.gpus) for job, price in zip(plan.jobs, plan.prices)]
     ends: dict[int, float] = {}
-
-    def end(place: int) -> float:
-        stack = [place]
-        while stack:
-            here = stack[-1]
-            waiting = [need for need in plan.jobs[here].needs if need not in ends]
-            if waiting:
-                stack += waiting
-            else:
-                ends[here] = seconds[here] + max((ends[need] for need in plan.jobs[here].needs), default=0.0)
-                stack.pop()
-        return ends[place]
-
-    chain = max((end(place) for place in range(len(plan.jobs))), default=0.0)
+    stack = list(range(len(plan.jobs)))
+    while stack:  # a job's end is known once those of all that it waits for are
+        waiting = [need for need in plan.jobs[stack[-1]].needs if need not in ends]
+        if waiting:
+            stack += waiting
+        else:
+            here = stack.pop()
+            ends[here] = seconds[here] + max((ends[need] for need in plan.jobs[here].needs), default=0.0)
     on_cpu = sum(s * min(job.threads, cores) for s, job in zip(seconds, plan.jobs) if not (gpus and job.gpus))
     on_gpu = sum(s * job.gpus for s, job in zip(seconds, plan.jobs)) if gpus else 0.0
-    return max(chain, on_cpu / cores, on_gpu / gpus if gpus else 0.0) / 3600
+    return max(max(ends.values(), default=0.0), on_cpu / cores, on_gpu / gpus if gpus else 0.0) / 3600
 
 
-def _warnings(plan: Plan, config: Mapping[str, Any], sizes: Mapping[str, Size], rates: Mapping[str, Any]) -> list[str]:
+def _warnings(plan: Plan, config: Config, sizes: Sizes, machine: Mapping[str, Any]) -> list[str]:
     found, largest = [], config["compute"]["largest_pool"]
-    cells = {
-        (job.wildcards["dataset"], job.wildcards["arm"], job.wildcards["fraction"])
-        for job in plan.jobs
-        if job.rule == "sample_pool"
-    }
-    for dataset, arm, fraction in sorted(cells):
+    for dataset, arm, fraction in sorted({job.cell for job in plan.jobs if job.rule == "sample_pool"}):
         images = sum((conditions_of(config, dataset, arm, fraction, sizes[dataset]) or {}).values())
         if images > largest:
             found.append(
                 f"pool of {dataset} {arm} at {fraction}: {images:,} images, more than compute.largest_pool = {largest:,}; "
                 f"lower study.multipliers[{fraction!r}] or raise the key"
             )
-    for name in sorted({job.wildcards["dataset"] for job, own in zip(plan.jobs, plan.work) if own.unknown}):
+    for name in sorted({job.dataset for job, own in zip(plan.jobs, plan.work) if own.unknown}):
         found.append(
             f"size of {name} not known: its cohort is not prepared and no table gives it; its jobs have no hours"
         )
-    memory = rates["machine"]["memory_gb"]
+    memory, held = machine["memory_gb"], machine.get("gpu_memory_gb")
     for line in plan.lines:
         if line.rss_mb and line.rss_mb / 1e3 > memory:
             found.append(f"{line.stage}: {line.rss_mb / 1e3:.1f} GB a job, more than the {memory} GB of this class")
-    held = rates["machine"].get("gpu_memory_gb")
     for line in plan.lines:
         if held and line.gpu_gb and line.gpu_gb > held:
             found.append(
@@ -142,3 +131,47 @@ def _warnings(plan: Plan, config: Mapping[str, Any], sizes: Mapping[str, Size], 
                 f"{held} GB of this class"
             )
     return found
+
+
+def found_missing(plan: Plan, config: Config, results: Path) -> list[str]:
+    """Return warnings: of a disk that is too small, and of a base whose shape has to be assumed."""
+    there = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
+    free, disk = shutil.disk_usage(there).free, sum(line.disk_gb for line in plan.lines)
+    found = []
+    if disk * 1e9 > free:
+        found.append(f"disk: {disk:,.0f} GB needed, {free / 1e9:,.0f} GB free in {results}; use another disk")
+    base = config["base"]["path"]
+    if base and not (Path(base) / "unet").is_dir():
+        found.append(f"base.path = {base} is not here: the shape of Stable Diffusion 1.x is assumed")
+    return found
+
+
+def machine_size(cores: int | None, gpus: int | None, machine: Mapping[str, Any], config: Config) -> tuple[int, int]:
+    """Return cores and GPUs at work, the class's where none are given.
+
+    Raises InputError for a number that the class does not have or the study cannot do with.
+    """
+    has_gpu, wanted = bool(machine.get("gpu")), config["compute"]["gpus"]
+    cores = machine["cores"] if cores is None else cores
+    gpus = int(has_gpu) if gpus is None else gpus
+    if cores < 1:
+        raise InputError(f"--cores {cores}: expected 1 or more")
+    if gpus < 0:
+        raise InputError(f"--gpus {gpus}: expected 0 or more")
+    if gpus and not has_gpu:
+        raise InputError(f"--gpus {gpus}: class {machine['name']} has no GPU; choose another with --machine")
+    if has_gpu and wanted and not gpus:
+        raise InputError(
+            f"--gpus 0: jobs of {config['study']['name']} ask for a GPU (compute.gpus: {wanted}); give --gpus 1 or more, or "
+            "plan on a class without GPU"
+        )
+    return cores, gpus
+
+
+def assumed_shares(given: Sequence[float] | None, machine: Mapping[str, Any]) -> tuple[tuple[float, float] | None, str]:
+    """Return the shares (low, high) of a GPU's peak for a range beside the floor, and who says so; None for no range."""
+    if given is not None:
+        return check_efficiency(list(given), "--efficiency"), "--efficiency"
+    known = machine.get("efficiency")
+    shares = None if known is None else check_efficiency(known, "machine.efficiency")
+    return shares, machine.get("efficiency_source", "no source given")

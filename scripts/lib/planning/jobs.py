@@ -22,7 +22,6 @@ from scripts.lib.study.config import merge, stage
 from scripts.lib.study.sources import PHANTOM, made_here
 
 ROOT = Path(__file__).resolve().parents[3]
-NO_DATA = "data"
 # Targets that together hold every stage that a study may run, and the parts of its configuration that each needs.
 RATED = ("figure3", "figure4", "finetune", "proxy", "feedback")
 EVERYTHING = {"all": (), "figure3": ("figure3", "finetune", "proxy"), "figures": RATED}
@@ -43,6 +42,16 @@ class Job:
     benchmark: str | None
     outputs: tuple[str, ...] = ("",)
 
+    @property
+    def dataset(self) -> str:
+        """The dataset that it is about."""
+        return self.wildcards["dataset"]
+
+    @property
+    def cell(self) -> tuple[str, str, str]:
+        """Dataset, arm and fraction."""
+        return self.dataset, self.wildcards["arm"], self.wildcards["fraction"]
+
 
 def list_jobs(
     config: Mapping[str, Any],
@@ -54,48 +63,44 @@ def list_jobs(
     """Return the jobs that make `targets` ([] = the workflow's default) in a study from nothing.
 
     `config` is the resolved configuration, `overlays` the files beside config.yaml that it came from, `given` the values of
-    `--config`. Raises InputError
-    with Snakemake's own last words when it cannot plan, e.g. for an unknown target.
+    `--config`. Raises InputError with Snakemake's own last words when it cannot plan, e.g. for an unknown target.
     """
     with tempfile.TemporaryDirectory(prefix="synthorax-plan-") as name:
         folder = Path(name)
-        empty = folder / "run"
+        empty, stand_ins, found = folder / "run", folder / "stand-ins.json", folder / "jobs.json"
         empty.mkdir()
-        stand_ins = folder / "stand-ins.json"
-        overlay = merge(given or {}, write_stand_ins(config, folder / NO_DATA, empty))
-        stand_ins.write_text(json.dumps(overlay))
-        found = folder / "jobs.json"
-        command = [
-            sys.executable,
-            "-m",
-            "scripts.lib.planning.listing",
-            str(found),
-            "--snakefile",
-            str(ROOT / "Snakefile"),
-        ]
-        command += ["--cores", str(cores), "--directory", str(empty), *targets]
+        stand_ins.write_text(json.dumps(merge(given or {}, _write_stand_ins(config, folder / "data", empty))))
+        command = [sys.executable, "-m", "scripts.lib.planning.listing", str(found)]
+        command += ["--snakefile", str(ROOT / "Snakefile"), "--cores", str(cores), "--directory", str(empty), *targets]
         command += ["--configfile", *map(str, overlays), str(stand_ins)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         if done.returncode or not found.is_file():
             raise InputError(f"Snakemake cannot plan this study: {_last_words(done.stdout + done.stderr)}")
-        return with_needs(json.loads(found.read_text()))
+        records = json.loads(found.read_text())
+    maker = {file: place for place, record in enumerate(records) for file in record["output"]}
+    return [
+        Job(
+            record["rule"], record["wildcards"], tuple(sorted({maker[file] for file in record["input"] if file in maker})),
+            record["threads"], int(record["resources"].get("gpu", 0)), record["benchmark"], tuple(record["output"]),
+        )
+        for record in records
+    ]  # fmt: skip
 
 
-def write_stand_ins(config: Mapping[str, Any], folder: Path, run: Path) -> dict[str, Any]:
+def _write_stand_ins(config: Mapping[str, Any], folder: Path, run: Path) -> dict[str, Any]:
     """Write empty files for every source outside the workflow; return the configuration overlay that names them.
 
     `run` is the folder that the dry run looks at: a relative path of the configuration is made there.
     """
     overlay: dict[str, Any] = {"datasets": {}, "data": str(folder)}
     for name, section in config["datasets"].items():
-        if section["root"] == PHANTOM:
-            continue
-        root = folder / "roots" / name
-        root.mkdir(parents=True)
-        for table in tables(section["format"], root, section.get("reader")):
-            _touch(table)
-        overlay["datasets"][name] = {"root": str(root)}
+        if section["root"] != PHANTOM:
+            root = folder / "roots" / name
+            root.mkdir(parents=True)
+            for table in tables(section["format"], root, section.get("reader")):
+                _touch(table)
+            overlay["datasets"][name] = {"root": str(root)}
     if config["base"]["path"]:
         _touch(folder / "base" / "model_index.json").write_text("{}")
         overlay["base"] = {"path": str(folder / "base")}
@@ -111,11 +116,9 @@ def write_stand_ins(config: Mapping[str, Any], folder: Path, run: Path) -> dict[
                 _touch(table)
             overlay.setdefault("arms", {})[name] = {"path": str(stand_in)}
     if config["mgca"]["text"]["path"]:
-        (folder / "bert").mkdir(parents=True)
-        overlay["mgca"] = {"text": {"path": str(folder / "bert")}}
+        overlay["mgca"] = {"text": {"path": str(_touch(folder / "bert" / "config.json").parent)}}
     if (config["proxy"]["model"] or "").startswith("local-dir:"):
-        (folder / "proxy").mkdir(parents=True)
-        overlay["proxy"] = {"model": f"local-dir:{folder / 'proxy'}"}
+        overlay["proxy"] = {"model": f"local-dir:{_touch(folder / 'proxy' / 'config.json').parent}"}
     if config["feedback"]["ratings"]:
         _touch(run / config["feedback"]["ratings"])
     return overlay
@@ -125,26 +128,6 @@ def _touch(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     return path
-
-
-def with_needs(records: Sequence[Mapping[str, Any]]) -> list[Job]:
-    """Return the jobs of listing.py's records, each with the places of the jobs that make its inputs."""
-    maker = {file: place for place, record in enumerate(records) for file in record["output"]}
-    jobs = []
-    for record in records:
-        needs = {maker[file] for file in record["input"] if file in maker}
-        jobs.append(
-            Job(
-                record["rule"],
-                record["wildcards"],
-                tuple(sorted(needs)),
-                record["threads"],
-                int(record["resources"].get("gpu", 0)),
-                record["benchmark"],
-                tuple(record["output"]),
-            )
-        )
-    return jobs
 
 
 def _last_words(text: str) -> str:

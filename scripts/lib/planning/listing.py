@@ -22,24 +22,17 @@ class JobRecorder(logging.Handler):
         self.jobs: list[dict[str, Any]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if str(getattr(record, "event", "")) != "job_info":
+        """Take a record that describes a job."""
+        said = vars(record)  # Snakemake's own fields
+        if str(said.get("event", "")) != "job_info":
             return
-        wildcards = record.wildcards
-        self.jobs.append(
-            {
-                "rule": record.rule_name,
-                "wildcards": {name: str(value) for name, value in dict(wildcards or {}).items()},
-                "input": [str(file) for file in record.input],
-                "output": [str(file) for file in record.output],
-                "benchmark": str(record.benchmark) if record.benchmark else None,
-                "threads": record.threads,
-                "resources": {
-                    name: value
-                    for name, value in dict(record.resources or {}).items()
-                    if isinstance(value, (int, float)) and not name.startswith("_")
-                },
-            }
-        )
+        job: dict[str, Any] = {"rule": said["rule_name"], "threads": said["threads"]}
+        job["wildcards"] = {name: str(value) for name, value in dict(said["wildcards"] or {}).items()}
+        job |= {side: [str(file) for file in said[side]] for side in ("input", "output")}
+        job["benchmark"] = str(said["benchmark"]) if said["benchmark"] else None
+        numbers = {name: one for name, one in dict(said["resources"] or {}).items() if isinstance(one, (int, float))}
+        job["resources"] = {name: one for name, one in numbers.items() if not name.startswith("_")}
+        self.jobs.append(job)
 
 
 def main(argv: list[str]) -> int:

@@ -19,15 +19,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
-from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 
 FOLDER = Path(__file__).resolve().parents[3] / "benchmarks" / "rates"
-MACHINE = ("name", "cores", "memory_gb", "date")
+Rates = Mapping[str, Any]
 
 
 def read_rates(name: str, folder: Path = FOLDER) -> dict[str, Any]:
@@ -51,31 +50,25 @@ def read_rates(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     return content
 
 
-def borrowed(rates: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the rates of the class whose processor stands for this one's, None where there is none."""
-    return rates.get("borrowed")
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
         raise InputError(f"{path}: not YAML{f' (line {where.line + 1})' if where else ''}; measure it again") from None
+    if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in ("machine", "rates")):
+        raise InputError(f"{path}: expected the keys machine and rates, each with keys of its own")
     check_rates(content, path)
     return content
 
 
-def check_rates(content: Any, path: Path) -> None:
+def check_rates(content: Rates, path: Path) -> None:
     """Raise InputError with the first key that is missing or makes no sense."""
-    if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in ("machine", "rates")):
-        raise InputError(f"{path}: expected the keys machine and rates, each with keys of its own")
     machine = content["machine"]
-    for key in MACHINE:
+    for key in ("name", "cores", "memory_gb", "date"):
         if machine.get(key) is None:
             raise InputError(f"{path}: machine.{key} is missing")
-    for key in ("cores", "memory_gb"):
-        if not _above_zero(machine[key]):
+        if key in ("cores", "memory_gb") and not _above_zero(machine[key]):
             raise InputError(f"{path}: machine.{key} = {machine[key]!r}: expected a number above 0")
     peak = machine.get("peak_tflops")
     if peak is not None and not all(map(_above_zero, peak.values() if isinstance(peak, dict) else [peak])):
@@ -83,72 +76,40 @@ def check_rates(content: Any, path: Path) -> None:
     if machine.get("efficiency") is not None:
         check_efficiency(machine["efficiency"], f"{path}: machine.efficiency")
     for stage, own in content["rates"].items():
-        _check_stage(own, f"{path}: rates.{stage}")
+        where = f"{path}: rates.{stage}"
+        if not isinstance(own, dict) or not {"job_seconds", "units"} & own.keys():
+            raise InputError(f"{where}: expected job_seconds, units or both, got {own!r}")
+        seconds = own.get("job_seconds", 0)
+        if seconds != 0 and not _above_zero(seconds):
+            raise InputError(f"{where}.job_seconds = {seconds!r}: expected seconds, 0 or more")
+        for entry in own.get("units") or []:
+            missing = {"unit", "per_second", "shape"} - (entry.keys() if isinstance(entry, dict) else set())
+            if missing:
+                raise InputError(f"{where}.units: an entry lacks {', '.join(sorted(missing))}: {str(entry)[:120]}")
+            if not _above_zero(rate := entry["per_second"]):
+                unit = entry["unit"]
+                raise InputError(f"{where}: per_second of unit {unit!r} is {rate!r}; expected a number above 0")
 
 
-def _check_stage(own: Any, where: str) -> None:
-    if not isinstance(own, dict) or not {"job_seconds", "units"} & own.keys():
-        raise InputError(f"{where}: expected job_seconds, units or both, got {own!r}")
-    seconds = own.get("job_seconds", 0)
-    if not _is_number(seconds) or seconds < 0:
-        raise InputError(f"{where}.job_seconds = {seconds!r}: expected seconds, 0 or more")
-    for entry in own.get("units") or []:
-        missing = {"unit", "per_second", "shape"} - (entry.keys() if isinstance(entry, dict) else set())
-        if missing:
-            raise InputError(f"{where}.units: an entry lacks {', '.join(sorted(missing))}: {str(entry)[:120]}")
-        if not _above_zero(entry["per_second"]):
-            raise InputError(
-                f"{where}: per_second of unit {entry['unit']!r} is {entry['per_second']!r}; expected a number above 0"
-            )
-
-
-def check_efficiency(shares: Any, where: str) -> tuple[float, float]:
+def check_efficiency(shares: object, where: str) -> tuple[float, float]:
     """Return (low, high) of one or two shares of a peak; raises InputError naming `where` for anything else."""
     given = list(shares) if isinstance(shares, (list, tuple)) else [shares]
-    if not 1 <= len(given) <= 2 or not all(_is_number(share) and 0 < share <= 1 for share in given):
+    valid = [share for share in given if _above_zero(share) and share <= 1]
+    if not 1 <= len(given) <= 2 or len(valid) < len(given):
         raise InputError(f"{where} = {shares!r}: expected one or two shares of the peak, above 0 and at most 1")
-    return min(given), max(given)
+    return min(valid), max(valid)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def _above_zero(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
 
 
-def _above_zero(value: Any) -> bool:
-    return _is_number(value) and value > 0
-
-
-def write_rates(path: Path, machine: Mapping[str, Any], rates: Mapping[str, Any]) -> None:
-    """Write rates into a class's file; what it holds of other stages, units and shapes stays."""
-    before = yaml.safe_load(path.read_text()) if path.is_file() else {"machine": {}, "rates": {}}
-    merged = {"machine": {**before["machine"], **machine}, "rates": dict(before["rates"])}
-    for stage, own in rates.items():
-        old = merged["rates"].get(stage, {})
-        new = list(own.get("units", []))
-        named = [(entry["unit"], entry["shape"]) for entry in new]
-        kept = [entry for entry in old.get("units", []) if (entry["unit"], entry["shape"]) not in named]
-        merged["rates"][stage] = {**old, **own, "units": kept + new}
-    check_rates(merged, path)
-    with atomic_file(path) as part:
-        part.write_text(yaml.dump(merged, Dumper=_Plain, sort_keys=True, default_flow_style=None, width=120))
-
-
-class _Plain(yaml.SafeDumper):
-    """A dumper without anchors: shapes share their parts in memory, a reader wants to see them."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def rate_of(rates: Mapping[str, Any], stage: str, unit: str, shape: Mapping[str, Any]) -> float | None:
+def rate_of(rates: Rates, stage: str, unit: str, shape: Mapping[str, Any]) -> float | None:
     """Return units per second at exactly this shape, None where it was not measured."""
-    for entry in rates["rates"].get(stage, {}).get("units", []):
-        if entry["unit"] == unit and entry["shape"] == shape:
-            return float(entry["per_second"])
-    return None
+    return next((rate for rate, own in measured_rates(rates, stage, unit) if own == shape), None)
 
 
-def rates_elsewhere(rates: Mapping[str, Any], stage: str, unit: str) -> list[tuple[float, Mapping[str, Any]]]:
+def measured_rates(rates: Rates, stage: str, unit: str) -> list[tuple[float, Mapping[str, Any]]]:
     """Return (units per second, shape) of everything measured of this unit."""
     entries = rates["rates"].get(stage, {}).get("units", [])
     return [(float(entry["per_second"]), entry["shape"]) for entry in entries if entry["unit"] == unit]

@@ -8,68 +8,71 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.arms import trained_sections
 from scripts.lib.study.config import stage
-from scripts.lib.study.processor import BF16, FP32, resolved
 from scripts.lib.study.sources import PHANTOM
 
+Config = Mapping[str, Any]
 # Stable Diffusion 1.x, the shape of RoentGen; assumed when base.path names a model that is not on this machine.
 SD15 = {
     "unet": {"channels": [320, 640, 1280, 1280], "layers": 2, "attention": [True, True, True, False], "heads": 8, "text": 768},
     "vae": {"channels": [128, 256, 512, 512], "layers": 2, "latents": 4, "attention": True},
 }  # fmt: skip
-TRAINED = (
-    "steps",
-    "learning_rate",
-    "warmup",
-    "schedule",
-    "beta2",
-    "weight_decay",
-    "clip",
-    "checkpoint_seconds",
-    "device",
-)
+FREE = {
+    *("steps", "learning_rate", "warmup", "schedule", "beta2", "weight_decay", "clip", "checkpoint_seconds", "device"),
+    *("ema", "losses", "path"),
+}  # keys of a training that do not decide how long a step takes
 
 
-def base_shape(config: Mapping[str, Any]) -> dict[str, Any]:
+def base_shape(config: Config) -> dict[str, Any]:
     """Return the foundation model's shape: of the section `base`, of its files, or Stable Diffusion 1.x if these are not here."""
     base = config["base"]
     if base["path"] is None:
-        unet, vae = base["unet"], base["vae"]
-        own = {key: unet[key] for key in ("channels", "layers", "attention", "heads")} | {
-            "text": base["text"]["hidden"]
-        }
-        return {
-            "unet": own,
-            "vae": {
-                "channels": vae["channels"],
-                "layers": vae["layers"],
-                "latents": vae["latent_channels"],
-                "attention": vae.get("attention", True),  # diffusers' own default, as in Stable Diffusion
-            },
-        }
+        return section_shape(base)
     path = Path(base["path"])
     if not (path / "unet" / "config.json").is_file():
         return SD15
     try:
         unet, vae = (json.loads((path / part / "config.json").read_text()) for part in ("unet", "vae"))
+        attention = ["CrossAttn" in kind for kind in unet["down_block_types"]]
+        blocks = {"channels": unet["block_out_channels"], "layers": unet["layers_per_block"], "attention": attention}
         return {
-            "unet": {
-                "channels": unet["block_out_channels"],
-                "layers": unet["layers_per_block"],
-                "attention": ["CrossAttn" in kind for kind in unet["down_block_types"]],
-                "heads": unet["attention_head_dim"],
-                "text": unet["cross_attention_dim"],
-            },
+            "unet": {**blocks, "heads": unet["attention_head_dim"], "text": unet["cross_attention_dim"]},
             "vae": {
                 "channels": vae["block_out_channels"],
                 "layers": vae["layers_per_block"],
                 "latents": vae["latent_channels"],
-                "attention": vae.get("mid_block_add_attention", True),
+                "attention": vae.get("mid_block_add_attention", True),  # diffusers' own default
             },
         }
     except (KeyError, ValueError) as error:
         raise InputError(f"{path}: unet or vae config.json is not one of Stable Diffusion ({error!r})") from None
+
+
+def section_shape(base: Config) -> dict[str, Any]:
+    """Return the shape of a foundation model that the section `base` describes."""
+    unet, vae = base["unet"], base["vae"]
+    own = {key: unet[key] for key in ("channels", "layers", "attention", "heads")} | {"text": base["text"]["hidden"]}
+    coder = {"channels": vae["channels"], "layers": vae["layers"], "latents": vae["latent_channels"]}
+    return {"unet": own, "vae": {**coder, "attention": vae.get("attention", True)}}
+
+
+def drawn_shape(config: Config, dataset: str) -> dict[str, Any]:
+    """Return the shape of a film of a dataset's raw tree."""
+    section = config["datasets"][dataset]
+    size = (section.get("phantom") or {}).get("size") if section["root"] == PHANTOM else "real"
+    return {"format": section["format"], **({"film": size} if size else {})}
+
+
+def stored_shape(config: Config, dataset: str) -> dict[str, Any]:
+    """Return the shape of a film that is decoded and stored."""
+    return drawn_shape(config, dataset) | _side(config)
+
+
+def sampling_shape(config: Config, dataset: str) -> dict[str, Any]:
+    """Return the shape of an image that is made."""
+    own = config["sampling"]
+    wanted = {key: own[key] for key in ("solver", "steps", "micro_batch", "precision")}
+    return {**_generator(config), **wanted, "guided": guided_share(own)}
 
 
 def guided_share(sampling: Mapping[str, Any]) -> float:
@@ -79,49 +82,58 @@ def guided_share(sampling: Mapping[str, Any]) -> float:
     return sum(low <= place <= high for place in places) / len(places) if sampling["guidance"] > 1 else 0.0
 
 
-def shape_of(config: Mapping[str, Any], rule: str, dataset: str | None, gpu: bool) -> dict[str, Any]:
-    """Return the shape of a stage's units; {} for stages whose cost depends on no model. `gpu`: of a class with GPUs.
-
-    `precision: auto` is bf16 on a GPU and, in a plan, fp32 on a processor.
-    """
-    config = resolved(config, BF16 if gpu else FP32)
-    side = config["study"]["resolution"]
-    pixels = {"resolution": side}
-    if rule in ("write_phantom", "prepare_cohort"):
-        section = config["datasets"][str(dataset)]
-        drawn = section["root"] == PHANTOM
-        size = (section.get("phantom") or {}).get("size") if drawn else "real"
-        return {"format": section["format"], **({"film": size} if size else {})} | (pixels if rule[0] == "p" else {})
-    if rule == "sample_pool":
-        own = config["sampling"]
-        wanted = {key: own[key] for key in ("solver", "steps", "micro_batch", "precision")}
-        hints = {"hint_channels": config["controlnet"]["hint_channels"]}
-        return {**pixels, **base_shape(config), **hints, **wanted, "guided": guided_share(own)}
-    if rule == "reconstruct_films":
-        wanted = {key: config["sampling"][key] for key in ("micro_batch", "precision")}
-        return {**pixels, **base_shape(config), "hint_channels": config["controlnet"]["hint_channels"], **wanted}
-    if rule == "train_base":
-        parts = {part: _cost(config["base"][part]) for part in ("vae", "text", "unet")}
-        return {**pixels, **parts, "precision": config["base"]["precision"]}
-    if rule in (sections := trained_sections()):
-        section = config[sections[rule]]
-        wanted = {key: section[key] for key in ("batch_size", "gradient_accumulation", "precision")}
-        wanted |= {"trains": section["trains"]} if "trains" in section else {}
-        return {**pixels, **base_shape(config), "hint_channels": config["controlnet"]["hint_channels"], **wanted}
-    if rule == "train_proxy":
-        return {**pixels, **_cost(config["proxy"]["train"]), "precision": config["proxy"]["precision"]}
-    if rule == "score_pool":
-        own = config["proxy"]
-        return {**pixels, "model": own["model"] or _cost(own["train"]), "precision": own["precision"]}
-    if rule == "pretrain_mgca":
-        return {**pixels, **_cost(config["mgca"])}
-    if rule == "train_trials":
-        own = stage(config, "trials", str(dataset))
-        model = {key: value for key, value in own["model"].items() if key != "weights"}
-        wanted = {"task": own["task"], "image_size": own["image_size"], "batch_size": own["batch_size"]}
-        return {**pixels, **wanted, "model": model, "precision": own["precision"]}
-    return {}
+def reconstruction_shape(config: Config, dataset: str) -> dict[str, Any]:
+    """Return the shape of a film that goes through the autoencoder."""
+    return {**_generator(config), **{key: config["sampling"][key] for key in ("micro_batch", "precision")}}
 
 
-def _cost(section: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in section.items() if key not in TRAINED and key not in ("ema", "losses", "path")}
+def foundation_shape(config: Config, dataset: str) -> dict[str, Any]:
+    """Return the shape of the foundation model's training, part by part."""
+    parts = {part: _of_training(config["base"][part]) for part in ("vae", "text", "unet")}
+    return {**_side(config), **parts, "precision": config["base"]["precision"]}
+
+
+def generator_shape(config: Config, section: str) -> dict[str, Any]:
+    """Return the shape of the training of a generator of the registry."""
+    own = config[section]
+    keys = ("batch_size", "gradient_accumulation", "precision", "trains")
+    return {**_generator(config), **{key: own[key] for key in keys if key in own or key != "trains"}}
+
+
+def proxy_training_shape(config: Config, dataset: str) -> dict[str, Any]:
+    """Return the shape of the proxy model's training."""
+    return {**_side(config), **_of_training(config["proxy"]["train"]), "precision": config["proxy"]["precision"]}
+
+
+def scoring_shape(config: Config, dataset: str) -> dict[str, Any]:
+    """Return the shape of an image that the proxy model scores."""
+    own = config["proxy"]
+    return {**_side(config), "model": own["model"] or _of_training(own["train"]), "precision": own["precision"]}
+
+
+def mgca_shape(config: Config, dataset: str) -> dict[str, Any]:
+    """Return the shape of MGCA's pre-training."""
+    return {**_side(config), **_of_training(config["mgca"])}
+
+
+def trial_shape(config: Config, dataset: str) -> dict[str, Any]:
+    """Return the shape of a dataset's trials."""
+    own = stage(config, "trials", dataset)
+    model = {key: value for key, value in own["model"].items() if key != "weights"}
+    return {
+        **_side(config),
+        "model": model,
+        **{key: own[key] for key in ("task", "image_size", "batch_size", "precision")},
+    }
+
+
+def _side(config: Config) -> dict[str, Any]:
+    return {"resolution": config["study"]["resolution"]}
+
+
+def _generator(config: Config) -> dict[str, Any]:
+    return {**_side(config), **base_shape(config), "hint_channels": config["controlnet"]["hint_channels"]}
+
+
+def _of_training(section: Config) -> dict[str, Any]:
+    return {key: value for key, value in section.items() if key not in FREE}

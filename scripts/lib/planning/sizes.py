@@ -84,10 +84,10 @@ def _drawn(path: Path, study: Mapping[str, Any]) -> dict[tuple[int, str], int]:
         return {}
     import pandas as pd
 
-    ranks = pd.read_parquet(path, columns=["trial", "rank"])
+    table = pd.read_parquet(path, columns=["trial", "rank"])
     return {
-        (int(trial), f"{fraction:g}"): int((own < fraction).sum())
-        for trial, own in ranks.groupby("trial")["rank"]
+        (int(trial), f"{fraction:g}"): int((table["rank"][table["trial"] == trial] < fraction).sum())
+        for trial in table["trial"].unique()
         for fraction in study["fractions"]
     }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.atomic import atomic_file
-from scripts.lib.planning.estimate import Line, Plan, wall_hours
+from scripts.lib.planning.estimate import Line, Plan, larger, wall_hours
 from scripts.lib.planning.pricing import FLOOR, MEANING, MEASURED, NONE, ORDER
 from scripts.lib.planning.sizes import Size
 
@@ -30,12 +30,11 @@ def table(plan: Plan, shares: tuple[float, float] | None = None) -> str:
     `shares` (low, high) of a GPU's peak: hours that come from the peak are shown for them as well.
     """
     lines = plan.lines
-    total = Line("total", "", sum(line.jobs for line in lines), sum(line.images for line in lines))
-    total.steps, total.disk_gb = sum(line.steps for line in lines), sum(line.disk_gb for line in lines)
-    total.hours, total.peak_hours = sum(line.hours for line in lines), sum(line.peak_hours for line in lines)
-    total.source = ""
-    total.rss_mb = max((line.rss_mb for line in lines if line.rss_mb), default=None)
-    total.gpu_gb = max((line.gpu_gb for line in lines if line.gpu_gb), default=None)
+    total = Line("total", "", source="")
+    for line in lines:
+        for name in ("jobs", "images", "steps", "hours", "peak_hours", "disk_gb"):
+            setattr(total, name, getattr(total, name) + getattr(line, name))
+        total.rss_mb, total.gpu_gb = larger(total.rss_mb, line.rss_mb), larger(total.gpu_gb, line.gpu_gb)
     rows = [HEAD, *(_cells(line, shares) for line in lines), _cells(total, shares, is_least(plan))]
     return _laid_out(rows, LEFT) + "\n\n" + "\n".join(NOTES)
 

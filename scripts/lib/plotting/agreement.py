@@ -25,15 +25,16 @@ def draw_agreement(table: pd.DataFrame, raters: pd.DataFrame, width_mm: float = 
 
 def _agreement(axis: Axes, table: pd.DataFrame) -> None:
     places = np.arange(len(table))[::-1]
-    for place, row in zip(places, table.itertuples()):
-        if np.isnan(row.value):
+    rows = table.to_dict("records")
+    for place, row in zip(places, rows):
+        if np.isnan(row["value"]):
             axis.text(0.02, place, "not measurable", color=SOFT, va="center")
             continue
-        colour = SYNTHETIC[3] if row.measure == "alpha" else INK
-        if np.isfinite(row.ci_low):
-            axis.plot([row.ci_low, row.ci_high], [place, place], color=colour, lw=1.2)
-        axis.plot(row.value, place, "o" if row.measure == "alpha" else "s", ms=4, color=colour)
-    axis.set_yticks(places, [f"{row.aspect}, {row.kind}: {NAMES[row.measure]}" for row in table.itertuples()])
+        colour = SYNTHETIC[3] if row["measure"] == "alpha" else INK
+        if np.isfinite(row["ci_low"]):
+            axis.plot([row["ci_low"], row["ci_high"]], [place, place], color=colour, lw=1.2)
+        axis.plot(row["value"], place, "o" if row["measure"] == "alpha" else "s", ms=4, color=colour)
+    axis.set_yticks(places, [f"{row['aspect']}, {row['kind']}: {NAMES[row['measure']]}" for row in rows])
     axis.axvline(0, color=SOFT, lw=0.6)
     axis.set(title="Agreement between raters", xlabel="Agreement (95 % interval)")
     axis.set_xlim(right=1.02)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
@@ -72,7 +73,8 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, colours: dict[int, str]) -> Non
     fractions = sorted(panel["fraction"].dropna().unique())
     shown = [m for m in colours if (means["multiplier"] == m).any()]
     width = GROUP / len(shown)
-    top = np.nanmax([*points["value"], *_baseline(panel)[1:], 0.05])
+    best = _baseline(panel)
+    top = np.nanmax([*points["value"], best[1] if best else 0.05, 0.05])
     # Intervals of a few trials may reach to 1: they go on beyond the panel.
     axis.set_ylim(0, min(max(top, min(means["high"].max(), 1.4 * top)) * 1.16, 1.08))
     for group, fraction in enumerate(fractions):
@@ -111,21 +113,24 @@ def _draw_bar(axis: Axes, x: float, width: float, cell: pd.Series, dots: np.ndar
 
 def draw_baseline(axis: Axes, panel: pd.DataFrame) -> None:
     """Draw the best trivial baseline; its name stands beside the panel, where it hides no trial."""
-    name, *value = _baseline(panel)
-    if not value:
+    best = _baseline(panel)
+    if best is None:
         return
-    axis.axhline(value[0], color=ALERT, linewidth=0.9, linestyle=DASHES, zorder=3)
-    place = {"xytext": (3, 0), "textcoords": "offset points", "xycoords": ("axes fraction", "data")}
-    text = f"{BASELINE_NAMES.get(name, name)}\n{value[0]:.2f}"
-    axis.annotate(text, (1, value[0]), **place, ha="left", va="center", fontsize=6.3, color=ALERT, linespacing=1.15)
+    name, value = best
+    axis.axhline(value, color=ALERT, linewidth=0.9, linestyle=DASHES, zorder=3)
+    text = f"{BASELINE_NAMES.get(name, name)}\n{value:.2f}"
+    axis.annotate(
+        text, (1, value), (3, 0), xycoords=("axes fraction", "data"), textcoords="offset points", ha="left", va="center",
+        fontsize=6.3, color=ALERT, linespacing=1.15,
+    )  # fmt: skip
 
 
-def _baseline(panel: pd.DataFrame) -> tuple:
-    """Return (name, value) of the best trivial baseline, or (None,) when there is none above 0."""
+def _baseline(panel: pd.DataFrame) -> tuple[str, float] | None:
+    """Return (name, value) of the best trivial baseline, None when there is none above 0."""
     lines = panel[(panel["kind"] == "baseline") & (panel["value"] > 0)]
     if lines.empty:
-        return (None,)
-    best = lines.loc[lines["value"].idxmax()]
+        return None
+    best = lines.iloc[int(lines["value"].to_numpy().argmax())]
     return best["baseline"], float(best["value"])
 
 
@@ -157,7 +162,8 @@ def _draw_legend(figure: Figure, colours: dict[int, str], columns: int, starred:
     narrow = columns == 1
     height = figure.get_figheight() / MM
     free = LEGEND_HEIGHT * (2 if narrow else 1)
-    figure.get_layout_engine().set(rect=(0, free / height, 1, 1 - free / height), w_pad=0.06, h_pad=0.05, wspace=0.03)
+    rect = (0, free / height, 1, 1 - free / height)
+    figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=0.06, h_pad=0.05, wspace=0.03))
     for handles, middle in ((bars, 0.7), (marks, 0.28)):
         shape = {"ncols": min(len(handles), 3) if narrow else len(handles), "columnspacing": 1.5, "handletextpad": 0.5}
         if narrow and handles is marks:

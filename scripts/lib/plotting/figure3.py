@@ -67,7 +67,7 @@ def draw_figure3(
     height = max(ROW_HEIGHT * len(labels) + FREE_HEIGHT, 70)
     with journal_style():
         figure = plt.figure(figsize=(width_mm * MM, height * MM), layout="constrained")
-        left, right = figure.subfigures(1, 2, width_ratios=[1.3, 1])
+        left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.3, 1])[0]
         _draw_samples(left, samples, labels, names)
         axis = right.subplots()
         draw_arms(axis, table, names)

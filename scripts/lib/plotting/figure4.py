@@ -56,11 +56,11 @@ def rated_sets(latest: pd.DataFrame, sets: pd.DataFrame, pool: Cohort, count: in
     """
     known = sets[sets["kind"] != "control"].set_index("set_id")
     own = latest[latest["set_id"].isin(known.index)]
-    means = own.groupby(["set_id", "image"], as_index=False)["score"].mean()
+    means = own.groupby(["set_id", "image"])["score"].mean().reset_index()
     means["kind"] = known["kind"].reindex(means["set_id"]).to_numpy()
-    found = []
+    abouts, found = known.to_dict("index"), []
     for set_id in choose_sets(means, count):
-        about = known.loc[set_id]
+        about = abouts[set_id]
         index = pool.index[pool.index["condition_id"] == about["condition_id"]].sort_values("sample", kind="stable")
         if len(index) < IMAGES:
             raise InputError(
@@ -93,7 +93,7 @@ def draw_figure4(
     height = max(ROW_HEIGHT * len(sets) + FREE_HEIGHT, 88)
     with journal_style():
         figure = plt.figure(figsize=(width_mm * MM, height * MM), layout="constrained")
-        left, right = figure.subfigures(1, 2, width_ratios=[1, 1])
+        left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1, 1])[0]
         _draw_sets(left, sets)
         upper, lower = right.subplots(2, 1, height_ratios=[1, 1.25])
         _draw_monitor(upper, monitor, reported.iloc[0])

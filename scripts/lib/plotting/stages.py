@@ -42,13 +42,14 @@ def study_stages(material: StageMaterial, about: Mapping[str, Any]) -> list[Stag
         _generator(material, about),
     ]
     stages += [_pools(material, about)]
-    if material.scores is not None and material.scored_pool is not None:
-        stages.append(_choice(material, about))
+    if material.scores is not None and material.scored_pool is not None and material.kept is not None:
+        stages.append(_choice(material.scores, material.scored_pool, material.kept))
     return [*stages, _trials(material, about), _tests(material)]
 
 
 def _cohorts(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
-    pictures, count = [], 0
+    pictures: list[Picture] = []
+    count = 0
     for name, cohort in material.cohorts.items():
         count += len(cohort)
         if len(pictures) < SHOWN:
@@ -125,12 +126,12 @@ def _pools(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
     )
 
 
-def _choice(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
+def _choice(scores: pd.DataFrame, pool: Cohort, chosen: pd.DataFrame) -> Stage:
     """Show the highest and the lowest score of one label, and one that was kept between them."""
-    scores, kept = material.scores, set(zip(material.kept["condition_id"], material.kept["sample"]))
+    kept = set(zip(chosen["condition_id"], chosen["sample"]))
     own = scores[scores["label"] == scores["label"].iloc[0]].sort_values("score", kind="stable")
     rows = own.iloc[[0, len(own) // 2, -1]]
-    films = material.scored_pool.images(rows.index.to_numpy())
+    films = pool.images(rows.index.to_numpy())
     pictures = [
         Picture(film, framed=(line.condition_id, line.sample) in kept, caption=f"{line.score:.2f}")
         for film, line in zip(films, rows.itertuples())
@@ -169,4 +170,5 @@ def _tests(material: StageMaterial) -> Stage:
             *lines,
         ]
     gain = tested.groupby("multiplier")["difference"].mean()
-    return Stage("Tests", lines, (), "judge", [(f"{int(times)}x", float(value)) for times, value in gain.items()])
+    gains = zip(gain.index, gain)
+    return Stage("Tests", lines, (), "judge", [(f"{int(times)}x", float(value)) for times, value in gains])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -12,6 +13,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402 - the backend is chosen first
 from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.typing import RcKeyType  # noqa: E402
 
 from scripts.lib.core.atomic import atomic_file  # noqa: E402
 
@@ -24,7 +26,7 @@ ALERT = "#b3261e"
 SYNTHETIC = ("#c6dbef", "#8fbcdd", "#4f93c4", "#1d5f9b", "#0a3055")
 REAL = "#ffffff"
 
-SETTINGS = {
+SETTINGS: dict[RcKeyType, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 7,
     "axes.titlesize": 8.5,

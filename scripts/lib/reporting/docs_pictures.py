@@ -133,7 +133,7 @@ def facts_of(table: pd.DataFrame) -> dict[str, Any]:
                 "significant": int(cells["significant"].sum()),
             }
         )
-    arms = [{"arm": row.arm, "value": round(float(row.value), 2)} for row in means.itertuples()]
+    arms = [{"arm": arm, "value": round(float(value), 2)} for arm, value in zip(means["arm"], means["value"])]
     first = means.iloc[0]
     return {
         "trials": int(trials["trial"].nunique()),

@@ -78,10 +78,12 @@ class Placement:
             return
         has = torch.tensor([parameter.grad is not None for parameter in parameters], dtype=torch.float32)
         used = [parameter for parameter, count in zip(parameters, self.total(has)) if count]
+        gradients = []
         for parameter in used:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        for bucket in _buckets([parameter.grad for parameter in used]):
+            gradients.append(parameter.grad)
+        for bucket in _buckets(gradients):
             flat = torch.cat([gradient.reshape(-1) for gradient in bucket])
             torch.distributed.all_reduce(flat)
             for gradient, part in zip(bucket, flat.split([gradient.numel() for gradient in bucket])):

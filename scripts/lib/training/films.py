@@ -11,6 +11,7 @@ import pandas as pd
 
 from scripts.lib.cohort.learned import films_learned
 from scripts.lib.cohort.store import Cohort
+from scripts.lib.conditions.prompts import TextCell
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash
 
@@ -20,7 +21,7 @@ class FoundationFilms:
     """Films to learn from: images uint8 (N, H, W), reports (N,) text or missing, and a hash of their content."""
 
     images: np.ndarray
-    reports: list[object]
+    reports: list[TextCell]
     content: str
 
 

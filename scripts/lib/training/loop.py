@@ -203,7 +203,7 @@ class Trainer:
             torch._foreach_lerp_(list(self.mean.values()), list(self.parameters.values()), 1.0 - decay)
 
     def _state(self) -> dict[str, torch.Tensor]:
-        tensors = {}
+        tensors: dict[str, torch.Tensor] = {}
         for key, parameter in self.parameters.items():
             tensors[f"weight/{key}"] = parameter
             tensors[f"mean/{key}"] = self.mean[key]

@@ -30,24 +30,36 @@ class Desk:
         self._scores: dict[str, dict[tuple[int, int, str], int]] = {rater: {} for rater in places}
         self._last: dict[str, int] = dict.fromkeys(places, 0)
         if log.path.exists():
-            sets = {place.set_id for own in places.values() for place in own}
-            _, history, self.warnings = read_ratings(log.path, sets, places)
-            self._replay(history)
-            # What comes now counts more than all of it, here and for everyone who reads the log.
-            if (moment := latest_moment(history)) is not None:
-                log.follow(moment)
+            try:
+                self._read()
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Let another rating app serve the log."""
+        self._serving.close()
+
+    def _read(self) -> None:
+        """Take what the log holds. What comes now counts more than all of it, here and for everyone who reads the log."""
+        sets = {place.set_id for own in self.places.values() for place in own}
+        _, history, self.warnings = read_ratings(self.log.path, sets, self.places)
+        self._replay(history)
+        if (moment := latest_moment(history)) is not None:
+            self.log.follow(moment)
 
     def _replay(self, history: pd.DataFrame) -> None:
-        for line in history.itertuples():
-            own = self.places[line.rater]
-            place = own[line.place] if line.place < len(own) else None
-            if place is None or (place.set_id, place.role) != (line.set_id, line.role):
+        for line in history.to_dict("records"):
+            rater, number = line["rater"], line["place"]
+            own = self.places[rater]
+            place = own[number] if number < len(own) else None
+            if place is None or (place.set_id, place.role) != (line["set_id"], line["role"]):
                 raise InputError(
-                    f"{self.log.path}:{line.line}: {line.rater} rated {line.set_id} ({line.role}) at place {line.place}, "
+                    f"{self.log.path}:{line['line']}: {rater} rated {line['set_id']} ({line['role']}) at place {number}, "
                     "which the assignments do not have there; keep this log and give --ratings a new file"
                 )
-            self._scores[line.rater][line.place, line.image, line.aspect] = line.score
-            self._last[line.rater] = line.place
+            self._scores[rater][number, line["image"], line["aspect"]] = line["score"]
+            self._last[rater] = number
 
     def state(self, rater: str, number: int | None = None) -> dict[str, Any]:
         """Return the scores and the progress at a place; None: where the rater stopped.
@@ -77,8 +89,8 @@ class Desk:
         number: object,
         position: object,
         aspect: object,
-        score: object,
-        outline: object = None,
+        score: Any,
+        outline: Any = None,
     ) -> dict[str, Any]:
         """Log a score of the image at a screen position (from 0); return {state, then}.
 

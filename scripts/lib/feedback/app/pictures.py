@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -35,10 +35,11 @@ class Pictures:
         self.pool = pool
         if sets["set_id"].duplicated().any():
             raise InputError(f"{source}: set {sets['set_id'][sets['set_id'].duplicated()].iloc[0]!r} is there twice")
-        self._prompts = {row.set_id: None if pd.isna(row.prompt) else str(row.prompt) for row in sets.itertuples()}
+        prompts = zip(sets["set_id"], sets["prompt"])
+        self._prompts = {set_id: None if pd.isna(prompt) else str(prompt) for set_id, prompt in prompts}
         generated = _generated_rows(pool)
         films = {
-            cohort.meta.get("dataset"): (cohort, dict(zip(cohort.index["image_id"], range(len(cohort)))))
+            str(cohort.meta.get("dataset")): (cohort, dict(zip(cohort.index["image_id"], range(len(cohort)))))
             for cohort in cohorts
         }
         self.sets: dict[str, tuple[str, int]] = {}
@@ -92,15 +93,15 @@ def data_url(pixels: np.ndarray) -> str:
 def _generated_rows(pool: Cohort) -> dict[str, list[tuple[Cohort, int]]]:
     """Return where the samples 0, 1, 2... of each condition lie; a condition that lacks one is left out."""
     index = pool.index.reset_index(drop=True)
-    found = {}
+    found: dict[str, list[tuple[Cohort, int]]] = {}
     for condition, own in index.sort_values("sample", kind="stable").groupby("condition_id"):
         if own["sample"].tolist() == list(range(len(own))):
-            found[condition] = [(pool, row) for row in own.index]
+            found[str(condition)] = [(pool, row) for row in own.index]
     return found
 
 
 def _film_rows(
-    line: Mapping[str, Any], films: Mapping[str, tuple[Cohort, Mapping[str, int]]]
+    line: Mapping[Hashable, Any], films: Mapping[str, tuple[Cohort, Mapping[str, int]]]
 ) -> list[tuple[Cohort, int]]:
     cohort, rows = films[line["dataset"]]
     return [(cohort, rows[name]) for name in json.loads(line["films"])]

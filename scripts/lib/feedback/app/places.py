@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -68,7 +69,7 @@ def on_screen(place: Place, scores: Scores) -> dict[str, list[int | None]]:
     return {aspect: [scores.get((place.number, image, aspect)) for image in place.order] for aspect in place.aspects}
 
 
-def _read_place(line: Mapping[str, object], sets: Mapping[str, tuple[str, int]]) -> Place:
+def _read_place(line: Mapping[Hashable, Any], sets: Mapping[str, tuple[str, int]]) -> Place:
     set_id, role, number = line["set_id"], line["role"], line["place"]
     order = json.loads(str(line["order"]))
     if set_id not in sets:

@@ -97,18 +97,24 @@ def make_app(desk: Desk, tokens: Mapping[str, str]) -> FastAPI:
     def fail(_: Any, error: OSError) -> JSONResponse:
         return JSONResponse({"error": f"not saved: {error.strerror or error}"}, 503)
 
+    def rater_of(token: str) -> str:
+        rater = find_rater(tokens, token)
+        if rater is None:  # the gate lets no such request through
+            raise InputError(REFUSED)
+        return rater
+
     @app.get("/rate/state")
     def state(place: int | None = None, x_token: str = Header()) -> JSONResponse:
-        return JSONResponse(desk.state(find_rater(tokens, x_token), place))
+        return JSONResponse(desk.state(rater_of(x_token), place))
 
     @app.get("/rate/set")
     def view(place: int, x_token: str = Header()) -> JSONResponse:
-        return JSONResponse(desk.view(find_rater(tokens, x_token), place))
+        return JSONResponse(desk.view(rater_of(x_token), place))
 
     @app.post("/rate/score")
     def score(body: dict[str, Any] = Body(), x_token: str = Header()) -> JSONResponse:  # noqa: B008
         given = [body.get(key) for key in ("place", "image", "aspect", "score", "outline")]
-        return JSONResponse(desk.score(find_rater(tokens, x_token), *given))
+        return JSONResponse(desk.score(rater_of(x_token), *given))
 
     return _mount_page(app)
 
@@ -119,9 +125,10 @@ def _mount_page(app: FastAPI) -> FastAPI:
     import gradio as gr
 
     script = "\n".join((FOLDER / name).read_text() for name in SCRIPTS)
-    fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     colours = {"body_background_fill": "#0a0c0f", "body_text_color": "#d7dde4"}
-    theme = gr.themes.Base(**fonts).set(**colours, **{f"{name}_dark": text for name, text in colours.items()})
+    theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]).set(
+        **colours, **{f"{name}_dark": text for name, text in colours.items()}
+    )
     with gr.Blocks(title="Rating", analytics_enabled=False, fill_width=True, fill_height=True) as blocks:
         gr.HTML(html_template='<div class="desk"></div>', js_on_load=script, apply_default_css=False)
     closed: dict[str, Any] = {"footer_links": [], "run_history": False, "ssr_mode": False, "show_error": False}

@@ -42,7 +42,7 @@ def keep_best(scores: pd.DataFrame, percentile: float, rank_by: str) -> pd.DataF
                 f"{label}, trial {trial}: {len(group)} films are too few to keep one at percentile {percentile:g}; "
                 f"sample more (arms.*.candidates), or lower proxy.percentile"
             )
-        ranks = own_ranks(group, label, rank_by)
+        ranks = own_ranks(group, str(label), rank_by)
         near = ranks >= np.partition(ranks, -count)[-count]  # the best, and those that equal the last of them
         ranked = group[near].assign(_rank=-ranks[near]).sort_values(["_rank", *IDENTITY], kind="stable")
         best = ranked.head(count).sort_values(["position", *IDENTITY], kind="stable")

@@ -80,8 +80,9 @@ def _rows_of(kept: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
 def _counts(pool: Cohort, before: pd.DataFrame, after: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for label in sorted({*before["label"].unique(), *after["label"].unique()}):
         old, new = before[before["label"] == label], after[after["label"] == label]
-        for name, column, value in [(ALL, None, None), *_subgroups(pool, old["_row"])]:
-            parts = [part if column is None else part[_of(pool, part, column, value)] for part in (old, new)]
+        subgroups = {name: (column, value) for name, column, value in _subgroups(pool, old["_row"])}
+        for name in (ALL, *subgroups):
+            parts = [part if name == ALL else part[_of(pool, part, *subgroups[name])] for part in (old, new)]
             yield {
                 "label": label,
                 "subgroup": name,

@@ -11,7 +11,7 @@ import open_clip
 import torch
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.filters.proxy.opening import full_name, open_model, open_tokenizer, read_config
+from scripts.lib.filters.proxy.opening import TwoTowers, full_name, open_model, open_tokenizer, read_config
 from scripts.lib.filters.proxy.pixels import Preprocessing
 from scripts.lib.training.devices import Placement
 
@@ -25,7 +25,7 @@ class Proxy:
     """
 
     name: str
-    model: torch.nn.Module
+    model: TwoTowers
     tokenizer: Any
     preprocessing: Preprocessing
     placement: Placement

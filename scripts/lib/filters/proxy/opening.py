@@ -8,7 +8,7 @@ import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import open_clip
 import torch
@@ -21,6 +21,28 @@ from scripts.lib.encoders.vocabulary import check_vocabulary
 
 LOCAL, HUB, CONFIG = "local-dir:", "hf-hub:", "open_clip_config.json"
 FAULTS = (OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError, pickle.UnpicklingError)
+
+
+class TwoTowers(Protocol):
+    """What is asked of a model of open_clip, whose classes have this in common without a name for it."""
+
+    def encode_image(self, image: torch.Tensor, normalize: bool) -> torch.Tensor:
+        """Return the features (B, D) of prepared images."""
+
+    def encode_text(self, text: torch.Tensor, normalize: bool) -> torch.Tensor:
+        """Return the features (B, D) of tokens."""
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """Return the weights by name."""
+
+    def requires_grad_(self, requires_grad: bool) -> TwoTowers:
+        """Let the weights learn or not; return the model."""
+
+    def to(self, device: torch.device, *, memory_format: torch.memory_format) -> TwoTowers:
+        """Move the weights; return the model."""
+
+    def eval(self) -> TwoTowers:
+        """Leave training; return the model."""
 
 
 @contextmanager
@@ -91,7 +113,7 @@ def _file_of(name: str, file: str) -> Path:
     return Path(found)
 
 
-def open_model(name: str) -> torch.nn.Module:
+def open_model(name: str) -> TwoTowers:
     """Return the model with its weights, on the CPU, in evaluation mode; `name` as `full_name` returns it.
 
     Raises InputError for missing or pickled-with-code weights, other shapes than the configuration's, and NaN.
@@ -102,7 +124,9 @@ def open_model(name: str) -> torch.nn.Module:
         raise InputError(f"{folder}: no weights; expected open_clip_model.safetensors beside {CONFIG}")
     try:
         with offline():
-            model = open_clip.create_model(name, load_weights=False, pretrained_text=False, pretrained_image=False)
+            model: TwoTowers = open_clip.create_model(
+                name, load_weights=False, pretrained_text=False, pretrained_image=False
+            )
             _check_shapes(Path(weights), model)
             load_checkpoint(model, weights, strict=True, weights_only=True)
     except InputError:
@@ -121,7 +145,7 @@ def open_model(name: str) -> torch.nn.Module:
     return model.eval()
 
 
-def _check_shapes(weights: Path, model: torch.nn.Module) -> None:
+def _check_shapes(weights: Path, model: TwoTowers) -> None:
     """Raise InputError for a weight of another shape; open_clip itself would stretch position embeddings to fit."""
     expected = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
     if weights.suffix == ".safetensors":

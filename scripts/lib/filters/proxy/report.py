@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from scripts.lib.conditions.prompts import TextCell
 from scripts.lib.core.errors import InputError
 
 
@@ -91,11 +92,11 @@ def _choice(kept: pd.DataFrame) -> pd.DataFrame:
 def _table(table: pd.DataFrame) -> str:
     """Return a Markdown table; numbers with three digits, what is missing as a dash."""
 
-    def cell(value: object) -> str:
+    def cell(value: TextCell) -> str:
         if pd.isna(value) or value == "":
             return "-"
         return f"{value:.3f}" if isinstance(value, float) else str(value)
 
-    rows = [[cell(value) for value in row] for row in table.itertuples(index=False)]
+    rows = [[cell(value) for value in row] for row in zip(*(table[name] for name in table.columns))]
     head = [list(table.columns), ["---"] * len(table.columns)]
     return "\n".join(f"| {' | '.join(row)} |" for row in [*head, *rows])

@@ -19,7 +19,7 @@ HELD = ["image_id", *IDENTITY, "trial", "position", "label", "score"]
 KEPT = ["image_id", *IDENTITY, "trial", "source_position", "position", "label", "score"]
 
 
-def own_labels(cohort: Cohort, prompts: Mapping[str, object]) -> list[str]:
+def own_labels(cohort: Cohort, prompts: Mapping[str, str | None]) -> list[str]:
     """Return the label that each film of a pool was made to show; `normal` where that is no disease.
 
     The film's prompt decides where it is the prompt of one label, else its one positive label. Raises InputError for a
@@ -96,7 +96,7 @@ def _scores_of(path: Path, folder: Path) -> pd.DataFrame:
         part = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a table of scores ({' '.join(str(error).split())}); score it anew") from None
-    wrong = part[[name for name in part if name.startswith("score")]].isna().any(axis=1)
+    wrong = part[[name for name in part if str(name).startswith("score")]].isna().any(axis=1)
     if wrong.any():
         name = part["image_id"][wrong.to_numpy().argmax()]
         raise InputError(f"{path}: the score of {name} is missing ({wrong.sum()} films); score this shard anew")

@@ -16,7 +16,7 @@ from scripts.lib.filters.proxy.scores import IDENTITY, own_labels
 
 
 def label_vectors(
-    proxy: Proxy, prompts: Mapping[str, object], templates: Sequence[str]
+    proxy: Proxy, prompts: Mapping[str, str | None], templates: Sequence[str]
 ) -> tuple[list[str], np.ndarray]:
     """Return the labels and a unit vector (L, D) for each: the mean over templates of its text, on the sphere.
 
@@ -29,7 +29,14 @@ def label_vectors(
     if not templates:
         raise InputError('proxy.templates: the list is empty; ["{}"] is the bare disease word')
     labels = list(prompts)
-    words = [with_side(word, None) for word in label_prompts(prompts, labels, with_normal=False)]
+    words = []
+    for label, prompt in zip(labels, label_prompts(prompts, labels, with_normal=False)):
+        word = with_side(prompt, None)
+        if word is None:
+            raise InputError(
+                f"conditions.prompts: {label}: {prompt!r} names a side alone; give its disease word beside it"
+            )
+        words.append(word)
     texts = [template.replace("{}", word) for word in words for template in templates]
     vectors = proxy.text_features(texts).reshape(len(labels), len(templates), -1).mean(axis=1)
     return labels, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -55,7 +62,7 @@ def cosines(proxy: Proxy, cohort: Cohort, rows: np.ndarray, vectors: np.ndarray)
     return scores
 
 
-def score_pool(proxy: Proxy, pool: Cohort, prompts: Mapping[str, object], templates: Sequence[str]) -> pd.DataFrame:
+def score_pool(proxy: Proxy, pool: Cohort, prompts: Mapping[str, str | None], templates: Sequence[str]) -> pd.DataFrame:
     """Return one row a film: image_id, condition_id, sample, trial, position, label, score, and score_{label} of each.
 
     `score` is the cosine with the text of the film's own label.

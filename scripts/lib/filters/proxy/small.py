@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,32 +59,37 @@ class SharedTextLoss(ClipLoss):
         return (functional.cross_entropy(per_image, wanted) + functional.cross_entropy(per_text, wanted)) / 2
 
 
-def model_config(settings: Section, tokenizer: CLIPTokenizer, images: np.ndarray) -> dict[str, Any]:
-    """Return open_clip's configuration of a small model: a residual network for films, a transformer for texts."""
-    vision, text, side = settings["vision"], settings["text"], images.shape[-1]
+def clip_shape(settings: Mapping[str, Any], vocabulary: int, side: int) -> dict[str, Any]:
+    """Return the towers of a small model as open_clip names them: a residual network for films, a transformer for texts."""
+    vision, text = settings["vision"], settings["text"]
     if side % 32:
         raise InputError(f"study.resolution = {side}: the small proxy model needs a multiple of 32")
+    return {
+        "embed_dim": settings["embed"],
+        "vision_cfg": {
+            "image_size": side,
+            "layers": list(vision["layers"]),
+            "width": vision["width"],
+            "head_width": HEAD_WIDTH,
+        },
+        "text_cfg": {
+            "context_length": text["max_tokens"],
+            "vocab_size": vocabulary,
+            "hf_tokenizer_name": "./",  # open_clip then reads the tokenizer from the model's own folder
+            "width": text["hidden"],
+            "heads": text["heads"],
+            "layers": text["layers"],
+        },
+    }
+
+
+def model_config(settings: Section, tokenizer: CLIPTokenizer, images: np.ndarray) -> dict[str, Any]:
+    """Return open_clip's configuration of a small model for images uint8 (n, H, H)."""
+    towers = clip_shape(settings, len(tokenizer), images.shape[-1])
     grey = images / np.float32(255)
     mean, std = round(float(grey.mean()), 4), round(max(float(grey.std()), 0.01), 4)
     return {
-        "model_cfg": {
-            "embed_dim": settings["embed"],
-            "custom_text": True,
-            "vision_cfg": {
-                "image_size": side,
-                "layers": list(vision["layers"]),
-                "width": vision["width"],
-                "head_width": HEAD_WIDTH,
-            },
-            "text_cfg": {
-                "context_length": text["max_tokens"],
-                "vocab_size": len(tokenizer),
-                "hf_tokenizer_name": "./",  # open_clip then reads the tokenizer from the model's own folder
-                "width": text["hidden"],
-                "heads": text["heads"],
-                "layers": text["layers"],
-            },
-        },
+        "model_cfg": {"embed_dim": towers.pop("embed_dim"), "custom_text": True, **towers},
         "preprocess_cfg": {
             "mean": [mean] * CHANNELS,
             "std": [std] * CHANNELS,

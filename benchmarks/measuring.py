@@ -1,4 +1,4 @@
-"""Rates from a finished run: what its jobs took (records.py), divided between what a job costs by itself and its units."""
+"""Rates from a finished run: what its jobs took (records and bars of logs), divided between what a job costs by itself and its units."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from benchmarks.bars import Bar, bars, log_of
+from scripts.lib.core.atomic import atomic_file
 from scripts.lib.planning.jobs import Job
-from scripts.lib.planning.operations import operations_of
-from scripts.lib.planning.records import Bar, bars, log_of, measured_of
-from scripts.lib.planning.shapes import shape_of
+from scripts.lib.planning.rates import check_rates
+from scripts.lib.planning.records import measured_of
 from scripts.lib.planning.sizes import Size
-from scripts.lib.planning.work import checks_around, stage_of, work_of
+from scripts.lib.planning.stages import operations_of, shape_of, stage_of, work_of
+from scripts.lib.planning.work import heldout_checks
 
 DPO, STEP, CHECK = "train_dpo", "step", "check"
 PUBLISHING = "Writing"  # how the bars of transformers begin when it writes weights
@@ -54,7 +58,7 @@ def rates_of_run(
         own = [bar for bar in bars(root / log_of(job)) if not bar.title.startswith(PUBLISHING)]
         if job.benchmark and not all(bar.whole for bar in own):
             continue
-        early = checks_around(config) if rule == DPO else 0.0
+        early = heldout_checks(config)[1] if rule == DPO else 0.0
         samples[rule].append(
             Sample(units, shape, measured.seconds, measured.rss_mb, own if job.benchmark else (), early)
         )
@@ -182,3 +186,24 @@ def _fitted(own: Sequence[Sample], source: str) -> dict[str, Any]:
 
 def _round(value: float) -> float:
     return float(f"{value:.4g}")
+
+
+def write_rates(path: Path, machine: Mapping[str, Any], rates: Mapping[str, Any]) -> None:
+    """Write rates into a class's file; what it holds of other stages, units and shapes stays."""
+    before = yaml.safe_load(path.read_text()) if path.is_file() else {"machine": {}, "rates": {}}
+    merged = {"machine": {**before["machine"], **machine}, "rates": dict(before["rates"])}
+    for stage, own in rates.items():
+        old, new = merged["rates"].get(stage, {}), list(own.get("units", []))
+        named = [(entry["unit"], entry["shape"]) for entry in new]
+        kept = [entry for entry in old.get("units", []) if (entry["unit"], entry["shape"]) not in named]
+        merged["rates"][stage] = {**old, **own, "units": kept + new}
+    check_rates(merged, path)
+    with atomic_file(path) as part:
+        part.write_text(yaml.dump(merged, Dumper=_Plain, sort_keys=True, default_flow_style=None, width=120))
+
+
+class _Plain(yaml.SafeDumper):
+    """A dumper without anchors: shapes share their parts in memory, a reader wants to see them."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
