@@ -32,9 +32,9 @@ def test_a_room_imports_only_from_rooms_above_it() -> None:
     assert wrong == []
 
 
-def test_each_of_ten_questions_is_answered_by_its_room() -> None:
+def test_each_question_of_the_page_is_answered_by_its_room() -> None:
     answers = re.findall(r"^\| \.\.\. [^|]+\? \| `([a-z_]+)` \| `(\w+)` \|", PAGE, re.M)
-    assert len(answers) == 10
+    assert len(answers) >= 10
     for room, name in answers:
         files = sorted((LIBRARY / room).rglob("*.py"))
         holders = [file for file in files if re.search(rf"^(?:def|class) {name}\b", file.read_text(), re.M)]

@@ -49,7 +49,7 @@ def _alternate(plan: Plan, position: np.ndarray) -> np.ndarray:
     """Return a side for each position whose prompt names one, left and right in turn within each label."""
     turn = pd.Series(plan.label[position]).groupby(plan.label[position]).cumcount().to_numpy()
     sided = np.array(["{side}" in prompt for prompt in plan.prompts] + [False])[plan.label[position]]
-    return np.where(sided, np.array(SIDES, dtype=object)[turn % 2], None)
+    return np.where(sided, np.array(SIDES, dtype=object)[turn % 2], np.array(None, dtype=object))
 
 
 def _mask_rows(

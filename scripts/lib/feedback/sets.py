@@ -68,7 +68,7 @@ def draw_sets(
     by_name = {str(cohort.meta.get("dataset")): cohort for cohort in cohorts}
     cohort = by_name[settings["mask_dataset"]]
     counts = largest_remainder({kind: float(settings["kinds"].get(kind, 0)) for kind in KINDS}, settings["sets"])
-    drawn: dict[str, list[RatedSet]] = {kind: [] for kind in KINDS}
+    drawn: dict[str, list[SetToRate]] = {kind: [] for kind in KINDS}
     drawn["text"] = [
         SetToRate("text", prompt) for prompt in pick_captions(captions, counts["text"], settings["normal_share"], seed)
     ]

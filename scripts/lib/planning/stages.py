@@ -229,8 +229,10 @@ STAGES = {
     "reconstruct_films": Stage(
         work.reconstruction_work,
         shapes.reconstruction_shape,
-        lambda _, shape: networks.encoding(_parts(shape), shape["resolution"])
-        + networks.decoding(_parts(shape), shape["resolution"]),
+        lambda _, shape: (
+            networks.encoding(_parts(shape), shape["resolution"])
+            + networks.decoding(_parts(shape), shape["resolution"])
+        ),
         kept=0,
     ),
     "train_proxy": Stage(

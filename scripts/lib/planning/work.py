@@ -125,7 +125,7 @@ def reconstruction_work(job: Job, config: Config, sizes: Sizes) -> Work:
     share = float(Stores(study).largest_fraction(Cell(job.wildcards["dataset"], job.wildcards["arm"], "")))
     draws = study.trials if config["subsets"]["per_trial"] else 1
     films = round(train * (1 - (1 - share) ** draws))  # trials that draw for themselves share some of their films
-    return Work({"film": films}, films, bytes=films * (_pixels(config) * (1 + size.masked) + ROW_BYTES))
+    return Work({"film": films}, films, bytes=_stored(films, size.masked, config))
 
 
 def scoring_work(job: Job, config: Config, sizes: Sizes) -> Work:
