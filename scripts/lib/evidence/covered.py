@@ -1,7 +1,7 @@
 """Designs in which 95 % intervals hold the truth in less than 93 or more than 97 % of simulated studies.
 
-`python -m benchmarks.coverage` simulates them; docs/statistics.md has its table. From five trials and 30 films on, shares lie
-between 93 and 97 %, within the error of 2,000 studies (half a percent).
+`python -m benchmarks.coverage` simulates them; docs/statistics.md has its table. From five trials and 30 films on, the shares of
+differences lie between 95 and 97 %, within the error of the simulation.
 """
 
 from __future__ import annotations
