@@ -156,7 +156,7 @@ def test_a_leak_stops_the_run_before_any_trial(finished: Workflow, tmp_path: Pat
     table, index = pd.read_parquet(listed), pd.read_parquet(root / "results" / "siim" / "cohort" / "index.parquet")
     leaked = index[index["split"] == "test"].iloc[:1].assign(dataset="siim", role="controlnet")[list(table.columns)]
     pd.concat([table, leaked]).astype("string").to_parquet(listed)
-    trial = "results/siim/trials/original/fraction-0.5/trial-0.csv"
+    trial = "results/siim/trials/original/fraction-0.5/trial-0.parquet"
     (root / trial).unlink()
     done = workflow.run(trial, "--forcerun", "check_leakage", "--rerun-triggers", "mtime")
     text = done.stdout + done.stderr
