@@ -31,12 +31,15 @@ class Firewall:
         found = [arm.generator.folder] if arm.generator else []
         if arm.generator is None and FOUNDATION in arm.taught_by:
             found.append(self.study.base())
-        if arm.path:
-            found.append(arm.path)
         if arm.filter:
             found.append(CHOICE)
         weights = self.study.trial_settings(cell.dataset)["model"]["weights"]
         return found + ([] if weights in UNTRAINED else [weights])
+
+    def elsewhere(self, cell: AnyCell) -> list[str]:
+        """Return where an arm's images come from that the study has not made; a list of films may lie there."""
+        path = self.study.arm(cell.arm).path
+        return [path] if path else []
 
     def datasets(self, cell: AnyCell) -> list[str]:
         """Return the tested datasets, its own first, and those whose films may be in the lists of these models."""
@@ -57,6 +60,7 @@ class Firewall:
         tables = [
             link["table"] for link in self.config["leakage"]["links"] if link["dataset"] in names and "table" in link
         ]
+        tables += [f"{path}/{LIST}" for path in self.elsewhere(cell) if Path(path, LIST).is_file()]
         return [f"results/{name}/{file}" for name in names for file in ("cohort/index.parquet", "reduced.npy")] + tables
 
     def settings(self, cell: AnyCell) -> dict[str, Any]:
