@@ -53,7 +53,7 @@ def test_controls_and_other_cohorts(tmp_path: Path) -> None:
     own = firewall(arms=arms, study={"arms": ["bought"]}, trials={"external": {"chexpert": ["mimic"]}})
     assert own.teachers(Cell("rsna", "through", "1")) == ["results/generators/base"]
     assert own.datasets(Cell("rsna", "through", "1")) == ["rsna", "mimic"]
-    assert own.teachers(Cell("rsna", "twice", "1")) == [] and own.teachers(Cell("rsna", "bought", "1")) == [
+    assert own.teachers(Cell("rsna", "twice", "1")) == [] and own.elsewhere(Cell("rsna", "bought", "1")) == [
         str(tmp_path)
     ]
     assert unknown_teachers(own.config) == [
