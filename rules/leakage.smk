@@ -51,11 +51,12 @@ rule check_leakage:
         code=code("check_leakage"),
         config=lambda wildcards: to_json(one_line(FIREWALL.settings, wildcards)),
         cohorts=ask(FIREWALL.cohorts),
+        elsewhere=optional(elsewhere=ask(FIREWALL.elsewhere)),
     message:
         "Look for test films of {wildcards.dataset} that taught the models of {wildcards.arm}"
     shell:
         "python -m scripts.check_leakage --dataset {wildcards.dataset} --arm {wildcards.arm} --cohorts {params.cohorts:q} "
-        "--learned {input.learned:q} --config {params.config:q} --threads {threads} --out {output:q} --hits {log.hits:q} "
+        "--learned {input.learned:q} {params.elsewhere} --config {params.config:q} --threads {threads} --out {output:q} --hits {log.hits:q} "
         "> {log.text:q} 2>&1"
 
 

@@ -24,6 +24,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--learned", type=Path, nargs="*", default=[], help="model folders or lists that the arm depends on"
     )
+    parser.add_argument(
+        "--elsewhere", type=Path, nargs="*", default=[], help="folders of images that somebody made elsewhere"
+    )
     add_config(parser, "the section leakage, with `tuning`: whether trials set films aside")
     parser.add_argument("--out", type=Path, required=True, help="table of the check (.csv)")
     parser.add_argument("--hits", type=Path, required=True, help="the same table where a hit stops the run (.csv)")
@@ -40,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
 
     args.hits.unlink(missing_ok=True)
     stores = open_stores(args.cohorts)
-    table = check_arm(args.dataset, args.arm, stores, all_learned(args.learned), args.config)
+    table = check_arm(args.dataset, args.arm, stores, all_learned(args.learned, args.elsewhere), args.config)
     line = stopping_line(table, args.hits)
     with atomic_file(args.hits if line else args.out) as path:
         write_table(table, path)

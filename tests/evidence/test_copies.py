@@ -13,7 +13,7 @@ from scripts.lib.cohort.reduced import SIDE, reduce_images
 from scripts.lib.evidence import code_search
 from scripts.lib.evidence.code_search import CodeTable, band_keys
 from scripts.lib.evidence.copies import Gallery, find_copies
-from scripts.lib.evidence.picture_codes import codes_of, coefficients, mirrored, resampling, spread_of, standing
+from scripts.lib.evidence.picture_codes import codes_of, coefficients, mirrored, ranks, resampling, spread_of, standing
 from scripts.lib.study.config import load_study
 from tests.conftest import ROOT
 from tests.helpers.leakage_films import CHANGES, phantom
@@ -133,13 +133,25 @@ def test_pictures_are_means_of_areas() -> None:
     assert reduce_images(wide)[0, 0, :3].tolist() == [10, 50, 0]
 
 
+def test_ranks() -> None:
+    # 4095 pixels of 0 have the ranks 1 to 4095, their mean is 2048; the pixel of 9 has the rank 4096.
+    picture = np.zeros((2, SIDE, SIDE), np.uint8)
+    picture[1, 3, 4] = 9
+    assert (ranks(picture)[0] == 2048.5).all() and ranks(picture)[1, 3, 4] == 4096 and ranks(picture)[1, 0, 0] == 2048
+    films = reduce_images(np.stack([phantom(1), phantom(2)]) // 2)
+    assert np.array_equal(ranks(films), ranks(films * 2 + 1))
+
+
 def test_cosine_coefficients_of_a_wave_are_that_wave_alone() -> None:
-    # cos(pi * 3 * (x + .5) / 64) along a row, made of variance 1: sqrt(2) * 64 rows * 32 (the sum of cos^2) * (2 / 64) = 90.5.
+    # The ranks of cos(pi * 3 * (x + .5) / 64) along a row rise and fall in straight lines. Such a wave of variance 1 has the
+    # cosine of its own frequency with the factor 8 * sqrt(3) / pi^2 and that of three times it with a ninth of that:
+    # 64 rows * 32 (the sum of cos^2) * (2 / 64) * 1.404 = 89.86.
+    triangle = 64 * 8 * 3**0.5 / np.pi**2
     wave = np.cos(np.pi * 3 * (np.arange(SIDE) + 0.5) / SIDE)
     picture = np.rint(127.5 + 127 * np.tile(wave, (SIDE, 1))).astype(np.uint8)[None]
     found = coefficients(picture, cuts=False)[0, 0]
-    assert np.sort(np.abs(found))[-1] == pytest.approx(64 * 2**0.5, rel=1e-3)
-    assert np.sort(np.abs(found))[-2] < 0.5
+    assert np.sort(np.abs(found))[-1] == pytest.approx(triangle, rel=1e-3)
+    assert np.sort(np.abs(found))[-2] == pytest.approx(triangle / 9, rel=0.02) and np.sort(np.abs(found))[-3] < 0.5
     # An odd wave along a row changes its sign in a mirror.
     assert np.allclose(coefficients(picture[:, :, ::-1], cuts=False)[0, 0], mirrored(found), atol=0.5)
     assert mirrored(found)[np.abs(found).argmax()] == -found[np.abs(found).argmax()]

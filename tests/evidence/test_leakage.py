@@ -240,6 +240,16 @@ def test_hits_among_tuning_films_are_told_and_do_not_stop(stores: dict[str, Stor
     assert set(check(stores, learned({"mine": stores["mine"]}).iloc[24:])["split"]) == {"test"}
 
 
+def test_test_films_of_another_cohort_count_like_the_own(stores: dict[str, Store]) -> None:
+    away = store([CHANGES["mirrored"](phantom(100)), CHANGES["mirrored"](phantom(24)), phantom(200)], "away", "test")
+    table = check(stores | {"away": away}, external=["away"])
+    found = hits(table)[["split", "tested_dataset", "role", "image_id", "learned_image_id", "verdict"]]
+    assert found.to_numpy().tolist() == [
+        ["external", "away", "base", "away-0", "other-0", "stops"],
+        ["external", "away", "training", "away-1", "mine-24", "stops"],
+    ]
+
+
 def test_order_and_repetition_change_no_byte(stores: dict[str, Store], tmp_path: Path) -> None:
     copies = [CHANGES["mirrored"](phantom(number)) for number in range(5)]
     stores["other"] = store([*copies, *(phantom(number) for number in range(100, 120))], "other")

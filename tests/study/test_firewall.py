@@ -47,6 +47,23 @@ def test_films_are_set_aside_only_where_trials_do_so() -> None:
     assert firewall(trials={"validation_share": 0.1}).settings(Cell("rsna", "real", "1"))["tuning"] is True
 
 
+def test_controls_and_other_cohorts(tmp_path: Path) -> None:
+    arms = {"through": {"source": "reconstructed"}, "twice": {"source": "duplicate"}}
+    arms["bought"] = {"source": "pool", "path": str(tmp_path)}
+    own = firewall(arms=arms, study={"arms": ["bought"]}, trials={"external": {"chexpert": ["mimic"]}})
+    assert own.teachers(Cell("rsna", "through", "1")) == ["results/generators/base"]
+    assert own.datasets(Cell("rsna", "through", "1")) == ["rsna", "mimic"]
+    assert own.teachers(Cell("rsna", "twice", "1")) == [] and own.elsewhere(Cell("rsna", "bought", "1")) == [
+        str(tmp_path)
+    ]
+    assert unknown_teachers(own.config) == [
+        f"arms.bought.path = {tmp_path}: not known what taught it (no learned_from.parquet there), so a test film may have; "
+        "docs/leakage.md"
+    ]
+    assert own.settings(Cell("chexpert", "twice", "1"))["external"] == ["mimic"]
+    assert own.datasets(Cell("chexpert", "twice", "1")) == ["chexpert", "mimic"]
+
+
 def test_models_from_elsewhere_are_told(tmp_path: Path) -> None:
     config = study_config.read_study([ROOT / "config.yaml"])
     assert unknown_teachers(config) == []

@@ -43,9 +43,13 @@ def inherited(path: Path, role: str) -> pd.DataFrame:
     return not_known(role) if found is None else found
 
 
-def all_learned(paths: Iterable[Path]) -> pd.DataFrame:
-    """Return the lists of several models as one; of a model without a list, its folder's name stands for the role."""
-    return pd.concat([_typed(pd.DataFrame()), *(inherited(path, Path(path).name) for path in paths)], ignore_index=True)
+def all_learned(paths: Iterable[Path], pools: Iterable[Path] = ()) -> pd.DataFrame:
+    """Return the lists of several models as one; of a model without a list, its folder's name stands for the role.
+
+    `pools`: folders of images made elsewhere, in which what taught their generator may be listed.
+    """
+    models = [inherited(path, Path(path).name) for path in paths]
+    return pd.concat([_typed(pd.DataFrame()), *models, *(inherited(path, "pool") for path in pools)], ignore_index=True)
 
 
 def write_learned(path: Path, parts: Iterable[pd.DataFrame]) -> None:

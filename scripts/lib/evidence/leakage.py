@@ -3,7 +3,8 @@
 The table (COLUMNS) has, for each part of the tested films and each group of learned ones (a role and a dataset), one row of the
 kind `all` that says how many were compared and what follows, and below it a row for each film that was found.
 
-    split    test, or tuning: training films, of which a trial may set some aside to end its training and to tune a threshold
+    split    test; external: test films of another cohort; tuning: training films, of which a trial may set some aside to end its
+             training and to tune a threshold
     verdict  clean | stops | told (a hit among tuning films) | allowed (named in leakage.allow) | not known
 """
 
@@ -21,13 +22,25 @@ from scripts.lib.evidence.copies import Gallery, find_copies
 from scripts.lib.evidence.leakage_hits import GROUP, HITS, KINDS, NEAR, known_hits, strongest
 
 COLUMNS = [
-    *["dataset", "arm", "split", "role", "learned_dataset", "kind", "verdict", "tested", "learned", "hits"],
+    *[
+        "dataset",
+        "arm",
+        "split",
+        "tested_dataset",
+        "role",
+        "learned_dataset",
+        "kind",
+        "verdict",
+        "tested",
+        "learned",
+        "hits",
+    ],
     *["image_id", "patient_id", "learned_image_id", "learned_patient_id", "correlation", "change", "note"],
 ]
 ALL = "all"
 CLEAN, STOPS, TOLD, ALLOWED, NOT_KNOWN = "clean", "stops", "told", "allowed", "not known"
 WORST = (STOPS, NOT_KNOWN, TOLD, ALLOWED, CLEAN)
-TEST, TUNING, TRAINING = "test", "tuning", "training"
+TEST, EXTERNAL, TUNING, TRAINING = "test", "external", "tuning", "training"
 MOST_SHOWN = 100  # rows of one group and kind
 UNKNOWN_NOTE = "no list of films: what taught it is not known, so no test film can be said to be new to it"
 
@@ -45,20 +58,22 @@ def check_arm(
 ) -> pd.DataFrame:
     """Return the table (COLUMNS) of one arm of a dataset; the same rows for any order of films and lists.
 
-    stores    {dataset: Store} of the tested dataset and of those whose films taught
+    stores    {dataset: Store} of the tested datasets and of those whose films taught
     learned   columns of learned_from.parquet: what taught the arm's models
-    settings  allow, links, least_correlation, and `tuning`: whether trials set films aside
+    settings  allow, links, least_correlation; `tuning`: whether trials set films aside; `external`: other tested cohorts
     """
     own = stores[dataset].films
     training = own[(own["split"] == "train").to_numpy()].assign(dataset=dataset, role=TRAINING)
-    parts = [(TEST, pd.concat([learned, training[list(LEARNED)]], ignore_index=True))]
+    everything = pd.concat([learned, training[list(LEARNED)]], ignore_index=True)
+    parts = [(TEST, dataset, everything), *((EXTERNAL, name, everything) for name in settings.get("external", ()))]
     if settings["tuning"]:
-        parts.append((TUNING, learned))
+        parts.append((TUNING, dataset, learned))
     tables = []
-    for split, teachers in parts:
-        rows = np.flatnonzero((own["split"] == (TEST if split == TEST else "train")).to_numpy())
-        films = own.iloc[rows].assign(dataset=dataset, row=rows)
-        tables.append(_check_part(films, teachers, stores, settings).assign(split=split))
+    for split, name, teachers in parts:
+        held = stores[name].films
+        rows = np.flatnonzero((held["split"] == ("train" if split == TUNING else TEST)).to_numpy())
+        films = held.iloc[rows].assign(dataset=name, row=rows)
+        tables.append(_check_part(films, teachers, stores, settings).assign(split=split, tested_dataset=name))
     table = pd.concat(tables, ignore_index=True).assign(dataset=dataset, arm=arm)
     return _judged(table, settings["allow"])[COLUMNS]
 
@@ -154,12 +169,21 @@ def _copies(
 
 def _judged(table: pd.DataFrame, allow: Sequence[str]) -> pd.DataFrame:
     """Return the table with verdicts and counts, the heads first in their groups, long groups cut short."""
-    names = ["kind", "dataset", "learned_dataset", "image_id", "patient_id", "learned_image_id", "learned_patient_id"]
+    names = [
+        "kind",
+        "dataset",
+        "tested_dataset",
+        "learned_dataset",
+        "image_id",
+        "patient_id",
+        "learned_image_id",
+        "learned_patient_id",
+    ]
     passed = table[names].isin(list(allow)).any(axis=1) & (table["kind"] != ALL)
     table = table.assign(verdict=np.where(passed, ALLOWED, np.where(table["split"] == TUNING, TOLD, STOPS)))
     table.loc[passed, "note"] = "named in leakage.allow"
     parts = []
-    for _, group in table.groupby(["split", *GROUP], sort=True, dropna=False):
+    for _, group in table.groupby(["split", "tested_dataset", *GROUP], sort=True, dropna=False):
         head, hits = group[group["kind"] == ALL].copy(), group[group["kind"] != ALL]
         known = head["learned_dataset"].notna().all()
         head["hits"] = len(hits) if known else pd.NA

@@ -58,12 +58,24 @@ def _waves() -> np.ndarray:
     return np.stack([cosines @ resampling(*window) for window in WINDOWS]).astype(np.float32)
 
 
+def ranks(pictures: np.ndarray) -> np.ndarray:
+    """Return, for each pixel of pictures uint8 (n, SIDE, SIDE), the mean rank of its grey value in its picture, float32.
+
+    Brightness, contrast and gamma change no rank, as long as they keep grey values apart.
+    """
+    count = len(pictures)
+    places = np.arange(count)[:, None] * 256 + pictures.reshape(count, -1)
+    sizes = np.bincount(places.ravel(), minlength=count * 256).reshape(count, 256)
+    middle = (np.cumsum(sizes, axis=1) - (sizes - 1) / 2).astype(np.float32)
+    return middle.ravel()[places].reshape(pictures.shape)
+
+
 def coefficients(pictures: np.ndarray, cuts: bool) -> np.ndarray:
-    """Return the coefficients float32 (n, cuts, BITS) of pictures uint8 (n, SIDE, SIDE), grey values of variance 1.
+    """Return the coefficients float32 (n, cuts, BITS) of the ranks of pictures uint8 (n, SIDE, SIDE), of variance 1.
 
     `cuts`: of all CUTS of each picture; else of the whole picture alone. A constant picture has zeros.
     """
-    grey = pictures.astype(np.float32)
+    grey = ranks(pictures)
     grey -= grey.mean(axis=(1, 2), keepdims=True)
     grey /= np.maximum(grey.std(axis=(1, 2), keepdims=True), 1e-6)
     rows, columns = _frequencies()

@@ -29,17 +29,25 @@ class Firewall:
         """Return the model folders and lists of films that an arm's trials depend on."""
         arm = self.study.arm(cell.arm)
         found = [arm.generator.folder] if arm.generator else []
+        if arm.generator is None and FOUNDATION in arm.taught_by:
+            found.append(self.study.base())
         if arm.filter:
             found.append(CHOICE)
         weights = self.study.trial_settings(cell.dataset)["model"]["weights"]
         return found + ([] if weights in UNTRAINED else [weights])
 
+    def elsewhere(self, cell: AnyCell) -> list[str]:
+        """Return where an arm's images come from that the study has not made; a list of films may lie there."""
+        path = self.study.arm(cell.arm).path
+        return [path] if path else []
+
     def datasets(self, cell: AnyCell) -> list[str]:
-        """Return the tested dataset, and those whose films may be in the lists of these models."""
+        """Return the tested datasets, its own first, and those whose films may be in the lists of these models."""
         arm = self.study.arm(cell.arm)
         names = [cell.dataset, *self._taught_by(arm)]
         if self.study.trial_settings(cell.dataset)["model"]["weights"] == MGCA:
             names += self.study.foundation
+        names += self.study.external(cell.dataset)
         return list(dict.fromkeys(names))
 
     def cohorts(self, cell: AnyCell) -> list[str]:
@@ -52,11 +60,13 @@ class Firewall:
         tables = [
             link["table"] for link in self.config["leakage"]["links"] if link["dataset"] in names and "table" in link
         ]
+        tables += [f"{path}/{LIST}" for path in self.elsewhere(cell) if Path(path, LIST).is_file()]
         return [f"results/{name}/{file}" for name in names for file in ("cohort/index.parquet", "reduced.npy")] + tables
 
     def settings(self, cell: AnyCell) -> dict[str, Any]:
-        """Return the section leakage, and whether the dataset's trials set films aside."""
-        return {**self.config["leakage"], "tuning": self.study.trial_settings(cell.dataset)["validation_share"] > 0}
+        """Return the section leakage, whether the dataset's trials set films aside, and other cohorts that they are tested on."""
+        aside = self.study.trial_settings(cell.dataset)["validation_share"] > 0
+        return {**self.config["leakage"], "tuning": aside, "external": self.study.external(cell.dataset)}
 
     def tables(self, dataset: str) -> list[str]:
         """Return the tables of the arms that the study runs in a dataset."""
@@ -93,6 +103,7 @@ def unknown_teachers(config: Mapping[str, Any]) -> list[str]:
     }
     named = {"base.path": config["base"]["path"], "proxy.model": config["proxy"]["model"]}
     named |= {f"datasets.{name}.trials.model.weights": weights[name] for name in config["study"]["datasets"]}
+    named |= {f"arms.{name}.path": config["arms"][name].get("path") for name in config["study"]["arms"]}
     tasks = ("classification", "multilabel", "segmentation")
     named |= {
         f"trials.{task}.model.weights": config["trials"].get(task, {}).get("model", {}).get("weights") for task in tasks
