@@ -162,10 +162,10 @@ def test_epochs_of_the_first_part_neither_end_a_training_nor_are_the_best(
 
 
 def test_pretraining_needs_its_keys(tmp_path: Path, inputs: tuple[Path, Path, Path]) -> None:
-    with pytest.raises(InputError, match="the settings lack mixing.share, mixing.schedule"):
+    with pytest.raises(InputError, match="trials.mixing.share: missing"):
         train(tmp_path, inputs, "classification", "m", (), [inputs[2]], mixing={"kind": "pretrain"})
     mixing = {"kind": "pretrain", "share": 0.5, "schedule": "twice"}
-    with pytest.raises(InputError, match="mixing.schedule = 'twice', expected one of restarted, one"):
+    with pytest.raises(InputError, match="trials.mixing.schedule = 'twice'; expected one of restarted, one"):
         train(tmp_path, inputs, "classification", "m", (), [inputs[2]], mixing=mixing)
 
 
