@@ -42,7 +42,7 @@ def check_settings(config: Mapping[str, Any]) -> Section:
         settings.one_of(path, *allowed)
     if settings["mixing"]["kind"] == PRETRAIN:
         settings.need("mixing.share")
-        settings.one_of("mixing.schedule", "restarted", "one")
+        settings.one_of("mixing.rate", "restarted", "one")
     if settings["task"] != "multilabel" and not isinstance(settings["target"], str):
         raise InputError(
             f"settings: trials.target = {settings['target']!r}; expected one name for the task {settings['task']}"
