@@ -29,6 +29,8 @@ class Firewall:
         """Return the model folders and lists of films that an arm's trials depend on."""
         arm = self.study.arm(cell.arm)
         found = [arm.generator.folder] if arm.generator else []
+        if arm.source.name == "reconstructed":  # its films have passed the autoencoder of the foundation model
+            found.append(self.study.base())
         if arm.filter:
             found.append(CHOICE)
         weights = self.study.trial_settings(cell.dataset)["model"]["weights"]
