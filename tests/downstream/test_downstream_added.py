@@ -103,12 +103,12 @@ def test_pretraining_shows_synthetic_films_first_and_real_ones_after_them() -> N
     np.testing.assert_array_equal(shown, np.concatenate([plain.batch(step)[0] for step in range(3)]))
 
 
-PRETRAIN = {"mixing": {"kind": "pretrain", "share": 0.5, "schedule": "restarted"}}
+PRETRAIN = {"mixing": {"kind": "pretrain", "share": 0.5, "rate": "restarted"}}
 
 
-@pytest.mark.parametrize("schedule", ["restarted", "one"])
+@pytest.mark.parametrize("rate", ["restarted", "one"])
 def test_the_learning_rate_begins_anew_or_runs_once(
-    tmp_path: Path, inputs: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, schedule: str
+    tmp_path: Path, inputs: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch, rate: str
 ) -> None:
     seen: list[float] = []
     step = Training._step
@@ -118,10 +118,10 @@ def test_the_learning_rate_begins_anew_or_runs_once(
         seen.append(self.optimizer.param_groups[0]["lr"])
 
     monkeypatch.setattr(Training, "_step", watched)
-    mixing = {"kind": "pretrain", "share": 0.5, "schedule": schedule}
+    mixing = {"kind": "pretrain", "share": 0.5, "rate": rate}
     train(tmp_path, inputs, "classification", "m", (), [inputs[2]], (1,), budget={"steps": 8}, mixing=mixing)
     # The peak is 0.01, the warm-up a quarter: one step of 4, or two of 8. Then half a cosine: (1 + cos(k pi / 3)) / 2 of the peak.
-    if schedule == "restarted":
+    if rate == "restarted":
         assert seen == pytest.approx([0.005, 0.01, 0.0075, 0.0025] * 2)
     else:
         falling = [0.005 * (1 + math.cos(k * math.pi / 6)) for k in range(6)]
@@ -162,10 +162,10 @@ def test_epochs_of_the_first_part_neither_end_a_training_nor_are_the_best(
 
 
 def test_pretraining_needs_its_keys(tmp_path: Path, inputs: tuple[Path, Path, Path]) -> None:
-    with pytest.raises(InputError, match="the settings lack mixing.share, mixing.schedule"):
+    with pytest.raises(InputError, match="trials.mixing.share: missing"):
         train(tmp_path, inputs, "classification", "m", (), [inputs[2]], mixing={"kind": "pretrain"})
-    mixing = {"kind": "pretrain", "share": 0.5, "schedule": "twice"}
-    with pytest.raises(InputError, match="mixing.schedule = 'twice', expected one of restarted, one"):
+    mixing = {"kind": "pretrain", "share": 0.5, "rate": "twice"}
+    with pytest.raises(InputError, match="trials.mixing.rate = 'twice'; expected one of restarted, one"):
         train(tmp_path, inputs, "classification", "m", (), [inputs[2]], mixing=mixing)
 
 

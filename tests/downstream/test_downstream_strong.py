@@ -101,7 +101,7 @@ def test_names_of_sides() -> None:
 def test_changes_weaker_than_the_trials_own_are_refused() -> None:
     own = settings_for("classification")["augment"]
     check_strong({"augment": own, "strong_augment": dict(own)})
-    with pytest.raises(InputError, match=r"strong_augment.shift = 0.01, expected at least augment.shift = 0.05"):
+    with pytest.raises(InputError, match=r"strong_augment.shift = 0.01; expected at least augment.shift = 0.05"):
         check_strong({"augment": own, "strong_augment": {**own, "shift": 0.01}})
     with pytest.raises(InputError, match="strong_augment.shift = None"):
         check_strong({"augment": own})

@@ -84,3 +84,12 @@ def test_what_is_not_clean_is_told(tmp_path: Path) -> None:
     stream = io.StringIO()
     tell_checks([tmp_path / f"{name}.csv" for name in ("clean", "unknown", "broken", "absent")], stream)
     assert stream.getvalue() == f"{tmp_path}/unknown.csv: not known: test films against role base, no list\n"
+
+
+def test_reconstructed_films_are_held_against_what_taught_the_autoencoder() -> None:
+    own = firewall(arms={"back": {"source": "reconstructed"}})
+    assert own.teachers(Cell("rsna", "back", "0.1")) == ["results/generators/base"]
+    assert own.datasets(Cell("rsna", "back", "0.1")) == ["rsna", "mimic"]
+    assert own.teachers(Cell("rsna", "duplicate", "0.1")) == [] and own.datasets(Cell("rsna", "duplicate", "1")) == [
+        "rsna"
+    ]

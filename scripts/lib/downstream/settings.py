@@ -10,20 +10,17 @@ from scripts.lib.study.arms import SOURCES
 from scripts.lib.training.learning_rate import SCHEDULES
 from scripts.lib.training.settings import Section
 
+AUGMENT = ("shift", "scale", "rotation", "brightness", "contrast", "gamma", "noise", "hflip")
 # What a trial's settings must hold, by dotted key.
 NEEDED = (
     *("task", "target", "device", "precision", "checkpoint_seconds", "image_size", "batch_size", "schedule", "warmup"),
     *("grey.mean", "grey.std", "validation_share", "validation_patients"),
     *("budget.kind", "budget.steps", "budget.epochs", "budget.patience", "mixing.kind", "mixing.real_share"),
     *("optimizer.name", "optimizer.learning_rate", "optimizer.weight_decay"),
-    *(
-        f"augment.{name}"
-        for name in ("shift", "scale", "rotation", "brightness", "contrast", "gamma", "noise", "hflip")
-    ),
+    *(f"augment.{name}" for name in AUGMENT),
     *(f"model.{name}" for name in ("encoder", "channels", "weights", "frozen", "fold")),
 )
 PRETRAIN = "pretrain"  # the mixing that learns from synthetic films first
-AUGMENT = ("shift", "scale", "rotation", "brightness", "contrast", "gamma", "noise", "hflip")
 NEEDED_FOR_MASKS = ("model.decoder_channels", "loss.bce", "loss.dice")
 EMPTY_POLICIES = ("exclude", "kaggle", "zero")
 CHOICES = {
@@ -45,7 +42,7 @@ def check_settings(config: Mapping[str, Any]) -> Section:
         settings.one_of(path, *allowed)
     if settings["mixing"]["kind"] == PRETRAIN:
         settings.need("mixing.share")
-        settings.one_of("mixing.schedule", "restarted", "one")
+        settings.one_of("mixing.rate", "restarted", "one")
     if settings["task"] != "multilabel" and not isinstance(settings["target"], str):
         raise InputError(
             f"settings: trials.target = {settings['target']!r}; expected one name for the task {settings['task']}"
@@ -80,7 +77,7 @@ def check_strong(config: Mapping[str, Any]) -> None:
     for key in AUGMENT:
         if key not in strong or strong[key] < own[key]:
             raise InputError(
-                f"trials: strong_augment.{key} = {strong.get(key)}, expected at least augment.{key} = {own[key]:g}: films of the "
+                f"settings: trials.strong_augment.{key} = {strong.get(key)}; expected at least augment.{key} = {own[key]:g}: films of the "
                 f"source `augmented` are changed more than any film is"
             )
 

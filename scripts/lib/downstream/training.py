@@ -89,7 +89,7 @@ class Training:
     passes over the mixture, until the validation loss has not fallen for `patience` of them; the best weights count. Without
     films to stop early by it is `steps` as well.
     mixing.kind `pretrain`: the first `share` of these steps see synthetic films alone, the others real ones alone. Where its
-    schedule is `restarted` the second part begins like a training of its own (warm-up, learning rate, no memory of gradients),
+    rate is `restarted` the second part begins like a training of its own (warm-up, learning rate, no memory of gradients),
     as when published weights are fine-tuned; `one` spans both. Epochs of the first part neither end it nor are the best.
     Everything random is a function of the seed and the step, so a resumed training ends with the same weights.
     """
@@ -105,7 +105,7 @@ class Training:
         self.by_epochs = budget["kind"] == "epochs" and material.validation is not None
         self.total = budget["epochs"] * self.mixture.steps_per_epoch if self.by_epochs else budget["steps"]
         self.mixture.turn_to_real(min(round(settings["mixing"].get("share", 0) * self.total), self.total - 1))
-        self.restarts = self.mixture.pretrains and settings["mixing"]["schedule"] == "restarted"
+        self.restarts = self.mixture.pretrains and settings["mixing"]["rate"] == "restarted"
 
     def run(self, checkpoints: Checkpoints, stage: str, asked: threading.Event | None = None) -> int:
         """Train to the end of the budget and return the steps done; goes on from the checkpoint of this stage.
