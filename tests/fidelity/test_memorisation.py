@@ -249,6 +249,11 @@ def test_the_rule_of_the_verdict() -> None:
         == "planted copies are not found: exact 17 of 20"
     )
     assert judge(fresh, Gate.of(floor_of(likeness[:0]), 99), 0.01).word == UNDECIDED
+    missed = floor_of(likeness, found=11)
+    cropped = judge(fresh, Gate.of(missed.assign(kind=missed["kind"].replace("exact", "cropped")), 99), 0.01)
+    assert (
+        cropped.word == PASSES and cropped.why == "copies that somebody changed may be missed: planted cropped 11 of 20"
+    )
     # 5 of 105 against 2 of 200 above the threshold: hypergeometric P of 5 or more of 7 among 105 of 305
     near = np.concatenate([np.full(100, 0.1), np.full(5, 0.95)])
     two = Gate(0.9, np.concatenate([np.full(198, 0.1), np.full(2, 0.95)]), 400, {"exact": (20, 20)})
