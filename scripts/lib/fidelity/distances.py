@@ -198,7 +198,9 @@ def within(rows: Rows, scale: Scale, nearest: int) -> Within:
         for other in range(start, len(rows), BLOCK):
             two = slice(other, other + BLOCK)
             products = rows.features[one] @ rows.features[two].T
-            apart = squares[one, None] + squares[two] - 2 * products
+            apart = products * -2
+            apart += squares[one, None]
+            apart += squares[two]
             best[one] = _smallest(np.concatenate([best[one], apart], axis=1), nearest + 1)
             part = kernel_sums(rows, rows, scale, products, start, two)
             mine = np.zeros((GROUPS, GROUPS))
@@ -232,7 +234,9 @@ def between(
     for start in range(0, len(images), BLOCK):
         part = images.features[start : start + BLOCK]
         products = part @ films.features.T
-        apart = (part**2).sum(axis=1)[:, None] + squares - 2 * products
+        apart = products * -2
+        apart += (part**2).sum(axis=1)[:, None]
+        apart += squares
         near = apart < reference.radii
         inside[start : start + BLOCK] = near.sum(axis=1)
         covered |= near.any(axis=0)
