@@ -56,7 +56,8 @@ class Gate:
         kinds = [kind for kind in dict.fromkeys(floor["kind"]) if kind != HELDOUT]
         found = {kind: floor["similarity"][floor["kind"] == kind].to_numpy() for kind in kinds}
         counted = {kind: (int((values > threshold).sum()), len(values)) for kind, values in found.items()}
-        return cls(threshold, likeness[~first], len(heldout), counted)
+        # Without a threshold nothing can be said to be found, or to be missed.
+        return cls(threshold, likeness[~first], len(heldout), {} if np.isnan(threshold) else counted)
 
     def copies(self, similarity: np.ndarray) -> np.ndarray:
         """Return which images lie nearer to a training film than the threshold, bool (n,); none without a threshold."""
@@ -130,7 +131,7 @@ def table(
     rows: list[dict[str, Any]] = []
     why = "; ".join(filter(None, [verdict.why, *notes]))
     copies, floors = gate.copies(similarity), gate.copies(gate.heldout)
-    found = {"near_copies": (copies, floors, f"above {gate.threshold:.4f}; P {verdict.p_value:.3g}"),
+    found = {"near_copies": (copies, floors, f"above {gate.threshold:.4f}; P {verdict.p_value:.3g}" if gate.films else "no threshold"),
              "same_film": (similarity >= SAME, gate.heldout >= SAME, f"at {SAME} or above")}  # fmt: skip
     for name, (own, floor, about) in found.items():
         rows.append(
