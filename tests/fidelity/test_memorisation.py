@@ -21,7 +21,7 @@ from scripts import (
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.fidelity.matching import Films
-from scripts.lib.fidelity.memorisation import FAILS, HELDOUT, PASSES, UNDECIDED, Gate, exact_interval, judge
+from scripts.lib.fidelity.memorisation import FAILS, HELDOUT, PASSES, UNDECIDED, Gate, exact_interval, judge, table
 from scripts.lib.fidelity.planted import KINDS, planted
 from scripts.lib.fidelity.sources import taught
 from scripts.lib.fidelity.thumbnails import thumbnails
@@ -249,6 +249,14 @@ def test_the_rule_of_the_verdict() -> None:
         == "planted copies are not found: exact 17 of 20"
     )
     assert judge(fresh, Gate.of(floor_of(likeness[:0]), 99), 0.01).word == UNDECIDED
+    alone = table(fresh, Gate.of(floor_of(likeness[:0]), 99), 0.01, {"dataset": "toy", "arm": "mine", "fraction": "1"})
+    assert list(alone["measure"]) == ["near_copies", "same_film", "likeness"] and set(alone["verdict"]) == {UNDECIDED}
+    assert alone["note"][0].startswith("no threshold; 0 held-out films") and np.isnan(alone["floor"][0])
+    missed = floor_of(likeness, found=11)
+    cropped = judge(fresh, Gate.of(missed.assign(kind=missed["kind"].replace("exact", "cropped")), 99), 0.01)
+    assert (
+        cropped.word == PASSES and cropped.why == "copies that somebody changed may be missed: planted cropped 11 of 20"
+    )
     # 5 of 105 against 2 of 200 above the threshold: hypergeometric P of 5 or more of 7 among 105 of 305
     near = np.concatenate([np.full(100, 0.1), np.full(5, 0.95)])
     two = Gate(0.9, np.concatenate([np.full(198, 0.1), np.full(2, 0.95)]), 400, {"exact": (20, 20)})

@@ -144,7 +144,11 @@ def _largest(values: np.ndarray, places: np.ndarray, count: int) -> tuple[np.nda
 def _views(thumbnails: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], np.ndarray, np.ndarray]:
     """Return all windows of images, grey values (n, W, d); their sums and contrasts (n, W); the middle ones coarsely (n, V, e);
     and which windows are mirrored (W,)."""
-    fine, sums, lengths, coarse, mirrored = [], [], [], [], []
+    fine: list[np.ndarray] = []
+    sums: list[np.ndarray] = []
+    lengths: list[np.ndarray] = []
+    coarse: list[np.ndarray] = []
+    mirrored: list[bool] = []
     for flipped in (False, True):
         images = (thumbnails[:, :, ::-1] if flipped else thumbnails).astype(np.float64)
         for side in SIDES:

@@ -24,7 +24,10 @@ COLUMNS = [
 FAILS, PASSES, UNDECIDED = "fails", "passes", "undecided"
 LEAST_HELDOUT = 200  # films: half of them set a threshold that one in a hundred passes
 LEAST_IMAGES = 100
-SENSITIVE = 0.9  # share of each kind of planted copies that must be found before a pool may pass
+SENSITIVE = 0.9  # share of each kind of planted copies that must be found before a pool may pass ...
+BY_HAND = (
+    "cropped",
+)  # ... but for these kinds: persons make them, generators do not. A note says that they are missed
 SAME = 0.999  # likeness from which an image is its film itself
 CONFIDENCE = 0.95
 HELDOUT = "held-out"
@@ -53,7 +56,8 @@ class Gate:
         kinds = [kind for kind in dict.fromkeys(floor["kind"]) if kind != HELDOUT]
         found = {kind: floor["similarity"][floor["kind"] == kind].to_numpy() for kind in kinds}
         counted = {kind: (int((values > threshold).sum()), len(values)) for kind, values in found.items()}
-        return cls(threshold, likeness[~first], len(heldout), counted)
+        # Without a threshold nothing can be said to be found, or to be missed.
+        return cls(threshold, likeness[~first], len(heldout), {} if np.isnan(threshold) else counted)
 
     def copies(self, similarity: np.ndarray) -> np.ndarray:
         """Return which images lie nearer to a training film than the threshold, bool (n,); none without a threshold."""
@@ -83,7 +87,8 @@ def judge(similarity: np.ndarray, gate: Gate, alpha: float) -> Verdict:
 
     fails      more of them lie above the threshold than held-out films do (Fisher's exact test, one-sided, P < alpha); or one
                is a training film itself (SAME), which no held-out film is
-    undecided  else, where held-out films or images are too few, or planted copies are not found: silence proves nothing
+    undecided  else, where held-out films or images are too few, or planted copies (but for BY_HAND) are not found: silence
+               proves nothing
     passes     else
     """
     above, floor = int(gate.copies(similarity).sum()), int(gate.copies(gate.heldout).sum())
@@ -102,12 +107,12 @@ def judge(similarity: np.ndarray, gate: Gate, alpha: float) -> Verdict:
         return Verdict(UNDECIDED, f"{gate.films} held-out films, fewer than {LEAST_HELDOUT}", p_value)
     if len(similarity) < LEAST_IMAGES:
         return Verdict(UNDECIDED, f"{len(similarity)} images, fewer than {LEAST_IMAGES}", p_value)
-    missed = [
-        f"{kind} {found} of {count}" for kind, (found, count) in gate.sensitivity.items() if found < SENSITIVE * count
-    ]
-    if missed or not gate.sensitivity:
-        return Verdict(UNDECIDED, f"planted copies are not found: {', '.join(missed) or 'none was planted'}", p_value)
-    return Verdict(PASSES, "", p_value)
+    missed = {kind: f"{kind} {found} of {count}" for kind, (found, count) in gate.sensitivity.items() if found < SENSITIVE * count}  # fmt: skip
+    needed = [text for kind, text in missed.items() if kind not in BY_HAND]
+    if needed or not gate.sensitivity:
+        return Verdict(UNDECIDED, f"planted copies are not found: {', '.join(needed) or 'none was planted'}", p_value)
+    why = f"copies that somebody changed may be missed: planted {', '.join(missed.values())}" if missed else ""
+    return Verdict(PASSES, why, p_value)
 
 
 def exact_interval(count: int, total: int) -> tuple[float, float]:
@@ -126,7 +131,7 @@ def table(
     rows: list[dict[str, Any]] = []
     why = "; ".join(filter(None, [verdict.why, *notes]))
     copies, floors = gate.copies(similarity), gate.copies(gate.heldout)
-    found = {"near_copies": (copies, floors, f"above {gate.threshold:.4f}; P {verdict.p_value:.3g}"),
+    found = {"near_copies": (copies, floors, f"above {gate.threshold:.4f}; P {verdict.p_value:.3g}" if gate.films else "no threshold"),
              "same_film": (similarity >= SAME, gate.heldout >= SAME, f"at {SAME} or above")}  # fmt: skip
     for name, (own, floor, about) in found.items():
         rows.append(
