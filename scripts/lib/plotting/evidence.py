@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from scripts.lib.evidence.resampling import SMALLER_IS_BETTER
 from scripts.lib.plotting.figure2 import METRIC_NAMES
@@ -124,6 +125,7 @@ def _draw_panel(axis: Axes, rows: pd.DataFrame, series: Sequence[tuple[str, str]
     axis.grid(axis="x", color=GRID, lw=0.6)
     left, right = ("helps", "harms") if metric in SMALLER_IS_BETTER else ("harms", "helps")
     axis.set_xlabel(f"← {left}     difference of {METRIC_NAMES.get(metric, metric)}     {right} →")
+    axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axis.tick_params(axis="x", length=2.5, width=0.6)
 
 
