@@ -69,7 +69,8 @@ def _row(row: Mapping[Any, Any], alpha: float, power: float, wanted: float) -> d
     if np.isnan(row["se_films"]):
         return found | {"note": f"cannot be estimated: {row['note'] or 'the comparison has no interval'}"}
     alone = trials == 1
-    design = Design(*(0.0 if np.isnan(row[name]) else float(row[name]) for name in SPREADS), int(row["n_patients"]))
+    between, own, shared = (0.0 if np.isnan(row[name]) else float(row[name]) for name in SPREADS)
+    design = Design(between, own, shared, int(row["n_patients"]))
     notes = ["one trial: how much trials differ is unknown and counted 0, so all of these are too small"] * alone
     notes += [_few(trials, design.sd_trials)] if 1 < trials < FEW_TRIALS else []
     error = np.sqrt((design.sd_trials**2 + design.sd_films**2) / trials + design.se_films**2)

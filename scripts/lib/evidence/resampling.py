@@ -83,6 +83,7 @@ def resample(
     points = {name: np.array([one[name] for one in every]) for name in metrics}
     found = {name: np.empty((draws, len(members)), np.float32) for name in metrics}
     fewer = np.zeros(draws, int)
+    score: _Masks | _Labels
     score = _Masks(predicted, members, policy) if predicted.masks else _Labels(predicted, members, metrics)
     with ThreadPoolExecutor(threads) as pool:
         for first, weights in _weights(predicted.n_patients, draws, rng):
@@ -117,7 +118,8 @@ class _Masks:
         self.policy, self.count = policy, len(members)
         true = predicted.truth[:, 0]
         there = true > 0
-        shared, parts = np.column_stack([there, ~there]), []
+        shared = np.column_stack([there, ~there])
+        parts: list[np.ndarray] = []
         for member in members:
             overlap, marked = predicted.scores[member].T
             ratios = {"dice": 2 * overlap / np.maximum(marked + true, 1)}
@@ -174,7 +176,7 @@ class _Label:
         if not self.both_classes:
             return
         self.untuned = np.array([predicted.thresholds[member][k] is None for member in members])
-        parts = [positive, np.ones(len(known))]
+        parts: list[np.ndarray] = [positive, np.ones(len(known))]
         self.orders: list[Order] = []
         for member in members:
             scores = predicted.scores[member][known, k]
