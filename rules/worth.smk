@@ -32,6 +32,38 @@ rule measure_equivalence:
         "python -m scripts.measure_equivalence --config {params.config:q} --threads {threads} --out {output:q} > {log:q} 2>&1"
 
 
+rule score_subgroups:
+    input:
+        tell(STUDY.study_files, STUDY.datasets),
+        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.datasets),
+    output:
+        report(
+            "results/tables/subgroups.csv",
+            caption="../report/subgroups.rst",
+            category="Tables",
+            labels={"table": "Subgroups"},
+        ),
+    log:
+        "results/logs/score_subgroups/study.log",
+    benchmark:
+        "results/benchmarks/score_subgroups/study.tsv"
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=lasting(120),
+    params:
+        code=code("score_subgroups"),
+        config=tell(lambda: to_json(worth_settings(STUDY, STUDY.datasets))),
+        cohorts=[f"{name}=results/{name}/cohort" for name in STUDY.datasets],
+    message:
+        "Score sexes, ages and views apart"
+    shell:
+        "python -m scripts.score_subgroups --config {params.config:q} --cohorts {params.cohorts:q} --threads {threads} "
+        "--out {output:q} > {log:q} 2>&1"
+
+
 rule plot_equivalence:
     input:
         "results/tables/equivalence.csv",

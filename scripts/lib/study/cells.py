@@ -196,6 +196,10 @@ class Study:
         patterns = [pattern for dataset in datasets for pattern in self.curve_patterns(dataset)]
         return [pattern.replace("{}", str(trial)) for pattern in patterns for trial in range(self.trials)]
 
+    def study_files(self, datasets: Sequence[str]) -> list[str]:
+        """Return the predictions of all trials of some datasets, those of `study.real_fractions` left out."""
+        return [path for dataset in datasets for path in self.trial_files(dataset, self.arms, self.fractions)]
+
     def trial_settings(self, dataset: str) -> dict[str, Any]:
         """Return a dataset's trial settings; the weights called `mgca` are those that the workflow trains."""
         settings = stage(self.config, "trials", dataset)

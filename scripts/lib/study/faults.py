@@ -109,6 +109,9 @@ def _fraction_faults(config: Mapping[str, Any]) -> list[str]:
             faults.append(
                 f"config: study.real_fractions: {fraction} is too small or too near another; six digits count"
             )
+    bands = config["statistics"]["age_bands"]
+    if bands != sorted(bands):
+        faults.append(f"config: statistics.age_bands = {bands}: expected ascending ages")
     for where, keys in (("study.multipliers", per_fraction), ("sampling.shards", config["sampling"]["shards"])):
         faults += [f'config: {where}: key "{key}": write "{float(key):g}"' for key in keys if key != f"{float(key):g}"]
     for fraction, multipliers in per_fraction.items():
