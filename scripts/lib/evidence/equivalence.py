@@ -105,10 +105,11 @@ def equivalence(
                 rows.append({**about, "kind": SYNTHETIC, **curve.read(sign * found[cell][0], sign * found[cell][1])})
     table = pd.DataFrame(rows, columns=EQUIVALENCE)
     table["more_films"] = (table["n_equivalent"] - table["n_real"]).where(table["bound"] == "")
-    return table.fillna(dict.fromkeys(("bound", "low_bound", "high_bound", "note"), ""))
+    return table
 
 
 def _about(predicted: Predicted, metric: str, cell: Cell, films: tuple[float, float], score: float) -> dict[str, Any]:
+    texts = dict.fromkeys(("bound", "low_bound", "high_bound", "note"), "")
     counts = {"n_trials": len(predicted.trials_of(*cell)), "n_patients": predicted.n_patients}
     place = {
         "dataset": predicted.dataset,
