@@ -118,7 +118,15 @@ def _about(predicted: Predicted, metric: str, cell: Cell, films: tuple[float, fl
         "fraction": cell[0],
         "arm": cell[1],
     }
-    return {**place, "multiplier": cell[2], "n_real": films[0], "n_synthetic": films[1], "score": score, **counts}
+    return {
+        **texts,
+        **place,
+        "multiplier": cell[2],
+        "n_real": films[0],
+        "n_synthetic": films[1],
+        "score": score,
+        **counts,
+    }
 
 
 class _Curve:
