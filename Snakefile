@@ -42,6 +42,8 @@
 #   tables/{differences,power}.csv  evidence.png    the study's differences, what it can find collect_differences, estimate_power, plot_evidence
 #   tables/leakage.csv                              those checks of the whole study           collect_checks, collect_study
 #   tables/{fidelity,memorisation}.csv              those of all pools                        collect_fidelity
+#   tables/equivalence.csv  equivalence.png         what synthetic films are worth in real ones measure_equivalence, plot_equivalence
+#   tables/subgroups.csv                            scores by sex, age band and view         score_subgroups
 #   tables/{significance,trend}.csv                 tests of the study                        compare_arms, measure_trend
 #   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               score_figure_trials, compare_figure_arms
 #   tables/figure{2,3,4}.csv                        what the figures draw                     tabulate_figure2, tabulate_arms
@@ -72,6 +74,7 @@ include: "rules/leakage.smk"
 include: "rules/trials.smk"
 include: "rules/figures.smk"
 include: "rules/evidence.smk"
+include: "rules/worth.smk"
 include: "rules/cost.smk"
 
 
@@ -116,4 +119,7 @@ rule evidence:
     input:
         collect("results/tables/{table}.csv", table=["fidelity", "memorisation"]),
         tell(FIDELITY.pictures),
+        "results/tables/equivalence.csv",
+        "results/equivalence.png",
+        "results/tables/subgroups.csv",
     localrule: True

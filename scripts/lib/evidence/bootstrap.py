@@ -95,10 +95,10 @@ def interval(
     parts = spread(points, kept)
     if max(float(np.ptp(points)), float(np.ptp(kept))) <= SAME:
         return Interval(value, note="no interval: neither another film nor another trial changes the value")
-    moved = value + (kept.mean(axis=1) - value) * _widening(patients)
+    moved = value + (kept.mean(axis=1) - value) * widening(patients)
     if len(points) > 1:
         places = (rng.permutation(len(kept)) + 0.5) / len(kept)
-        moved = moved + stats.t.ppf(places, len(points) - 1) * np.sqrt(_between(points, parts) / len(points))
+        moved = moved + stats.t.ppf(places, len(points) - 1) * np.sqrt(between_trials(points, parts) / len(points))
     low, high = np.quantile(moved, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     below, above = int(np.count_nonzero(moved <= 0)), int(np.count_nonzero(moved >= 0))
     wrong = moved > 0 if smaller_is_better else moved < 0
@@ -114,7 +114,7 @@ def interval(
     )
 
 
-def _between(points: np.ndarray, parts: Spread) -> float:
+def between_trials(points: np.ndarray, parts: Spread) -> float:
     """Return the variance between trials that the draws of films do not hold yet.
 
     Of what single trials owe to their films one half is taken out. Simulated intervals of two trials hold the truth in 99 to
@@ -123,7 +123,7 @@ def _between(points: np.ndarray, parts: Spread) -> float:
     return max(float(points.var(ddof=1)) - parts.own / 2, 0.0)
 
 
-def _widening(patients: int) -> float:
+def widening(patients: int) -> float:
     """Return by how much draws of few patients are too narrow: the bootstrap divides by n, and knows no Student's t."""
     student = float(stats.t.ppf((1 + CONFIDENCE) / 2, patients - 1)) / NORMAL
     return student * float(np.sqrt(patients / (patients - 1)))

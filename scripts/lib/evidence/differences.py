@@ -13,7 +13,7 @@ import pandas as pd
 from scripts.lib.core.seeds import rng
 from scripts.lib.evidence.bootstrap import Interval, interval
 from scripts.lib.evidence.covered import coverage_note
-from scripts.lib.evidence.predicted import Member, Predicted
+from scripts.lib.evidence.predicted import Cell, Member, Predicted
 from scripts.lib.evidence.resampling import SMALLER_IS_BETTER, Resampled
 from scripts.lib.evidence.statistics import TASK_OF, correct, family_names
 from scripts.lib.formats.csv_text import read_columns
@@ -30,7 +30,6 @@ DIFFERENCES = [
 NUMBERS = {"fraction", "mean", "difference", "low", "high", "p_harm", "p_two_sided", "p_bonferroni", "p_holm", *SPREADS}
 WHOLE = {"multiplier", "family_size", *COUNTS}
 NEEDED = {"fraction", "multiplier", *COUNTS}  # numbers that are always there
-Cell = tuple[str, str, int]
 
 
 def means(predicted: Predicted, resampled: Resampled, seed: int) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.metrics import best_threshold
 
 SEGMENTATION = "segmentation"
+Cell = tuple[str, str, int]  # fraction as paths write it, arm, multiplier
 
 
 class Member(NamedTuple):

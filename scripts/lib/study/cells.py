@@ -62,6 +62,8 @@ class Study:
         self.generator_dataset: str = own["generator_dataset"]
         self.arms: list[str] = own["arms"]
         self.fractions = [f"{fraction:g}" for fraction in own["fractions"]]
+        extra = [f"{fraction:g}" for fraction in own.get("real_fractions", [])]
+        self.real_fractions = [fraction for fraction in extra if fraction not in self.fractions]
         self.trials: int = own["trials"]
         self.seed: int = own["seed"]
         self.resolution: int = own["resolution"]
@@ -88,6 +90,8 @@ class Study:
     def multipliers(self, cell: AnyCell) -> list[int]:
         """Return the multipliers that a cell's trials run: 0 belongs to the arm `real`, the others to the synthetic arms."""
         wanted = self.config["study"]["multipliers"].get(cell.fraction, [])
+        if cell.fraction in self.real_fractions:
+            wanted = [0]
         return self.arm(cell.arm).source.multipliers(wanted, float(cell.fraction))
 
     def runs(self, cell: AnyCell) -> bool:
@@ -181,6 +185,20 @@ class Study:
         """Return the same files, each trial by its number."""
         patterns = self.trial_patterns(dataset, arms, fractions)
         return [pattern.replace("{}", str(trial)) for pattern in patterns for trial in range(self.trials)]
+
+    def curve_patterns(self, dataset: str) -> list[str]:
+        """Return the same of all trials of a dataset, those of the arm `real` at `study.real_fractions` with them."""
+        study = self.trial_patterns(dataset, self.arms, self.fractions)
+        return [*study, *self.trial_patterns(dataset, [], self.real_fractions)]
+
+    def curve_files(self, datasets: Sequence[str]) -> list[str]:
+        """Return these files of some datasets, each trial by its number."""
+        patterns = [pattern for dataset in datasets for pattern in self.curve_patterns(dataset)]
+        return [pattern.replace("{}", str(trial)) for pattern in patterns for trial in range(self.trials)]
+
+    def study_files(self, datasets: Sequence[str]) -> list[str]:
+        """Return the predictions of all trials of some datasets, those of `study.real_fractions` left out."""
+        return [path for dataset in datasets for path in self.trial_files(dataset, self.arms, self.fractions)]
 
     def trial_settings(self, dataset: str) -> dict[str, Any]:
         """Return a dataset's trial settings; the weights called `mgca` are those that the workflow trains."""

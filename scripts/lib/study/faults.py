@@ -103,6 +103,15 @@ def _fraction_faults(config: Mapping[str, Any]) -> list[str]:
             faults.append(f"config: study.fractions: {fraction} is too small or too near another; six digits count")
         elif text not in per_fraction:
             faults.append(f'config: study.multipliers: no list for fraction {text}; add the key "{text}"')
+    extra = [f"{fraction:g}" for fraction in study.get("real_fractions", [])]
+    for fraction, text in zip(study.get("real_fractions", []), extra, strict=True):
+        if not FRACTION.fullmatch(text) or extra.count(text) > 1:
+            faults.append(
+                f"config: study.real_fractions: {fraction} is too small or too near another; six digits count"
+            )
+    bands = config["statistics"]["age_bands"]
+    if bands != sorted(bands):
+        faults.append(f"config: statistics.age_bands = {bands}: expected ascending ages")
     for where, keys in (("study.multipliers", per_fraction), ("sampling.shards", config["sampling"]["shards"])):
         faults += [f'config: {where}: key "{key}": write "{float(key):g}"' for key in keys if key != f"{float(key):g}"]
     for fraction, multipliers in per_fraction.items():

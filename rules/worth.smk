@@ -1,0 +1,90 @@
+# Tables made from predictions that say what synthetic films are worth in real ones. No training depends on them, but for the
+# trials of real films alone at study.real_fractions, which only these tables read.
+from scripts.lib.study.worth import worth_settings
+
+
+rule measure_equivalence:
+    input:
+        tell(STUDY.curve_files, STUDY.datasets),
+    output:
+        report(
+            "results/tables/equivalence.csv",
+            caption="../report/equivalence.rst",
+            category="Tables",
+            labels={"table": "Worth in real films"},
+        ),
+    log:
+        "results/logs/measure_equivalence/study.log",
+    benchmark:
+        "results/benchmarks/measure_equivalence/study.tsv"
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=lasting(120),
+    params:
+        code=code("measure_equivalence"),
+        config=tell(lambda: to_json(worth_settings(STUDY, STUDY.datasets, curve=True))),
+    message:
+        "Measure what synthetic films are worth in real ones"
+    shell:
+        "python -m scripts.measure_equivalence --config {params.config:q} --threads {threads} --out {output:q} > {log:q} 2>&1"
+
+
+rule score_subgroups:
+    input:
+        tell(STUDY.study_files, STUDY.datasets),
+        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.datasets),
+    output:
+        report(
+            "results/tables/subgroups.csv",
+            caption="../report/subgroups.rst",
+            category="Tables",
+            labels={"table": "Subgroups"},
+        ),
+    log:
+        "results/logs/score_subgroups/study.log",
+    benchmark:
+        "results/benchmarks/score_subgroups/study.tsv"
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=lasting(120),
+    params:
+        code=code("score_subgroups"),
+        config=tell(lambda: to_json(worth_settings(STUDY, STUDY.datasets))),
+        cohorts=[f"{name}=results/{name}/cohort" for name in STUDY.datasets],
+    message:
+        "Score sexes, ages and views apart"
+    shell:
+        "python -m scripts.score_subgroups --config {params.config:q} --cohorts {params.cohorts:q} --threads {threads} "
+        "--out {output:q} > {log:q} 2>&1"
+
+
+rule plot_equivalence:
+    input:
+        "results/tables/equivalence.csv",
+    output:
+        "results/equivalence.pdf",
+        report(
+            "results/equivalence.png",
+            caption="../report/equivalence.rst",
+            category="Figures",
+            labels={"figure": "equivalence", "shows": "Worth in real films"},
+        ),
+        "results/equivalence.svg",
+    log:
+        "results/logs/plot_equivalence/study.log",
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        code=code("plot_equivalence"),
+        config=stage("figure2"),
+    message:
+        "Plot what synthetic films are worth in real ones"
+    shell:
+        "python -m scripts.plot_equivalence --equivalence {input:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"

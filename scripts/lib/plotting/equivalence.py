@@ -1,0 +1,97 @@
+"""The learning curve of the real films of each dataset, and each synthetic cell projected onto it.
+
+A mark stands at the real films that its cell had and at the score it reached. A line leads from it to the curve: to the number of
+real films that would have given the same score, with the interval of that number. An arrow at an end of the curve says that
+the number lies beyond it.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from scripts.lib.evidence.equivalence import CURVE, SYNTHETIC
+from scripts.lib.plotting.evidence import COLOURS, MARKERS
+from scripts.lib.plotting.figure2 import METRIC_NAMES
+from scripts.lib.plotting.style import GRID, INK, MM, SOFT, journal_style
+
+PANEL = 62.0  # mm of height
+LEGEND = 9.0
+
+
+def draw_equivalence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
+    """Return the figure for a table of equivalence (columns EQUIVALENCE); `settings` as for `draw_evidence`.
+
+    Without any curve of the metrics of `settings` the figure says so.
+    """
+    panels = []
+    for dataset in settings["datasets"]:
+        metric = settings["metrics"][dataset["task"]]
+        rows = table[(table["dataset"] == dataset["name"]) & (table["metric"] == metric) & table["score"].notna()]
+        if (rows["kind"] == CURVE).any():
+            panels.append((dataset["title"], metric, rows))
+    with journal_style():
+        if not panels:
+            figure = plt.figure(figsize=(settings["width_mm"] * MM * 0.62, 20 * MM))
+            text = "No learning curve of figures.metrics can be had; tables/equivalence.csv says why."
+            figure.text(0.5, 0.5, text, ha="center", va="center")
+            return figure
+        columns = min(len(panels), 2)
+        lines = -(-len(panels) // columns)
+        height = (PANEL * lines + LEGEND) * MM
+        width = settings["width_mm"] * MM * (0.62 if columns == 1 else 1)
+        figure, axes = plt.subplots(lines, columns, figsize=(width, height), squeeze=False, layout="constrained")
+        share = LEGEND / (PANEL * lines + LEGEND)
+        figure.get_layout_engine().set(rect=(0, share, 1, 1 - share), w_pad=0.06, h_pad=0.05)
+        arms = sorted(set(pd.concat([rows for _, _, rows in panels]).query("kind == @SYNTHETIC")["arm"]))
+        for place, axis in enumerate(axes.flat):
+            if place >= len(panels):
+                axis.set_visible(False)
+                continue
+            title, metric, rows = panels[place]
+            _draw_panel(axis, rows, arms, metric)
+            axis.set_title(f"{string.ascii_uppercase[place % 26]}   {title}", loc="left", pad=7)
+        handles = {text: handle for axis in axes.flat for handle, text in zip(*axis.get_legend_handles_labels())}
+        figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=min(len(handles), 5))
+    return figure
+
+
+def _draw_panel(axis: Axes, rows: pd.DataFrame, arms: list[str], metric: str) -> None:
+    curve = rows[rows["kind"] == CURVE].sort_values("n_real")
+    axis.plot(curve["n_real"], curve["fitted"], color=INK, lw=1.2, label="real films alone", zorder=2)
+    axis.plot(curve["n_real"], curve["score"], "o", ms=3.6, mfc="white", mec=INK, mew=0.8, zorder=3)
+    ends = {"<=": ("<", curve["n_real"].min()), ">=": (">", curve["n_real"].max())}
+    for row in rows[rows["kind"] == SYNTHETIC].to_dict("records"):
+        place = arms.index(row["arm"])
+        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+        score, found = row["score"], row["n_equivalent"]
+        if not np.isnan(found):
+            axis.plot([row["n_real"], found], [score, score], color=colour, lw=0.5, ls=":", zorder=2)
+        if not np.isnan(row["low"]):
+            axis.plot([row["low"], row["high"]], [score, score], color=colour, lw=1.0, alpha=0.55, zorder=2)
+        for bound, x in ((row["low_bound"], row["low"]), (row["high_bound"], row["high"]), (row["bound"], found)):
+            if bound in ends:
+                arrow, end = ends[bound]
+                axis.plot([end], [score], arrow, ms=3.2, color=colour, clip_on=False, zorder=3)
+            elif x is found and not np.isnan(found):
+                axis.plot([found], [score], "|", ms=5, color=colour, mew=1.1, zorder=3)
+        axis.plot([row["n_real"]], [score], marker, ms=4.2, color=colour, label=row["arm"], ls="", zorder=4)
+        axis.annotate(
+            f"{row['multiplier']}×", (row["n_real"], score), (-4, 0), textcoords="offset points", ha="right", va="center",
+            fontsize=5.5, color=SOFT,
+        )  # fmt: skip
+    axis.set_xscale("log")
+    axis.margins(x=0.14)
+    axis.grid(color=GRID, lw=0.6)
+    axis.minorticks_off()
+    numbers = sorted(set(curve["n_real"]))
+    axis.set_xticks(numbers, [f"{number:,.0f}" for number in numbers])
+    axis.set_xlabel("real films (log)")
+    axis.set_ylabel(METRIC_NAMES.get(metric, metric))

@@ -1,0 +1,33 @@
+"""What the tables read that ask what synthetic films are worth, for whom, and at which price: one mapping for all datasets.
+
+Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scripts.lib.study.cells import Study
+
+LABEL_TASKS = ("classification", "multilabel")
+
+
+def worth_settings(study: Study, datasets: Sequence[str], curve: bool = False) -> dict[str, Any]:
+    """Return {statistics, trials, seed, datasets: [{name, task, empty_policy, predictions}]} of some datasets.
+
+    predictions: paths with {} for the number of a trial; with `curve` also those at `study.real_fractions`.
+    """
+    entries = []
+    for name in datasets:
+        patterns = study.curve_patterns(name) if curve else study.trial_patterns(name, study.arms, study.fractions)
+        policy = study.scoring_settings(name).get("empty_policy", "exclude")
+        task = study.config["datasets"][name]["task"]
+        entries.append({"name": name, "task": task, "empty_policy": policy, "predictions": patterns})
+    about = {"trials": study.trials, "seed": study.seed, "datasets": entries}
+    return {"statistics": study.config["statistics"], **about}
+
+
+def labelled_datasets(study: Study) -> list[str]:
+    """Return the study's datasets whose models give probabilities."""
+    return [name for name in study.datasets if study.config["datasets"][name]["task"] in LABEL_TASKS]
