@@ -85,7 +85,7 @@ def gather_predictions(tables: Iterable[pd.DataFrame]) -> Predicted:
         table = table[table["split"] != "external"]
         keys = ["dataset", "task", *Member._fields]
         for (dataset, task, *cell), rows in table.groupby(keys, observed=True, sort=True):
-            member = Member(str(cell[0]), str(cell[1]), int(cell[2]), int(cell[3]))
+            member = Member(str(cell[0]), str(cell[1]), int(str(cell[2])), int(str(cell[3])))
             where = f"predictions of {dataset}: {_named(member)}"
             tested = _tested(rows[rows["split"] == "test"], where, task == SEGMENTATION)
             if found is None:

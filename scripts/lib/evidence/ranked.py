@@ -59,7 +59,7 @@ def sum_of_products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the sum over rows of a * b, (n, b) float32 each; blocks of rows are added in float64 and lose no digits."""
     starts = range(0, len(a), ROWS)
     parts = [np.einsum("ib,ib->b", a[first : first + ROWS], b[first : first + ROWS]) for first in starts]
-    return np.sum(parts, axis=0, dtype=np.float64)
+    return np.asarray(np.sum(parts, axis=0, dtype=np.float64))
 
 
 def ratio(above: np.ndarray, below: np.ndarray, none: float = np.nan) -> np.ndarray:

@@ -46,8 +46,8 @@ class Resampled:
 def metrics_of(predicted: Predicted, wanted: Sequence[str] = ()) -> list[str]:
     """Return the metrics that a dataset's predictions give, those of `wanted` where it names any; raises InputError."""
     if unknown := [name for name in wanted if name not in (*LABEL_METRICS, *MASK_METRICS)]:
-        known = ", ".join([*LABEL_METRICS, *MASK_METRICS])
-        raise InputError(f"statistics.bootstrap.metrics: {', '.join(unknown)}: expected some of {known}")
+        every = ", ".join([*LABEL_METRICS, *MASK_METRICS])
+        raise InputError(f"statistics.bootstrap.metrics: {', '.join(unknown)}: expected some of {every}")
     known = MASK_METRICS if predicted.masks else LABEL_METRICS
     return [name for name in known if not wanted or name in wanted]
 

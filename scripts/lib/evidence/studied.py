@@ -38,7 +38,7 @@ def read_dataset(entry: Mapping[str, Any], trials: int) -> tuple[Predicted, Film
     for (fraction, arm, multiplier), rows in pd.concat(counts).groupby(
         ["fraction", "arm", "multiplier"], observed=True
     ):
-        films[str(fraction), str(arm), int(multiplier)] = (rows["n_real"].mean(), rows["n_synthetic"].mean())
+        films[str(fraction), str(arm), int(str(multiplier))] = (rows["n_real"].mean(), rows["n_synthetic"].mean())
     return predicted, films
 
 

@@ -44,7 +44,8 @@ def groups_of(index: pd.DataFrame, column: str, edges: Sequence[float], where: s
         raise InputError(f"{where}: no column {column} (statistics.subgroups); expected one of {known}")
     if column == AGE:
         return age_band(index[column], edges)
-    return index[column].astype("string").str.strip().replace("", pd.NA).fillna(UNKNOWN)
+    told = index[column].astype("string").str.strip()
+    return told.where(told.fillna("") != "", UNKNOWN)
 
 
 def of_films(predicted: Predicted, chosen: np.ndarray) -> Predicted:

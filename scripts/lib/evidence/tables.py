@@ -35,7 +35,7 @@ FIGURE2 = [
     *["dataset", "title", "task", "metric", "kind", "fraction", "arm", "multiplier", "trial", "baseline"],
     *["n_real", "n_synthetic", "n_labels", "value", "difference", "p_bonferroni", "significant", "note"],
 ]
-OWN = {"dataset": "mine", "task": "classification", "metric": "score", "fraction": 1.0}  # of a table made elsewhere
+OWN: dict[str, Any] = {"dataset": "mine", "task": "classification", "metric": "score", "fraction": 1.0}  # of a table made elsewhere
 ENDS = ["low", "high"]  # of the interval of a mean, in intervals.csv and in Figure 2
 
 
@@ -63,7 +63,7 @@ def read_own_trials(path: Path) -> tuple[pd.DataFrame, list[str]]:
     absent = [name for name in TRIALS if name not in text]
     table = read_table(path, [name for name in TRIALS if name in text])
     for name in absent:
-        table[name] = OWN.get(name, np.nan)
+        table[name] = pd.Series(OWN.get(name, np.nan), index=table.index)
     if "multiplier" in absent:
         table["multiplier"] = (table["arm"] != "real").astype(int)
     if "seed" in absent:

@@ -69,9 +69,12 @@ def choose(
         index = read_index(folder, ["image_id", "patient_id", *columns])
         check_rows(path, len(index))
         rows = np.arange(len(index)) if keep is None else keep[number]
-        part = index.iloc[rows].assign(_store=number, _row=rows, _hash=hashes(index["image_id"].iloc[rows], "images"))
+        part = index.iloc[rows].assign(
+            _store=number, _row=rows, _hash=hashes(index["image_id"].iloc[rows].tolist(), "images")
+        )
         parts.append(part if most is None else part.nsmallest(most, "_hash"))
-    table = pd.concat(parts).sort_values(["_hash", "image_id"], kind="stable", ignore_index=True).head(most or None)
+    table = pd.concat(parts).sort_values(["_hash", "image_id"], kind="stable", ignore_index=True)
+    table = table if most is None else table.head(most)
     if table["image_id"].duplicated().any():
         name = table["image_id"][table["image_id"].duplicated().to_numpy().argmax()]
         raise InputError(f"{folders[0]}: image {name} occurs twice; give each store once")

@@ -100,8 +100,8 @@ def _length(part: np.ndarray) -> str:
 def _load(path: Path) -> np.ndarray:
     try:
         # An array without rows cannot be mapped.
-        mode = "r" if path.stat().st_size > LARGEST_HEADER else None
-        found = np.load(path, mmap_mode=mode, allow_pickle=False)
+        mapped = path.stat().st_size > LARGEST_HEADER
+        found = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
         reason = "it holds objects, or is no .npy file" if "pickle" in str(error) else " ".join(str(error).split())
         raise InputError(f"{path}: not a readable array ({reason}); compute these features anew") from None

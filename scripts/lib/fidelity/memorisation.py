@@ -138,8 +138,8 @@ def table(
             {"measure": name, **_share(own), **_share(floor, "floor"), "note": "; ".join(filter(None, [about, why]))}
         )
     middle, lower = _median(similarity), _median(gate.heldout)
-    floor = {"floor": lower[0], "floor_low": lower[1], "floor_high": lower[2]}
-    rows.append({"measure": "likeness", **dict(zip(("value", "low", "high"), middle)), "n": len(similarity), **floor})
+    below = {"floor": lower[0], "floor_low": lower[1], "floor_high": lower[2]}
+    rows.append({"measure": "likeness", **dict(zip(("value", "low", "high"), middle)), "n": len(similarity), **below})
     for kind, (count, total) in gate.sensitivity.items():
         low, high = exact_interval(count, total)
         rows.append({"measure": f"found_{kind}", "value": count / total, "low": low, "high": high, "n": total})

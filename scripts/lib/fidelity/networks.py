@@ -71,9 +71,10 @@ class RandomNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         widths = zip((1, *RANDOM_WIDTHS), RANDOM_WIDTHS)
-        self.layers = nn.ModuleList(nn.Conv2d(before, after, 3, 2, 1, bias=False) for before, after in widths)
+        layers = [nn.Conv2d(before, after, 3, 2, 1, bias=False) for before, after in widths]
+        self.layers = nn.ModuleList(layers)
         with torch.no_grad():
-            for number, layer in enumerate(self.layers):
+            for number, layer in enumerate(layers):
                 shape = tuple(layer.weight.shape)
                 drawn = rng("fidelity", "random network", number).standard_normal(shape)
                 layer.weight.copy_(torch.from_numpy(drawn * (2 / np.prod(shape[1:])) ** 0.5))
@@ -133,7 +134,7 @@ def _rad_dino(folder: Path, placement: Placement) -> Features:
         raise InputError(
             f"{folder / 'preprocessor_config.json'}: no crop_size, image_mean and image_std of three numbers; get a true copy"
         )
-    prepare = Preprocessing(side, "bicubic", tuple(mean), tuple(std))
+    prepare = Preprocessing(side, "bicubic", tuple(mean or ()), tuple(std or ()))
     return _through(lambda x: network(pixel_values=x).pooler_output, prepare, placement)
 
 

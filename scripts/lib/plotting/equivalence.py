@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from scripts.lib.evidence.equivalence import CURVE, SYNTHETIC
 from scripts.lib.plotting.evidence import COLOURS, MARKERS
@@ -49,7 +50,8 @@ def draw_equivalence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure
         width = settings["width_mm"] * MM * (0.62 if columns == 1 else 1)
         figure, axes = plt.subplots(lines, columns, figsize=(width, height), squeeze=False, layout="constrained")
         share = LEGEND / (PANEL * lines + LEGEND)
-        figure.get_layout_engine().set(rect=(0, share, 1, 1 - share), w_pad=0.06, h_pad=0.05)
+        rect = (0, share, 1, 1 - share)
+        figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=0.06, h_pad=0.05))
         arms = sorted(set(pd.concat([rows for _, _, rows in panels]).query("kind == @SYNTHETIC")["arm"]))
         for place, axis in enumerate(axes.flat):
             if place >= len(panels):

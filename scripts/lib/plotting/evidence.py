@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -70,7 +71,8 @@ def draw_evidence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
             height_ratios=heights,
         )
         share = foot / (sum(heights) + foot)
-        figure.get_layout_engine().set(rect=(0, share, 1, 1 - share), w_pad=0.06, h_pad=0.05, wspace=0.04)
+        rect = (0, share, 1, 1 - share)
+        figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=0.06, h_pad=0.05, wspace=0.04))
         for place, axis in enumerate(axes.flat):
             if place >= len(panels):
                 axis.set_visible(False)
@@ -161,16 +163,17 @@ def _draw_legend(figure: Figure, series: Sequence[tuple[str, str]], beside: int,
     marks = []
     for place, pair in enumerate(series):
         colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-        look = {"marker": marker, "ms": 4.2, "mfc": colour, "mec": colour, "color": colour, "lw": 1.1}
+        look: dict[str, Any] = {"marker": marker, "ms": 4.2, "mfc": colour, "mec": colour, "color": colour, "lw": 1.1}
         marks.append(Line2D([], [], **look, label=series_name(pair)))
-    plain = {"marker": "o", "ls": "", "ms": 4.2, "mec": INK, "mew": 0.9}
+    plain: dict[str, Any] = {"marker": "o", "ls": "", "ms": 4.2, "mec": INK, "mew": 0.9}
     reading = [
         Line2D([], [], mfc=INK, label="the 95 % interval leaves out 0", **plain),
         Line2D([], [], mfc="white", label="cannot tell", **plain),
         Line2D([], [], marker=">", ls="", ms=3.4, color=INK, label="goes on"),
         Patch(facecolor=HARM, label="harm"),
     ]
-    for handles, top in zip((marks, reading), tops):
+    blocks: tuple[list[Any], list[Any]] = (marks, reading)
+    for handles, top in zip(blocks, tops):
         title = "against real films alone, unless another arm is named" if handles is marks else None
         figure.legend(
             handles=handles,
