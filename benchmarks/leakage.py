@@ -80,7 +80,7 @@ def search(pictures: np.ndarray, tested: int) -> None:
         for rows in (np.arange(learned, len(pictures)), np.arange(learned))
     ]
     before, start = memory(), time.perf_counter()
-    table = find_copies(*galleries, 0.93)
+    table = find_copies(*galleries, 0.95)
     took = time.perf_counter() - start
     right = int((table["tested"] == table["learned"]).sum())
     print(

@@ -88,3 +88,60 @@ rule plot_equivalence:
         "Plot what synthetic films are worth in real ones"
     shell:
         "python -m scripts.plot_equivalence --equivalence {input:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule measure_calibration:
+    input:
+        tell(STUDY.study_files, STUDY.datasets),
+    output:
+        table=report(
+            "results/tables/calibration.csv",
+            caption="../report/calibration.rst",
+            category="Tables",
+            labels={"table": "Calibration"},
+        ),
+        curve="results/tables/reliability.csv",
+    log:
+        "results/logs/measure_calibration/study.log",
+    benchmark:
+        "results/benchmarks/measure_calibration/study.tsv"
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=lasting(120),
+    params:
+        code=code("measure_calibration"),
+        config=tell(lambda: to_json(worth_settings(STUDY, STUDY.datasets))),
+    message:
+        "Measure whether probabilities are right"
+    shell:
+        "python -m scripts.measure_calibration --config {params.config:q} --threads {threads} --out {output.table:q} "
+        "--curve {output.curve:q} > {log:q} 2>&1"
+
+
+rule plot_calibration:
+    input:
+        "results/tables/reliability.csv",
+    output:
+        "results/calibration.pdf",
+        report(
+            "results/calibration.png",
+            caption="../report/calibration.rst",
+            category="Figures",
+            labels={"figure": "calibration", "shows": "Reliability curves"},
+        ),
+        "results/calibration.svg",
+    log:
+        "results/logs/plot_calibration/study.log",
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        code=code("plot_calibration"),
+        config=stage("figure2"),
+    message:
+        "Plot reliability curves"
+    shell:
+        "python -m scripts.plot_calibration --curve {input:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"

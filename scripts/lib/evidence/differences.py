@@ -35,7 +35,7 @@ NEEDED = {"fraction", "multiplier", *COUNTS}  # numbers that are always there
 def means(predicted: Predicted, resampled: Resampled, seed: int) -> pd.DataFrame:
     """Return one row (INTERVALS) a cell and metric: the mean of its trials, the value of `summary.csv`, with its interval."""
     rows = []
-    for cell in _cells(predicted):
+    for cell in ordered_cells(predicted):
         trials = predicted.trials_of(*cell)
         members = [Member(*cell, trial) for trial in trials]
         for metric in resampled.draws:
@@ -56,7 +56,7 @@ def differences(
     that both cells have are compared; the note names the others.
     """
     rows = []
-    for arm, other in _comparisons(_cells(predicted), pairs):
+    for arm, other in _comparisons(ordered_cells(predicted), pairs):
         mine, theirs = predicted.trials_of(*arm), predicted.trials_of(*other)
         trials = [trial for trial in mine if trial in theirs]
         if not trials:
@@ -106,7 +106,7 @@ def read_intervals(path: Path, columns: Sequence[str] = tuple(DIFFERENCES)) -> p
     return read_columns(path, columns, NUMBERS, WHOLE, (), optional)
 
 
-def _cells(predicted: Predicted) -> list[Cell]:
+def ordered_cells(predicted: Predicted) -> list[Cell]:
     """Return the cells, by fraction as a number, real films first."""
     cells = {member[:3] for member in predicted.scores}
     return sorted(cells, key=lambda cell: (float(cell[0]), cell[1] != REAL, cell[1], cell[2]))

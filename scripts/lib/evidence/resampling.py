@@ -86,7 +86,7 @@ def resample(
     score: _Masks | _Labels
     score = _Masks(predicted, members, policy) if predicted.masks else _Labels(predicted, members, metrics)
     with ThreadPoolExecutor(threads) as pool:
-        for first, weights in _weights(predicted.n_patients, draws, rng):
+        for first, weights in draw_weights(predicted.n_patients, draws, rng):
             place = slice(first, first + weights.shape[1])
             scored, fewer[place] = score(weights, pool)
             for name in metrics:
@@ -94,7 +94,7 @@ def resample(
     return Resampled(members, points, found, fewer)
 
 
-def _weights(patients: int, draws: int, rng: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
+def draw_weights(patients: int, draws: int, rng: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (number of the first draw, float32 (patients, draws)): how often each patient is in each draw."""
     size = max(1, min(draws, CHUNK_BYTES // (4 * patients)))
     for first in range(0, draws, size):

@@ -35,7 +35,12 @@ FIGURE2 = [
     *["dataset", "title", "task", "metric", "kind", "fraction", "arm", "multiplier", "trial", "baseline"],
     *["n_real", "n_synthetic", "n_labels", "value", "difference", "p_bonferroni", "significant", "note"],
 ]
-OWN: dict[str, Any] = {"dataset": "mine", "task": "classification", "metric": "score", "fraction": 1.0}  # of a table made elsewhere
+OWN: dict[str, Any] = {
+    "dataset": "mine",
+    "task": "classification",
+    "metric": "score",
+    "fraction": 1.0,
+}  # of a table made elsewhere
 ENDS = ["low", "high"]  # of the interval of a mean, in intervals.csv and in Figure 2
 
 

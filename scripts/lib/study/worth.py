@@ -10,8 +10,6 @@ from typing import Any
 
 from scripts.lib.study.cells import Study
 
-LABEL_TASKS = ("classification", "multilabel")
-
 
 def worth_settings(study: Study, datasets: Sequence[str], curve: bool = False) -> dict[str, Any]:
     """Return {statistics, trials, seed, datasets: [{name, task, empty_policy, predictions}]} of some datasets.
@@ -26,8 +24,3 @@ def worth_settings(study: Study, datasets: Sequence[str], curve: bool = False) -
         entries.append({"name": name, "task": task, "empty_policy": policy, "predictions": patterns})
     about = {"trials": study.trials, "seed": study.seed, "datasets": entries}
     return {"statistics": study.config["statistics"], **about}
-
-
-def labelled_datasets(study: Study) -> list[str]:
-    """Return the study's datasets whose models give probabilities."""
-    return [name for name in study.datasets if study.config["datasets"][name]["task"] in LABEL_TASKS]
