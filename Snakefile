@@ -77,6 +77,7 @@ include: "rules/figures.smk"
 include: "rules/evidence.smk"
 include: "rules/worth.smk"
 include: "rules/cost.smk"
+include: "rules/targets.smk"
 
 
 rule all:
@@ -91,38 +92,4 @@ rule all:
         collect("results/{dataset}/summary.csv", dataset=STUDY.datasets),
         one_line(STUDY.sheets),
         one_line(STUDY.external_tables),
-    localrule: True
-
-
-rule figure3:
-    input:
-        "results/figure3.pdf",
-        tell(SHOWN.scored_reports),
-    localrule: True
-
-
-rule rated_sets:
-    input:
-        "results/feedback/assignments.parquet",
-        tell(SHOWN.rated_files),
-    localrule: True
-
-
-rule figures:
-    input:
-        collect("results/figure{number}.pdf", number=[1, 2, 3, 4]),
-        "results/table1.md",
-        "results/feedback/agreement.csv",
-    localrule: True
-
-
-rule evidence:
-    input:
-        collect("results/tables/{table}.csv", table=["fidelity", "memorisation"]),
-        tell(FIDELITY.pictures),
-        "results/tables/equivalence.csv",
-        "results/equivalence.png",
-        "results/tables/subgroups.csv",
-        "results/tables/calibration.csv",
-        "results/calibration.png",
     localrule: True

@@ -5,34 +5,25 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from scripts.lib.cohort.census import census
-from scripts.lib.cohort.decode import Decoded, Decoder
+from scripts.lib.cohort.decode import Decoder
 from scripts.lib.cohort.geometry import COVER, FITS
 from scripts.lib.cohort.notes import (
     ACROSS,
     ALIKE,
     LINKED,
-    LOOK,
-    NO_PATIENT,
-    REPEATED,
-    SHARED_MASK,
     UNLISTED,
-    advice_of,
     check_noted,
-    is_odd,
     warnings_of,
     write_notes,
 )
 from scripts.lib.cohort.plausibility import placement_note
 from scripts.lib.cohort.quarantine import check_share, write_quarantine
 from scripts.lib.cohort.splits import draw_splits, given_splits, linked_groups, take_generator
-from scripts.lib.cohort.store import pixels_sha256
+from scripts.lib.cohort.tally import Tally, take_result
 from scripts.lib.cohort.telling import cohort_line
 from scripts.lib.cohort.workers import in_order
 from scripts.lib.cohort.writer import CohortWriter
@@ -40,7 +31,7 @@ from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.keys import loose
 from scripts.lib.formats.paths import files_below
-from scripts.lib.formats.record import Listing, Notes, Record, Rejection
+from scripts.lib.formats.record import Listing, Notes, Record
 from scripts.lib.formats.registry import list_records
 from scripts.lib.formats.sources import reader_settings, tables
 from scripts.lib.formats.tables import check_unchanged, stamps
@@ -57,31 +48,8 @@ DEFAULTS: dict[str, Any] = {
     "quarantine_limit": 0.01,
     "noted_limit": 0.2,
 }
-SHARED_FROM = 0.02  # share of a film's pixels from which two equal masks are no chance
 Track = Callable[[Iterable[Any], int], Iterable[Any]]
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Tally:
-    """What became of the records: rejected ones, ones left out by rule, notes, and what splitting needs of the rest.
-
-    `odd` counts the films that somebody should look at, `odd_kinds` why.
-    """
-
-    rejected: list[Rejection]
-    excluded: Counter[str]
-    notes: Notes
-    odd: int = 0
-    odd_kinds: Counter[str] = field(default_factory=Counter)
-    sources: list[str] = field(default_factory=list)
-    patients: list[str] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    splits: list[str | None] = field(default_factory=list)
-    present: list[int] = field(default_factory=list)
-    by_uid: dict[str, tuple[str, str]] = field(default_factory=dict)
-    placements: Counter[str] = field(default_factory=Counter)
-    by_mask: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def prepare_cohort(
@@ -117,7 +85,7 @@ def prepare_cohort(
     ):
         results = in_order(decoder, listing.records, threads)
         for result in track(results, len(listing.records)):
-            _take(result, writer, tally, listing.structures)
+            take_result(result, writer, tally, listing.structures)
         check_share(tally.rejected, total, config["quarantine_limit"], dataset)
         if not len(writer):
             raise InputError(f"{dataset}: no film left of {total} in {root}; excluded by rule: {dict(tally.excluded)}")
@@ -179,88 +147,6 @@ def _decoder(config: Mapping[str, Any], root: Path, resolution: int, structures:
         mask_values=reader.get("mask_values", {}),
         mask_ignored=tuple(reader.get("mask_ignored", ())),
     )
-
-
-def _take(result: Decoded | Rejection | str, writer: CohortWriter, tally: Tally, structures: list[str]) -> None:
-    """Add one result to the cohort or to the tally."""
-    if isinstance(result, Rejection):
-        tally.rejected.append(result)
-        return
-    if isinstance(result, str):
-        tally.excluded[result] += 1
-        return
-    record = result.record
-    if result.placement is not None:
-        tally.placements[result.placement] += 1
-    if _is_repeat(result, tally):
-        tally.notes.add(REPEATED, record.image_id)
-        return
-    if not record.patient_id:
-        result.notes.add(NO_PATIENT)
-        record.patient_id = record.image_id
-    row = _row(result, structures)
-    _note_shared_mask(result, row.get("mask_sha256", ""), tally)
-    _note(result.notes, record.image_id, tally)
-    tally.sources.append(result.source)
-    tally.patients.append(record.patient_id)
-    tally.ids.append(record.image_id)
-    tally.splits.append(record.split)
-    tally.present.append(0 if result.mask is None else int(np.bitwise_or.reduce(result.mask, axis=None)))
-    writer.add(result.image, result.mask, row)
-
-
-def _note_shared_mask(result: Decoded, digest: str, tally: Tally) -> None:
-    """Note a film whose mask another film has: the same picture may lie in the folder under two names.
-
-    Small masks and boxes may be equal by chance; masks of everything, and a film listed twice, have notes of their own.
-    """
-    drawn = any(mask.kind != "boxes" for mask in result.record.masks)
-    if not drawn or result.mask is None or not SHARED_FROM <= (result.mask != 0).mean() < 1:
-        return
-    source, first = tally.by_mask.setdefault(digest, (result.source, result.record.image_id))
-    if source != result.source:
-        result.notes.add(SHARED_MASK, f"that of {first}")
-
-
-def _note(notes: Notes, image_id: str, tally: Tally) -> None:
-    tally.notes.take(notes, image_id)
-    tally.odd += is_odd(notes)
-    tally.odd_kinds.update(kind for kind, count in notes.items() if count and advice_of(kind).level == LOOK)
-
-
-def _is_repeat(result: Decoded, tally: Tally) -> bool:
-    if not result.sop_uid:
-        return False
-    pixels, file = tally.by_uid.setdefault(result.sop_uid, (result.source, result.record.source_file))
-    if pixels != result.source:
-        raise InputError(
-            f"{result.record.source_file} and {file} have the same SOPInstanceUID {result.sop_uid} but other pixels; "
-            "remove the wrong one"
-        )
-    return file != result.record.source_file
-
-
-def _row(result: Decoded, structures: list[str]) -> dict[str, Any]:
-    record: Record = result.record
-    row: dict[str, Any] = {
-        "image_id": record.image_id,
-        "patient_id": record.patient_id,
-        "view": record.view,
-        "age": record.age,
-        "sex": record.sex,
-        "report": record.report,
-        "source_file": record.source_file,
-        "sha256": pixels_sha256(result.image),
-        "synthetic": False,
-        **record.labels,
-    }
-    if record.findings is not None:
-        row["findings"] = record.findings
-    if structures:
-        field = np.zeros_like(result.image) if result.mask is None else result.mask
-        row["mask_sha256"] = pixels_sha256(field)
-        row["annotated"] = sum(1 << structures.index(name) for name in record.annotated if name in structures)
-    return row
 
 
 def _split(tally: Tally, wanted: Any, seed: int, dataset: str) -> tuple[list[str], list[str]]:
