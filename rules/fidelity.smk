@@ -4,11 +4,6 @@ FIDELITY = Fidelity(STUDY)
 NETWORKS = one_line(FIDELITY.network_names)
 
 
-def settings_of(section, *names):
-    """A params value: some settings of a section, so that a change of the others redoes nothing."""
-    return as_text({name: CONFIG[section][name] for name in names})
-
-
 rule extract_features:
     input:
         tell(FIDELITY.models),

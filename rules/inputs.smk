@@ -35,6 +35,11 @@ def checks_of(dag):
     return sorted({file for job in dag.jobs if job.rule.name == "check_leakage" for file in job.output})
 
 
+def settings_of(section, *names):
+    """A params value: some settings of a section, so that a change of the others redoes nothing."""
+    return as_text({name: CONFIG[section][name] for name in names})
+
+
 def feedback_settings(part):
     """One part of the section `feedback`, as canonical JSON."""
     return to_json(SHOWN.feedback(part))
