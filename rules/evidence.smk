@@ -17,7 +17,7 @@ rule bootstrap_differences:
         runtime=lasting(120),
     params:
         code=code("bootstrap_differences"),
-        config=stage("statistics"),
+        config=settings_of("statistics", "bootstrap", "metrics", "alpha"),
         pairs=tell(lambda: [f"{arm}:{against}" for arm, against in comparisons(CONFIG)]),
         policy=lambda wildcards: STUDY.scoring_settings(wildcards.dataset).get("empty_policy", "exclude"),
         predictions=lambda wildcards: one_line(STUDY.trial_patterns, *study_trials(wildcards)),
@@ -49,7 +49,7 @@ rule collect_differences:
         "../envs/main.yaml"
     params:
         code=code("collect_differences"),
-        config=stage("statistics"),
+        config=settings_of("statistics", "metrics", "alpha"),
         family=STUDY.family(STUDY_FAMILIES),
     message:
         "Collect the differences of all datasets"
@@ -75,7 +75,7 @@ rule estimate_power:
         "../envs/main.yaml"
     params:
         code=code("estimate_power"),
-        config=stage("statistics"),
+        config=settings_of("statistics", "alpha", "power"),
     message:
         "Estimate what the design can find"
     shell:

@@ -25,7 +25,7 @@ rule measure_equivalence:
         runtime=lasting(120),
     params:
         code=code("measure_equivalence"),
-        config=tell(lambda: to_json(worth_settings(STUDY, STUDY.datasets, curve=True))),
+        config=tell(lambda: to_json(worth_settings(STUDY, STUDY.datasets, ["bootstrap", "metrics"], curve=True))),
     message:
         "Measure what synthetic films are worth in real ones"
     shell:
@@ -55,7 +55,9 @@ rule score_subgroups:
         runtime=lasting(120),
     params:
         code=code("score_subgroups"),
-        config=tell(lambda: to_json(worth_settings(STUDY, STUDY.datasets))),
+        config=tell(
+            lambda: to_json(worth_settings(STUDY, STUDY.datasets, ["bootstrap", "metrics", "subgroups", "age_bands"]))
+        ),
         cohorts=[f"{name}=results/{name}/cohort" for name in STUDY.datasets],
     message:
         "Score sexes, ages and views apart"
@@ -113,7 +115,7 @@ rule measure_calibration:
         runtime=lasting(120),
     params:
         code=code("measure_calibration"),
-        config=tell(lambda: to_json(worth_settings(STUDY, STUDY.datasets))),
+        config=tell(lambda: to_json(worth_settings(STUDY, STUDY.datasets, ["calibration_draws"]))),
     message:
         "Measure whether probabilities are right"
     shell:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,7 @@ IMPATIENT = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait",
 class ClusterWorkflow(Workflow):
     """A copy of the repository whose jobs go to a SLURM."""
 
-    slurm: Slurm
+    slurm: Slurm = field(kw_only=True)
 
     def command(self, *arguments: str, study: str | None = "studies/tiny.yaml") -> list[str]:
         profile = ["--workflow-profile", "profiles/slurm", *IMPATIENT]
@@ -62,7 +62,7 @@ def cluster_workflow(slurm: Slurm, target: Path, overlay: str = STUDY) -> Cluste
     """Copy the repository to `target`, for runs on the cluster with `overlay` on top of the tiny study."""
     copied = copy_repository(target)
     (copied.root / "cluster.yaml").write_text(overlay)
-    return ClusterWorkflow(copied.root, slurm)
+    return ClusterWorkflow(copied.root, slurm=slurm)
 
 
 @pytest.fixture(scope="session")

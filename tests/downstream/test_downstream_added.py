@@ -33,7 +33,7 @@ def chosen(
 ) -> tuple[TrialFilms, Setting, dict]:
     settings = settings_for(task, **changes)
     setting = Setting("toy", "mine", 0.5, 0, trial_seed(1, "toy", 0))
-    films = select_films(Cohort.open(inputs[0]), pd.read_parquet(inputs[1]), None, setting, settings, control)
+    films = select_films(Cohort.open(inputs[0]), pd.read_parquet(inputs[1]), None, setting, settings, control=control)
     return films, setting, settings
 
 
@@ -240,12 +240,14 @@ def test_a_pool_from_elsewhere_is_read_whole_and_each_trial_orders_it_anew(
     for trial in range(2):
         setting = Setting("toy", "own", 0.5, trial, trial_seed(1, "toy", trial))
         cohort, subsets = Cohort.open(inputs[0]), pd.read_parquet(inputs[1])
-        films = select_films(cohort, subsets, store, setting, settings, "pool")
+        films = select_films(cohort, subsets, store, setting, settings, control="pool")
         small, large = (synthetic_films(films, multiplier, setting, settings) for multiplier in (1, 2))
         assert len(small) == 10 and len(large) == 20
         np.testing.assert_array_equal(small.rows, large.rows[:10])
-        # Every second image shows pneumonia, and its square is the mask: so does every second one of a prefix.
-        assert store.index["pneumonia" if labels else "present"].iloc[small.rows].sum() == 5
+        # Every second image shows pneumonia, and its square is the mask: so does every second one of a prefix. With two labels
+        # pneumonia stands in two of four kinds of images, and of each kind a prefix holds its share to within one image.
+        shown = store.index["pneumonia" if labels else "present"].iloc[small.rows].sum()
+        assert abs(shown - 5) <= (2 if task == "multilabel" else 0)
         orders.append(large.rows.tolist())
         with pytest.raises(InputError, match="the largest multiplier that works is 2: lower study.multipliers"):
             fitting_multipliers("pool", films.stock, len(films.real), [1, 2, 5])

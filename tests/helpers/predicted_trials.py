@@ -75,4 +75,4 @@ def _rows(
 
 def _told(rows: pd.DataFrame, task: str, about: Mapping[str, object]) -> pd.DataFrame:
     told = {"dataset": "rsna", "task": task, "arm": "real", "fraction": "0.1", "multiplier": 0, "trial": 0, "seed": 7}
-    return rows.assign(n_real=10, n_synthetic=0, **{**told, **about})
+    return rows.assign(**{"n_real": 10, "n_synthetic": 0, **told, **about})

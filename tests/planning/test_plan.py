@@ -83,8 +83,8 @@ def test_the_jobs_are_those_of_a_dry_run(monkeypatch: pytest.MonkeyPatch) -> Non
     # The summary that Snakemake itself prints of the jobs that it would run.
     stats = said[0].stdout.split("Job stats:", 1)[1].split("total", 1)[0]
     assert planned == {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.M)}
-    # 3 fractions, 2 trials, real and original.
-    assert planned["train_trials"] == 12
+    # 3 fractions, 2 trials, real, original and duplicate.
+    assert planned["train_trials"] == 18
 
 
 def test_an_unknown_target_ends_with_one_line() -> None:

@@ -69,7 +69,7 @@ def list_jobs(
         folder = Path(name)
         empty, stand_ins, found = folder / "run", folder / "stand-ins.json", folder / "jobs.json"
         empty.mkdir()
-        stand_ins.write_text(json.dumps(merge(given or {}, _write_stand_ins(config, folder / "data", empty))))
+        stand_ins.write_text(json.dumps(merge(given or {}, write_stand_ins(config, folder / "data", empty))))
         command = [sys.executable, "-m", "scripts.lib.planning.listing", str(found)]
         command += ["--snakefile", str(ROOT / "Snakefile"), "--cores", str(cores), "--directory", str(empty), *targets]
         command += ["--configfile", *map(str, overlays), str(stand_ins)]
@@ -88,7 +88,7 @@ def list_jobs(
     ]  # fmt: skip
 
 
-def _write_stand_ins(config: Mapping[str, Any], folder: Path, run: Path) -> dict[str, Any]:
+def write_stand_ins(config: Mapping[str, Any], folder: Path, run: Path) -> dict[str, Any]:
     """Write empty files for every source outside the workflow; return the configuration overlay that names them.
 
     `run` is the folder that the dry run looks at: a relative path of the configuration is made there.

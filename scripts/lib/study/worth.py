@@ -11,9 +11,10 @@ from typing import Any
 from scripts.lib.study.cells import Study
 
 
-def worth_settings(study: Study, datasets: Sequence[str], curve: bool = False) -> dict[str, Any]:
+def worth_settings(study: Study, datasets: Sequence[str], keys: Sequence[str], curve: bool = False) -> dict[str, Any]:
     """Return {statistics, trials, seed, datasets: [{name, task, empty_policy, predictions}]} of some datasets.
 
+    statistics: the keys of that section that the table depends on, so that a change of the others redoes nothing.
     predictions: paths with {} for the number of a trial; with `curve` also those at `study.real_fractions`.
     """
     entries = []
@@ -23,4 +24,4 @@ def worth_settings(study: Study, datasets: Sequence[str], curve: bool = False) -
         task = study.config["datasets"][name]["task"]
         entries.append({"name": name, "task": task, "empty_policy": policy, "predictions": patterns})
     about = {"trials": study.trials, "seed": study.seed, "datasets": entries}
-    return {"statistics": study.config["statistics"], **about}
+    return {"statistics": {key: study.config["statistics"][key] for key in keys}, **about}
