@@ -45,6 +45,7 @@
 #   tables/equivalence.csv  equivalence.png         what synthetic films are worth in real ones measure_equivalence, plot_equivalence
 #   tables/subgroups.csv                            scores by sex, age band and view          score_subgroups
 #   tables/{calibration,reliability}.csv  calibration.png  are probabilities right            measure_calibration, plot_calibration
+#   tables/failures.csv  failures.png               test films that got worse                 draw_failures
 #   tables/{significance,trend}.csv                 tests of the study                        compare_arms, measure_trend
 #   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               score_figure_trials, compare_figure_arms
 #   tables/figure{2,3,4}.csv                        what the figures draw                     tabulate_figure2, tabulate_arms

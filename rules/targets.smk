@@ -30,4 +30,5 @@ rule evidence:
         "results/tables/subgroups.csv",
         "results/tables/calibration.csv",
         "results/calibration.png",
+        "results/failures.png",
     localrule: True

@@ -1,6 +1,6 @@
 # Tables made from predictions that say what synthetic films are worth in real ones. No training depends on them, but for the
 # trials of real films alone at study.real_fractions, which only these tables read.
-from scripts.lib.study.worth import worth_settings
+from scripts.lib.study.worth import failure_settings, worth_settings
 
 
 rule measure_equivalence:
@@ -147,3 +147,36 @@ rule plot_calibration:
         "Plot reliability curves"
     shell:
         "python -m scripts.plot_calibration --curve {input:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule draw_failures:
+    input:
+        tell(STUDY.study_files, STUDY.datasets),
+        collect("results/{dataset}/cohort/{name}", dataset=STUDY.datasets, name=["images.npy", "index.parquet"]),
+    output:
+        table="results/tables/failures.csv",
+        picture=report(
+            "results/failures.png",
+            caption="../report/failures.rst",
+            category="Figures",
+            labels={"figure": "failures", "shows": "Films that got worse"},
+        ),
+    log:
+        "results/logs/draw_failures/study.log",
+    benchmark:
+        "results/benchmarks/draw_failures/study.tsv"
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=lasting(60),
+    params:
+        code=code("draw_failures"),
+        config=tell(lambda: to_json(failure_settings(STUDY))),
+        cohorts=[f"{name}=results/{name}/cohort" for name in STUDY.datasets],
+    message:
+        "Draw the test films that got worse"
+    shell:
+        "python -m scripts.draw_failures --config {params.config:q} --cohorts {params.cohorts:q} --table {output.table:q} "
+        "--out {output.picture:q} > {log:q} 2>&1"

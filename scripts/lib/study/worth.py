@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scripts.lib.study.cells import Study
+from scripts.lib.study.config import stage
 
 
 def worth_settings(study: Study, datasets: Sequence[str], keys: Sequence[str], curve: bool = False) -> dict[str, Any]:
@@ -25,3 +26,8 @@ def worth_settings(study: Study, datasets: Sequence[str], keys: Sequence[str], c
         entries.append({"name": name, "task": task, "empty_policy": policy, "predictions": patterns})
     about = {"trials": study.trials, "seed": study.seed, "datasets": entries}
     return {"statistics": {key: study.config["statistics"][key] for key in keys}, **about}
+
+
+def failure_settings(study: Study) -> dict[str, Any]:
+    """Return the same for the films that got worse, with `figures`, whose arm and datasets the sheet shows."""
+    return {**worth_settings(study, study.datasets, []), "figures": stage(study.config, "figure2")}
