@@ -52,7 +52,7 @@ def failures(predicted: Predicted, arm: str, most: int) -> pd.DataFrame:
             truth = predicted.truth[film, label]
             about = {"image_id": predicted.films[film], "label": predicted.labels[label], "truth": float(truth)}
             scores = {"real": before[film, label], "synthetic": after[film, label], "change": change[film, label]}
-            told = {"n_trials": len(trials), "mean_change": float(np.nanmean(change))}
+            told: dict[str, object] = {"n_trials": len(trials), "mean_change": float(np.nanmean(change))}
             told["note"] = "one trial: chance of a single training" if len(trials) == 1 else ""
             rows.append({**dict(zip(CELL, (predicted.dataset, predicted.task, *cell))), **about, **scores, **told})
     return pd.DataFrame(rows, columns=FAILURES)
