@@ -28,7 +28,7 @@ def test_your_own_images_in_ten_minutes(tmp_path: Path) -> None:
         folder, [{**row, "number": place % (COUNT - 1)} for place, row in enumerate(labelled(COUNT))], 48, "images.csv"
     )
     (workflow.root / "there.yaml").write_text(
-        f"arms: {{mine: {{path: '{folder}'}}}}\ndatasets: {{rsna: {{phantom: {{patients: 120}}}}}}\n"
+        f"arms: {{mine: {{path: '{folder}'}}}}\ndatasets: {{rsna: {{phantom: {{patients: 120}}}}}}\nstudy:\n  trials: 1\n"
     )
     words = commands[0][3:]
     place = words.index("--configfile") + 1
@@ -48,9 +48,10 @@ def test_your_own_images_in_ten_minutes(tmp_path: Path) -> None:
     assert "Nothing to be done" in again.stdout + again.stderr
     # Too few images for a multiplier: one line that names the largest that works.
     (workflow.root / "there.yaml").write_text(
-        (workflow.root / "there.yaml").read_text() + "study: {multipliers: {'0.1': [0, 1, 50]}}\n"
+        (workflow.root / "there.yaml").read_text() + "  multipliers: {'0.1': [0, 1, 50]}\n"
     )
-    workflow.run(*words, study=None)
+    trial = "results/rsna/trials/mine/fraction-0.1/trial-0.parquet"
+    workflow.run(*[trial if word.startswith("results/") else word for word in words], study=None)
     log = results / "logs" / "train_trials" / "rsna_mine_0.1_0.log"
     assert re.search(
         r"50x of \d+ films need more than the 39 images there are; the largest multiplier that", log.read_text()

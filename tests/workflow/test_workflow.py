@@ -239,8 +239,9 @@ def test_one_rule_of_one_dataset_is_forced_with_what_follows_from_it(finished: W
 
 def test_kill_9_in_the_middle_and_the_same_command_give_the_same_bytes(finished: Workflow, tmp_path: Path) -> None:
     workflow = copy_repository(tmp_path / "killed")
-    # One dataset, from its raw tree to its table; each of the trainings has a test of its own that kills it.
-    targets = ("results/siim/summary.csv", "results/siim/pools/original/fraction-0.5/sheet.png")
+    # One dataset, from its raw tree to its trials; each of the trainings has a test of its own that kills it.
+    trials = [f"results/siim/trials/{arm}/fraction-0.5/trial-0.parquet" for arm in ("real", "original")]
+    targets = (*trials, "results/siim/pools/original/fraction-0.5/sheet.png")
     for seconds in (12, 16):
         process = subprocess.Popen(
             workflow.command(*targets),
@@ -257,9 +258,7 @@ def test_kill_9_in_the_middle_and_the_same_command_give_the_same_bytes(finished:
     expected, found = digests(finished.root / "results"), digests(workflow.root / "results")
     made = re.compile(r"(phantom/)?(mimic|candid|siim)[/.]|generators/(base|controlnet)/")
     expected = {name: value for name, value in expected.items() if made.match(name)}
-    # What measures pools is made for other targets.
-    assert found.keys() <= expected.keys()
-    assert {name for name in expected.keys() - found.keys() if not re.search(r"/(pools|features)/", name)} == set()
+    assert found.keys() <= expected.keys() and {target.removeprefix("results/") for target in targets} <= found.keys()
     assert [name for name in found if found[name] != expected[name]] == []
 
 
