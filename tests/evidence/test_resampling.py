@@ -13,7 +13,7 @@ from scripts.lib.evidence.predicted import Member, Predicted, gather_predictions
 from scripts.lib.evidence.resampling import (
     LABEL_METRICS,
     MASK_METRICS,
-    _weights,
+    draw_weights,
     metrics_of,
     point_scores,
     resample,
@@ -50,7 +50,7 @@ def masked(films: int = 40) -> Predicted:
 def drawn_films(made: Predicted, draws: int, seed: int) -> list[np.ndarray]:
     """Return, for each draw that `resample` makes of this seed, the films, repeated as often as their patient was drawn."""
     found = []
-    for _, weights in _weights(made.n_patients, draws, np.random.default_rng(seed)):
+    for _, weights in draw_weights(made.n_patients, draws, np.random.default_rng(seed)):
         found += [np.repeat(np.arange(len(made.films)), times[made.patients].astype(int)) for times in weights.T]
     return found
 
