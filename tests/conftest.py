@@ -104,6 +104,14 @@ def copy_repository(target: Path) -> Workflow:
     return Workflow(target)
 
 
+@pytest.fixture(autouse=True)
+def figures_are_closed() -> Iterator[None]:
+    """Close what a test has drawn and not saved: pyplot keeps every figure, and warns of the 21st."""
+    yield
+    if (pyplot := sys.modules.get("matplotlib.pyplot")) is not None:
+        pyplot.close("all")
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
     """The tiny study, run to its end."""
