@@ -165,8 +165,8 @@ def test_a_pool_from_elsewhere_is_taken_in_once_for_all_fractions(tmp_path: Path
     config["arms"]["mine"]["path"] = "results/siim/pools/original/fraction-0.1/shard-0"
     check_sources(config)
     assert Stores(Study(config)).tables(cells[0])[0].endswith("shard-0/cohort.json")
-    with pytest.raises(InputError, match="arms.mine.reader: reader key 'tabel' .* did you mean 'table'"):
-        config["arms"]["mine"] |= {"path": str(tmp_path / "own"), "reader": {"tabel": "x"}}
+    with pytest.raises(InputError, match="arms.mine.reader: reader key 'tables' .* did you mean 'table'"):
+        config["arms"]["mine"] |= {"path": str(tmp_path / "own"), "reader": {"tables": "x"}}
         check_sources(config)
     for arm, complaint in (
         ({"source": "pool"}, "path is missing"),
