@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
@@ -34,11 +35,14 @@ def draw_failures(table: pd.DataFrame, cohorts: Mapping[str, Cohort], settings: 
             figure.text(0.5, 0.5, "No test film got worse.", ha="center", va="center")
             return figure
         size = (settings["width_mm"] * MM, ROW * len(shown) * MM)
-        figure, axes = plt.subplots(len(shown), SHOWN, figsize=size, squeeze=False, layout="constrained")
+        figure, axes = plt.subplots(len(shown), SHOWN, figsize=size, squeeze=False)
+        figure.set_layout_engine(ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - 0.06 / len(shown)), h_pad=0.13, w_pad=0.03))
         for line, (name, rows) in zip(axes, shown.items()):
             first = rows.iloc[0]
             cell = f"{float(first['fraction']) * 100:g} % real films, {first['multiplier']}× {first['arm']}"
-            line[0].set_title(f"{titles[name]}, {cell}", loc="left", pad=12)
+            # A title is wider than its film and must not widen the column.
+            place = {"ha": "left", "va": "bottom", "transform": line[0].transAxes, "in_layout": False}
+            line[0].text(0, 1.04, f"{titles[name]}, {cell}", fontsize=8.5, fontweight="bold", **place)
             for axis, row in zip(line, rows.head(SHOWN).to_dict("records")):
                 _draw_film(axis, row, cohorts[name])
             for axis in line:
@@ -58,7 +62,7 @@ def _draw_film(axis: Axes, row: Mapping[Any, Any], cohort: Cohort) -> None:
         mask = cohort.mask(place, row["label"])[0]
         if mask.any():
             axis.contour(mask, levels=[0.5], colors=[ALERT], linewidths=0.6)
-    truth = "" if row["task"] == "segmentation" else ("has " if row["truth"] == 1 else "no ")
+    truth = "has " if row["truth"] > 0 else "no "
     label = str(row["label"]).replace("_", " ")
     axis.text(
         0.5, -0.03, f"{truth}{label}\n{row['real']:.2f} → {row['synthetic']:.2f}", ha="center", va="top",
