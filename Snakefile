@@ -19,8 +19,7 @@
 #     fidelity.csv                                  how near it lies to real films            measure_fidelity
 #     nearest-{k}.parquet  nearest.png              the nearest training films                match_films, draw_nearest
 #     memorisation.csv  distinct.parquet            are there copies; the pool without them   measure_memorisation, drop_copies
-#   {dataset}/pools/{arm}/reconstructed/            real films through the autoencoder        reconstruct_films
-#   {dataset}/pools/{arm}/imported/                 images that somebody made elsewhere       import_pool
+#   {dataset}/pools/{arm}/{reconstructed,imported}/ films decoded anew; images made elsewhere reconstruct_films, import_pool
 #   {dataset}/features/{network}.npy                features of each film                     extract_film_features
 #   generators/floors/{generator}.parquet           how near held-out films come to it        calibrate_memorisation
 #   proxy/model/  proxy/validation.csv              the proxy model, what it is worth         train_proxy, validate_proxy
@@ -40,12 +39,10 @@
 #   {dataset}/{differences,intervals}.csv           how sure each difference and mean is      bootstrap_differences
 #   tables/{trials,baselines,intervals}.csv         those of all datasets                     collect_study
 #   tables/{differences,power}.csv  evidence.png    the study's differences, what it can find collect_differences, estimate_power, plot_evidence
-#   tables/leakage.csv                              those checks of the whole study           collect_checks, collect_study
-#   tables/{fidelity,memorisation}.csv              those of all pools                        collect_fidelity
+#   tables/{leakage,fidelity,memorisation}.csv      those of all datasets and pools           collect_checks, collect_study, collect_fidelity
 #   tables/equivalence.csv  equivalence.png         what synthetic films are worth in real ones measure_equivalence, plot_equivalence
-#   tables/subgroups.csv                            scores by sex, age band and view          score_subgroups
+#   tables/{subgroups,failures}.csv  failures.png   for whom, and which films got worse       score_subgroups, draw_failures
 #   tables/{calibration,reliability}.csv  calibration.png  are probabilities right            measure_calibration, plot_calibration
-#   tables/failures.csv  failures.png               test films that got worse                 draw_failures
 #   tables/{significance,trend}.csv                 tests of the study                        compare_arms, measure_trend
 #   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               score_figure_trials, compare_figure_arms
 #   tables/figure{2,3,4}.csv                        what the figures draw                     tabulate_figure2, tabulate_arms
@@ -74,6 +71,7 @@ include: "rules/fidelity.smk"
 include: "rules/feedback.smk"
 include: "rules/leakage.smk"
 include: "rules/trials.smk"
+include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/evidence.smk"
 include: "rules/worth.smk"
@@ -86,10 +84,8 @@ rule all:
     input:
         "results/figure2.pdf",
         "results/table1.md",
-        "results/tables/trend.csv",
-        "results/tables/power.csv",
         "results/evidence.png",
-        "results/tables/leakage.csv",
+        collect("results/tables/{table}.csv", table=["trend", "power", "leakage"]),
         collect("results/{dataset}/summary.csv", dataset=STUDY.datasets),
         one_line(STUDY.sheets),
         one_line(STUDY.external_tables),

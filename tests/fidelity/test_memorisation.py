@@ -61,6 +61,17 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_results(tmp_path_factory.mktemp("results"), films(TAUGHT, "taught"), films(HELD, "held"))
 
 
+def match(results: Path, store: Path, features: list[Path], out: Path) -> None:
+    """Match a shard with the films that taught the toy generator; `features`: its thumbnails and its random features."""
+    match_films.main(
+        [
+            *["--pool", str(store), "--results", str(results), "--taught-by", "toy=generator", "--features", "random"],
+            *["--pool-pixels", str(features[0]), "--pool-features", str(features[1])],
+            *["--config", SETTINGS, "--out", str(out)],
+        ]
+    )
+
+
 def pool(results: Path, folder: Path, images: np.ndarray, count: int = 1) -> dict[str, list[Path]]:
     """Write a pool in shards with its tables of nearest films."""
     made: dict[str, list[Path]] = {"pool": [], "nearest": []}
@@ -70,22 +81,7 @@ def pool(results: Path, folder: Path, images: np.ndarray, count: int = 1) -> dic
         outs = [folder / f"{name}-{number}.npy" for name in NETWORKS]
         extract(store, outs)
         nearest = folder / f"nearest-{number}.parquet"
-        match_films.main(
-            [
-                *[
-                    "--pool",
-                    str(store),
-                    "--results",
-                    str(results),
-                    "--taught-by",
-                    "toy=generator",
-                    "--features",
-                    "random",
-                ],
-                *["--pool-pixels", str(outs[0]), "--pool-features", str(outs[1])],
-                *["--config", SETTINGS, "--out", str(nearest)],
-            ]
-        )
+        match(results, store, outs, nearest)
         made["pool"].append(store)
         made["nearest"].append(nearest)
         first += len(part)
@@ -297,19 +293,4 @@ def test_features_of_another_length_are_refused(results: Path, tmp_path: Path) -
     np.save(tmp_path / "p.npy", thumbnails(films(4, "x")))
     np.save(tmp_path / "r.npy", np.zeros((4, 9), np.float32))
     with pytest.raises(InputError, match="features of length 9, but 64 of the training films"):
-        match_films.main(
-            [
-                *[
-                    "--pool",
-                    str(store),
-                    "--results",
-                    str(results),
-                    "--taught-by",
-                    "toy=generator",
-                    "--features",
-                    "random",
-                ],
-                *["--pool-pixels", str(tmp_path / "p.npy"), "--pool-features", str(tmp_path / "r.npy")],
-                *["--config", SETTINGS, "--out", str(tmp_path / "n.parquet")],
-            ]
-        )
+        match(results, store, [tmp_path / "p.npy", tmp_path / "r.npy"], tmp_path / "n.parquet")

@@ -136,6 +136,26 @@ def test_a_missing_a_torn_and_an_untrue_file(tmp_path: Path) -> None:
         prepare(root, tmp_path / "out", format="medmnist")
 
 
+@pytest.mark.parametrize("compressed", [True, False])
+def test_150_flipped_bytes_end_in_a_value_the_quarantine_or_one_line(tmp_path: Path, compressed: bool) -> None:
+    root = tmp_path / "raw"
+    root.mkdir()
+    path = root / "pneumoniamnist.npz"
+    (np.savez_compressed if compressed else np.savez)(path, **arrays())
+    whole, stream = path.read_bytes(), np.random.default_rng(1)
+    refused = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        data[int(stream.integers(len(data)))] ^= int(stream.integers(1, 256))
+        path.write_bytes(data)
+        try:
+            prepare(root, tmp_path / "out", format="medmnist", quarantine_limit=1.0)
+        except InputError as error:
+            refused += 1
+            assert str(path) in str(error) and "\n" not in str(error)
+    assert refused > 30
+
+
 def test_a_constant_film_is_quarantined(tmp_path: Path) -> None:
     made = arrays()
     made["val_images"][1] = 7

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from scripts.lib.phantom.study import draw_patient
 
 SIZE = 128
 FINDINGS = ("pneumonia", "pneumothorax", "pleural effusion", "consolidation")
+SETTINGS: dict[str, Any] = {"allow": [], "links": [], "least_correlation": 0.95, "tuning": False}
 
 
 @cache

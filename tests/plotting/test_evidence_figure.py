@@ -14,7 +14,8 @@ import pytest
 from scripts import plot_evidence as command
 from scripts.lib.evidence.differences import DIFFERENCES
 from scripts.lib.evidence.tables import write_table
-from scripts.lib.plotting.evidence import COLOURS, HARM, MARKERS, draw_evidence
+from scripts.lib.plotting.evidence import HARM, draw_evidence
+from scripts.lib.plotting.panels import COLOURS, MARKERS
 
 SETTINGS: dict[str, Any] = {
     "datasets": [

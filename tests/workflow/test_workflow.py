@@ -11,7 +11,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,6 @@ import pandas as pd
 import pytest
 
 from tests.conftest import ROOT, Workflow, copy_repository
-from tests.helpers.forked_snakemake import snakemake
 
 pytestmark = pytest.mark.workflow
 KEPT = (".npy", ".parquet", ".csv", ".md", ".tsv", ".safetensors", ".json", ".png", ".pdf", ".svg", ".dcm", ".jpg")
@@ -224,13 +222,6 @@ def test_a_change_of_one_dataset_leaves_the_others_alone(finished: Workflow) -> 
     assert "Nothing to be done" in other.stdout + other.stderr
 
 
-def test_one_dataset_is_planned_without_the_others(tmp_path: Path) -> None:
-    workflow = copy_repository(tmp_path)
-    text = "\n".join(str(item) for item in [workflow.run("--dry-run", "results/siim/summary.csv").stdout])
-    assert "siim" in text
-    assert "results/rsna" not in text
-
-
 def test_one_rule_of_one_dataset_is_forced_with_what_follows_from_it(finished: Workflow) -> None:
     plan = finished.planned("results/siim/summary.csv", "-R", "draw_subsets")
     assert {"draw_subsets", "build_conditions", "train_trials", "summarize_dataset"} <= plan
@@ -260,59 +251,6 @@ def test_kill_9_in_the_middle_and_the_same_command_give_the_same_bytes(finished:
     expected = {name: value for name, value in expected.items() if made.match(name)}
     assert found.keys() <= expected.keys() and {target.removeprefix("results/") for target in targets} <= found.keys()
     assert [name for name in found if found[name] != expected[name]] == []
-
-
-def test_the_paper_study_names_what_is_missing_in_one_line(tmp_path: Path) -> None:
-    workflow = copy_repository(tmp_path)
-    done = workflow.run("--dry-run", "--config", f"data={tmp_path}/nowhere", study="studies/paper.yaml")
-    text = done.stdout + done.stderr
-    assert done.returncode != 0
-    line = next(line for line in text.splitlines() if "datasets.chexpert.root" in line)
-    for words in ("no such folder", "Stanford", "datasets.siim.root", "Kaggle", "base.path", "credential"):
-        assert words in line, words
-    assert "Traceback" not in text
-
-
-def test_the_paper_study_is_planned_when_its_files_are_there(tmp_path: Path) -> None:
-    from scripts.lib.formats.sources import tables
-    from scripts.lib.study.config import load_study
-
-    workflow = copy_repository(tmp_path / "copy")
-    data = tmp_path / "data with a space"
-    config = load_study([ROOT / "config.yaml", ROOT / "studies" / "paper.yaml"])
-    for section in config["datasets"].values():
-        root = Path(section["root"].replace("{data}", str(data)))
-        for table in tables(section["format"], root, section.get("reader")):
-            table.parent.mkdir(parents=True, exist_ok=True)
-            table.touch()
-    base = Path(config["base"]["path"].replace("{data}", str(data)))
-    base.mkdir(parents=True)
-    (base / "model_index.json").write_text("{}")
-    (data / "mgca").mkdir()
-    (data / "mgca" / "vit_base.ckpt").touch()
-    done = workflow.run("--dry-run", "results/figure2.pdf", "--config", f"data={data}", study="studies/paper.yaml")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "train_base" not in done.stdout
-    # 4 datasets x 3 fractions x 3 arms (real, original, duplicate) x 2 trials
-    assert any(line.split() == ["train_trials", "72"] for line in done.stdout.splitlines()), done.stdout[-3000:]
-
-
-@pytest.mark.parametrize("name", ["study.trial=3", "study.trials=0", "nonsense=1"])
-def test_a_wrong_key_on_the_command_line_ends_the_run_with_one_line(tmp_path: Path, name: str) -> None:
-    workflow = copy_repository(tmp_path)
-    key, value = name.split("=")
-    setting = f"{key.split('.')[0]}={{{key.split('.')[1]}: {value}}}" if "." in key else name
-    done = workflow.run("--dry-run", "--config", setting)
-    assert done.returncode != 0
-    assert "config:" in done.stdout + done.stderr
-
-
-def test_lint_and_format_are_clean() -> None:
-    done = snakemake(["--lint"], ROOT)
-    assert done.returncode == 0, done.stdout + done.stderr
-    command = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "rules"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_workflow_runs_from_another_folder(finished: Workflow, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import pandas as pd
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.parquet import read_parquet
 
 COLUMNS = ("dataset", "image_id", "patient_id", "sha256", "role")
 LIST = "learned_from.parquet"
@@ -71,10 +72,7 @@ def read_learned(path: Path) -> pd.DataFrame | None:
     file = _file(path)
     if not file.is_file():
         return None
-    try:
-        table = pd.read_parquet(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: not a parquet file ({' '.join(str(error).split())[:200]}); make it anew") from None
+    table = read_parquet(file, "parquet file", "make it anew")
     if missing := [name for name in COLUMNS if name not in table]:
         raise InputError(f"{file}: no column {', '.join(missing)}; expected {', '.join(COLUMNS)}, a row a film")
     table = _typed(table[list(COLUMNS)])

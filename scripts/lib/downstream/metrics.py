@@ -40,6 +40,12 @@ def best_threshold(truth: np.ndarray, scores: np.ndarray) -> float | None:
     return float((values[best] + below) / 2)
 
 
+def best_thresholds(truth: np.ndarray, scores: np.ndarray) -> list[float | None]:
+    """Return the best threshold of each label from films that were set aside: truth (n, L) 1, 0 or NaN, scores (n, L); n may be 0."""
+    known = ~np.isnan(truth)
+    return [best_threshold(truth[use, k] == 1, scores[use, k]) for k, use in enumerate(known.T)]
+
+
 def _counts(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return, for each distinct score from high to low: true positives, films called positive, the score."""
     values, first = np.unique(-scores, return_index=False, return_inverse=True)

@@ -13,7 +13,7 @@ from scripts.lib.cohort.store import read_index
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import trial_seed
 from scripts.lib.downstream.data import label_names
-from scripts.lib.downstream.metrics import best_threshold, label_scores, overlap_scores
+from scripts.lib.downstream.metrics import best_thresholds, label_scores, overlap_scores
 from scripts.lib.downstream.predictions import AGAIN, EXTERNAL, MASKS, TEST, TUNING, Predictions, open_predictions
 from scripts.lib.downstream.rows import Row, score_rows
 
@@ -81,10 +81,7 @@ def _scores(tested: pd.DataFrame, tuning: pd.DataFrame, settings: Mapping[str, A
     if settings["task"] == "segmentation":
         counts = (tested[name].to_numpy(np.float64) for name, _ in MASKS)
         return overlap_scores(*counts, settings["empty_policy"])
-    thresholds: list[float | None] = [None] * count
-    for k, (truth, scores) in enumerate(zip(_by_label(tuning, "truth", count).T, _by_label(tuning, "score", count).T)):
-        known = ~np.isnan(truth)
-        thresholds[k] = best_threshold(truth[known] == 1, scores[known])
+    thresholds = best_thresholds(_by_label(tuning, "truth", count), _by_label(tuning, "score", count))
     return label_scores(_by_label(tested, "truth", count), _by_label(tested, "score", count), thresholds)
 
 

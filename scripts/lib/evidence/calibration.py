@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
+from statsmodels.stats.proportion import proportion_confint
 
 from scripts.lib.core.seeds import rng
 from scripts.lib.evidence.bootstrap import Interval, interval
@@ -122,10 +123,8 @@ def bin_of(scores: np.ndarray) -> np.ndarray:
 
 def wilson(share: float, count: float) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a share of so many films."""
-    z = 1.959964
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))
+    low, high = proportion_confint(share * count, count, method="wilson")
+    return float(low), float(high)
 
 
 def _fit(x: np.ndarray, y: np.ndarray, times: np.ndarray, slopes: bool) -> tuple[np.ndarray, np.ndarray]:

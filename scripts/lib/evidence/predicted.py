@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.downstream.metrics import best_threshold
+from scripts.lib.downstream.metrics import best_thresholds
 
 SEGMENTATION = "segmentation"
 Cell = tuple[str, str, int]  # fraction as paths write it, arm, multiplier
@@ -151,9 +151,5 @@ def _in_order(found: Predicted, tested: _Tested, where: str) -> np.ndarray:
 
 def _thresholds(rows: pd.DataFrame, labels: tuple[str, ...]) -> list[float | None]:
     """Return the best threshold of each label on the films that were set aside to tune it."""
-    chosen: list[float | None] = []
-    for label in labels:
-        own = rows[(rows["label"].astype(str) == label) & rows["truth"].notna()]
-        truth, scores = own["truth"].to_numpy(dtype=float) == 1, own["score"].to_numpy(dtype=float)
-        chosen.append(best_threshold(truth, scores) if len(own) else None)
-    return chosen
+    truth, scores = (rows[name].to_numpy(dtype=float).reshape(-1, len(labels)) for name in ("truth", "score"))
+    return best_thresholds(truth, scores)

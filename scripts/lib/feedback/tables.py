@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.parquet import read_parquet
 
 SETS = ("set_id", "kind", "prompt", "condition_id", "films", "dataset")
 ASSIGNMENTS = ("rater", "place", "set_id", "role", "order")
@@ -16,10 +17,7 @@ ASSIGNMENTS = ("rater", "place", "set_id", "role", "order")
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Return a table with these columns and one row at least; InputError where there is none."""
     advice = "make it with snakemake rated_sets (make rate)"
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable table ({str(error).splitlines()[0]}); {advice}") from None
+    table = read_parquet(path, "readable table", advice)
     if missing := [name for name in columns if name not in table]:
         raise InputError(f"{path}: no column {', '.join(missing)}, only {', '.join(map(str, table))}; {advice}")
     if not len(table):

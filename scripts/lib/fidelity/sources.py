@@ -11,6 +11,7 @@ import pandas as pd
 
 from scripts.lib.cohort.store import Cohort, read_index
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.parquet import read_parquet
 from scripts.lib.fidelity.chosen import hashes
 from scripts.lib.fidelity.features import check_rows, read_features
 from scripts.lib.fidelity.matching import Films
@@ -121,14 +122,7 @@ def read_nearest(paths: Sequence[Path]) -> pd.DataFrame:
 
     Raises InputError for a file that is no such table, or an image that occurs twice.
     """
-    parts = []
-    for path in paths:
-        try:
-            parts.append(pd.read_parquet(path, columns=NEAREST))
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: not a table of nearest films ({' '.join(str(error).split())[:200]}); match it anew"
-            ) from None
+    parts = [read_parquet(path, "table of nearest films", "match it anew", NEAREST) for path in paths]
     table = pd.concat(parts).sort_values("image_id", kind="stable", ignore_index=True)
     if table["image_id"].duplicated().any():
         raise InputError(f"{paths[0]}: image {table['image_id'][table['image_id'].duplicated().to_numpy().argmax()]} occurs twice; give each shard once")  # fmt: skip
@@ -137,12 +131,7 @@ def read_nearest(paths: Sequence[Path]) -> pd.DataFrame:
 
 def read_floor(path: Path) -> pd.DataFrame:
     """Return the likeness of held-out films and planted copies; raises InputError for a file that is no such table."""
-    try:
-        return pd.read_parquet(path, columns=["kind", "patient_id", *NEAREST])
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a table of held-out films ({' '.join(str(error).split())[:200]}); make it anew"
-        ) from None
+    return read_parquet(path, "table of held-out films", "make it anew", ["kind", "patient_id", *NEAREST])
 
 
 def likeness_of(nearest: pd.DataFrame, names: pd.Series, where: Path) -> np.ndarray:

@@ -11,6 +11,7 @@ import pandas as pd
 from scripts.lib.cohort.learned import films_learned, not_known
 from scripts.lib.cohort.store import Cohort, read_index
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.parquet import read_parquet
 from scripts.lib.filters.proxy.scores import IDENTITY, KEPT
 
 
@@ -28,10 +29,7 @@ def open_kept(
     grows with what was kept.
     Raises InputError when the table names films that these shards do not hold.
     """
-    try:
-        table = pd.read_parquet(kept, columns=KEPT)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{kept}: not a table of kept films ({' '.join(str(error).split())}); filter anew") from None
+    table = read_parquet(kept, "table of kept films", "filter anew", KEPT)
     if trials is not None:
         table = table[table["trial"].isin(trials)].reset_index(drop=True)
     wanted = pd.MultiIndex.from_frame(table[IDENTITY])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +25,8 @@ SPLITS = {"train": "train", "val": "validate", "test": "test"}  # name in the fi
 ARRAYS = tuple(f"{split}_{what}" for split in SPLITS for what in ("images", "labels"))
 LIMIT = 1 << 31  # bytes of one array; PneumoniaMNIST at 224 pixels takes 236 MB
 NO_PATIENTS = "films of a file that names no patients: a child may have films in two splits"
+# What zipfile raises for a file that is damaged, compressed in a way that it does not know, or locked by a password.
+UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
 FRAME = re.compile(r"(\w+)\[(\d+)\]")
 
 
@@ -88,7 +91,9 @@ def _check(path: Path) -> dict[str, tuple[int, ...]]:
             shapes = {name: _header(archive, name, path) for name in ARRAYS}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected pneumoniamnist.npz, or another size in reader.file") from None
-    except (OSError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError) as error:
+    except InputError:
+        raise
+    except UNREADABLE as error:
         raise InputError(f"{path}: not a readable .npz ({' '.join(str(error).split())[:200]}); copy it anew") from None
     for split in SPLITS:
         images, labels = shapes[f"{split}_images"], shapes[f"{split}_labels"]
@@ -108,7 +113,7 @@ def _header(archive: zipfile.ZipFile, name: str, path: Path) -> tuple[int, ...]:
             version = npy.read_magic(stream)
             reader = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, _, dtype = reader(stream)
-        except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        except UNREADABLE as error:
             raise InputError(
                 f"{path}: {name} is no array ({' '.join(str(error).split())[:200]}); copy it anew"
             ) from None
@@ -125,7 +130,7 @@ def _load(path: Path, name: str) -> NDArray[Any]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return np.asarray(arrays[name])
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{path}: {name} cannot be read ({' '.join(str(error).split())[:200]}); copy it anew"
         ) from None

@@ -5,7 +5,6 @@ All labels of a dataset are counted together. A curve below the diagonal promise
 
 from __future__ import annotations
 
-import string
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from scripts.lib.evidence.calibration import wilson
-from scripts.lib.plotting.evidence import COLOURS, MARKERS
+from scripts.lib.plotting.panels import COLOURS, MARKERS, legend_entries, letter, without_panels
 from scripts.lib.plotting.style import GRID, INK, MM, SOFT, journal_style
 from scripts.lib.study.arms import REAL
 
@@ -33,11 +32,9 @@ def draw_calibration(curve: pd.DataFrame, settings: Mapping[str, Any]) -> Figure
     """
     shown = curve[curve["arm"].isin([REAL, settings["arm"]])]
     rows = [one for one in settings["datasets"] if (shown["dataset"] == one["name"]).any()]
+    if not rows:
+        return without_panels(settings["width_mm"], "No model of this study gives probabilities.")
     with journal_style():
-        if not rows:
-            figure = plt.figure(figsize=(settings["width_mm"] * MM * 0.62, 20 * MM))
-            figure.text(0.5, 0.5, "No model of this study gives probabilities.", ha="center", va="center")
-            return figure
         fractions = sorted(set(shown["fraction"]), key=float)
         height = PANEL * len(rows) + LEGEND
         size = (max(settings["width_mm"] * MM * min(len(fractions), 3) / 3, 60 * MM), height * MM)
@@ -52,13 +49,13 @@ def draw_calibration(curve: pd.DataFrame, settings: Mapping[str, Any]) -> Figure
                 panel = shown[(shown["dataset"] == dataset["name"]) & (shown["fraction"] == fraction)]
                 axis = axes[row, column]
                 _draw_panel(axis, panel, multipliers)
-                letter = string.ascii_uppercase[(row * len(fractions) + column) % 26]
-                axis.set_title(f"{letter}   {dataset['title']}, {float(fraction) * 100:g} %", loc="left", fontsize=7.5)
+                name = letter(row * len(fractions) + column)
+                axis.set_title(f"{name}   {dataset['title']}, {float(fraction) * 100:g} %", loc="left", fontsize=7.5)
         for axis in axes[-1]:
             axis.set_xlabel("mean score of the bin")
         for axis in axes[:, 0]:
             axis.set_ylabel("share of positive films")
-        handles = {text: handle for axis in axes.flat for handle, text in zip(*axis.get_legend_handles_labels())}
+        handles = legend_entries(axes)
         figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=min(len(handles), 6))
     return figure
 

@@ -7,7 +7,6 @@ the number lies beyond it.
 
 from __future__ import annotations
 
-import string
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,8 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from scripts.lib.evidence.equivalence import CURVE, SYNTHETIC
-from scripts.lib.plotting.evidence import COLOURS, MARKERS
 from scripts.lib.plotting.figure2 import METRIC_NAMES
+from scripts.lib.plotting.panels import NARROW, legend_entries, look, titled_panels, without_panels
 from scripts.lib.plotting.style import GRID, INK, MM, SOFT, journal_style
 
 PANEL = 62.0  # mm of height
@@ -38,29 +37,22 @@ def draw_equivalence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure
         rows = table[(table["dataset"] == dataset["name"]) & (table["metric"] == metric) & table["score"].notna()]
         if (rows["kind"] == CURVE).any():
             panels.append((dataset["title"], metric, rows))
+    if not panels:
+        why = "No learning curve of figures.metrics can be had; tables/equivalence.csv says why."
+        return without_panels(settings["width_mm"], why)
     with journal_style():
-        if not panels:
-            figure = plt.figure(figsize=(settings["width_mm"] * MM * 0.62, 20 * MM))
-            text = "No learning curve of figures.metrics can be had; tables/equivalence.csv says why."
-            figure.text(0.5, 0.5, text, ha="center", va="center")
-            return figure
         columns = min(len(panels), 2)
         lines = -(-len(panels) // columns)
         height = (PANEL * lines + LEGEND) * MM
-        width = settings["width_mm"] * MM * (0.62 if columns == 1 else 1)
+        width = settings["width_mm"] * MM * (NARROW if columns == 1 else 1)
         figure, axes = plt.subplots(lines, columns, figsize=(width, height), squeeze=False, layout="constrained")
         share = LEGEND / (PANEL * lines + LEGEND)
         rect = (0, share, 1, 1 - share)
         figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=0.06, h_pad=0.05))
         arms = sorted(set(pd.concat([rows for _, _, rows in panels]).query("kind == @SYNTHETIC")["arm"]))
-        for place, axis in enumerate(axes.flat):
-            if place >= len(panels):
-                axis.set_visible(False)
-                continue
-            title, metric, rows = panels[place]
+        for axis, (metric, rows) in titled_panels(axes, [(title, (metric, rows)) for title, metric, rows in panels]):
             _draw_panel(axis, rows, arms, metric)
-            axis.set_title(f"{string.ascii_uppercase[place % 26]}   {title}", loc="left", pad=7)
-        handles = {text: handle for axis in axes.flat for handle, text in zip(*axis.get_legend_handles_labels())}
+        handles = legend_entries(axes)
         figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=min(len(handles), 5))
     return figure
 
@@ -72,7 +64,7 @@ def _draw_panel(axis: Axes, rows: pd.DataFrame, arms: list[str], metric: str) ->
     ends = {"<=": ("<", curve["n_real"].min()), ">=": (">", curve["n_real"].max())}
     for row in rows[rows["kind"] == SYNTHETIC].to_dict("records"):
         place = arms.index(row["arm"])
-        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+        colour, marker = look(place)
         score, found = row["score"], row["n_equivalent"]
         if not np.isnan(found):
             axis.plot([row["n_real"], found], [score, score], color=colour, lw=0.5, ls=":", zorder=2)

@@ -6,7 +6,6 @@ are those of Okabe and Ito, which all kinds of colour vision tell apart; shapes 
 
 from __future__ import annotations
 
-import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,12 +21,11 @@ from matplotlib.ticker import MaxNLocator
 
 from scripts.lib.evidence.resampling import SMALLER_IS_BETTER
 from scripts.lib.plotting.figure2 import METRIC_NAMES
+from scripts.lib.plotting.panels import NARROW, look, titled_panels, without_panels
 from scripts.lib.plotting.style import GRID, INK, MM, SOFT, journal_style
 from scripts.lib.study.arms import REAL
 
 # Okabe and Ito (2008), without yellow, which print loses.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 HARM = "#efe3e1"
 ROW, MARK = 5.0, 2.6  # mm of height: a row, and each further mark in it
 HEAD = 15.0  # mm around the rows of a panel
@@ -48,7 +46,8 @@ def draw_evidence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
         if len(rows):
             panels.append((dataset["title"], metric, rows))
     if not panels:
-        return _nothing(settings)
+        why = "No difference of figures.metrics can be had; tables/differences.csv says why."
+        return without_panels(settings["width_mm"], why)
     every = pd.concat([rows for _, _, rows in panels])
     series = sorted(set(zip(every["arm"], every["against"])), key=lambda pair: (pair[1] != REAL, pair))
     columns = min(len(panels), 2)
@@ -58,7 +57,7 @@ def draw_evidence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
         for line in range(lines)
     ]
     with journal_style():
-        width = settings["width_mm"] * MM * (0.62 if columns == 1 else 1)
+        width = settings["width_mm"] * MM * (NARROW if columns == 1 else 1)
         beside = 2 if columns == 1 else 4  # entries of the legend in a line
         named = LEGEND_LINE * (1 + -(-len(series) // beside)) + 1
         foot = named + LEGEND_LINE * -(-4 // beside) + 2
@@ -73,23 +72,9 @@ def draw_evidence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
         share = foot / (sum(heights) + foot)
         rect = (0, share, 1, 1 - share)
         figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=0.06, h_pad=0.05, wspace=0.04))
-        for place, axis in enumerate(axes.flat):
-            if place >= len(panels):
-                axis.set_visible(False)
-                continue
-            title, metric, rows = panels[place]
+        for axis, (metric, rows) in titled_panels(axes, [(title, (metric, rows)) for title, metric, rows in panels]):
             _draw_panel(axis, rows, series, metric)
-            axis.set_title(f"{string.ascii_uppercase[place % 26]}   {title}", loc="left", pad=7)
         _draw_legend(figure, series, beside, (share, share * (1 - named / foot)))
-    return figure
-
-
-def _nothing(settings: Mapping[str, Any]) -> Figure:
-    """Return a figure that says why nothing is drawn: a study may have no synthetic arm, or metrics without a value."""
-    with journal_style():
-        figure = plt.figure(figsize=(settings["width_mm"] * MM * 0.62, 20 * MM))
-        text = "No difference of figures.metrics can be had; tables/differences.csv says why."
-        figure.text(0.5, 0.5, text, ha="center", va="center")
     return figure
 
 
@@ -139,7 +124,7 @@ def _limit(rows: pd.DataFrame) -> float:
 
 
 def _draw_mark(axis: Axes, y: float, row: Mapping[Any, Any], place: int, limit: float) -> None:
-    colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+    colour, marker = look(place)
     known = not np.isnan(row["low"])
     if known:
         low, high = max(row["low"], -limit), min(row["high"], limit)
@@ -162,9 +147,9 @@ def _draw_legend(figure: Figure, series: Sequence[tuple[str, str]], beside: int,
     """Put two blocks below the panels, `beside` entries in a line: what the marks stand for, and how to read one."""
     marks = []
     for place, pair in enumerate(series):
-        colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
-        look: dict[str, Any] = {"marker": marker, "ms": 4.2, "mfc": colour, "mec": colour, "color": colour, "lw": 1.1}
-        marks.append(Line2D([], [], **look, label=series_name(pair)))
+        colour, marker = look(place)
+        drawn: dict[str, Any] = {"marker": marker, "ms": 4.2, "mfc": colour, "mec": colour, "color": colour, "lw": 1.1}
+        marks.append(Line2D([], [], **drawn, label=series_name(pair)))
     plain: dict[str, Any] = {"marker": "o", "ls": "", "ms": 4.2, "mec": INK, "mew": 0.9}
     reading = [
         Line2D([], [], mfc=INK, label="the 95 % interval leaves out 0", **plain),

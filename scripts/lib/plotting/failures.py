@@ -14,6 +14,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.failures import shown_cell
+from scripts.lib.plotting.panels import without_panels
 from scripts.lib.plotting.style import ALERT, MM, journal_style
 
 SHOWN = 6  # films of a dataset
@@ -29,11 +30,9 @@ def draw_failures(table: pd.DataFrame, cohorts: Mapping[str, Cohort], settings: 
     """
     titles = {one["name"]: one["title"] for one in settings["datasets"]}
     shown = shown_cell(table, list(titles))
+    if not shown:
+        return without_panels(settings["width_mm"], "No test film got worse.")
     with journal_style():
-        if not shown:
-            figure = plt.figure(figsize=(settings["width_mm"] * MM * 0.62, 20 * MM))
-            figure.text(0.5, 0.5, "No test film got worse.", ha="center", va="center")
-            return figure
         size = (settings["width_mm"] * MM, ROW * len(shown) * MM)
         figure, axes = plt.subplots(len(shown), SHOWN, figsize=size, squeeze=False)
         figure.set_layout_engine(ConstrainedLayoutEngine(rect=(0, 0, 1, 1 - 0.06 / len(shown)), h_pad=0.13, w_pad=0.03))

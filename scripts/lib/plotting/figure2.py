@@ -7,8 +7,6 @@ significant gain.
 
 from __future__ import annotations
 
-import string
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -21,6 +19,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.plotting.panels import letter
 from scripts.lib.plotting.style import ALERT, GRID, INK, MM, REAL, SOFT, journal_style, shades
 
 METRIC_NAMES = {
@@ -60,7 +59,7 @@ def draw_figure2(table: pd.DataFrame, width_mm: float = 183.0) -> Figure:
                 continue
             panel = table[table["dataset"] == datasets[place]]
             _draw_panel(axis, panel, colours)
-            axis.set_title(f"{string.ascii_uppercase[place % 26]}   {panel['title'].iloc[0]}", loc="left", pad=7)
+            axis.set_title(f"{letter(place)}   {panel['title'].iloc[0]}", loc="left", pad=7)
             if place + columns >= len(datasets):
                 axis.set_xlabel("share of the real training films (n: their number)", labelpad=5)
         means = table[table["kind"] == "mean"]

@@ -11,6 +11,7 @@ import pandas as pd
 from scripts.lib.cohort.store import Cohort, read_index
 from scripts.lib.conditions.prompts import NORMAL, SIDES, label_prompts, with_side
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.parquet import read_parquet
 
 IDENTITY = ["condition_id", "sample"]
 # What tables about a filter need of a pool's index beside the scores; the rest of it need not be held.
@@ -92,10 +93,7 @@ def read_scores(paths: Sequence[Path], folders: Sequence[Path]) -> pd.DataFrame:
 
 def _scores_of(path: Path, folder: Path) -> pd.DataFrame:
     """Return what is held of one shard's scores, checked against its films."""
-    try:
-        part = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a table of scores ({' '.join(str(error).split())}); score it anew") from None
+    part = read_parquet(path, "table of scores", "score it anew")
     wrong = part[[name for name in part if str(name).startswith("score")]].isna().any(axis=1)
     if wrong.any():
         name = part["image_id"][wrong.to_numpy().argmax()]

@@ -1,0 +1,74 @@
+"""What a start of the workflow says before any job: plans of studies, faults of a configuration, the form of the rules."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, copy_repository
+from tests.helpers.forked_snakemake import snakemake
+
+pytestmark = pytest.mark.workflow
+
+
+def test_one_dataset_is_planned_without_the_others(tmp_path: Path) -> None:
+    workflow = copy_repository(tmp_path)
+    text = "\n".join(str(item) for item in [workflow.run("--dry-run", "results/siim/summary.csv").stdout])
+    assert "siim" in text
+    assert "results/rsna" not in text
+
+
+def test_the_paper_study_names_what_is_missing_in_one_line(tmp_path: Path) -> None:
+    workflow = copy_repository(tmp_path)
+    done = workflow.run("--dry-run", "--config", f"data={tmp_path}/nowhere", study="studies/paper.yaml")
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    line = next(line for line in text.splitlines() if "datasets.chexpert.root" in line)
+    for words in ("no such folder", "Stanford", "datasets.siim.root", "Kaggle", "base.path", "credential"):
+        assert words in line, words
+    assert "Traceback" not in text
+
+
+def test_the_paper_study_is_planned_when_its_files_are_there(tmp_path: Path) -> None:
+    from scripts.lib.formats.sources import tables
+    from scripts.lib.study.config import load_study
+
+    workflow = copy_repository(tmp_path / "copy")
+    data = tmp_path / "data with a space"
+    config = load_study([ROOT / "config.yaml", ROOT / "studies" / "paper.yaml"])
+    for section in config["datasets"].values():
+        root = Path(section["root"].replace("{data}", str(data)))
+        for table in tables(section["format"], root, section.get("reader")):
+            table.parent.mkdir(parents=True, exist_ok=True)
+            table.touch()
+    base = Path(config["base"]["path"].replace("{data}", str(data)))
+    base.mkdir(parents=True)
+    (base / "model_index.json").write_text("{}")
+    (data / "mgca").mkdir()
+    (data / "mgca" / "vit_base.ckpt").touch()
+    done = workflow.run("--dry-run", "results/figure2.pdf", "--config", f"data={data}", study="studies/paper.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "train_base" not in done.stdout
+    # 4 datasets x 3 fractions x 3 arms (real, original, duplicate) x 2 trials
+    assert any(line.split() == ["train_trials", "72"] for line in done.stdout.splitlines()), done.stdout[-3000:]
+
+
+@pytest.mark.parametrize("name", ["study.trial=3", "study.trials=0", "nonsense=1"])
+def test_a_wrong_key_on_the_command_line_ends_the_run_with_one_line(tmp_path: Path, name: str) -> None:
+    workflow = copy_repository(tmp_path)
+    key, value = name.split("=")
+    setting = f"{key.split('.')[0]}={{{key.split('.')[1]}: {value}}}" if "." in key else name
+    done = workflow.run("--dry-run", "--config", setting)
+    assert done.returncode != 0
+    assert "config:" in done.stdout + done.stderr
+
+
+def test_lint_and_format_are_clean() -> None:
+    done = snakemake(["--lint"], ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    command = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "rules"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
