@@ -20,11 +20,11 @@ ifneq ($(wildcard docs/pictures.json),)
 DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
 endif
 
-.PHONY: install figure2 figure3 figures rate plan docs-figures test test-cluster lint types lock clean help mend
+.PHONY: install figure2 figure3 figures evidence rate plan docs-figures test test-cluster lint types lock clean help mend
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
-	@echo 'STUDY=FILE, CONFIG="films=PATH", DIR=FOLDER and CORES=N go with figure2, figure3, figures and rate; PYTHON=PATH with all'
+	@echo 'STUDY=FILE, CONFIG="films=PATH", DIR=FOLDER and CORES=N go with figure2, figure3, figures, evidence and rate; PYTHON=PATH with all'
 
 # An environment that lost its Python or a package since it was ready is mended.
 BROKEN := $(if $(wildcard $(VENV)/.ready),$(shell sh envs/install.sh check $(VENV) || echo mend))
@@ -34,14 +34,17 @@ $(VENV)/.ready: requirements.lock $(BROKEN)
 
 install: $(VENV)/.ready  ## only the environment, into .venv (the other targets do it by themselves)
 
-figure2: $(VENV)/.ready  ## the study (STUDY=FILE DIR=FOLDER, else the embedded one), from nothing to results/figure2.pdf
-	$(SNAKEMAKE) results/figure2.pdf results/table1.md $(PLACE) $(OVERLAY)
+figure2: $(VENV)/.ready  ## the study (STUDY=FILE DIR=FOLDER, else the embedded one), from nothing to results/figure2.pdf and its tables
+	$(SNAKEMAKE) all $(PLACE) $(OVERLAY)
 
 figure3: $(VENV)/.ready  ## the proxy model: filtering and fine-tuning, on top of figure2
 	$(SNAKEMAKE) figure3 $(PLACE) $(OVERLAY)
 
 figures: $(VENV)/.ready  ## Figures 1 to 4 and Table 1
 	$(SNAKEMAKE) figures $(PLACE) $(OVERLAY)
+
+evidence: $(VENV)/.ready  ## what speaks for and against the answer: copies, fidelity, worth in real films, subgroups, calibration
+	$(SNAKEMAKE) evidence $(PLACE) $(OVERLAY)
 
 rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1
 	$(SNAKEMAKE) rated_sets $(PLACE) $(OVERLAY)

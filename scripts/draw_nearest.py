@@ -33,13 +33,13 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.fidelity.memorisation import Gate
     from scripts.lib.fidelity.pairs import nearest_pairs
     from scripts.lib.fidelity.sources import read_floor, read_nearest, taught
-    from scripts.lib.plotting.nearest import MOST, draw_pairs
+    from scripts.lib.plotting.nearest import MOST, draw_nearest
     from scripts.lib.training.settings import Section
 
     gate = Gate.of(read_floor(args.floor), Section(args.config, "memorisation")["percentile"])
     learned, _ = taught(args.taught_by, args.results)
     pairs = nearest_pairs(args.pool, read_nearest(args.nearest), learned, gate, MOST)
-    picture = draw_pairs(pairs.images, pairs.films, pairs.captions, pairs.title, pairs.about)
+    picture = draw_nearest(pairs.images, pairs.films, pairs.captions, pairs.title, pairs.about)
     with atomic_file(args.out) as path:
         picture.save(path, format="PNG", optimize=True)
 

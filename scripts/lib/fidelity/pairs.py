@@ -50,7 +50,7 @@ def nearest_pairs(pool: Sequence[Path], nearest: pd.DataFrame, learned: Taught, 
     for _, pair in shown.iterrows():
         copy = bool(pair["similarity"] > gate.threshold)
         turned = ", mirrored" if pair["mirrored"] else ""
-        captions.append((f"{pair['similarity']:.3f}{', near-copy' * copy}{turned}", f"{pair['image_id']} | {pair['film_dataset']} {pair['film']}"[:52], copy))  # fmt: skip
+        captions.append((f"{pair['similarity']:.3f}{', near-copy' * copy}{turned}", f"{pair['image_id']} | {pair['film_dataset']} {pair['film']}", copy))  # fmt: skip
     parts = {"dataset": "{}", "arm": "arm {}", "fraction": "fraction {}"}
     about = ", ".join(form.format(opened.meta[key]) for key, form in parts.items() if opened.meta.get(key) is not None)
     copies = int(gate.copies(nearest["similarity"].to_numpy()).sum())

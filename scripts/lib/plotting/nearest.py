@@ -14,7 +14,7 @@ LINE = 16
 COPY = (192, 57, 43)
 
 
-def draw_pairs(
+def draw_nearest(
     images: np.ndarray, films: np.ndarray, captions: Sequence[tuple[str, str, bool]], title: str, about: str
 ) -> Image.Image:
     """Return the picture, RGB: images and films uint8 (n, H, H), each pair side by side.
@@ -43,5 +43,15 @@ def draw_pairs(
         if copy:
             pen.rectangle((left - 2, top - 2, left + pair + 1, top + tile + 1), outline=COPY, width=2)
         pen.text((left, top + tile + 3), first, COPY if copy else INK, sheet_font(10))
-        pen.text((left, top + tile + 3 + LINE - 2), second, SOFT, sheet_font(9))
+        pen.text((left, top + tile + 3 + LINE - 2), _within(pen, second, pair), SOFT, sheet_font(9))
     return picture
+
+
+def _within(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
+    """Return the text, cut where it would reach into the next pair; whole names stand in the table."""
+    font = sheet_font(9)
+    if pen.textlength(text, font=font) <= width:
+        return text
+    while text and pen.textlength(f"{text}…", font=font) > width:
+        text = text[:-1]
+    return f"{text}…"

@@ -1,0 +1,26 @@
+"""The picture of nearest pairs: no caption reaches into the next pair, near-copies have a red frame."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scripts.lib.plotting.nearest import COPY, draw_nearest
+from scripts.lib.plotting.sheet import EDGE, GAP, HEADING, PAPER
+
+
+def test_captions_stay_below_their_pair_and_copies_are_framed() -> None:
+    films = np.zeros((4, 64, 64), np.uint8)
+    captions = [
+        ("0.990, near-copy", "a name that is much longer than the pair is wide " * 2, place == 0) for place in range(4)
+    ]
+    picture = np.asarray(draw_nearest(films, films, captions, "rsna", "what is shown"))
+    red = (picture == COPY).all(axis=2)
+    rows, columns = np.flatnonzero(red.any(axis=1)), np.flatnonzero(red.any(axis=0))
+    assert (
+        columns.min() == EDGE - 2 and rows.min() == EDGE + 2 * HEADING - 2
+    )  # the frame of the first pair, none further right
+    pair = columns.max() - EDGE + 1
+    assert columns.max() < EDGE + pair + EDGE
+    # Between the first two pairs nothing but paper lies at the height of the captions.
+    gap = picture[rows.max() + 2 : rows.max() + 2 + GAP, EDGE + pair + 2 : EDGE + pair + EDGE - 2]
+    assert (gap == PAPER).all() and gap.size
