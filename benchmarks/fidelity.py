@@ -64,13 +64,13 @@ def measure_memorisation(folder: Path, images: int, size: int) -> None:
     import numpy as np
 
     from scripts.lib.fidelity import thumbnails
-    from scripts.lib.fidelity.matching import Films
+    from scripts.lib.fidelity.matching import SearchedFilms
 
     stream = np.random.default_rng(0)
     pixels = [stream.integers(0, 256, (images, thumbnails.SIDE, thumbnails.SIDE), dtype=np.uint8) for _ in range(2)]
     features = [stream.standard_normal((images, size), dtype=np.float32) for _ in range(2)]
     told = time.perf_counter()
-    found = Films(pixels[0], features[0]).nearest(pixels[1], features[1], 8)
+    found = SearchedFilms(pixels[0], features[0]).nearest(pixels[1], features[1], 8)
     print(f"memorisation: {images} images, {images} films, {size} features: {_since(told)}")
     print(f"largest likeness {found.similarity.max():.3f}")
 

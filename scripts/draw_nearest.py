@@ -30,13 +30,13 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    from scripts.lib.fidelity.memorisation import Gate
+    from scripts.lib.fidelity.memorisation import CopyGate
     from scripts.lib.fidelity.pairs import nearest_pairs
     from scripts.lib.fidelity.sources import read_floor, read_nearest, taught
     from scripts.lib.plotting.nearest import MOST, draw_nearest
     from scripts.lib.training.settings import Section
 
-    gate = Gate.of(read_floor(args.floor), Section(args.config, "memorisation")["percentile"])
+    gate = CopyGate.of(read_floor(args.floor), Section(args.config, "memorisation")["percentile"])
     learned, _ = taught(args.taught_by, args.results)
     pairs = nearest_pairs(args.pool, read_nearest(args.nearest), learned, gate, MOST)
     picture = draw_nearest(pairs.images, pairs.films, pairs.captions, pairs.title, pairs.about)

@@ -31,13 +31,13 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.core.log import log
-    from scripts.lib.fidelity.memorisation import Gate
+    from scripts.lib.fidelity.memorisation import CopyGate
     from scripts.lib.fidelity.sources import likeness_of, read_floor, read_nearest
     from scripts.lib.filters.memory import drop_copies
     from scripts.lib.filters.proxy.scores import IDENTITY
     from scripts.lib.training.settings import Section
 
-    gate = Gate.of(read_floor(args.floor), Section(args.config, "memorisation")["percentile"])
+    gate = CopyGate.of(read_floor(args.floor), Section(args.config, "memorisation")["percentile"])
     if np.isnan(gate.threshold):
         raise InputError(f"{args.floor}: no held-out film, so nothing says what a near-copy is; set films aside")
     pool = Cohort.open(args.pool)

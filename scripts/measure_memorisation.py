@@ -30,12 +30,12 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.core.log import log
     from scripts.lib.evidence.tables import write_table
-    from scripts.lib.fidelity.memorisation import Gate, table
+    from scripts.lib.fidelity.memorisation import CopyGate, table
     from scripts.lib.fidelity.sources import read_floor, read_nearest
     from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "memorisation")
-    gate = Gate.of(read_floor(args.floor), settings["percentile"])
+    gate = CopyGate.of(read_floor(args.floor), settings["percentile"])
     similarity = read_nearest(args.nearest)["similarity"].to_numpy()
     notes = [args.note, "near-copies are dropped before trials" if args.dropped else ""]
     cell = {"dataset": args.dataset, "arm": args.arm, "fraction": args.fraction}

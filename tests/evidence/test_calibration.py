@@ -11,7 +11,7 @@ import pytest
 from scipy.special import expit, logit
 from statsmodels.api import GLM, families
 
-from scripts.lib.evidence.calibration import CALIBRATION, bin_of, calibration, of_films, reliability, wilson
+from scripts.lib.evidence.calibration import CALIBRATION, bin_of, calibration, measures_of, reliability, wilson
 from scripts.lib.evidence.predicted import Predicted, gather_predictions
 from scripts.measure_calibration import main as measure_main
 from scripts.plot_calibration import main as plot_main
@@ -37,7 +37,7 @@ def predicted(truth: np.ndarray, *scores: np.ndarray, arm: str = "real", multipl
 
 def test_brier_and_calibration_error_by_hand() -> None:
     truth, scores = np.array([True, False, True, False]), np.array([0.8, 0.3, 0.35, 0.1])
-    found = of_films(truth, scores)
+    found = measures_of(truth, scores)
     # squares: .2^2 + .3^2 + .65^2 + .1^2 = .04 + .09 + .4225 + .01 = .5625; / 4 = .140625
     assert found["brier"][0] == pytest.approx(0.140625)
     # bins 8, 3, 3, 1: |.8 - 1| + |(.3 + .35) - 1| + |.1 - 0| = .2 + .35 + .1 = .65; / 4 = .1625
@@ -49,7 +49,7 @@ def test_brier_and_calibration_error_by_hand() -> None:
 def test_intercept_and_slope_are_those_of_statsmodels(slope: float, shift: float) -> None:
     truth, scores = made(slope=slope, shift=shift)
     x, y = logit(scores), truth.astype(float)
-    own = of_films(truth, scores)
+    own = measures_of(truth, scores)
     offset = GLM(y, np.ones((len(y), 1)), families.Binomial(), offset=x).fit().params[0]
     free = GLM(y, np.column_stack([np.ones(len(y)), x]), families.Binomial()).fit().params[1]
     assert own["intercept"][0] == pytest.approx(offset, abs=1e-6)
@@ -59,9 +59,9 @@ def test_intercept_and_slope_are_those_of_statsmodels(slope: float, shift: float
 def test_weights_count_films_as_often_as_they_are_drawn() -> None:
     truth, scores = made(40)
     times = np.random.default_rng(1).integers(0, 4, (40, 3))
-    found = of_films(truth, scores, times)
+    found = measures_of(truth, scores, times)
     for draw in range(3):
-        again = of_films(np.repeat(truth, times[:, draw]), np.repeat(scores, times[:, draw]))
+        again = measures_of(np.repeat(truth, times[:, draw]), np.repeat(scores, times[:, draw]))
         for name, values in again.items():
             assert found[name][draw] == pytest.approx(values[0], nan_ok=True), name
 
@@ -94,7 +94,7 @@ def test_films_whose_label_is_not_known_are_left_out_and_masks_have_no_rows() ->
     unknown[:20] = np.nan
     rows = calibration(predicted(unknown, scores), SETTINGS)
     assert set(rows["n_films"]) == {40}
-    known = of_films(truth[20:], scores[20:])
+    known = measures_of(truth[20:], scores[20:])
     assert rows.set_index("measure").value["brier"] == pytest.approx(known["brier"][0])
     masks = gather_predictions([mask_table([1, 2], [2, 3], [3, 4])])
     assert calibration(masks, SETTINGS).empty and reliability(masks).empty

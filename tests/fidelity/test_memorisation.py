@@ -20,8 +20,8 @@ from scripts import (
 )
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
-from scripts.lib.fidelity.matching import Films
-from scripts.lib.fidelity.memorisation import FAILS, HELDOUT, PASSES, UNDECIDED, Gate, exact_interval, judge, table
+from scripts.lib.fidelity.matching import SearchedFilms
+from scripts.lib.fidelity.memorisation import FAILS, HELDOUT, PASSES, UNDECIDED, CopyGate, exact_interval, judge, table
 from scripts.lib.fidelity.planted import KINDS, planted
 from scripts.lib.fidelity.sources import taught
 from scripts.lib.fidelity.thumbnails import thumbnails
@@ -104,7 +104,7 @@ def test_twenty_of_twenty_planted_copies_are_found(results: Path, tmp_path: Path
     images = np.concatenate([films(180, "fresh"), planted(kind, learned[:20])])
     made = pool(results, tmp_path, images)
     nearest = pd.concat(map(pd.read_parquet, made["nearest"])).set_index("image_id")
-    gate = Gate.of(pd.read_parquet(results / "floor.parquet"), 99)
+    gate = CopyGate.of(pd.read_parquet(results / "floor.parquet"), 99)
     copies = nearest.loc[[f"s{number}" for number in range(180, 200)]]
     assert list(copies["film"]) == [f"f{number}" for number in range(20)]
     assert gate.copies(copies["similarity"].to_numpy()).sum() == 20
@@ -195,17 +195,17 @@ def test_refusal_stops_with_the_reason(results: Path, tmp_path: Path) -> None:
 def test_a_shifted_copy_is_found_whatever_else_is_there() -> None:
     learned = films(50, "shift")
     moved = np.roll(learned[:5], 2, axis=2)  # 2 of 48 pixels: 1.5 of a thumbnail
-    found = Films(thumbnails(learned)).nearest(thumbnails(moved), None, 8)
+    found = SearchedFilms(thumbnails(learned)).nearest(thumbnails(moved), None, 8)
     assert found.film.tolist() == [0, 1, 2, 3, 4] and (found.similarity > 0.95).all()
 
 
 def test_what_is_compared_at_once_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     learned, images = thumbnails(films(90, "a")), thumbnails(films(33, "b"))
     features = [np.random.default_rng(n).standard_normal((n, 20)).astype(np.float32) for n in (90, 33)]
-    whole = Films(learned, features[0]).nearest(images, features[1], 4)
+    whole = SearchedFilms(learned, features[0]).nearest(images, features[1], 4)
     monkeypatch.setattr("scripts.lib.fidelity.matching.QUERIES", 5)
     monkeypatch.setattr("scripts.lib.fidelity.matching.FILMS", 17)
-    parts = Films(learned, features[0]).nearest(images, features[1], 4)
+    parts = SearchedFilms(learned, features[0]).nearest(images, features[1], 4)
     assert (whole.film == parts.film).all() and whole.similarity.tobytes() == parts.similarity.tobytes()
     assert whole.by_features and parts.by_features
     assert whole.by_features[1].tobytes() == parts.by_features[1].tobytes()
@@ -218,9 +218,9 @@ def test_what_is_compared_at_once_changes_no_bit(monkeypatch: pytest.MonkeyPatch
 
 def test_a_constant_image_resembles_nothing() -> None:
     grey = np.full((3, SIDE, SIDE), 120, np.uint8)
-    found = Films(thumbnails(films(20, "a"))).nearest(thumbnails(grey), None, 4)
+    found = SearchedFilms(thumbnails(films(20, "a"))).nearest(thumbnails(grey), None, 4)
     assert (found.similarity == 0).all()
-    found = Films(thumbnails(grey)).nearest(thumbnails(films(4, "a")), None, 4)
+    found = SearchedFilms(thumbnails(grey)).nearest(thumbnails(films(4, "a")), None, 4)
     assert (found.similarity == 0).all()
 
 
@@ -234,28 +234,30 @@ def floor_of(likeness: np.ndarray, found: int = 20) -> pd.DataFrame:
 
 def test_the_rule_of_the_verdict() -> None:
     likeness = np.random.default_rng(0).uniform(0.3, 0.8, 400)
-    gate = Gate.of(floor_of(likeness), 99)
+    gate = CopyGate.of(floor_of(likeness), 99)
     assert 0.78 < gate.threshold < 0.8 and len(gate.heldout) == 200 and gate.films == 400
     fresh = np.random.default_rng(1).uniform(0.3, 0.8, 300)
     assert judge(fresh, gate, 0.01).word == PASSES
     assert judge(np.concatenate([fresh, np.full(30, 0.9)]), gate, 0.01).word == FAILS
     assert judge(fresh[:50], gate, 0.01).word == UNDECIDED
     assert (
-        judge(fresh, Gate.of(floor_of(likeness, found=17), 99), 0.01).why
+        judge(fresh, CopyGate.of(floor_of(likeness, found=17), 99), 0.01).why
         == "planted copies are not found: exact 17 of 20"
     )
-    assert judge(fresh, Gate.of(floor_of(likeness[:0]), 99), 0.01).word == UNDECIDED
-    alone = table(fresh, Gate.of(floor_of(likeness[:0]), 99), 0.01, {"dataset": "toy", "arm": "mine", "fraction": "1"})
+    assert judge(fresh, CopyGate.of(floor_of(likeness[:0]), 99), 0.01).word == UNDECIDED
+    alone = table(
+        fresh, CopyGate.of(floor_of(likeness[:0]), 99), 0.01, {"dataset": "toy", "arm": "mine", "fraction": "1"}
+    )
     assert list(alone["measure"]) == ["near_copies", "same_film", "likeness"] and set(alone["verdict"]) == {UNDECIDED}
     assert alone["note"][0].startswith("no threshold; 0 held-out films") and np.isnan(alone["floor"][0])
     missed = floor_of(likeness, found=11)
-    cropped = judge(fresh, Gate.of(missed.assign(kind=missed["kind"].replace("exact", "cropped")), 99), 0.01)
+    cropped = judge(fresh, CopyGate.of(missed.assign(kind=missed["kind"].replace("exact", "cropped")), 99), 0.01)
     assert (
         cropped.word == PASSES and cropped.why == "copies that somebody changed may be missed: planted cropped 11 of 20"
     )
     # 5 of 105 against 2 of 200 above the threshold: hypergeometric P of 5 or more of 7 among 105 of 305
     near = np.concatenate([np.full(100, 0.1), np.full(5, 0.95)])
-    two = Gate(0.9, np.concatenate([np.full(198, 0.1), np.full(2, 0.95)]), 400, {"exact": (20, 20)})
+    two = CopyGate(0.9, np.concatenate([np.full(198, 0.1), np.full(2, 0.95)]), 400, {"exact": (20, 20)})
     chance = sum(math.comb(7, k) * math.comb(298, 105 - k) for k in (5, 6, 7)) / math.comb(305, 105)
     assert judge(near, two, 0.01).p_value == pytest.approx(chance, rel=1e-9)
 
@@ -265,7 +267,7 @@ def test_the_test_keeps_its_level() -> None:
     stream = np.random.default_rng(7)
     failed = 0
     for _ in range(200):
-        gate = Gate.of(floor_of(stream.normal(0.5, 0.1, 300)), 95)
+        gate = CopyGate.of(floor_of(stream.normal(0.5, 0.1, 300)), 95)
         failed += judge(np.minimum(stream.normal(0.5, 0.1, 300), 0.95), gate, 0.05).word == FAILS
     # A one-sided Fisher test is conservative; 200 x 0.05 = 10, and 18 is two and a half standard deviations more.
     assert failed <= 18

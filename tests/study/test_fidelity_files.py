@@ -9,7 +9,7 @@ import pytest
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.cells import Cell, Study
 from scripts.lib.study.config import CONFIG_FILE, load_study
-from scripts.lib.study.fidelity import Fidelity, Network, network_of
+from scripts.lib.study.fidelity import FeatureNetwork, Fidelity, network_of
 
 CELL = Cell("rsna", "original", "0.1")
 
@@ -52,7 +52,9 @@ def test_raters_of_a_split_bar_it_for_their_arm_alone() -> None:
 
 
 def test_networks_are_named_once_and_have_paths_where_they_need_them() -> None:
-    assert network_of("random") == Network("random") and network_of("folder:a:b") == Network("folder", "a:b")
+    assert network_of("random") == FeatureNetwork("random") and network_of("folder:a:b") == FeatureNetwork(
+        "folder", "a:b"
+    )
     for wrong in ("vgg", "random:x", "folder", "folder:", "rad-dino", "random:"):
         with pytest.raises(InputError, match="is no source of features"):
             network_of(wrong)

@@ -20,7 +20,7 @@ AS_SUBSET = "subset"  # positive_share: that of the trial's own training films
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImagePlan:
     """What each position of a trial shows: its kind and its label, both (P,).
 
     `kind` numbers KINDS; `label` numbers `targets`, with len(targets) for a film without finding.
@@ -52,9 +52,9 @@ def plan_kinds(settings: Mapping[str, Any], length: int) -> np.ndarray:
     return kind
 
 
-def make_plan(
+def plan_images(
     subset: Subset, sources: MaskSources | None, kind: np.ndarray, targets: list[str], settings: Mapping[str, Any]
-) -> Plan:
+) -> ImagePlan:
     """Return what each position shows. `sources` are None where no image is made from a mask.
 
     The labels of the films that are learned from count as real films, where `balance` is with_real.
@@ -68,7 +68,7 @@ def make_plan(
     prompts = [""] * (len(targets) + 1)
     if (kind != MASK).any():
         prompts = label_prompts(settings["prompts"], targets, bool(normal.any()))
-    return Plan(subset.trial, kind, label, targets, prompts)
+    return ImagePlan(subset.trial, kind, label, targets, prompts)
 
 
 def _normal_share(sources: MaskSources | None, settings: Mapping[str, Any], trial: int) -> float:

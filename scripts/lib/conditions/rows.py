@@ -10,7 +10,7 @@ import pandas as pd
 
 from scripts.lib.conditions.mask_sources import MaskSources, needs_structures
 from scripts.lib.conditions.masks import OTHER_SIDE, different_transforms, transform_text
-from scripts.lib.conditions.plan import KINDS, MASK, TEXT, Plan
+from scripts.lib.conditions.plan import KINDS, MASK, TEXT, ImagePlan
 from scripts.lib.conditions.prompts import NORMAL, SIDES, with_side
 from scripts.lib.core.seeds import content_hash, rng
 
@@ -19,7 +19,7 @@ TRIAL_SAMPLES = 10**9  # sample numbers that each trial has for itself, more tha
 
 
 def make_rows(
-    plan: Plan,
+    plan: ImagePlan,
     sources: MaskSources | None,
     magnitudes: Mapping[str, Any],
     stream: tuple[object, ...],
@@ -40,12 +40,12 @@ def make_rows(
     return _finish(rows, plan, labels, structures)
 
 
-def _text_rows(plan: Plan) -> pd.DataFrame:
+def _text_rows(plan: ImagePlan) -> pd.DataFrame:
     position = np.flatnonzero(plan.kind == TEXT)
     return _frame(plan, position, _alternate(plan, position))
 
 
-def _alternate(plan: Plan, position: np.ndarray) -> np.ndarray:
+def _alternate(plan: ImagePlan, position: np.ndarray) -> np.ndarray:
     """Return a side for each position whose prompt names one, left and right in turn within each label."""
     turn = pd.Series(plan.label[position]).groupby(plan.label[position]).cumcount().to_numpy()
     sided = np.array(["{side}" in prompt for prompt in plan.prompts] + [False])[plan.label[position]]
@@ -53,7 +53,7 @@ def _alternate(plan: Plan, position: np.ndarray) -> np.ndarray:
 
 
 def _mask_rows(
-    plan: Plan, sources: MaskSources, magnitudes: Mapping[str, Any], stream: tuple[object, ...]
+    plan: ImagePlan, sources: MaskSources, magnitudes: Mapping[str, Any], stream: tuple[object, ...]
 ) -> pd.DataFrame:
     """Return the rows of one trial that have a mask; every prefix uses the masks evenly."""
     position = np.flatnonzero(plan.kind != TEXT)
@@ -75,7 +75,7 @@ def _mask_rows(
     return rows
 
 
-def _frame(plan: Plan, position: np.ndarray, side: np.ndarray) -> pd.DataFrame:
+def _frame(plan: ImagePlan, position: np.ndarray, side: np.ndarray) -> pd.DataFrame:
     kind = plan.kind[position]
     prompts = {
         (number, name): with_side(text, name) for number, text in enumerate(plan.prompts) for name in (*SIDES, None)
@@ -124,7 +124,7 @@ def _number_samples(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(sample=table["trial"] * TRIAL_SAMPLES + repeat)
 
 
-def _finish(table: pd.DataFrame, plan: Plan, labels: Sequence[str], structures: Sequence[str]) -> pd.DataFrame:
+def _finish(table: pd.DataFrame, plan: ImagePlan, labels: Sequence[str], structures: Sequence[str]) -> pd.DataFrame:
     """Return one trial's rows by position with their final columns and types, labels included."""
     label, mask_only = plan.label[table["position"]], (table["kind"] == "mask").to_numpy()
     has_mask = table["mask_source"].notna().to_numpy()

@@ -18,7 +18,7 @@ import pandas as pd
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.subsets import check_classes
 from scripts.lib.conditions.mask_sources import read_sources
-from scripts.lib.conditions.plan import TEXT, make_plan, plan_kinds
+from scripts.lib.conditions.plan import TEXT, plan_images, plan_kinds
 from scripts.lib.conditions.rows import make_rows
 from scripts.lib.conditions.subset import Subset, choose_subset
 from scripts.lib.core.errors import InputError
@@ -66,7 +66,7 @@ def _rows_of(subset: Subset, targets: list[str], settings: Mapping[str, Any], re
     cohort = subset.cohort
     kind = plan_kinds(settings, request.multiplier * len(subset.films))
     sources = read_sources(subset, targets) if (kind != TEXT).any() else None
-    plan = make_plan(subset, sources, kind, targets, settings)
+    plan = plan_images(subset, sources, kind, targets, settings)
     stream = (request.seed, "conditions", request.dataset, f"{request.fraction:g}", subset.trial)
     return make_rows(plan, sources, settings["transforms"], stream, cohort.labels, cohort.structures)
 

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scripts.lib.conditions.masks import OTHER_SIDE
 from scripts.lib.core.seeds import content_hash, derive_seed, rng
 from scripts.lib.downstream.augment import augment_each
 from scripts.lib.downstream.data import Films
 
 GREY = ("brightness", "contrast", "gamma", "noise")  # changes that move nothing
-OTHER_SIDE = {"left": "right", "right": "left"}
 
 
 def mirrored_name(name: str) -> str:

@@ -66,7 +66,7 @@ def calibration(predicted: Predicted, settings: Mapping[str, Any]) -> pd.DataFra
         for measure in MEASURES:
             found = Interval(np.nan, note=why)
             if not why:
-                points = np.array([float(of_films(films.truth, one)[measure][0]) for one in films.scores])
+                points = np.array([float(measures_of(films.truth, one)[measure][0]) for one in films.scores])
                 found = interval(points, drawn[measure], len(parts[0]), rng(*stream, measure), BOUNDS[measure])
                 if np.isnan(found.value) and measure in ("intercept", "slope"):
                     found = Interval(np.nan, note="the scores separate the classes, or are all alike: there is none")
@@ -99,7 +99,7 @@ def read_curve(path: Path) -> pd.DataFrame:
     return read_columns(path, CURVE, {"mean_score", "share", "low", "high"}, {"bin", "multiplier", "n"})
 
 
-def of_films(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+def measures_of(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """Return every measure (B,) of films with truth bool (n,) and scores (n,); weights (n, B) of each draw, default one of ones.
 
     Intercept and slope are NaN where the films have one class only, the scores are all alike, or they separate the classes.
@@ -165,7 +165,7 @@ def _drawn(
     found = {name: np.empty((draws, len(films.scores))) for name in MEASURES}
     for first, weights in draw_weights(count, draws, stream):
         for place, scores in enumerate(films.scores):
-            for name, values in of_films(films.truth, scores, weights[patients]).items():
+            for name, values in measures_of(films.truth, scores, weights[patients]).items():
                 found[name][first : first + len(values), place] = values
     return found
 

@@ -21,7 +21,7 @@ from scripts.lib.evidence.picture_codes import (
     CUTS,
     WHOLE,
     WINDOWS,
-    Spread,
+    CoefficientSpread,
     codes_of,
     coefficients,
     mirrored,
@@ -97,7 +97,9 @@ def _whole(gallery: Gallery, most: int) -> np.ndarray:
     return np.concatenate([coefficients(part, cuts=False)[:, 0] for _, part in _blocks(gallery, most)])
 
 
-def _near(large: Gallery, small: Gallery, spread: Spread, whole: bool) -> Iterator[tuple[int, int, int, bool]]:
+def _near(
+    large: Gallery, small: Gallery, spread: CoefficientSpread, whole: bool
+) -> Iterator[tuple[int, int, int, bool]]:
     """Yield (place in large, place in small, cut of the large one, whether mirrored): for each pair what fits best.
 
     `whole`: with the whole picture among the cuts.

@@ -22,7 +22,7 @@ WHOLE = 0  # the place in CUTS of the whole picture
 
 
 @dataclass(frozen=True)
-class Spread:
+class CoefficientSpread:
     """How the coefficients of films are spread: median and standard deviation of each, float32 (BITS,)."""
 
     middle: np.ndarray
@@ -92,15 +92,15 @@ def mirrored(coefficient: np.ndarray) -> np.ndarray:
     return coefficient * np.where(_frequencies()[1] % 2, -1, 1).astype(np.float32)
 
 
-def spread_of(found: np.ndarray) -> Spread:
+def spread_of(found: np.ndarray) -> CoefficientSpread:
     """Return the spread of coefficients (n, BITS) of whole pictures; it does not depend on their order."""
     found = np.sort(found.astype(np.float64), axis=0)
     middle = np.median(found, axis=0)
     width = np.sqrt(np.mean((found - middle) ** 2, axis=0))
-    return Spread(middle.astype(np.float32), np.maximum(width, 1e-6).astype(np.float32))
+    return CoefficientSpread(middle.astype(np.float32), np.maximum(width, 1e-6).astype(np.float32))
 
 
-def standing(coefficient: np.ndarray, spread: Spread) -> np.ndarray:
+def standing(coefficient: np.ndarray, spread: CoefficientSpread) -> np.ndarray:
     """Return where films stand among others: unit vectors float32 (..., BITS), each coefficient against its spread."""
     found = np.clip((coefficient - spread.middle) / spread.width, -LIMIT, LIMIT)
     return found / np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), 1e-6)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from scripts.lib.core.log import log
 from scripts.lib.fidelity.chosen import hashes
-from scripts.lib.fidelity.matching import Films
+from scripts.lib.fidelity.matching import SearchedFilms
 from scripts.lib.fidelity.memorisation import HELDOUT
 from scripts.lib.fidelity.planted import KINDS, planted
 from scripts.lib.fidelity.sources import Taught, nearest_table
@@ -18,9 +18,9 @@ from scripts.lib.fidelity.thumbnails import thumbnails
 MOST_HELDOUT = 10_000  # films with the lowest hash: more would not sharpen a threshold that one in a hundred passes
 
 
-def open_films(learned: Taught, results: Path, network: str) -> Films:
+def open_films(learned: Taught, results: Path, network: str) -> SearchedFilms:
     """Return the training films to which images are compared, from their thumbnails and features."""
-    return Films(
+    return SearchedFilms(
         learned.features(files(learned, results, "pixels")), learned.features(files(learned, results, network))
     )
 

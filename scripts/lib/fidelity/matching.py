@@ -41,7 +41,7 @@ class Nearest:
     by_features: tuple[np.ndarray, np.ndarray] | None
 
 
-class Films:
+class SearchedFilms:
     """Training films to which images are compared: thumbnails uint8 (n, SIDE, SIDE), features (n, D) or None."""
 
     def __init__(self, thumbnails: np.ndarray, features: np.ndarray | None = None) -> None:

@@ -34,7 +34,7 @@ HELDOUT = "held-out"
 
 
 @dataclass(frozen=True)
-class Gate:
+class CopyGate:
     """What held-out films and planted copies say: the threshold, the floor, and how many copies of each kind are found.
 
     `heldout`: likeness of the half of the films that counts (m,); `sensitivity`: {kind: (found, planted)}.
@@ -46,7 +46,7 @@ class Gate:
     sensitivity: Mapping[str, tuple[int, int]]
 
     @classmethod
-    def of(cls, floor: pd.DataFrame, percentile: float) -> Gate:
+    def of(cls, floor: pd.DataFrame, percentile: float) -> CopyGate:
         """Return the gate from a table with kind (held-out, or a kind of planted copies), patient_id and similarity."""
         heldout = floor[floor["kind"] == HELDOUT]
         first = _first_half(heldout["patient_id"]) if len(heldout) else np.zeros(0, bool)
@@ -82,7 +82,7 @@ class Verdict:
     p_value: float
 
 
-def judge(similarity: np.ndarray, gate: Gate, alpha: float) -> Verdict:
+def judge(similarity: np.ndarray, gate: CopyGate, alpha: float) -> Verdict:
     """Return the verdict on images with this likeness to their nearest training films.
 
     fails      more of them lie above the threshold than held-out films do (Fisher's exact test, one-sided, P < alpha); or one
@@ -124,7 +124,7 @@ def exact_interval(count: int, total: int) -> tuple[float, float]:
 
 
 def table(
-    similarity: np.ndarray, gate: Gate, alpha: float, cell: Mapping[str, str], notes: Sequence[str] = ()
+    similarity: np.ndarray, gate: CopyGate, alpha: float, cell: Mapping[str, str], notes: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Return the table (COLUMNS) of one pool: near_copies, same_film, likeness, and found_KIND of each kind of planted copies."""
     verdict = judge(similarity, gate, alpha)

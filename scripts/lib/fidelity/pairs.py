@@ -11,12 +11,12 @@ import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
-from scripts.lib.fidelity.memorisation import Gate
+from scripts.lib.fidelity.memorisation import CopyGate
 from scripts.lib.fidelity.sources import Taught
 
 
 @dataclass(frozen=True)
-class Pairs:
+class NearestPairs:
     """Images and their nearest films, uint8 (n, H, H); captions (two lines, whether a near-copy); title and what is shown."""
 
     images: np.ndarray
@@ -26,7 +26,9 @@ class Pairs:
     about: str
 
 
-def nearest_pairs(pool: Sequence[Path], nearest: pd.DataFrame, learned: Taught, gate: Gate, most: int) -> Pairs:
+def nearest_pairs(
+    pool: Sequence[Path], nearest: pd.DataFrame, learned: Taught, gate: CopyGate, most: int
+) -> NearestPairs:
     """Return the `most` images with the most similar training films; a film whose mirror image is nearest is shown mirrored.
 
     No film is shown twice before every other: a pool that repeats one film would fill the picture with it.
@@ -54,7 +56,7 @@ def nearest_pairs(pool: Sequence[Path], nearest: pd.DataFrame, learned: Taught, 
     parts = {"dataset": "{}", "arm": "arm {}", "fraction": "fraction {}"}
     about = ", ".join(form.format(opened.meta[key]) for key, form in parts.items() if opened.meta.get(key) is not None)
     copies = int(gate.copies(nearest["similarity"].to_numpy()).sum())
-    return Pairs(
+    return NearestPairs(
         opened.images(rows), films, captions, f"{about or 'pool'}: image and nearest training film, worst first",
         f"correlation after alignment; above {gate.threshold:.3f} (red) lie {copies:,} of {len(nearest):,} images and "
         f"{int(gate.copies(gate.heldout).sum()):,} of {len(gate.heldout):,} held-out films",

@@ -14,7 +14,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.core.parquet import read_parquet
 from scripts.lib.fidelity.chosen import hashes
 from scripts.lib.fidelity.features import check_rows, read_features
-from scripts.lib.fidelity.matching import Films
+from scripts.lib.fidelity.matching import SearchedFilms
 
 NEAREST = ["image_id", "film_dataset", "film", "similarity", "mirrored", "feature_dataset", "feature_film", "distance"]
 
@@ -78,7 +78,12 @@ def taught(pairs: Sequence[str], results: Path) -> tuple[Taught, Taught]:
 
 
 def nearest_table(
-    films: Films, about: Taught, names: pd.Series, thumbnails: np.ndarray, features: np.ndarray | None, candidates: int
+    films: SearchedFilms,
+    about: Taught,
+    names: pd.Series,
+    thumbnails: np.ndarray,
+    features: np.ndarray | None,
+    candidates: int,
 ) -> pd.DataFrame:
     """Return the nearest film (NEAREST) of each image of these names, in their order."""
     found = films.nearest(thumbnails, features, candidates)
@@ -97,7 +102,7 @@ def nearest_table(
 
 
 def match_shard(
-    films: Films, learned: Taught, shard: Path, files: tuple[Path, Path], share: float, candidates: int
+    films: SearchedFilms, learned: Taught, shard: Path, files: tuple[Path, Path], share: float, candidates: int
 ) -> pd.DataFrame:
     """Return the nearest film (NEAREST) of those images of a shard whose hash falls into `share` of all.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scripts.lib.conditions.plan import KINDS
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.sizes import Size
@@ -15,7 +16,6 @@ from scripts.lib.study.cells import Cell, Study
 from scripts.lib.study.config import stage
 from scripts.lib.study.stores import Stores
 
-KINDS = ("text", "mask", "both")
 WITH_REFERENCE = 2  # checks that one of DPO's counts as when the reference is asked as well
 ROW_BYTES = 150  # of a row of an index or a table of conditions, measured on the phantom
 Config = Mapping[str, Any]

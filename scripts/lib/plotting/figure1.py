@@ -33,7 +33,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Stage:
+class DrawnStage:
     """One box: title, pictures in a row, lines of text; or `bars` (label, value) in place of pictures."""
 
     title: str
@@ -43,7 +43,7 @@ class Stage:
     bars: Sequence[tuple[str, float]] = field(default=())
 
 
-def draw_figure1(stages: Sequence[Stage], width_mm: float = 183.0) -> Figure:
+def draw_figure1(stages: Sequence[DrawnStage], width_mm: float = 183.0) -> Figure:
     """Return the figure: boxes row by row, every second row from right to left, joined by arrows."""
     if not stages:
         raise InputError("figure 1: no stage to draw")
@@ -71,7 +71,7 @@ def _corner(place: int, box_mm: float) -> tuple[float, float]:
 
 
 def _draw_stage(
-    figure: Figure, page: Axes, stage: Stage, corner: tuple[float, float], box_mm: float, size: tuple[float, float]
+    figure: Figure, page: Axes, stage: DrawnStage, corner: tuple[float, float], box_mm: float, size: tuple[float, float]
 ) -> None:
     x, y = corner
     shape = FancyBboxPatch(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.plotting.figure1 import Picture, Stage
+from scripts.lib.plotting.figure1 import DrawnStage, Picture
 
 SHOWN = 3
 
@@ -32,7 +32,7 @@ class StageMaterial:
     kept: pd.DataFrame | None = None
 
 
-def study_stages(material: StageMaterial, about: Mapping[str, Any]) -> list[Stage]:
+def study_stages(material: StageMaterial, about: Mapping[str, Any]) -> list[DrawnStage]:
     """Return the boxes of the study in order. `about`: titles by dataset, foundation, base, fractions, multipliers, trials,
     target (structure of the mask pool), proxy, models by task."""
     stages = [
@@ -47,7 +47,7 @@ def study_stages(material: StageMaterial, about: Mapping[str, Any]) -> list[Stag
     return [*stages, _trials(material, about), _tests(material)]
 
 
-def _cohorts(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
+def _cohorts(material: StageMaterial, about: Mapping[str, Any]) -> DrawnStage:
     pictures: list[Picture] = []
     count = 0
     for name, cohort in material.cohorts.items():
@@ -55,24 +55,24 @@ def _cohorts(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
         if len(pictures) < SHOWN:
             row = cohort.rows(split="train")[:1]
             pictures.append(Picture(cohort.images(row)[0], caption=about["titles"][name]))
-    return Stage(
+    return DrawnStage(
         "Cohorts",
         [f"{len(material.cohorts)} datasets, {count:,} films", "decoded, split by patient"],
         pictures,
     )
 
 
-def _subsets(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
+def _subsets(material: StageMaterial, about: Mapping[str, Any]) -> DrawnStage:
     cohort = next(iter(material.cohorts.values()))
     rows = cohort.rows(split="train")[1 : 1 + SHOWN]
     pictures = [
         Picture(film, caption=f"{fraction * 100:g} %")
         for film, fraction in zip(cohort.images(rows), about["fractions"][:SHOWN])
     ]
-    return Stage("Subsets", ["nested shares of the real films,", f"{about['trials']} draws by patient"], pictures)
+    return DrawnStage("Subsets", ["nested shares of the real films,", f"{about['trials']} draws by patient"], pictures)
 
 
-def _conditions(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
+def _conditions(material: StageMaterial, about: Mapping[str, Any]) -> DrawnStage:
     pictures, words = [], []
     if material.mask_pool is not None and material.mask_conditions is not None and material.mask_cohort is not None:
         changed = material.mask_conditions["transform"].fillna("{}") != "{}"
@@ -86,7 +86,7 @@ def _conditions(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
     if material.text_pool is not None:
         words = list(dict.fromkeys(material.text_pool.index["report"].dropna()))[:SHOWN]
     told = [f"words: {', '.join(words)} ..."] if words else []
-    return Stage("Conditions", [*told, "masks: resized, shifted, mirrored"], pictures)
+    return DrawnStage("Conditions", [*told, "masks: resized, shifted, mirrored"], pictures)
 
 
 def _place(pool: Cohort, line: pd.Series) -> np.ndarray:
@@ -98,17 +98,19 @@ def _mask_picture(cohort: Cohort, rows: np.ndarray, structure: str) -> np.ndarra
     return (cohort.mask(rows[:1], structure)[0] * 255).astype(np.uint8)
 
 
-def _generator(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
+def _generator(material: StageMaterial, about: Mapping[str, Any]) -> DrawnStage:
     pictures = []
     if material.mask_pool is not None:
         rows = np.arange(min(2, len(material.mask_pool)))
         outlines = material.mask_pool.mask(rows, about["target"])
         pictures = [Picture(film, outline) for film, outline in zip(material.mask_pool.images(rows), outlines)]
     base = about["base"] or f"trained on {', '.join(about['foundation'])}"
-    return Stage("Generator", [f"foundation model: {base}", "frozen, with a ControlNet for masks"], pictures, "model")
+    return DrawnStage(
+        "Generator", [f"foundation model: {base}", "frozen, with a ControlNet for masks"], pictures, "model"
+    )
 
 
-def _pools(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
+def _pools(material: StageMaterial, about: Mapping[str, Any]) -> DrawnStage:
     pictures = []
     if material.text_pool is not None:
         index = material.text_pool.index
@@ -118,7 +120,7 @@ def _pools(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
             for film, word in zip(material.text_pool.images(rows), index["report"].iloc[rows])
         ]
     times = ", ".join(f"{value}" for value in about["multipliers"] if value)
-    return Stage(
+    return DrawnStage(
         "Pools",
         [f"{times} films for each real one,", "the same pixels in any sharding"],
         pictures,
@@ -126,7 +128,7 @@ def _pools(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
     )
 
 
-def _choice(scores: pd.DataFrame, pool: Cohort, chosen: pd.DataFrame) -> Stage:
+def _choice(scores: pd.DataFrame, pool: Cohort, chosen: pd.DataFrame) -> DrawnStage:
     """Show the highest and the lowest score of one label, and one that was kept between them."""
     kept = set(zip(chosen["condition_id"], chosen["sample"]))
     own = scores[scores["label"] == scores["label"].iloc[0]].sort_values("score", kind="stable")
@@ -136,7 +138,7 @@ def _choice(scores: pd.DataFrame, pool: Cohort, chosen: pd.DataFrame) -> Stage:
         Picture(film, framed=(line.condition_id, line.sample) in kept, caption=f"{line.score:.2f}")
         for film, line in zip(films, rows.itertuples())
     ]
-    return Stage(
+    return DrawnStage(
         "Choice",
         [f"proxy model scores '{rows['label'].iloc[0]}'", f"{len(kept):,} of {len(scores):,} kept (framed)"],
         pictures,
@@ -144,7 +146,7 @@ def _choice(scores: pd.DataFrame, pool: Cohort, chosen: pd.DataFrame) -> Stage:
     )
 
 
-def _trials(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
+def _trials(material: StageMaterial, about: Mapping[str, Any]) -> DrawnStage:
     means = material.figure2[material.figure2["kind"] == "mean"]
     dataset = means["dataset"].iloc[-1]
     here = means[(means["dataset"] == dataset) & (means["fraction"] == means["fraction"].min())].sort_values(
@@ -155,10 +157,10 @@ def _trials(material: StageMaterial, about: Mapping[str, Any]) -> Stage:
     ]
     share = f"{here['fraction'].iloc[0] * 100:g} %"
     text = [f"{about['titles'][dataset]} at {share}: {here['metric'].iloc[0]}", ", ".join(about["models"])]
-    return Stage("Trials", text, (), "judge", bars)
+    return DrawnStage("Trials", text, (), "judge", bars)
 
 
-def _tests(material: StageMaterial) -> Stage:
+def _tests(material: StageMaterial) -> DrawnStage:
     tested = material.significance.dropna(subset=["p_bonferroni"])
     lines = [f"{len(tested)} cells, one-tailed t, Bonferroni"]
     if len(tested):
@@ -171,4 +173,4 @@ def _tests(material: StageMaterial) -> Stage:
         ]
     gain = tested.groupby("multiplier")["difference"].mean()
     gains = zip(gain.index, gain)
-    return Stage("Tests", lines, (), "judge", [(f"{int(times)}x", float(value)) for times, value in gains])
+    return DrawnStage("Tests", lines, (), "judge", [(f"{int(times)}x", float(value)) for times, value in gains])

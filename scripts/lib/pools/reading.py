@@ -18,16 +18,9 @@ from scripts.lib.formats.columns import find_column
 from scripts.lib.formats.sources import reader_settings, table_path
 from scripts.lib.formats.tables import Table
 from scripts.lib.pools.prompt_info import NAME, rewrite
+from scripts.lib.study.stores import PREPARED
 
 BATCH = 256
-PREPARED = (
-    "fit",
-    "percentiles",
-    "cover",
-    "max_pixels",
-    "quarantine_limit",
-    "noted_limit",
-)  # as the cohort was prepared
 
 
 def read_pool(

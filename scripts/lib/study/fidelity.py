@@ -19,21 +19,21 @@ WITH_PATH = ("folder", "inception", "rad-dino")
 
 
 @dataclass(frozen=True)
-class Network:
+class FeatureNetwork:
     """A named source of features: `name` in paths and tables, `path` of its weights or of its folder, "" for none."""
 
     name: str
     path: str = ""
 
 
-def network_of(text: str) -> Network:
+def network_of(text: str) -> FeatureNetwork:
     """Return the network that a setting names: random | proxy | folder:PATH | inception:PATH | rad-dino:PATH.
 
     Raises InputError for any other.
     """
     name, _, path = text.partition(":")
     if (name in PLAIN and not path and ":" not in text) or (name in WITH_PATH and path):
-        return Network(name, path)
+        return FeatureNetwork(name, path)
     known = ", ".join([*PLAIN[1:], *(f"{one}:PATH" for one in WITH_PATH)])
     raise InputError(f"config: fidelity.features: {text!r} is no source of features; write one of {known}")
 
@@ -46,7 +46,7 @@ class Fidelity:
 
     # Features
 
-    def measured(self) -> list[Network]:
+    def measured(self) -> list[FeatureNetwork]:
         """Return the networks in whose features images are compared with films; raises InputError for one named twice."""
         found = [network_of(text) for text in self.config["fidelity"]["features"]]
         names = [one.name for one in found]
@@ -57,7 +57,7 @@ class Fidelity:
     def networks(self) -> list[str]:
         """Return all networks as a command takes them, NAME or NAME:PATH; pixels come first."""
         search = network_of(self.config["memorisation"]["features"])
-        every = {one.name: one for one in (Network(PIXELS), *self.measured(), search)}
+        every = {one.name: one for one in (FeatureNetwork(PIXELS), *self.measured(), search)}
         return [f"{one.name}:{one.path}" if one.path else one.name for one in every.values()]
 
     def network_names(self) -> list[str]:
