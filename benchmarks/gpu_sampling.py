@@ -110,7 +110,7 @@ def stock_call(bench: Bench, pipe: Any, kind: str, count: int) -> Callable[[], A
     requests, side = bench.requests(kind, count), bench.shape.resolution
     empty = np.zeros((side, side), np.uint8)
     bits = np.stack([empty if one.bits is None else one.bits for one in requests])
-    image = HintPainter(STRUCTURES, "colour")(bits, side)
+    image = HintPainter(STRUCTURES, "colour")(bits, side).contiguous()
     nothing = torch.zeros(count, pipe.tokenizer.model_max_length, pipe.text_encoder.config.hidden_size)
     nothing = nothing.to(pipe.device, pipe.dtype)
     text = {"prompt_embeds": nothing} if kind == "mask" else {"prompt": [one.prompt for one in requests]}

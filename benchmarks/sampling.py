@@ -86,7 +86,7 @@ def stock_images(pipe: Any, requests: list[Any], kind: str, paint: Any, settings
         pipe(
             **text,
             negative_prompt_embeds=nothing,
-            image=paint(bits[None], resolution),
+            image=paint(bits[None], resolution).contiguous(),
             num_inference_steps=settings["steps"],
             guidance_scale=settings["guidance"] if request.prompt else 1.0,
             controlnet_conditioning_scale=0.0 if kind == "text" else 1.0,

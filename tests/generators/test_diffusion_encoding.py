@@ -141,3 +141,14 @@ def test_a_structure_that_a_mask_does_not_show_is_never_its_only_one():
 def test_tokens_rows_take_numpy_rows():
     tokens = Tokens(torch.arange(6).view(3, 2), torch.tensor([True, False, True]))
     assert tokens.rows(np.array([2, 1])).present.tolist() == [True, False]
+
+
+def test_a_hint_lies_pixel_by_pixel_where_it_was_painted():
+    bits = np.random.default_rng(0).integers(0, 8, (3, 4, 4), dtype=np.uint8)
+    hints = HintPainter(STRUCTURES, "colour", torch.device("cpu"))(bits, 6)
+    assert hints.shape == (3, 3, 6, 6) and hints.is_contiguous(memory_format=torch.channels_last)
+    nearest = np.arange(6) * 4 // 6  # the rows and columns of four that are nearest to six: 0 0 1 2 2 3
+    again = HintPainter(STRUCTURES, "colour")(bits[:, nearest][:, :, nearest], 6)
+    assert torch.equal(hints, again)
+    meta = HintPainter(STRUCTURES, "colour", "meta")(bits, 6)
+    assert meta.device.type == "meta" and meta.shape == hints.shape

@@ -51,7 +51,7 @@ def train_control(
     resolution = base.resolution
     moments = encode_images(fast_layout(base.vae, placement), fit_images(cohort.images(rows), resolution))
     bits = cohort.masks(rows)
-    paint = HintPainter(cohort.structures, settings["palette"])
+    paint = HintPainter(cohort.structures, settings["palette"], placement.device)
     for frozen in (base.vae, base.unet, base.text_encoder):
         frozen.requires_grad_(False)
     unet = fast_layout(base.unet, placement)
@@ -69,7 +69,7 @@ def train_control(
         shown = drop_structures(bits[chosen], len(cohort.structures), settings["structure_dropout"], stream)
         present = torch.rand(len(chosen), generator=noise) >= settings["mask_dropout"]
         shown = np.where(present.numpy()[:, None, None], shown, 0).astype(np.uint8)
-        embedded = branch.embed(paint(shown, resolution).to(placement.device, memory_format=torch.channels_last))
+        embedded = branch.embed(paint(shown, resolution))
         kept = None if black else present.to(placement.device)
         return denoising_loss(
             lambda noisy, steps: predict_noise(unet, noisy, steps, no_text, branch, embedded, kept),

@@ -82,7 +82,8 @@ def finetune(
         raise InputError("the generator to fine-tune has no ControlNet; give one made by train_controlnet")
     moments = encode_images(fast_layout(generator.vae, placement), examples.images)
     tokens = tokenize(examples.prompts, generator.tokenizer)
-    paint = HintPainter(structures, generator.notes.get("palette", "colour")) if structures else None
+    palette = generator.notes.get("palette", "colour")
+    paint = HintPainter(structures, palette, placement.device) if structures else None
     encoder = generator.text_encoder.to(placement.device).requires_grad_(False).eval()
     unet = fast_layout(generator.unet, placement).requires_grad_("unet" in wanted)
     branch = HintBranch(fast_layout(generator.controlnet, placement).requires_grad_("controlnet" in wanted))

@@ -149,7 +149,7 @@ class PairErrors:
         self.moments = encode_images(fast_layout(generator.vae, placement), self.examples.images)
         self.tokens = tokenize(self.examples.prompts, generator.tokenizer)
         palette = generator.notes.get("palette", "colour")
-        self.paint = HintPainter(pool.structures, palette) if pool.structures else None
+        self.paint = HintPainter(pool.structures, palette, placement.device) if pool.structures else None
         self.encoder = generator.text_encoder.to(placement.device).requires_grad_(False).eval()
         # Dropout would make the errors of a network and of its equal copy differ.
         self.unet = fast_layout(generator.unet, placement).requires_grad_("unet" in wanted).eval()

@@ -136,7 +136,7 @@ class ControlledModel:
         unknown = sorted(set(structures) - set(notes.get("structures", structures)))
         if unknown:
             raise InputError(f"the generator was not trained on {unknown}; it knows {notes['structures']}")
-        return HintPainter(structures, notes.get("palette", "colour"))
+        return HintPainter(structures, notes.get("palette", "colour"), self.device)
 
     def _hint(self, requests: Sequence[ImageRequest], kind: str) -> torch.Tensor | None:
         """Return the embedded hints, once an image; None where the mask condition is zeroed."""
@@ -149,7 +149,7 @@ class ControlledModel:
         if self.paint is None:
             raise InputError("these conditions have masks, but their cohort has no structures")
         hints = self.paint(np.stack([request.bits for request in requests]), self.resolution)
-        return self.branch.embed(hints.to(self.device, self.placement.dtype))
+        return self.branch.embed(hints.to(self.placement.dtype, memory_format=torch.contiguous_format))
 
     def _embed_black(self, branch: HintBranch, count: int) -> torch.Tensor:
         side = self.resolution
