@@ -2,7 +2,6 @@
 # the study's jobs go; one more seed computes that seed alone. What is drawn with the study's own seed is the study itself.
 from scripts.lib.engine.passed_on import passed_on
 from scripts.lib.study.fingerprint import fingerprint_of_all
-from scripts.lib.study.replication import Replication
 
 REPLICATION = Replication(STUDY)
 
