@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from scripts.lib.core.errors import InputError
 from scripts.lib.engine.inner_run import run_snakemake
 from scripts.lib.engine.passed_on import passed_on
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize(
@@ -38,3 +42,23 @@ def test_a_profile_beside_the_user_is_found_from_any_folder(tmp_path: Path, monk
 def test_a_run_that_fails_is_one_line() -> None:
     with pytest.raises(InputError, match="seed 2: its Snakemake ended with status"):
         run_snakemake(["--no-such-option"], "seed 2")
+
+
+def test_a_run_whose_job_is_ended_is_interrupted_and_waited_for(tmp_path: Path) -> None:
+    stub = tmp_path / "stub"
+    stub.write_text(
+        f"#!/bin/sh\ntrap 'sleep 0.3; touch {tmp_path}/ended; exit 1' INT\nsleep 0.5\ntouch {tmp_path}/begun\nwhile :; do sleep 0.05; done\n"
+    )
+    stub.chmod(0o755)
+    code = (
+        "import sys\nfrom scripts.lib.core.stop_requests import end_on_request\n"
+        "from scripts.lib.engine.inner_run import run_snakemake\n"
+        f"end_on_request()\nsys.executable = {str(stub)!r}\nrun_snakemake([], 'seed 2')\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) as process:
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.terminate()
+        assert process.wait(20) == 143
+    assert (tmp_path / "ended").exists()

@@ -18,8 +18,9 @@ def run_snakemake(words: Sequence[str], what: str) -> None:
     with subprocess.Popen([sys.executable, "-m", "snakemake", *words]) as process:
         try:
             status = process.wait()
-        except BaseException:
-            process.send_signal(ENDING)
+        except BaseException as end:
+            if not isinstance(end, KeyboardInterrupt):  # which the terminal has sent to both
+                process.send_signal(ENDING)
             process.wait()
             raise
     if status:

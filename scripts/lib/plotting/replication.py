@@ -43,7 +43,7 @@ def _limit(rows: pd.DataFrame) -> float:
 def _draw_mark(axis: Axes, y: float, row: Mapping[Any, Any], place: int, limit: float) -> None:
     colour, marker = look(place)
     reach = NORMAL * row["se_within"]
-    _line(axis, y, (row["mean"] - reach, row["mean"] + reach), limit, color=SOFT, lw=0.6, zorder=2)
+    _line(axis, y, (row["mean"] - reach, row["mean"] + reach), limit, color=SOFT, lw=0.6, zorder=3.5)
     _line(axis, y, (row["low"], row["high"]), limit, color=colour, lw=2.2, alpha=0.55, zorder=3)
     values = np.array(row["values"])
     axis.plot(values, np.full(len(values), y), "o", ms=2.0, mfc=INK, mec="none", alpha=0.8, zorder=5, clip_on=False)
@@ -61,9 +61,9 @@ def _reading() -> list[Any]:
     plain: dict[str, Any] = {"marker": "o", "ls": "", "ms": 4.4, "mec": INK, "mew": 0.9}
     return [
         Line2D([], [], marker="o", ls="", ms=2.0, mfc=INK, mec="none", label="one seed"),
-        Line2D([], [], mfc=INK, label="mean of the seeds, whose 95 % interval leaves out 0", **plain),
+        Line2D([], [], mfc=INK, label="mean, its interval leaves out 0", **plain),
         Line2D([], [], mfc="white", label="mean, cannot tell", **plain),
         Line2D([], [], color=INK, lw=2.2, alpha=0.55, label="95 % interval of the mean"),
-        Line2D([], [], color=SOFT, lw=0.6, label="95 % as a single run states it"),
+        Line2D([], [], color=SOFT, lw=0.6, label="95 % as one run states"),
         Patch(facecolor=HARM, label="harm"),
     ]
