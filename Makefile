@@ -9,6 +9,8 @@ DIR ?= .
 # Targets come first: --configfile and --config take all words that follow.
 OVERLAY = $(if $(STUDY),--configfile '$(STUDY)') $(if $(CONFIG),--config $(CONFIG))
 PLACE = $(if $(filter-out .,$(DIR)),--directory '$(DIR)')
+COMMA := ,
+SPACE := $(subst ,, )
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES)
 # Where the system knows no home for a user (a container under a bare number), Snakemake would not start.
 ifeq ($(HOME),)
@@ -20,11 +22,11 @@ ifneq ($(wildcard docs/pictures.json),)
 DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
 endif
 
-.PHONY: install figure2 figure3 figures evidence rate plan docs-figures test test-cluster lint types lock clean help mend
+.PHONY: install figure2 figure3 figures evidence controls replicate rate plan docs-figures test test-cluster lint types lock clean help mend
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
-	@echo 'STUDY=FILE, CONFIG="films=PATH", DIR=FOLDER and CORES=N go with figure2, figure3, figures, evidence and rate; PYTHON=PATH with all'
+	@echo 'STUDY=FILE, CONFIG="films=PATH", DIR=FOLDER and CORES=N go with figure2, figure3, figures, evidence, controls, replicate and rate; PYTHON=PATH with all'
 
 # An environment that lost its Python or a package since it was ready is mended.
 BROKEN := $(if $(wildcard $(VENV)/.ready),$(shell sh envs/install.sh check $(VENV) || echo mend))
@@ -45,6 +47,13 @@ figures: $(VENV)/.ready  ## Figures 1 to 4 and Table 1
 
 evidence: $(VENV)/.ready  ## what speaks for and against the answer: copies, fidelity, worth in real films, subgroups, calibration
 	$(SNAKEMAKE) evidence $(PLACE) $(OVERLAY)
+
+replicate: $(VENV)/.ready  ## the study under other seeds (SEEDS="1 2 3"; its own seed is figure2's run): what holds under all of them
+	$(SNAKEMAKE) replicate $(PLACE) $(if $(STUDY),--configfile '$(STUDY)') \
+	  $(if $(SEEDS)$(CONFIG),--config $(if $(SEEDS),replication='{seeds: [$(subst $(SPACE),$(COMMA),$(strip $(SEEDS)))]}') $(CONFIG))
+
+controls: $(VENV)/.ready  ## on top of figure2: is a gain more than more of the same films, and is it the mixing that costs?
+	$(SNAKEMAKE) all $(PLACE) --configfile $(if $(STUDY),'$(STUDY)') studies/controls.yaml $(if $(CONFIG),--config $(CONFIG))
 
 rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1
 	$(SNAKEMAKE) rated_sets $(PLACE) $(OVERLAY)

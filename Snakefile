@@ -46,6 +46,9 @@
 #   tables/{significance,trend}.csv                 tests of the study                        compare_arms, measure_trend
 #   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               score_figure_trials, compare_figure_arms
 #   tables/figure{2,3,4}.csv                        what the figures draw                     tabulate_figure2, tabulate_arms
+#   seeds/seed-{seed}/  seeds/seed-{seed}.csv       the study under another seed, its differences replicate_study
+#   tables/replication{,_seeds,_coverage}.csv       what holds under every seed               measure_replication
+#   replication.{pdf,png,svg}                       the same, drawn                           plot_replication
 #   table1.{csv,md}                                 the cohorts                               tabulate_cohorts
 #   figure{1,2,3,4}.{pdf,png,svg}                   the figures                               plot_figure1 ... plot_figure4
 #   cost.{csv,png}                                  planned and measured cost of each stage   compare_cost
@@ -75,6 +78,7 @@ include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/evidence.smk"
 include: "rules/worth.smk"
+include: "rules/replication.smk"
 include: "rules/cost.smk"
 include: "rules/targets.smk"
 

@@ -60,6 +60,7 @@ rule prepare_cohort:
         config=stage("prepare_cohort"),
         root=raw_root,
         raw=raw_fingerprint,
+        decoded=films_of_another_seed,
         out=subpath(output.meta, parent=True),
         seed=STUDY.seed,
         resolution=STUDY.resolution,
@@ -67,7 +68,7 @@ rule prepare_cohort:
         "Decode the films of {wildcards.dataset}"
     shell:
         "python -m scripts.prepare_cohort --dataset {wildcards.dataset} --root {params.root:q} "
-        "--config {params.config:q} --seed {params.seed} --resolution {params.resolution} --threads {threads} --out {params.out:q} > {log:q} 2>&1"
+        "--config {params.config:q} --seed {params.seed} --resolution {params.resolution} --threads {threads} {params.decoded} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule draw_subsets:

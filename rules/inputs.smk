@@ -3,6 +3,7 @@ from scripts.lib.cohort.telling import tell_cohorts
 from scripts.lib.study.cells import Cell
 from scripts.lib.study.firewall import tell_checks
 from scripts.lib.study.raw_content import raw_content
+from scripts.lib.study.replication import Replication
 from scripts.lib.study.sources import root_of, tracked_files
 
 
@@ -23,6 +24,12 @@ def raw_fingerprint(wildcards):
 
 def raw_root(wildcards):
     return root_of(CONFIG["datasets"][wildcards.dataset], wildcards.dataset)
+
+
+@signed
+def films_of_another_seed(wildcards, resources):
+    """A params function: real films that another run has decoded; of `resources`, since the cohort is the same without them."""
+    return shlex.join(f"--decoded={folder}" for folder in Replication(STUDY).decoded(wildcards.dataset))
 
 
 def cohorts_of(dag):

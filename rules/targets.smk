@@ -32,3 +32,10 @@ rule evidence:
         "results/calibration.png",
         "results/failures.png",
     localrule: True
+
+
+rule replicate:
+    input:
+        "results/tables/replication.csv",
+        "results/replication.png",
+    localrule: True

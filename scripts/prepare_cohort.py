@@ -22,12 +22,18 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, required=True, help="folder of the raw dataset")
     parser.add_argument("--resolution", type=int, required=True, help="side of the prepared images in pixels")
     parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--decoded", type=Path, help="the same cohort under another seed: take over its films")
     parser.add_argument("--out", type=Path, required=True, help="folder of the cohort")
     options = parser.parse_args(argv)
     set_threads(1)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     from scripts.lib.cohort.prepare import prepare_cohort
+    from scripts.lib.cohort.resplit import split_anew
 
+    if options.decoded:
+        if split_anew(options.decoded, options.config, options.resolution, options.seed, options.out):
+            return
+        logging.info("%s: its splits do not follow from its index; the films are decoded again", options.decoded)
     prepare_cohort(
         options.dataset,
         options.config,

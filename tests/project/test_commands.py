@@ -151,7 +151,7 @@ def test_a_python_command_of_the_pages_is_there(command: str, place: Workflow) -
         assert option in done.stdout, f"{command}: {option} is no option of {module}"
 
 
-TARGETS = ("all", "figure3", "figures", "evidence", "rated_sets")
+TARGETS = ("all", "figure3", "figures", "evidence", "replicate", "rated_sets")
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ") and c not in NOT_DRY])
@@ -165,7 +165,7 @@ def test_a_make_command_of_the_pages_plans(command: str, place: Workflow) -> Non
         assert line[2] in TARGETS  # the commands of Snakemake above plan them
 
 
-@pytest.mark.parametrize("target", ["figure2", "figure3", "figures", "rate", "plan"])
+@pytest.mark.parametrize("target", ["figure2", "figure3", "figures", "controls", "replicate", "rate", "plan"])
 def test_every_study_target_of_make_takes_a_study_and_a_folder(target: str, place: Workflow) -> None:
     study, config = "studies/tiny.yaml", "study={trials: 3}"
     done = run(["make", "-n", target, f"STUDY={study}", "DIR=runs/a b", "CONFIG='study={trials: 3}'"], place)

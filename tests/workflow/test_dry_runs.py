@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lib.study.cells import Study
+from scripts.lib.study.config import load_study, to_json
+from scripts.lib.study.replication import Replication
 from tests.conftest import ROOT, copy_repository
 from tests.helpers.forked_snakemake import snakemake
 
@@ -34,7 +37,6 @@ def test_the_paper_study_names_what_is_missing_in_one_line(tmp_path: Path) -> No
 
 def test_the_paper_study_is_planned_when_its_files_are_there(tmp_path: Path) -> None:
     from scripts.lib.formats.sources import tables
-    from scripts.lib.study.config import load_study
 
     workflow = copy_repository(tmp_path / "copy")
     data = tmp_path / "data with a space"
@@ -64,6 +66,28 @@ def test_a_wrong_key_on_the_command_line_ends_the_run_with_one_line(tmp_path: Pa
     done = workflow.run("--dry-run", "--config", setting)
     assert done.returncode != 0
     assert "config:" in done.stdout + done.stderr
+
+
+def test_a_study_is_planned_under_two_seeds_each_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    workflow = copy_repository(tmp_path)
+    seeds = ["--config", "replication={seeds: [1, 2]}"]
+    done = workflow.run("replicate", "--dry-run", *seeds)
+    assert done.returncode == 0, done.stdout + done.stderr
+    planned = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if len(line.split()) == 2}
+    # siim has 6 arms with `real`, rsna 5, each with 2 trials; the seed 1 is the study itself.
+    assert planned["replicate_study"] == ["1"] and planned["train_trials"] == ["22"]
+    assert planned["measure_replication"] == planned["plot_replication"] == ["1"]
+    config = load_study([ROOT / "config.yaml", ROOT / "studies" / "tiny.yaml"])
+    study = tmp_path / "results" / "seeds" / "seed-2" / "study.json"
+    study.parent.mkdir(parents=True)
+    study.write_text(to_json(Replication(Study(config)).settings(2)))
+    folder = ["--directory", str(study.parent)]
+    done = workflow.run("results/tables/differences.csv", "--dry-run", *folder, study=str(study))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert any(line.split() == ["train_trials", "22"] for line in done.stdout.splitlines()), done.stdout[-3000:]
+    assert "replicate_study" not in done.stdout
+    done = workflow.run("replicate", "--dry-run", *folder, study=str(study))
+    assert "this is the folder of one seed" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_lint_and_format_are_clean() -> None:

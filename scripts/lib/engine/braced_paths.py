@@ -9,12 +9,11 @@ import copy
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.formats.sources import TABLE_KEYS
-from scripts.lib.study.sources import PROMPT_INFO
+from scripts.lib.study.paths import path_keys
 
 LOCAL = "local-dir:"
 BRACES = re.compile(r"[{}]")
@@ -23,7 +22,7 @@ BRACES = re.compile(r"[{}]")
 def without_braces(config: Mapping[str, Any], folder: str | Path) -> dict[str, Any]:
     """Return the (resolved) configuration with each path that holds braces replaced by a link below `folder` to it."""
     own = copy.deepcopy(dict(config))
-    for section, key, base in list(_paths(own)):
+    for section, key, base in list(path_keys(own)):
         value = section.get(key)
         if not isinstance(value, str) or not BRACES.search(value):
             continue
@@ -32,31 +31,6 @@ def without_braces(config: Mapping[str, Any], folder: str | Path) -> dict[str, A
         # A table is looked for below the root, unless its path is absolute.
         section[key] = local + str(link.absolute() if base else link)
     return own
-
-
-def _paths(config: MutableMapping[str, Any]) -> Iterator[tuple[MutableMapping[str, Any], str, str]]:
-    """Yield (mapping, key, folder that a relative path begins in) of all places that hold a path."""
-    for section in config["datasets"].values():
-        for key in TABLE_KEYS[section["format"]]:
-            if section.get("reader"):
-                yield section["reader"], key, section["root"]
-        yield section, "root", ""
-        if model := section.get("trials", {}).get("model"):
-            yield model, "weights", ""
-    trials = config["trials"]
-    for part in (trials, *(trials[task] for task in ("classification", "multilabel", "segmentation"))):
-        if model := part.get("model"):
-            yield model, "weights", ""
-    yield config["base"], "path", ""
-    yield config["mgca"]["text"], "path", ""
-    yield config["mgca"]["image"], "weights", ""
-    yield config["proxy"], "model", ""
-    yield config["feedback"], "ratings", ""
-    for arm in config.get("arms", {}).values():
-        # Images lie beside their table: a link to the table alone would leave them behind.
-        if "path" in arm and Path(arm["path"]).name == PROMPT_INFO:
-            arm["path"] = str(Path(arm["path"]).parent)
-        yield arm, "path", ""
 
 
 def _link(target: Path, folder: Path) -> Path:

@@ -16,14 +16,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from scipy.optimize import isotonic_regression
 
 from scripts.lib.evidence.equivalence import CURVE, SYNTHETIC
 from scripts.lib.plotting.figure2 import METRIC_NAMES
 from scripts.lib.plotting.panels import NARROW, legend_entries, look, titled_panels, without_panels
-from scripts.lib.plotting.style import GRID, INK, MM, SOFT, journal_style
+from scripts.lib.plotting.style import GRID, INK, MM, journal_style
 
 PANEL = 62.0  # mm of height
 LEGEND = 9.0
+INSIDE = 125.0  # points of height inside the axes of a panel
+LABEL = 6.0  # points of height of a label
 
 
 def draw_equivalence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
@@ -77,15 +80,46 @@ def _draw_panel(axis: Axes, rows: pd.DataFrame, arms: list[str], metric: str) ->
             elif x is found and not np.isnan(found):
                 axis.plot([found], [score], "|", ms=5, color=colour, mew=1.1, zorder=3)
         axis.plot([row["n_real"]], [score], marker, ms=4.2, color=colour, label=row["arm"], ls="", zorder=4)
-        axis.annotate(
-            f"{row['multiplier']}×", (row["n_real"], score), (-4, 0), textcoords="offset points", ha="right", va="center",
-            fontsize=5.5, color=SOFT,
-        )  # fmt: skip
     axis.set_xscale("log")
-    axis.margins(x=0.14)
+    axis.margins(x=0.18, y=0.09)
+    _label(axis, rows[rows["kind"] == SYNTHETIC], arms)
     axis.grid(color=GRID, lw=0.6)
     axis.minorticks_off()
     numbers = sorted(set(curve["n_real"]))
     axis.set_xticks(numbers, [f"{number:,.0f}" for number in numbers])
     axis.set_xlabel("real films (log)")
     axis.set_ylabel(METRIC_NAMES.get(metric, metric))
+
+
+def _label(axis: Axes, cells: pd.DataFrame, arms: list[str]) -> None:
+    """Write its multiplier beside each mark; labels of marks at the same films make room for each other."""
+    bottom, top = axis.get_ylim()
+    axis.set_ylim(bottom, top)
+    for _, column in cells.groupby("n_real"):
+        column = column.sort_values(["score", "multiplier"])
+        own = (column["score"].to_numpy(float) - bottom) / (top - bottom) * INSIDE
+        for row, place, moved in zip(column.to_dict("records"), own, apart(own, LABEL, INSIDE)):
+            colour, _ = look(arms.index(row["arm"]))
+            axis.annotate(
+                f"{row['multiplier']}×",
+                (row["n_real"], row["score"]),
+                (-10, moved - place),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=5.5,
+                color=colour,
+                zorder=5,
+                bbox={"boxstyle": "square,pad=0.05", "fc": "white", "ec": "none", "alpha": 0.8},
+                arrowprops={"arrowstyle": "-", "lw": 0.4, "color": colour, "shrinkA": 0, "shrinkB": 2},
+            )
+
+
+def apart(places: np.ndarray, gap: float, end: float) -> np.ndarray:
+    """Return ascending places moved as little as possible (in squares), so that neighbours are `gap` apart, within 0 to `end`.
+
+    Where there are too many for that, they begin at 0 and go beyond the end.
+    """
+    steps = gap * np.arange(len(places))
+    free = isotonic_regression(places - steps).x if len(places) > 1 else places
+    return np.clip(free, 0.0, max(end - gap * (len(places) - 1), 0.0)) + steps

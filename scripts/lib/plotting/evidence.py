@@ -6,7 +6,8 @@ are those of Okabe and Ito, which all kinds of colour vision tell apart; shapes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -32,21 +33,38 @@ HEAD = 15.0  # mm around the rows of a panel
 LEGEND_LINE = 4.2  # mm
 
 
+@dataclass(frozen=True)
+class Marks:
+    """How rows are drawn: the column of their value, half the width of an axis, one mark, and entries of the legend."""
+
+    value: str
+    limit: Callable[[pd.DataFrame], float]
+    draw: Callable[[Axes, float, Mapping[Any, Any], int, float], None]
+    reading: Sequence[Any]
+
+
 def draw_evidence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """Return the figure for a table of differences (columns of `scripts.lib.evidence.differences.DIFFERENCES`).
 
     `settings`: `datasets` = panels in order, {name, title, task} each, `metrics` = the metric of each task, `width_mm`.
     Without any difference of these metrics the figure says so.
     """
+    marks = Marks("difference", _limit, _draw_mark, _reading())
+    return draw_rows(
+        table, settings, marks, "No difference of figures.metrics can be had; tables/differences.csv says why."
+    )
+
+
+def draw_rows(table: pd.DataFrame, settings: Mapping[str, Any], marks: Marks, why: str) -> Figure:
+    """Return a figure with a panel for each dataset and a line for each fraction and multiplier; `why` nothing is drawn."""
     panels = []
     for dataset in settings["datasets"]:
         metric = settings["metrics"][dataset["task"]]
         rows = table[(table["dataset"] == dataset["name"]) & (table["metric"] == metric)]
-        rows = rows[rows["difference"].notna()]
+        rows = rows[rows[marks.value].notna()]
         if len(rows):
             panels.append((dataset["title"], metric, rows))
     if not panels:
-        why = "No difference of figures.metrics can be had; tables/differences.csv says why."
         return without_panels(settings["width_mm"], why)
     every = pd.concat([rows for _, _, rows in panels])
     series = sorted(set(zip(every["arm"], every["against"])), key=lambda pair: (pair[1] != REAL, pair))
@@ -60,7 +78,7 @@ def draw_evidence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
         width = settings["width_mm"] * MM * (NARROW if columns == 1 else 1)
         beside = 2 if columns == 1 else 4  # entries of the legend in a line
         named = LEGEND_LINE * (1 + -(-len(series) // beside)) + 1
-        foot = named + LEGEND_LINE * -(-4 // beside) + 2
+        foot = named + LEGEND_LINE * -(-len(marks.reading) // beside) + 2
         figure, axes = plt.subplots(
             lines,
             columns,
@@ -73,8 +91,8 @@ def draw_evidence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
         rect = (0, share, 1, 1 - share)
         figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=0.06, h_pad=0.05, wspace=0.04))
         for axis, (metric, rows) in titled_panels(axes, [(title, (metric, rows)) for title, metric, rows in panels]):
-            _draw_panel(axis, rows, series, metric)
-        _draw_legend(figure, series, beside, (share, share * (1 - named / foot)))
+            _draw_panel(axis, rows, series, metric, marks)
+        _draw_legend(figure, series, marks.reading, beside, (share, share * (1 - named / foot)))
     return figure
 
 
@@ -92,9 +110,9 @@ def _present(rows: pd.DataFrame, series: Sequence[tuple[str, str]]) -> list[tupl
     return [pair for pair in series if pair in there]
 
 
-def _draw_panel(axis: Axes, rows: pd.DataFrame, series: Sequence[tuple[str, str]], metric: str) -> None:
+def _draw_panel(axis: Axes, rows: pd.DataFrame, series: Sequence[tuple[str, str]], metric: str, marks: Marks) -> None:
     settings, here = _settings(rows), _present(rows, series)
-    limit = _limit(rows)
+    limit = marks.limit(rows)
     axis.set_xlim(-limit, limit)
     harm = (0, limit) if metric in SMALLER_IS_BETTER else (-limit, 0)
     axis.axvspan(*harm, color=HARM, lw=0, zorder=0)
@@ -106,7 +124,7 @@ def _draw_panel(axis: Axes, rows: pd.DataFrame, series: Sequence[tuple[str, str]
         for row in cell.to_dict("records"):
             pair = (row["arm"], row["against"])
             shift = (here.index(pair) - (len(here) - 1) / 2) * 0.74 / len(here)
-            _draw_mark(axis, place + shift, row, series.index(pair), limit)
+            marks.draw(axis, place + shift, row, series.index(pair), limit)
     axis.set_yticks(range(len(settings)), [f"{fraction * 100:g} %, {times}×" for fraction, times in settings])
     axis.set_ylim(len(settings) - 0.5, -0.5)
     axis.grid(axis="x", color=GRID, lw=0.6)
@@ -143,21 +161,27 @@ def series_name(pair: tuple[str, str]) -> str:
     return arm if against == REAL else f"{arm} against {against}"
 
 
-def _draw_legend(figure: Figure, series: Sequence[tuple[str, str]], beside: int, tops: tuple[float, float]) -> None:
+def _reading() -> list[Any]:
+    """Return the entries of the legend that say how to read a mark."""
+    plain: dict[str, Any] = {"marker": "o", "ls": "", "ms": 4.2, "mec": INK, "mew": 0.9}
+    return [
+        Line2D([], [], mfc=INK, label="the 95 % interval leaves out 0", **plain),
+        Line2D([], [], mfc="white", label="cannot tell", **plain),
+        Line2D([], [], marker=">", ls="", ms=3.4, color=INK, label="goes on"),
+        Patch(facecolor=HARM, label="harm"),
+    ]
+
+
+def _draw_legend(
+    figure: Figure, series: Sequence[tuple[str, str]], reading: Sequence[Any], beside: int, tops: tuple[float, float]
+) -> None:
     """Put two blocks below the panels, `beside` entries in a line: what the marks stand for, and how to read one."""
     marks = []
     for place, pair in enumerate(series):
         colour, marker = look(place)
         drawn: dict[str, Any] = {"marker": marker, "ms": 4.2, "mfc": colour, "mec": colour, "color": colour, "lw": 1.1}
         marks.append(Line2D([], [], **drawn, label=series_name(pair)))
-    plain: dict[str, Any] = {"marker": "o", "ls": "", "ms": 4.2, "mec": INK, "mew": 0.9}
-    reading = [
-        Line2D([], [], mfc=INK, label="the 95 % interval leaves out 0", **plain),
-        Line2D([], [], mfc="white", label="cannot tell", **plain),
-        Line2D([], [], marker=">", ls="", ms=3.4, color=INK, label="goes on"),
-        Patch(facecolor=HARM, label="harm"),
-    ]
-    blocks: tuple[list[Any], list[Any]] = (marks, reading)
+    blocks: tuple[list[Any], list[Any]] = (marks, list(reading))
     for handles, top in zip(blocks, tops):
         title = "against real films alone, unless another arm is named" if handles is marks else None
         figure.legend(

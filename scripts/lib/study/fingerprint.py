@@ -98,3 +98,15 @@ def fingerprint(module: str) -> str:
     """Return 16 hex digits that change when the code behind `python -m module` changes."""
     text = "\n".join(f"{name} {digest}" for name, digest in sorted(imported_modules(module).items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fingerprint_of_all() -> str:
+    """Return 16 hex digits that change when any first-party module changes, or the text of any rule."""
+    digest = hashlib.sha256()
+    for file in sorted((ROOT / PACKAGE).rglob("*.py")):
+        status = file.stat()
+        code, _ = _digest_and_imports(file, (status.st_mtime_ns, status.st_size))
+        digest.update(f"{file.relative_to(ROOT)} {code}\n".encode())
+    for file in (ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
