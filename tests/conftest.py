@@ -67,7 +67,12 @@ class Workflow:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, the whole workflow first: other processes run the other files beside them."""
-    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("workflow", "long")])
+    items.sort(
+        key=lambda item: [
+            item.path.name != "test_workflow.py",
+            *(item.get_closest_marker(name) is None for name in ("workflow", "long")),
+        ]
+    )
 
 
 # What a skipped test says, what such tests are, and how to run them.

@@ -33,7 +33,10 @@ from tests.helpers.diffusion_models import (
 )
 
 # The toys' tokenizer has eight places: it cuts nearly every text, and the command says so.
-pytestmark = pytest.mark.filterwarnings("ignore:.* texts have more than 8 tokens:UserWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore:.* texts have more than 8 tokens:UserWarning"),
+]
 
 
 COUNT = 13  # one batch of 8 and a part of another; each kind makes full micro-batches of 4 and a rest
