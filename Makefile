@@ -22,7 +22,7 @@ ifneq ($(wildcard docs/pictures.json),)
 DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
 endif
 
-.PHONY: install figure2 figure3 figures evidence controls replicate rate plan docs-figures test test-cluster lint types lock clean help mend
+.PHONY: install figure2 figure3 figures evidence controls replicate rate plan docs-figures test test-cluster lint types lock clean help mend demo
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,16 @@ $(VENV)/.ready: requirements.lock $(BROKEN)
 	@sh envs/install.sh install $(VENV) $(PYTHON)
 
 install: $(VENV)/.ready  ## only the environment, into .venv (the other targets do it by themselves)
+
+# In a folder of its own, so that it never takes the place of a study's results; what it makes, in one line.
+DEMO_DIR ?= runs/demo
+DEMO_TARGETS := all evidence
+
+demo: $(VENV)/.ready  ## the whole way in three minutes, on very few films (DEMO_DIR=FOLDER, else runs/demo)
+	@echo 'A demonstration of the machinery: films of 32 pixels that the workflow draws, models that see them for seconds.'
+	@echo 'It shows what a study hands over. Its numbers say nothing about synthetic films. (studies/demo.yaml)'
+	$(SNAKEMAKE) $(DEMO_TARGETS) --directory '$(DEMO_DIR)' --configfile studies/demo.yaml
+	@echo 'Look at $(DEMO_DIR)/results: evidence.png, figure2.png and tables/. docs/results.md says how to read them.'
 
 figure2: $(VENV)/.ready  ## the study (STUDY=FILE DIR=FOLDER, else the embedded one), from nothing to results/figure2.pdf and its tables
 	$(SNAKEMAKE) all $(PLACE) $(OVERLAY)

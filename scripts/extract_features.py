@@ -33,9 +33,12 @@ def main(argv: list[str] | None = None) -> None:
     import numpy as np
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.fidelity.features import extract, given
-    from scripts.lib.fidelity.networks import open_extractor
-    from scripts.lib.training.devices import place
+    from scripts.lib.engine.lean_imports import lean_imports
+
+    with lean_imports():
+        from scripts.lib.fidelity.features import extract, given
+        from scripts.lib.fidelity.networks import open_extractor
+        from scripts.lib.training.devices import place
     from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "fidelity")

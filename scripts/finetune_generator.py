@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
@@ -29,6 +30,14 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
     refuse_same(args.generator, args.out)
 
+    from scripts.lib.engine.lean_imports import lean_imports
+
+    with lean_imports():
+        tune_generator(args)
+
+
+def tune_generator(args: Namespace) -> None:
+    """Fine-tune the generator on the images that were kept, and publish it."""
     from scripts.lib.cohort.learned import inherited, not_known, write_learned
     from scripts.lib.filters.kept_view import masks_behind, open_kept
     from scripts.lib.generators.controlled.absence import tuned_absence

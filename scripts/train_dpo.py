@@ -10,6 +10,7 @@ accuracy.csv  how often the chosen step orders these pairs, and pairs that have 
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
@@ -39,6 +40,14 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
     refuse_same(args.generator, args.out)
 
+    from scripts.lib.engine.lean_imports import lean_imports
+
+    with lean_imports():
+        tune_generator(args)
+
+
+def tune_generator(args: Namespace) -> None:
+    """Tune the generator on the pairs, and publish it."""
     import pandas as pd
 
     from scripts.lib.cohort.learned import inherited, not_known, write_learned

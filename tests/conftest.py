@@ -19,6 +19,9 @@ from tests.helpers.job_server import job_server
 # Processes whose threads wait for each other by spinning would be many times slower, and the low bits of a training depend
 # on the number of its threads: one, on a machine of any size.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Hundreds of processes are started from copies of the repository: where none of them may keep what it has compiled, each
+# compiles the library anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("Snakefile", "rules", "report", "scripts", "envs", "profiles", "studies", "config.yaml")
@@ -64,7 +67,12 @@ class Workflow:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, the whole workflow first: other processes run the other files beside them."""
-    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("workflow", "long")])
+    items.sort(
+        key=lambda item: [
+            item.path.name != "test_workflow.py",
+            *(item.get_closest_marker(name) is None for name in ("workflow", "long")),
+        ]
+    )
 
 
 # What a skipped test says, what such tests are, and how to run them.
@@ -98,7 +106,9 @@ def copy_repository(target: Path) -> Workflow:
     for name in COPIED:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                source, target / name
+            )  # with what Python has compiled, which goes by the times of the files
         else:
             shutil.copy2(source, target / name)
     return Workflow(target)

@@ -19,13 +19,13 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path, TWO)
 
 
-def test_fifty_jobs_on_two_devices_with_random_kills(machine: Machine) -> None:
+def test_thirty_jobs_on_two_devices_with_random_kills(machine: Machine) -> None:
     stream = random.Random(5)
     jobs = [
         machine.start(
             "--gpus", 1 + (number % 7 == 3), command=machine.holder(stream.uniform(0.1, 0.3), 0.1 * (number % 2))
         )
-        for number in range(50)
+        for number in range(30)
     ]
     killed: set[int] = set()
     while any(job.poll() is None for job in jobs):
@@ -33,7 +33,7 @@ def test_fifty_jobs_on_two_devices_with_random_kills(machine: Machine) -> None:
         running = {int(child): int(launcher) for _, _, child, launcher, _ in machine.told("begin")}
         ended = {int(child) for kind in ("end", "stopped") for _, _, child, _, _ in machine.told(kind)}
         alive = [child for child in running if child not in ended | killed]
-        if alive and len(killed) < 20:
+        if alive and len(killed) < 12:
             child = stream.choice(alive)
             killed.add(child)
             target = stream.choice([child, running[child]])
@@ -41,7 +41,7 @@ def test_fifty_jobs_on_two_devices_with_random_kills(machine: Machine) -> None:
                 os.kill(target, stream.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1]))
     assert not machine.told("COLLISION")
     began = machine.told("begin")
-    assert len(began) == 50 and len(killed) >= 10
+    assert len(began) == 30 and len(killed) >= 6
     assert {name for event in began for name in event[4].split(",")} == {"GPU-aaaa-1", "GPU-bbbb-2"}
     assert {event[4].count(",") for event in began} == {0, 1}
     # Nothing is left behind: both devices are free at once, and nobody is waiting.

@@ -49,7 +49,9 @@ def test_chexpert(tmp_path: Path) -> None:
     assert len(listing.records) == 191_229  # the paper's first count
     assert listing.excluded["lateral"] == 32_387 + 32
     decoder = Decoder(tmp_path, 32, [], "pad", (0, 100), {}, 1024, frontal_only=True, unknown_view="exclude")
-    assert not any(decoder._left_out(record, Notes()) for record in listing.records), "nor does their decoding drop one"
+    # The end of train.csv, which is where AP/PA calls films lateral, and valid.csv; of the others, which are alike, some.
+    decoded = [*listing.records[:-300:101], *listing.records[-300:]]
+    assert not any(decoder._left_out(record, Notes()) for record in decoded), "nor does their decoding drop one"
 
 
 def test_candid(tmp_path: Path) -> None:

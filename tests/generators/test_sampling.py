@@ -33,7 +33,13 @@ from tests.helpers.diffusion_models import (
 )
 
 # The toys' tokenizer has eight places: it cuts nearly every text, and the command says so.
-pytestmark = pytest.mark.filterwarnings("ignore:.* texts have more than 8 tokens:UserWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore:.* texts have more than 8 tokens:UserWarning"),
+]
+
+
+COUNT = 13  # one batch of 8 and a part of another; each kind makes full micro-batches of 4 and a rest
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +51,7 @@ def world(tmp_path_factory):
     control = json.dumps({**CONTROL, "learning_rate": 0.05, "ema": 0.0})
     train = ["--base", str(root / "base"), "--cohort", str(root / "cohort"), "--config", control, "--seed", "1"]
     train_controlnet.main([*train, "--checkpoint-dir", str(root / "check"), "--out", str(root / "generator")])
-    conditions_table(22).to_parquet(root / "conditions.parquet", index=False)
+    conditions_table(COUNT).to_parquet(root / "conditions.parquet", index=False)
     return root
 
 
@@ -105,7 +111,7 @@ def test_pixels_do_not_depend_on_shards(world, whole, tmp_path):
     assert together.index.equals(whole.index)
 
 
-@pytest.mark.parametrize("batch", [1, 3, 100])
+@pytest.mark.parametrize("batch", [3, 100])
 def test_pixels_do_not_depend_on_the_batch_size(world, whole, tmp_path, batch):
     other = sample(world, tmp_path / "pool", batch_size=batch)
     assert (tmp_path / "pool" / "images.npy").read_bytes() == (whole.folders[0] / "images.npy").read_bytes()
@@ -116,7 +122,7 @@ def test_pixels_do_not_depend_on_order_and_neighbours(world, whole, tmp_path):
     table = pd.read_parquet(world / "conditions.parquet")
     shuffled = sample(world, tmp_path / "pool", table.sample(frac=1, random_state=3))
     assert by_name(shuffled) == by_name(whole)
-    few = sample(world, tmp_path / "pool", table.iloc[[3, 8, 19]])
+    few = sample(world, tmp_path / "pool", table.iloc[[3, 8, 11]])
     assert by_name(few).items() <= by_name(whole).items()
 
 
@@ -140,7 +146,7 @@ def test_a_killed_shard_goes_on_and_ends_with_the_same_bytes(world, whole, tmp_p
     for name in ("images.npy", "masks.npy"):
         assert (tmp_path / "pool" / name).read_bytes() == (whole.folders[0] / name).read_bytes()
     assert Cohort.open(tmp_path / "pool").index.equals(whole.index)
-    assert sum(made[len(done) :]) == 22 - 8  # the first part of 8 rows was not made again
+    assert sum(made[len(done) :]) == COUNT - 8  # the first part of 8 rows was not made again
     assert not (tmp_path / "parts").exists()
 
 
@@ -333,14 +339,14 @@ def test_other_sizes_are_averaged_or_interpolated():
     assert small.shape == (1, 4, 4) and (small == 77).all()
 
 
-def test_every_solver_is_within_two_grey_levels_of_a_200_step_reference(world):
+def test_every_solver_is_within_two_grey_levels_of_a_100_step_reference(world):
     def made(name: str, steps: int) -> np.ndarray:
         settings = {**SAMPLING, "solver": name, "steps": steps, "guidance": 1.0, "micro_batch": 2}
         section = Section(settings, "sampling")
         sampler = Sampler(ControlledModel(random_generator(world / "base"), STRUCTURES, section), section, 5)
         return sampler.images(requests_of("text", 2)).astype(float)
 
-    reference = made("dpmsolver++", 200)
+    reference = made("dpmsolver++", 100)
     assert reference.std() > 2
     for solver in SOLVERS:
-        assert np.sqrt(((made(solver, 50) - reference) ** 2).mean()) < 2, solver
+        assert np.sqrt(((made(solver, 25) - reference) ** 2).mean()) < 2, solver

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from tests.generators.test_dpo import DPO, write_preferences
 from tests.generators.test_finetuning import FINETUNE, write_pool
 from tests.helpers.diffusion_models import CONTROL, SAMPLING, STRUCTURES, conditions_table, write_base, write_cohort
 
+pytestmark = pytest.mark.long
 STARTS = ("zero_residual", "black_image")
 SHORT = {"steps": 2, "batch_size": 2, "monitor_steps": 1, "monitor_draws": 1}
 
@@ -58,60 +60,69 @@ def tune(tree, command, start, rate=0.0, trains=("controlnet",), out=None):
 
 
 def images(folder, guidance=2.0):
-    """Two images of each kind from one generator."""
-    settings = Section({**SAMPLING, "guidance": guidance}, "sampling")
-    sampler = Sampler(ControlledModel(open_generator(folder), STRUCTURES, settings), settings, 5)
+    """An image of each kind from a generator, or from one in a folder."""
+    generator = open_generator(folder) if isinstance(folder, Path) else folder
+    settings = Section({**SAMPLING, "steps": 2, "guidance": guidance}, "sampling")
+    sampler = Sampler(ControlledModel(generator, STRUCTURES, settings), settings, 5)
     bits = np.zeros((32, 32), np.uint8)
     bits[4:28, 4:14], bits[4:8, 4:10] = 1, 5
-    kinds = ["text", "mask", "both"] * 2
+    kinds = ["text", "mask", "both"]
     requests = [
         ImageRequest(kind, k, None if kind == "mask" else "pneumonia", None if kind == "text" else bits)
         for k, kind in enumerate(kinds)
     ]
-    return dict(zip(("text", "mask", "both"), make_batch(sampler, requests).reshape(2, 3, 32, 32).swapaxes(0, 1)))
+    return dict(zip(kinds, make_batch(sampler, requests)))
 
 
-@pytest.mark.parametrize("trains", [("controlnet",), ("unet",), ("controlnet", "unet")])
-@pytest.mark.parametrize("start", STARTS)
+@pytest.fixture(scope="module")
+def before_tuning(tree):
+    """{(start, guidance): images} of the generators that tuning begins with."""
+    return {(start, scale): images(tree / "generators" / start, scale) for start in STARTS for scale in (1.0, 2.0)}
+
+
+@pytest.mark.parametrize(
+    ("start", "trains"),
+    [
+        ("zero_residual", ("controlnet",)),
+        ("zero_residual", ("unet",)),
+        ("zero_residual", ("controlnet", "unet")),
+        ("black_image", ("controlnet", "unet")),
+    ],
+)
 @pytest.mark.parametrize("command", [train_dpo, finetune_generator])
-def test_until_a_weight_moves_all_images_are_those_of_the_start(tree, command, start, trains):
+def test_until_a_weight_moves_all_images_are_those_of_the_start(tree, before_tuning, command, start, trains):
     tuned = tune(tree, command, start, trains=trains)
     for guidance in (1.0, 2.0):
-        before, after = images(tree / "generators" / start, guidance), images(tuned, guidance)
+        before, after = before_tuning[start, guidance], images(tuned, guidance)
         assert all((before[kind] == after[kind]).all() for kind in before)
 
 
-def test_what_is_compared_would_show(tree):
+def test_what_is_compared_would_show(tree, before_tuning):
     """A black picture makes other images from text than silence does, so that the test above can fail."""
-    silent = images(tree / "generators" / "zero_residual")["text"]
-    settings = Section(SAMPLING, "sampling")
     generator = open_generator(tree / "generators" / "zero_residual")
     generator.notes["absent_mask"] = "black_image"
-    sampler = Sampler(ControlledModel(generator, STRUCTURES, settings), settings, 5)
-    black = sampler.images([ImageRequest("text", k, "pneumonia", None) for k in (0, 3)])
-    assert (silent != black).any()
+    assert (before_tuning["zero_residual", 2.0]["text"] != images(generator)["text"]).any()
 
 
 @pytest.mark.parametrize("command", [train_dpo, finetune_generator])
-def test_a_silent_controlnet_learns_from_text_alone(tree, command, monkeypatch):
+def test_a_silent_controlnet_learns_from_text_alone(tree, before_tuning, command, monkeypatch):
     from scripts.lib.generators.controlled import preference_training
 
     rising = itertools.count()
     monkeypatch.setattr(preference_training, "accuracies", lambda inside, _: 0 * inside[:, 0] + float(next(rising)))
     tuned = tune(tree, command, "zero_residual", rate=0.05)
-    before, after = images(tree / "generators" / "zero_residual"), images(tuned)
+    before, after = before_tuning["zero_residual", 2.0], images(tuned)
     assert (before["text"] != after["text"]).any()
     notes = read_notes(tuned)
     assert notes["absent_mask"] == "difference" and (tuned / "start").is_symlink()
     assert notes["lineage"] == open_generator(tree / "generators" / "zero_residual").fingerprint
     assert open_generator(tuned).fingerprint != notes["lineage"]
     # Tuned once more from there: again nothing changes until a weight moves, and what it began as stays the same.
-    for trains in (("controlnet",), ("unet",)):
-        twice = tune(tree, command, tuned.name, trains=trains, out=f"twice-{command.__name__}-{trains[0]}")
-        again = images(twice)
-        assert all((after[kind] == again[kind]).all() for kind in after)
-        assert read_notes(twice)["lineage"] == notes["lineage"]
-        assert (twice / "start").resolve() == (tuned / "start").resolve()
+    twice = tune(tree, command, tuned.name, trains=("controlnet", "unet"), out=f"twice-{command.__name__}")
+    again = images(twice)
+    assert all((after[kind] == again[kind]).all() for kind in after)
+    assert read_notes(twice)["lineage"] == notes["lineage"]
+    assert (twice / "start").resolve() == (tuned / "start").resolve()
 
 
 @pytest.mark.filterwarnings("ignore:.* texts have more than 8 tokens:UserWarning")

@@ -1,4 +1,4 @@
-"""Jobs of a workflow as forks of a process that has imported what nearly all of them import first: torch alone takes 3 s.
+"""Jobs of a workflow as forks of a process that has imported what nearly all of them import first: torch alone takes 3 s, diffusers 2.
 
 `with job_server(folder) as interpreter:` starts it. A Snakemake that is started with that interpreter finds beside it a
 `python` that hands `python -m scripts.NAME ...` over, with its folder, environment, arguments and open files, and ends as the
@@ -25,6 +25,21 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PRELOADED = ("numpy", "pandas", "pyarrow.parquet", "PIL.Image", "safetensors.torch", "torch")
+# Imported as a job does it, without what that leaves out. What is of this repository is forgotten before a job begins.
+LEAN = (
+    "scripts.lib.generators.kinds",
+    "scripts.lib.generators.controlled.generator",
+    "scripts.lib.generators.controlled.control_training",
+    "scripts.lib.downstream.trials",
+    "scripts.lib.filters.proxy.small",
+)
+LATER = (
+    "scipy.stats",
+    "scipy.ndimage",
+    "statsmodels.stats.multitest",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+)
 # Isolated and without site-packages: it starts in a fiftieth of a second.
 CLIENT = """#!{python} -IS
 import array, json, os, socket, sys
@@ -68,7 +83,14 @@ def job_server(folder: Path) -> Iterator[str]:
 
 def serve(path: Path) -> None:
     """Answer calls until SIGTERM; each has two processes of its own, the job and one that waits for it."""
+    from scripts.lib.engine.lean_imports import lean_imports
+
     for name in PRELOADED:
+        __import__(name)
+    with lean_imports():
+        for name in LEAN:
+            __import__(name)
+    for name in LATER:
         __import__(name)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(path) + ".part")

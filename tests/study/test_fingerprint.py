@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,54 @@ def test_every_command_of_the_rules_exists_and_has_a_fingerprint() -> None:
     }
     assert len(commands) >= 15
     assert len({fp.fingerprint(command) for command in commands}) == len(commands)
+
+
+def kept(tree: Path) -> Path:
+    return tree / "scripts" / "__pycache__" / fp.KNOWN
+
+
+def test_texts_that_were_looked_at_are_kept_for_the_next_start(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fp.sys, "dont_write_bytecode", False)
+    before = fp.fingerprint("scripts.sample")
+    known = json.loads(kept(tree).read_text())
+    assert len(known) == 3  # the two empty files are one text; `other` is not imported
+
+    def start() -> str:
+        fp._known.cache_clear()
+        fp._digest_and_imports.cache_clear()
+        return fp.fingerprint("scripts.sample")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fp.ast, "parse", lambda *_, **__: pytest.fail("a known text is looked at again"))
+        assert start() == before
+    # What is kept is what counts: another digest in the file is another fingerprint.
+    kept(tree).write_text(json.dumps({key: ["0" * 64, imports] for key, (_, imports) in known.items()}))
+    assert start() != before
+    for broken in ("", '{"a', "[]"):
+        kept(tree).write_text(broken)
+        assert start() == before
+    assert json.loads(kept(tree).read_text()) == known
+
+
+def test_nothing_is_written_where_python_writes_nothing(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fp.sys, "dont_write_bytecode", True)
+    fp.fingerprint("scripts.sample")
+    assert not kept(tree).exists()
+    monkeypatch.setattr(fp.sys, "dont_write_bytecode", False)
+    kept(tree).parent.write_text("a file in the place of the folder")
+    (tree / "scripts" / "lib" / "masks.py").write_text("NEW = 1\n")
+    assert fp.fingerprint("scripts.sample")
+
+
+def test_many_texts_are_cut_to_those_in_use(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fp.sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(fp, "MOST_KNOWN", 4)
+    sizes = []
+    for number in range(4):
+        (tree / "scripts" / "lib" / "masks.py").write_text(f"VALUE = {number}\n")
+        fp._known.cache_clear()
+        fp._digest_and_imports.cache_clear()
+        fp.fingerprint("scripts.sample")
+        sizes.append(len(json.loads(kept(tree).read_text())))
+    # The text of two empty files, the command's and the module's; each edit is one more, and the fifth text is one too many.
+    assert sizes == [3, 4, 3, 4]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests.conftest import ROOT, copy_repository
+from tests.conftest import ROOT, Workflow, copy_repository
+from tests.helpers.job_server import job_server
 from tests.helpers.own_images import labelled, write_images
 
 pytestmark = pytest.mark.workflow
@@ -16,8 +19,14 @@ PAGE = (ROOT / "docs" / "own-images.md").read_text()
 COUNT = 40
 
 
-def test_your_own_images_in_ten_minutes(tmp_path: Path) -> None:
-    workflow = copy_repository(tmp_path / "copy")
+@pytest.fixture
+def workflow(tmp_path: Path) -> Iterator[Workflow]:
+    """A copy of the repository whose jobs are forks of one process."""
+    with job_server(tmp_path / "jobs") as interpreter:
+        yield replace(copy_repository(tmp_path / "copy"), interpreter=interpreter)
+
+
+def test_your_own_images_in_ten_minutes(workflow: Workflow, tmp_path: Path) -> None:
     overlay = re.search(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
     commands = [line.split() for line in PAGE.splitlines() if line.startswith("snakemake --cores")]
     assert overlay is not None and len(commands) == 1

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
-from statsmodels.stats.proportion import proportion_confint
 
 from scripts.lib.core.seeds import rng
 from scripts.lib.evidence.bootstrap import Interval, interval
@@ -123,6 +122,8 @@ def bin_of(scores: np.ndarray) -> np.ndarray:
 
 def wilson(share: float, count: float) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a share of so many films."""
+    from statsmodels.stats.proportion import proportion_confint  # a second of imports
+
     low, high = proportion_confint(share * count, count, method="wilson")
     return float(low), float(high)
 

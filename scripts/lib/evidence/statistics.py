@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from scripts.lib.core.errors import InputError
 
@@ -63,6 +61,8 @@ def compare(real: ArrayLike, synthetic: ArrayLike, test: str = "welch") -> Compa
     A paired test takes the values by position and drops pairs with a missing one. With fewer than two values in an
     arm, or without any variance, there is no test and the note says so. Raises InputError for an unknown test.
     """
+    from scipy import stats  # a second, which tables of this room that test nothing do without
+
     if test not in TESTS:
         raise InputError(f"test {test!r}: expected one of {', '.join(TESTS)}")
     a, b = np.asarray(real, dtype=float), np.asarray(synthetic, dtype=float)
@@ -193,6 +193,8 @@ def family_names(table: pd.DataFrame, family: str) -> list[str]:
 
 def correct(table: pd.DataFrame, column: str, alpha: float) -> pd.DataFrame:
     """Add family_size, p_bonferroni and p_holm of the P values of `column` within each `family` of the table."""
+    from statsmodels.stats.multitest import multipletests  # as late, for the same reason
+
     table = table.assign(family_size=0, p_bonferroni=np.nan, p_holm=np.nan)
     for name in sorted(set(table["family"])):
         rows = table.index[table["family"] == name]

@@ -7,13 +7,24 @@ it runs changes, and only then: comments, docstrings and file times do not count
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
+import json
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from scripts.lib.core.atomic import atomic_file
+
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = "scripts"
+# What is known of texts of source files: {SHA-256 of the text: [digest, imports]}. It is a third of a dry run, and lies where
+# Python keeps what it has compiled. Its name holds what the answers depend on beside the text: Python and this file.
+KNOWN = (
+    f"fingerprints.{sys.implementation.cache_tag}.{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]}.json"
+)
+MOST_KNOWN = 4000  # texts; of more than that only those of the files as they are now are kept
 BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # where a node of a syntax tree keeps statements
 
 
@@ -64,12 +75,50 @@ def _imports(tree: ast.AST) -> set[str]:
     return {name for name in names if name.split(".")[0] == PACKAGE}
 
 
+class Known:
+    """What a tree of sources keeps of the texts that were looked at before: a file that may be missing or be deleted."""
+
+    def __init__(self, root: Path) -> None:
+        self.file = root / PACKAGE / "__pycache__" / KNOWN
+        self.texts: dict[str, tuple[str, list[str]]] = {}
+        self.used: set[str] = set()
+        self.new = False
+        with contextlib.suppress(OSError, ValueError):  # not there, or cut off: it is made anew
+            self.texts = dict(json.loads(self.file.read_text()))
+
+    def digest_and_imports(self, file: Path) -> tuple[str, frozenset[str]]:
+        """Return the digest of a file's code, without comments and docstrings, and the first-party names it imports."""
+        text = file.read_bytes()
+        key = hashlib.sha256(text).hexdigest()
+        self.used.add(key)
+        if key not in self.texts:
+            tree = ast.parse(text, filename=str(file))
+            imports = sorted(_imports(tree))
+            _strip_docstrings(tree)
+            self.texts[key] = hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports
+            self.new = True
+        digest, names = self.texts[key]
+        return digest, frozenset(names)
+
+    def store(self) -> None:
+        """Write what is new, unless Python was told to write nothing of this kind, or cannot: the next start works it out."""
+        if not self.new or sys.dont_write_bytecode:
+            return
+        self.new = False
+        if len(self.texts) > MOST_KNOWN:
+            self.texts = {key: self.texts[key] for key in self.used}
+        with contextlib.suppress(OSError):
+            self.file.parent.mkdir(exist_ok=True)
+            with atomic_file(self.file) as part:
+                part.write_text(json.dumps(self.texts))
+
+
+_known = cache(Known)
+
+
 @cache
-def _digest_and_imports(file: Path, _stamp: tuple[int, int]) -> tuple[str, frozenset[str]]:
-    tree = ast.parse(file.read_text(), filename=str(file))
-    imports = frozenset(_imports(tree))
-    _strip_docstrings(tree)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), imports
+def _digest_and_imports(root: Path, file: Path, _stamp: tuple[int, int]) -> tuple[str, frozenset[str]]:
+    return _known(root).digest_and_imports(file)
 
 
 def imported_modules(module: str) -> dict[str, str]:
@@ -87,10 +136,11 @@ def imported_modules(module: str) -> dict[str, str]:
         if file is None:
             continue
         status = file.stat()
-        found[name], imports = _digest_and_imports(file, (status.st_mtime_ns, status.st_size))
+        found[name], imports = _digest_and_imports(ROOT, file, (status.st_mtime_ns, status.st_size))
         queue.extend(imports)
         if "." in name:
             queue.append(name.rpartition(".")[0])
+    _known(ROOT).store()
     return found
 
 

@@ -16,10 +16,12 @@ ARITHMETIC = {
     "scripts.lib.downstream": ("torch", "timm", "segmentation-models-pytorch"),
 }
 
+version = cache(metadata.version)  # looks through the files of the environment each time
+
 
 @cache
 def versions(script: str) -> str:
     """Return e.g. " torch=2.15.0 timm=1.0.31" for a command that uses them, an empty string for one that does not."""
     modules = imported_modules(f"scripts.{script}")
     names = sorted({name for package, names in ARITHMETIC.items() if package in modules for name in names})
-    return "".join(f" {name}={metadata.version(name)}" for name in names)
+    return "".join(f" {name}={version(name)}" for name in names)
