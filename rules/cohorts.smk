@@ -70,10 +70,33 @@ rule prepare_cohort:
         "--config {params.config:q} --seed {params.seed} --resolution {params.resolution} --threads {threads} --out {params.out:q} > {log:q} 2>&1"
 
 
+rule check_prerequisites:
+    input:
+        collect("results/{dataset}/cohort/{file}", dataset=needed_datasets(CONFIG), file=COHORT_FILES),
+    output:
+        "results/prerequisites.csv",
+    log:
+        "results/logs/check_prerequisites/all.log",
+    priority: 200
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    params:
+        code=code("check_prerequisites"),
+        config=to_json(needs_settings(CONFIG)),
+        cohorts=[f"{name}=results/{name}/cohort" for name in needed_datasets(CONFIG)],
+    message:
+        "Check that the films bring what the study needs"
+    shell:
+        "python -m scripts.check_prerequisites --cohorts {params.cohorts:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"
+
+
 rule draw_subsets:
     input:
         index="results/{dataset}/cohort/index.parquet",
         meta="results/{dataset}/cohort/cohort.json",
+        ready=READY,
     output:
         "results/{dataset}/subsets.parquet",
     log:

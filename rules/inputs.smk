@@ -1,6 +1,8 @@
 # What the rules of single stages ask beside the study itself: functions alone, no rules.
 from scripts.lib.cohort.telling import tell_cohorts
-from scripts.lib.study.cells import Cell
+from scripts.lib.study.cells import COHORT_FILES, Cell
+from scripts.lib.study.config import prompts_of
+from scripts.lib.study.needs import needed_datasets, needs_settings
 from scripts.lib.study.firewall import tell_checks
 from scripts.lib.study.raw_content import raw_content
 from scripts.lib.study.sources import root_of, tracked_files
@@ -38,6 +40,16 @@ def checks_of(dag):
 def settings_of(section, *names):
     """A params value: some settings of a section, so that a change of the others redoes nothing."""
     return as_text({name: CONFIG[section][name] for name in names})
+
+
+@signed
+def foundation_templates(wildcards):
+    """A params value: the words of labels that stand in place of the reports of datasets without any."""
+    return to_json({name: prompts_of(CONFIG, name) for name in STUDY.foundation})
+
+
+# Ancient: the check speaks before anything trains; that it spoke again redoes nothing.
+READY = ancient("results/prerequisites.csv")
 
 
 def feedback_settings(part):

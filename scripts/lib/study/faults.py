@@ -34,7 +34,23 @@ def sense_faults(config: Mapping[str, Any]) -> list[str]:
     for arm in config["arms"]:
         if arm in TAKEN_ARMS:
             faults.append(f"config: arms.{arm}: the name of the arm without synthetic images; call it otherwise")
-    return faults or [*_external_faults(config), *_leaks(config)]
+    return faults or [*_external_faults(config), *_leaks(config), *_mask_faults(config)]
+
+
+def _mask_faults(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one fault for each arm whose generator follows no masks, in a dataset whose images are made from masks."""
+    for arm in (arm_of(config, name) for name in config["study"]["arms"]):
+        if arm.generator is None or arm.generator.needs_masks:
+            continue
+        for name in arm.cells.get("datasets", config["study"]["datasets"]):
+            task, own = config["datasets"][name]["task"], config["datasets"][name].get("conditions") or {}
+            kinds = {**config["conditions"].get(task, {}).get("kinds", {}), **own.get("kinds", {})}
+            if wanted := [kind for kind in ("mask", "both") if kinds.get(kind)]:
+                yield (
+                    f"config: arms.{arm.name}.generator = {arm.generator.name}: makes images of texts alone, but those of {name} "
+                    f"are made from masks (conditions.{task}.kinds.{wanted[0]}); write controlnet, or leave {name} out of "
+                    f"arms.{arm.name}.cells.datasets"
+                )
 
 
 def _unknown_names(config: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,50 @@
+"""Which datasets' films a study's own arms need, and for what; whether they have it: reporting/check_needs.py.
+
+Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scripts.lib.study.arms import FOUNDATION, arm_of
+from scripts.lib.study.config import stage
+from scripts.lib.study.parts import study_datasets
+
+# What the check of prerequisites reads of a configuration.
+READ = ("study", "arms", "base", "datasets", "subsets", "conditions", "trials", "memorisation")
+
+
+def needs_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a configuration that says what films have to bring."""
+    return {key: config[key] for key in READ if key in config}
+
+
+def needed_datasets(config: Mapping[str, Any]) -> list[str]:
+    """Return the datasets whose films the study's own arms need: tested ones, and those that teach their models."""
+    study = config["study"]
+    names = list(study["datasets"])
+    if trains_foundation(config) or from_reports(config):
+        names += study["foundation"]
+    if masked_arms(config):
+        names.append(study["generator_dataset"])
+    return [name for name in study_datasets(config) if name in names]
+
+
+def masked_arms(config: Mapping[str, Any]) -> list[str]:
+    """Return the arms whose generator learns from masks."""
+    arms = [arm_of(config, name) for name in config["study"]["arms"]]
+    return [arm.name for arm in arms if arm.generator and arm.generator.needs_masks]
+
+
+def trains_foundation(config: Mapping[str, Any]) -> bool:
+    """Whether the workflow trains the foundation model for an arm of the study."""
+    arms = [arm_of(config, name) for name in config["study"]["arms"]]
+    return config["base"]["path"] is None and any(FOUNDATION in arm.taught_by for arm in arms)
+
+
+def from_reports(config: Mapping[str, Any]) -> list[str]:
+    """Return the datasets whose classifier starts from an encoder that the workflow matches with reports (MGCA)."""
+    names = config["study"]["datasets"]
+    return [name for name in names if stage(config, "trials", name)["model"]["weights"] == "mgca"]
