@@ -20,7 +20,7 @@ ifneq ($(wildcard docs/pictures.json),)
 DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
 endif
 
-.PHONY: install figure2 figure3 figures evidence rate plan docs-figures test test-cluster lint types lock clean help mend
+.PHONY: install figure2 figure3 figures evidence rate check plan docs-figures test test-cluster lint types lock clean help mend
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,9 @@ evidence: $(VENV)/.ready  ## what speaks for and against the answer: copies, fid
 rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1
 	$(SNAKEMAKE) rated_sets $(PLACE) $(OVERLAY)
 	$(BIN)/python -m scripts.rate_images --study '$(DIR)/results' $(RATE)
+
+check: $(VENV)/.ready  ## look at the data of a study before anything trains: results/check.html
+	$(SNAKEMAKE) check_data $(PLACE) $(OVERLAY)
 
 plan: $(VENV)/.ready  ## what a study will cost: make plan STUDY=studies/paper.yaml MACHINE=h200
 	$(BIN)/python -m scripts.plan_study $(OVERLAY) --results '$(DIR)/results' --machine $(or $(MACHINE),cpu-2core) $(PLAN)

@@ -46,6 +46,7 @@
 #   tables/{significance,trend}.csv                 tests of the study                        compare_arms, measure_trend
 #   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               score_figure_trials, compare_figure_arms
 #   tables/figure{2,3,4}.csv                        what the figures draw                     tabulate_figure2, tabulate_arms
+#   check.{html,csv}  prerequisites.csv             the data, before anything trains          check_data, check_prerequisites
 #   table1.{csv,md}                                 the cohorts                               tabulate_cohorts
 #   figure{1,2,3,4}.{pdf,png,svg}                   the figures                               plot_figure1 ... plot_figure4
 #   cost.{csv,png}                                  planned and measured cost of each stage   compare_cost

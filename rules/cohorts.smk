@@ -3,6 +3,7 @@
 onsuccess:
     tell_cohorts(cohorts_of(workflow.dag))
     tell_checks(checks_of(workflow.dag))
+    tell_findings(findings_of(workflow.dag))
 
 
 onerror:
@@ -68,6 +69,31 @@ rule prepare_cohort:
     shell:
         "python -m scripts.prepare_cohort --dataset {wildcards.dataset} --root {params.root:q} "
         "--config {params.config:q} --seed {params.seed} --resolution {params.resolution} --threads {threads} --out {params.out:q} > {log:q} 2>&1"
+
+
+rule check_data:
+    input:
+        one_line(all_sources),
+    output:
+        page="results/check.html",
+        table="results/check.csv",
+    log:
+        "results/logs/check_data/all.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 2
+    resources:
+        mem_mb=growing(2000),
+        runtime=lasting(60),
+    params:
+        code=code("check_data"),
+        config=as_text(CONFIG),
+        raw=lambda wildcards: {name: content_of(name) for name in needed_datasets(CONFIG)},
+    message:
+        "Look at the films of the study"
+    shell:
+        "python -m scripts.check_data --config {params.config:q} --threads {threads} --out {output.page:q} "
+        "--table {output.table:q} > {log:q} 2>&1"
 
 
 rule check_prerequisites:

@@ -2,7 +2,7 @@
 from scripts.lib.cohort.telling import tell_cohorts
 from scripts.lib.study.cells import COHORT_FILES, Cell
 from scripts.lib.study.config import prompts_of
-from scripts.lib.study.needs import needed_datasets, needs_settings
+from scripts.lib.study.needs import needed_datasets, needs_settings, tell_findings
 from scripts.lib.study.firewall import tell_checks
 from scripts.lib.study.raw_content import raw_content
 from scripts.lib.study.sources import root_of, tracked_files
@@ -11,6 +11,11 @@ from scripts.lib.study.sources import root_of, tracked_files
 def raw_sources(wildcards):
     """The files that say when a raw tree has changed: the phantom's manifest, or the tables of a real tree."""
     return tracked_files(CONFIG["datasets"][wildcards.dataset], wildcards.dataset)
+
+
+def all_sources():
+    """The same of all datasets that the study's own arms need."""
+    return [file for name in needed_datasets(CONFIG) for file in tracked_files(CONFIG["datasets"][name], name)]
 
 
 @cache
@@ -35,6 +40,11 @@ def cohorts_of(dag):
 def checks_of(dag):
     """The tables of the checks that a run has made or found ready."""
     return sorted({file for job in dag.jobs if job.rule.name == "check_leakage" for file in job.output})
+
+
+def findings_of(dag):
+    """The tables of what a check of the data in this run has found."""
+    return [job.output.table for job in dag.jobs if job.rule.name == "check_data"]
 
 
 def settings_of(section, *names):

@@ -55,9 +55,9 @@ def blocks(page: str) -> list[str]:
     return [block for block in re.findall(r"```yaml\n(.*?)```", text, re.S) if "datasets:" in block]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/own-data.md"])
-def test_the_overlay_of_the_page_runs_as_it_is_written(tmp_path: Path, page: str) -> None:
-    (overlay,) = blocks(page)
+def test_the_overlay_of_the_pages_runs_as_it_is_written(tmp_path: Path) -> None:
+    (overlay,) = blocks("README.md")
+    assert blocks("docs/own-data.md") == [overlay]
     assert len(overlay.splitlines()) <= 10
     write_films(tmp_path / "films of mine")
     workflow = copy_repository(tmp_path / "copy")

@@ -114,7 +114,7 @@ def _take(
             chosen += own
         inside = set(names[kept:])
         pool = [group for group in groups if strata[group] in inside]
-        chosen += _exactly(pool, sizes, target - sum(sizes[group] for group in chosen))
+        chosen += _exactly(pool, sizes, max(0, target - sum(sizes[group] for group in chosen)))
         count = sum(sizes[group] for group in chosen)
         if count > best[0]:
             best = count, chosen

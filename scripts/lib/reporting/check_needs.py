@@ -63,7 +63,7 @@ def cohort_films(cohort: Cohort) -> Films:
 
 def missing_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> list[Finding]:
     """Return what the study needs and these films do not have, datasets by name; a dataset that is not there is passed over."""
-    found = [*_generator_needs(config, films), *_reading_needs(config, films)]
+    found = [*needs_masks(config, films, masked_arms(config)), *_reading_needs(config, films)]
     for name in config["study"]["datasets"]:
         if name in films:
             found += _trial_needs(config, name, films[name])
@@ -86,9 +86,9 @@ def check_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> list[F
     return found
 
 
-def _generator_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> Iterator[Finding]:
-    """Yield what the ControlNet lacks: films of its own, and masks on them."""
-    masked, name = masked_arms(config), config["study"]["generator_dataset"]
+def needs_masks(config: Mapping[str, Any], films: Mapping[str, Films], masked: Sequence[str]) -> Iterator[Finding]:
+    """Yield what the ControlNet lacks for the arms `masked`: films of its own, and masks on them."""
+    name = config["study"]["generator_dataset"]
     if not masked or name not in films:
         return
     own = films[name].index

@@ -5,8 +5,11 @@ Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import csv
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
 
 from scripts.lib.study.arms import FOUNDATION, arm_of
 from scripts.lib.study.config import stage
@@ -48,3 +51,20 @@ def from_reports(config: Mapping[str, Any]) -> list[str]:
     """Return the datasets whose classifier starts from an encoder that the workflow matches with reports (MGCA)."""
     names = config["study"]["datasets"]
     return [name for name in names if stage(config, "trials", name)["model"]["weights"] == "mgca"]
+
+
+def tell_findings(tables: Iterable[str | Path], stream: TextIO | None = None) -> None:
+    """Print what checks of the data have found, one line each and a verdict last; notes are on the page alone."""
+    out = stream or sys.stderr
+    for table in tables:
+        with Path(table).open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["level"] in ("missing", "warning")]
+        for row in rows:
+            print(
+                f"{row['level']}: {row['dataset']}: {row['what']}{'; ' if row['todo'] else ''}{row['todo']}", file=out
+            )
+        stops = sum(row["level"] == "missing" for row in rows)
+        verdict = f"cannot start: {stops} things to mend" if stops else "can start"
+        print(
+            f"This study {verdict}, {len(rows) - stops} warnings: look at {Path(table).with_suffix('.html')}", file=out
+        )
