@@ -21,7 +21,7 @@ from scripts.lib.cohort.notes import (
     write_notes,
 )
 from scripts.lib.cohort.plausibility import placement_note
-from scripts.lib.cohort.quarantine import check_share, write_quarantine
+from scripts.lib.cohort.quarantine import check_share, commonest, write_quarantine
 from scripts.lib.cohort.splits import draw_splits, given_splits, linked_groups, take_generator
 from scripts.lib.cohort.tally import Tally, take_result
 from scripts.lib.cohort.telling import cohort_line
@@ -92,7 +92,9 @@ def prepare_cohort(
             take_result(result, writer, tally, listing.structures)
         check_share(tally.rejected, total, config["quarantine_limit"], dataset)
         if not len(writer):
-            raise InputError(f"{dataset}: no film left of {total} in {root}; excluded by rule: {dict(tally.excluded)}")
+            why = [f"excluded by rule: {dict(tally.excluded)}"] if tally.excluded else []
+            why += [commonest(tally.rejected)] if tally.rejected else []
+            raise InputError(f"{dataset}: no film left of {total} in {root}; {'; '.join(why)}")
         if note := placement_note(tally.placements):
             tally.notes.add(note[0], "", note[1])
         check_noted(tally.odd, tally.odd_kinds, tally.notes, len(writer), config["noted_limit"], dataset)

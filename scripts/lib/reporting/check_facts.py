@@ -18,6 +18,7 @@ from scripts.lib.reporting.check_needs import NOTE, WARNING, Finding
 
 SPLITS = ("generator", "train", "validate", "test")
 AGES = (0, 18, 40, 65, 121)
+BANDS = ("0 to 17", "18 to 39", "40 to 64", "65 and older")
 SURE = 3.0  # standard errors from which a difference of two shares is no chance
 LARGE = 0.1  # a difference of two shares that matters
 
@@ -29,16 +30,19 @@ def count_rows(films: pd.DataFrame, labels: Sequence[str], structures: Sequence[
         groups.append(("split", name, (films["split"] == name).to_numpy()))
     sex = films["sex"].fillna("").astype(str)
     groups += [("sex", value or "not known", (sex == value).to_numpy()) for value in ("F", "M", "")]
-    age = pd.to_numeric(films["age"], errors="coerce").to_numpy(dtype=float)
-    for low, high in zip(AGES, AGES[1:]):
-        groups.append(
-            ("age", f"{low} to {high - 1}" if high < AGES[-1] else f"{low} and older", (age >= low) & (age < high))
-        )
-    groups.append(("age", "not known", np.isnan(age)))
+    band = _age_bands(films)
+    groups += [("age", name or "not known", band == name) for name in (*BANDS, "")]
     view = films["view"].fillna("").astype(str)
     for value in view.value_counts().index[:8]:
         groups.append(("view", value or "not known", (view == value).to_numpy()))
     return [_count(kind, name, films[chosen], labels, structures) for kind, name, chosen in groups if chosen.any()]
+
+
+def _age_bands(films: pd.DataFrame) -> np.ndarray:
+    """Return the band of each film's age, (N,) text of BANDS, "" where it is not known."""
+    age = pd.to_numeric(films["age"], errors="coerce").to_numpy(dtype=float)
+    band = np.searchsorted(AGES[1:-1], np.nan_to_num(age), side="right")
+    return np.where(np.isnan(age), "", np.array(BANDS)[band])
 
 
 def _count(
@@ -154,6 +158,7 @@ def _source_column(look: Look, section: Mapping[str, Any], root: Path) -> tuple[
 def _shortcuts(look: Look) -> Iterator[Finding]:
     for column in ("view", "sex"):
         yield from _told_by(look, column, look.films[column].fillna("").astype(str))
+    yield from _told_by(look, "age", pd.Series(_age_bands(look.films), index=look.films.index))
 
 
 def _told_by(look: Look, column: str, values: pd.Series) -> Iterator[Finding]:

@@ -20,7 +20,9 @@ def film_tables(looks: Sequence[Look]) -> dict[str, Films]:
 
 def findings(config: Mapping[str, Any], looks: Sequence[Look], roots: Mapping[str, Path]) -> list[Finding]:
     """Return all findings, what stops the study first, without repeats."""
-    found = [Finding(MISSING, look.name, fault, "") for look in looks for fault in look.faults]
+    found = [
+        Finding(MISSING, look.name, fault.removeprefix(f"{look.name}: "), "") for look in looks for fault in look.faults
+    ]
     try:
         found += missing_needs(config, film_tables(looks))
     except InputError as error:

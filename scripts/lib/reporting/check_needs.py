@@ -108,7 +108,7 @@ def _reading_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> Ite
     """Yield what the foundation model and MGCA lack: films, and texts beside them."""
     here = {name: films[name] for name in config["study"]["foundation"] if name in films}
     trained = trains_foundation(config)
-    silent = True
+    silent = []  # whether nothing says what the films of a dataset show, for each that has films
     for name, own in here.items() if trained else ():
         rows = own.index.iloc[foundation_rows(own.index)]
         if rows.empty:
@@ -120,15 +120,15 @@ def _reading_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> Ite
             )
             continue
         if has_reports(own.index):
-            silent = False
+            silent.append(False)
             continue
         texts = label_texts(rows, own.labels, prompts_of(config, name))
         said = sum(text is not None for text in texts)
-        silent = silent and not said
+        silent.append(not said)
         yield Finding(
             NOTE, name, f"no reports: the words of the labels stand in their place for {said} of {len(rows)} films", ""
         )
-    if trained and here and silent:
+    if silent and all(silent):
         names = ", ".join(here)
         yield Finding(
             MISSING,
