@@ -7,7 +7,7 @@ Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.lib.study.parts import study_datasets
@@ -54,9 +54,14 @@ def _followed_study(config: Mapping[str, Any], plain: Mapping[str, Any]) -> dict
     study, sections, names = dict(config["study"]), config["datasets"], config["study"]["datasets"]
     if not names or any(name not in sections or sections[name]["root"] == PHANTOM for name in names):
         return study
-    if study["foundation"] == plain["study"]["foundation"]:
+
+    # In a study of the paper's datasets mimic and candid are real as well, and stay.
+    def drawn(names: Sequence[str]) -> bool:
+        return any(sections.get(name, {}).get("root") == PHANTOM for name in names)
+
+    if study["foundation"] == plain["study"]["foundation"] and drawn(study["foundation"]):
         study["foundation"] = list(names)
-    if study["generator_dataset"] == plain["study"]["generator_dataset"]:
+    if study["generator_dataset"] == plain["study"]["generator_dataset"] and drawn([study["generator_dataset"]]):
         masked = [name for name in names if sections[name].get("structures", True) != []]
         study["generator_dataset"] = (masked or names)[0]
     return study
