@@ -24,7 +24,7 @@ endif
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
-	@echo 'STUDY=FILE, CONFIG="films=PATH", DIR=FOLDER and CORES=N go with figure2, figure3, figures, evidence and rate; PYTHON=PATH with all'
+	@echo 'STUDY=FILE, CONFIG="films=PATH", DIR=FOLDER and CORES=N go with figure2, figure3, figures, evidence, check and rate; PYTHON=PATH with all'
 
 # An environment that lost its Python or a package since it was ready is mended.
 BROKEN := $(if $(wildcard $(VENV)/.ready),$(shell sh envs/install.sh check $(VENV) || echo mend))
