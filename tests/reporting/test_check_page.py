@@ -17,10 +17,11 @@ from scripts.lib.cohort import looking
 from scripts.lib.cohort.looking import look_at
 from scripts.lib.reporting import check_facts, check_pictures
 from scripts.lib.reporting.check_findings import film_tables, findings
-from scripts.lib.reporting.check_needs import MISSING, WARNING, Finding
+from scripts.lib.reporting.check_needs import MISSING, WARNING, Finding, write_findings
 from scripts.lib.reporting.check_page import Cost, duration, write_page
 from scripts.lib.reporting.check_targets import Target, targets
 from scripts.lib.study.config import CONFIG_FILE, load_study, stage
+from scripts.lib.study.needs import tell_findings
 
 Row = dict[str, Any]
 
@@ -153,7 +154,7 @@ def test_unusable_and_double_films_are_shown(tmp_path: Path) -> None:
         "1 of 40 films cannot be used, more than datasets.mine.quarantine_limit = 0.01" in line for line in stops(found)
     )
     assert any(
-        "1 pictures are there more than once with different pneumonia, e.g. f0 and f1" in one.what for one in found
+        "1 picture is there more than once with different pneumonia, e.g. f0 and f1" in one.what for one in found
     )
     assert "Not taken: 1" in page and "nothing can be seen of it" in page and "films/3.png" in page
     assert "different pneumonia, patient" in page
@@ -229,7 +230,22 @@ def test_an_outline_is_the_border_of_a_mask() -> None:
 
 @pytest.mark.parametrize(
     ("hours", "said"),
-    [(None, "time not known"), (0.001, "about 1 minutes"), (3.2, "about 3 hours"), (72, "about 3 days")],
+    [(None, "time not known"), (0.001, "about 1 minute"), (3.2, "about 3 hours"), (72, "about 3 days")],
 )
 def test_durations(hours: float | None, said: str) -> None:
     assert duration(hours) == said
+
+
+def test_the_screen_says_each_finding_and_the_verdict_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = [
+        Finding(MISSING, "a", "no film", "add some"),
+        Finding(WARNING, "a", "odd", ""),
+        Finding("note", "a", "quiet", ""),
+    ]
+    write_findings(tmp_path / "check.csv", found)
+    tell_findings([tmp_path / "check.csv"])
+    assert capsys.readouterr().err.splitlines() == [
+        "missing: a: no film; add some",
+        "warning: a: odd",
+        f"This study cannot start, 1 thing to mend; 1 warning: look at {tmp_path / 'check.html'}",
+    ]

@@ -44,5 +44,6 @@ def _repeats(look: Look) -> list[Finding]:
     odd = [group for group in groups if group["differ"]]
     if not odd:
         return []
-    what = f"{len(odd)} pictures are there more than once with different {odd[0]['differ'][0]}, e.g. {' and '.join(odd[0]['ids'][:2])}"
+    many = "1 picture is" if len(odd) == 1 else f"{len(odd)} pictures are"
+    what = f"{many} there more than once with different {odd[0]['differ'][0]}, e.g. {' and '.join(odd[0]['ids'][:2])}"
     return [Finding(WARNING, look.name, what, "look at them below: one row of each is wrong")]

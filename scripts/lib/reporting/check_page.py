@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from scripts.lib.cohort.looking import Look
@@ -62,7 +63,8 @@ def duration(hours: float | None) -> str:
     if hours is None:
         return "time not known"
     if hours < 2:
-        return f"about {max(1, round(hours * 60))} minutes"
+        minutes = max(1, round(hours * 60))
+        return f"about {minutes} minute{'' if minutes == 1 else 's'}"
     return f"about {hours:.0f} hours" if hours < 48 else f"about {hours / 24:.0f} days"
 
 
@@ -111,20 +113,9 @@ def _film(look: Look, row: int, split: Mapping[str, str], draw: Any) -> dict[str
     assert look.cohort is not None
     line = look.cohort.index.iloc[row]
     name = str(line["image_id"])
-    words = (
-        [
-            f"{label} {'?' if line[label] is None or line[label] != line[label] else line[label]}"
-            for label in look.labels[:3]
-        ]
-        if not _missing(line, look.labels)
-        else []
-    )
+    words = [f"{label} {'?' if pd.isna(line[label]) else line[label]}" for label in look.labels[:3]]
     about = ", ".join([*filter(None, [split.get(name, "")]), *words])
     return {"src": draw(look.cohort, row), "name": name, "about": about}
-
-
-def _missing(line: Any, labels: Sequence[str]) -> bool:
-    return any(label not in line for label in labels)
 
 
 def _rejected(folder: Path, root: Path, section: Mapping[str, Any]) -> list[dict[str, Any]]:

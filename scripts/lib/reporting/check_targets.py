@@ -21,6 +21,8 @@ TARGETS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("figures", ("figure3", "figure4", "finetune", "proxy", "feedback"), "Figures 1 to 4"),
 )
 
+ABOVE = "what has to be mended, at the top of this page"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -33,7 +35,7 @@ class Target:
 
 def targets(config: Mapping[str, Any], films: Mapping[str, Films], found: list[Finding]) -> list[Target]:
     """Return every target with the reasons that stand in its way; `found` is what the study's own arms lack."""
-    missing = tuple(one.line() for one in found if one.level == MISSING)
+    missing = [ABOVE] if any(one.level == MISSING for one in found) else []
     made = []
     for name, parts, purpose in TARGETS:
         reasons = [*missing, *_part_reasons(config, parts), *_film_reasons(config, films, name)]
@@ -54,7 +56,7 @@ def _film_reasons(config: Mapping[str, Any], films: Mapping[str, Films], name: s
     figures = {"figure3": ("figure3",), "figures": ("figure3", "figure4")}.get(name, ())
     arms = [arm_of(config, arm) for figure in figures for arm in config["figures"][figure]["arms"]]
     masked = sorted({arm.name for arm in arms if arm.generator and arm.generator.needs_masks})
-    yield from (one.line() for one in needs_masks(config, films, masked))
+    yield from (f"{one.dataset}: {one.what}" for one in needs_masks(config, films, masked))
     if name not in ("rate", "figures"):
         return
     shown = [one for one, splits in config["feedback"]["splits"].items() if splits and one in films]

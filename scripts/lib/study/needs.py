@@ -64,7 +64,12 @@ def tell_findings(tables: Iterable[str | Path], stream: TextIO | None = None) ->
                 f"{row['level']}: {row['dataset']}: {row['what']}{'; ' if row['todo'] else ''}{row['todo']}", file=out
             )
         stops = sum(row["level"] == "missing" for row in rows)
-        verdict = f"cannot start: {stops} things to mend" if stops else "can start"
+        verdict = f"cannot start, {_many(stops, 'thing')} to mend" if stops else "can start"
         print(
-            f"This study {verdict}, {len(rows) - stops} warnings: look at {Path(table).with_suffix('.html')}", file=out
+            f"This study {verdict}; {_many(len(rows) - stops, 'warning')}: look at {Path(table).with_suffix('.html')}",
+            file=out,
         )
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
