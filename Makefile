@@ -22,11 +22,11 @@ ifneq ($(wildcard docs/pictures.json),)
 DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
 endif
 
-.PHONY: install figure2 figure3 figures evidence controls replicate rate plan docs-figures test test-cluster lint types lock clean help mend demo
+.PHONY: install figure2 figure3 figures evidence controls replicate rate check plan docs-figures test test-cluster lint types lock clean help mend demo
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
-	@echo 'STUDY=FILE, CONFIG="films=PATH", DIR=FOLDER and CORES=N go with figure2, figure3, figures, evidence, controls, replicate and rate; PYTHON=PATH with all'
+	@echo 'STUDY=FILE, CONFIG="films=PATH", DIR=FOLDER and CORES=N go with figure2, figure3, figures, evidence, controls, replicate, check and rate; PYTHON=PATH with all'
 
 # An environment that lost its Python or a package since it was ready is mended.
 BROKEN := $(if $(wildcard $(VENV)/.ready),$(shell sh envs/install.sh check $(VENV) || echo mend))
@@ -68,6 +68,9 @@ controls: $(VENV)/.ready  ## on top of figure2: is a gain more than more of the 
 rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1
 	$(SNAKEMAKE) rated_sets $(PLACE) $(OVERLAY)
 	$(BIN)/python -m scripts.rate_images --study '$(DIR)/results' $(RATE)
+
+check: $(VENV)/.ready  ## look at the data of a study before anything trains: results/check.html
+	$(SNAKEMAKE) check_data $(PLACE) $(OVERLAY)
 
 plan: $(VENV)/.ready  ## what a study will cost: make plan STUDY=studies/paper.yaml MACHINE=h200
 	$(BIN)/python -m scripts.plan_study $(OVERLAY) --results '$(DIR)/results' --machine $(or $(MACHINE),cpu-2core) $(PLAN)

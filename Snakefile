@@ -49,6 +49,7 @@
 #   seeds/seed-{seed}/  seeds/seed-{seed}.csv       the study under another seed, its differences replicate_study
 #   tables/replication{,_seeds,_coverage}.csv       what holds under every seed               measure_replication
 #   replication.{pdf,png,svg}                       the same, drawn                           plot_replication
+#   check.{html,csv}  prerequisites.csv             the data, before anything trains          check_data, check_prerequisites
 #   table1.{csv,md}                                 the cohorts                               tabulate_cohorts
 #   figure{1,2,3,4}.{pdf,png,svg}                   the figures                               plot_figure1 ... plot_figure4
 #   cost.{csv,png}                                  planned and measured cost of each stage   compare_cost

@@ -3,6 +3,7 @@
 onsuccess:
     tell_cohorts(cohorts_of(workflow.dag))
     tell_checks(checks_of(workflow.dag))
+    tell_findings(findings_of(workflow.dag))
 
 
 onerror:
@@ -71,10 +72,58 @@ rule prepare_cohort:
         "--config {params.config:q} --seed {params.seed} --resolution {params.resolution} --threads {threads} {params.decoded} --out {params.out:q} > {log:q} 2>&1"
 
 
+rule check_data:
+    input:
+        one_line(all_sources),
+    output:
+        page="results/check.html",
+        table="results/check.csv",
+    log:
+        "results/logs/check_data/all.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 2
+    resources:
+        mem_mb=growing(2000),
+        runtime=lasting(60),
+    params:
+        code=code("check_data"),
+        config=as_text(CONFIG),
+        raw=lambda wildcards: {name: content_of(name) for name in needed_datasets(CONFIG)},
+    message:
+        "Look at the films of the study"
+    shell:
+        "python -m scripts.check_data --config {params.config:q} --threads {threads} --out {output.page:q} "
+        "--table {output.table:q} > {log:q} 2>&1"
+
+
+rule check_prerequisites:
+    input:
+        collect("results/{dataset}/cohort/{file}", dataset=needed_datasets(CONFIG), file=COHORT_FILES),
+    output:
+        "results/prerequisites.csv",
+    log:
+        "results/logs/check_prerequisites/all.log",
+    priority: 200
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    params:
+        code=code("check_prerequisites"),
+        config=to_json(needs_settings(CONFIG)),
+        cohorts=[f"{name}=results/{name}/cohort" for name in needed_datasets(CONFIG)],
+    message:
+        "Check that the films bring what the study needs"
+    shell:
+        "python -m scripts.check_prerequisites --cohorts {params.cohorts:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"
+
+
 rule draw_subsets:
     input:
         index="results/{dataset}/cohort/index.parquet",
         meta="results/{dataset}/cohort/cohort.json",
+        ready=READY,
     output:
         "results/{dataset}/subsets.parquet",
     log:

@@ -5,6 +5,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from scripts.lib.core.phantom import say_phantoms
 from scripts.lib.engine.run_setup import enter_folder, read_config, set_environment
 from scripts.lib.engine.snakemake_patches import signed, speed_up_planning
 from scripts.lib.engine.start import one_line
@@ -12,6 +13,7 @@ from scripts.lib.study.cells import Study
 from scripts.lib.study.comparisons import comparisons
 from scripts.lib.study.config import PER_DATASET, stage as stage_of, to_json
 from scripts.lib.study.fingerprint import fingerprint
+from scripts.lib.study.parts import study_datasets
 from scripts.lib.study.processor import asks, precision_here, resolved
 from scripts.lib.study.shown import Shown
 from scripts.lib.study.stores import Stores
@@ -22,6 +24,7 @@ set_environment(workflow)
 ALIVE = one_line(enter_folder, workflow)
 CONFIG = one_line(read_config, workflow)
 STUDY = Study(CONFIG)
+say_phantoms(CONFIG, study_datasets(CONFIG))
 SHOWN = Shown(STUDY)
 STORES = Stores(STUDY)
 

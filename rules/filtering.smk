@@ -1,5 +1,6 @@
 rule train_proxy:
     input:
+        READY,
         collect("results/{dataset}/cohort/cohort.json", dataset=STUDY.foundation),
         collect("results/{dataset}/cohort/images.npy", dataset=STUDY.foundation),
         collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.foundation),
@@ -22,13 +23,14 @@ rule train_proxy:
         code=code("train_proxy"),
         config=stage("train_proxy"),
         cohorts=collect("results/{dataset}/cohort", dataset=STUDY.foundation),
+        templates=foundation_templates,
         seed=STUDY.seed,
         resolution=STUDY.resolution,
         checkpoints="results/checkpoints/train_proxy",
     message:
         "Train the proxy model on films and reports"
     shell:
-        "{params.launch} -m scripts.train_proxy --cohorts {params.cohorts:q} --config {params.config:q} --seed {params.seed} --resolution {params.resolution} "
+        "{params.launch} -m scripts.train_proxy --cohorts {params.cohorts:q} --templates {params.templates:q} --config {params.config:q} --seed {params.seed} --resolution {params.resolution} "
         "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 

@@ -1,5 +1,6 @@
 rule train_base:
     input:
+        READY,
         collect("results/{dataset}/cohort/cohort.json", dataset=STUDY.foundation),
         collect("results/{dataset}/cohort/images.npy", dataset=STUDY.foundation),
         collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.foundation),
@@ -23,13 +24,14 @@ rule train_base:
         code=code("train_base"),
         config=stage("base"),
         cohorts=collect("results/{dataset}/cohort", dataset=STUDY.foundation),
+        templates=foundation_templates,
         seed=STUDY.seed,
         resolution=STUDY.resolution,
         checkpoints="results/checkpoints/train_base",
     message:
         "Train the foundation model (autoencoder, text encoder, U-Net)"
     shell:
-        "{params.launch} -m scripts.train_base --cohorts {params.cohorts:q} --config {params.config:q} --seed {params.seed} --resolution {params.resolution} "
+        "{params.launch} -m scripts.train_base --cohorts {params.cohorts:q} --templates {params.templates:q} --config {params.config:q} --seed {params.seed} --resolution {params.resolution} "
         "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 
@@ -40,6 +42,7 @@ rule train_controlnet:
         meta=f"results/{STUDY.generator_dataset}/cohort/cohort.json",
         images=f"results/{STUDY.generator_dataset}/cohort/images.npy",
         masks=f"results/{STUDY.generator_dataset}/cohort/masks.npy",
+        ready=READY,
     output:
         directory("results/generators/controlnet"),
     log:

@@ -1,6 +1,8 @@
 # What the rules of single stages ask beside the study itself: functions alone, no rules.
 from scripts.lib.cohort.telling import tell_cohorts
-from scripts.lib.study.cells import Cell
+from scripts.lib.study.cells import COHORT_FILES, Cell
+from scripts.lib.study.config import prompts_of
+from scripts.lib.study.needs import needed_datasets, needs_settings, tell_findings
 from scripts.lib.study.firewall import tell_checks
 from scripts.lib.study.raw_content import raw_content
 from scripts.lib.study.replication import Replication
@@ -10,6 +12,11 @@ from scripts.lib.study.sources import root_of, tracked_files
 def raw_sources(wildcards):
     """The files that say when a raw tree has changed: the phantom's manifest, or the tables of a real tree."""
     return tracked_files(CONFIG["datasets"][wildcards.dataset], wildcards.dataset)
+
+
+def all_sources():
+    """The same of all datasets that the study's own arms need."""
+    return [file for name in needed_datasets(CONFIG) for file in tracked_files(CONFIG["datasets"][name], name)]
 
 
 @cache
@@ -42,9 +49,24 @@ def checks_of(dag):
     return sorted({file for job in dag.jobs if job.rule.name == "check_leakage" for file in job.output})
 
 
+def findings_of(dag):
+    """The tables of what a check of the data in this run has found."""
+    return [job.output.table for job in dag.jobs if job.rule.name == "check_data"]
+
+
 def settings_of(section, *names):
     """A params value: some settings of a section, so that a change of the others redoes nothing."""
     return as_text({name: CONFIG[section][name] for name in names})
+
+
+@signed
+def foundation_templates(wildcards):
+    """A params value: the words of labels that stand in place of the reports of datasets without any."""
+    return to_json({name: prompts_of(CONFIG, name) for name in STUDY.foundation})
+
+
+# Ancient: the check speaks before anything trains; that it spoke again redoes nothing.
+READY = ancient("results/prerequisites.csv")
 
 
 def feedback_settings(part):

@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
 
         settings = Section(args.config, "base")
         placement = place(settings, shared=True)
-        films = foundation_films(args.cohorts, args.resolution)
+        films = foundation_films(args.cohorts, args.resolution, args.templates)
         identity = resume_identity(
             "train_base",
             args.config,

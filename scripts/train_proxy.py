@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
 
     settings = Section(args.config, "proxy")
     placement = place(settings, shared=True)
-    films = foundation_films(args.cohorts, args.resolution)
+    films = foundation_films(args.cohorts, args.resolution, args.templates)
     own = settings["train"]
     identity = resume_identity(
         "train_proxy",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from scripts.lib.cohort.notes import (
     write_notes,
 )
 from scripts.lib.cohort.plausibility import placement_note
-from scripts.lib.cohort.quarantine import check_share, write_quarantine
+from scripts.lib.cohort.quarantine import check_share, commonest, write_quarantine
 from scripts.lib.cohort.splits import draw_splits, given_splits, linked_groups, take_generator
 from scripts.lib.cohort.tally import Tally, take_result
 from scripts.lib.cohort.telling import cohort_line
@@ -61,16 +61,20 @@ def prepare_cohort(
     out: Path,
     threads: int = 1,
     track: Track = lambda items, total: items,
+    only: Collection[str] | None = None,
 ) -> None:
     """Write the cohort of `dataset` to the folder `out`; the bytes do not depend on `threads` or the order of rows.
 
-    `config` is the dataset's section (keys of DEFAULTS and `format`); `track` wraps the loop over films. Raises
+    `config` is the dataset's section (keys of DEFAULTS and `format`); `track` wraps the loop over films; `only`, where it is
+    given, names the image_ids that are decoded, for a look at some. Raises
     InputError for tables that cannot be used, or when too many films cannot; nothing is written then.
     """
     config = _checked(config)
     before = stamps(tables(config["format"], root, config["reader"]))
     listing = list_records(config["format"], root, config["reader"], config["labels"], config["structures"])
     _check_own_masks(listing.records)
+    if only is not None:
+        listing.records = [record for record in listing.records if record.image_id in only]
     decoder = _decoder(config, root, resolution, listing.structures)
     tally = Tally(list(listing.rejected), Counter(listing.excluded), Notes())
     tally.notes.take(listing.notes)
@@ -88,11 +92,13 @@ def prepare_cohort(
             take_result(result, writer, tally, listing.structures)
         check_share(tally.rejected, total, config["quarantine_limit"], dataset)
         if not len(writer):
-            raise InputError(f"{dataset}: no film left of {total} in {root}; excluded by rule: {dict(tally.excluded)}")
+            why = [f"excluded by rule: {dict(tally.excluded)}"] if tally.excluded else []
+            why += [commonest(tally.rejected)] if tally.rejected else []
+            raise InputError(f"{dataset}: no film left of {total} in {root}; {'; '.join(why)}")
         if note := placement_note(tally.placements):
             tally.notes.add(note[0], "", note[1])
         check_noted(tally.odd, tally.odd_kinds, tally.notes, len(writer), config["noted_limit"], dataset)
-        splits, warnings = _split(tally, config["split"], seed, dataset)
+        splits, warnings = split_films(tally, config["split"], seed, dataset)
         writer.set_column("split", splits)
         counts = census(writer.rows, splits, listing.labels, listing.structures, tally.present)
         check_unchanged(before)
@@ -149,7 +155,8 @@ def _decoder(config: Mapping[str, Any], root: Path, resolution: int, structures:
     )
 
 
-def _split(tally: Tally, wanted: Any, seed: int, dataset: str) -> tuple[list[str], list[str]]:
+def split_films(tally: Tally, wanted: Any, seed: int, dataset: str) -> tuple[list[str], list[str]]:
+    """Return the split of each film of a tally and warnings; `wanted` is the dataset's key `split`. Raises InputError."""
     _note_alike(tally)
     groups, links = linked_groups(tally.patients, tally.sources)
     tally.notes.add(LINKED, count=links)
@@ -161,11 +168,12 @@ def _split(tally: Tally, wanted: Any, seed: int, dataset: str) -> tuple[list[str
             sides.setdefault(group, set()).add(split)
         across = sum(len(found) > 1 for found in sides.values())
         tally.notes.add(ACROSS, count=across)
-        generator = wanted.get("generator", 0) if isinstance(wanted, Mapping) else 0
-        return take_generator(groups, splits, generator, seed, dataset) if generator else (splits, [])
+        if not isinstance(wanted, Mapping) or not wanted.get("generator", 0):
+            return splits, []
+        return take_generator(groups, splits, wanted, seed, dataset, tally.labels)
     if not isinstance(wanted, Mapping):
         raise InputError(f"split is {wanted!r}, expected 'given' or a mapping with generator and test (or given: true)")
-    return draw_splits(groups, wanted, seed, dataset)
+    return draw_splits(groups, wanted, seed, dataset, tally.labels)
 
 
 def _note_alike(tally: Tally) -> None:

@@ -26,15 +26,19 @@ def check_share(rejections: Sequence[Rejection], total: int, limit: float, datas
     """Raise InputError when more than the share `limit` of `total` inputs was rejected, with the commonest reasons."""
     if len(rejections) <= limit * total:
         return
-    kinds = Counter(re.sub(r"\d+", "#", item.reason) for item in rejections)
-    examples = {re.sub(r"\d+", "#", item.reason): item for item in reversed(rejections)}
-    reasons = "; ".join(
-        f"{count} x {_cell(examples[kind].reason)}, e.g. {examples[kind].source_file}"
-        for kind, count in kinds.most_common(3)
-    )
     raise InputError(
         f"{dataset}: {len(rejections)} of {total} films cannot be used ({len(rejections) / total:.1%}), more than "
-        f"quarantine_limit {limit:g}; mend the files or raise the limit: {reasons}"
+        f"quarantine_limit {limit:g}; mend the files or raise the limit: {commonest(rejections)}"
+    )
+
+
+def commonest(rejections: Sequence[Rejection]) -> str:
+    """Return the three commonest reasons of rejections with an example each, in one line."""
+    kinds = Counter(re.sub(r"\d+", "#", item.reason) for item in rejections)
+    examples = {re.sub(r"\d+", "#", item.reason): item for item in reversed(rejections)}
+    return "; ".join(
+        f"{count} x {_cell(examples[kind].reason)}, e.g. {examples[kind].source_file}"
+        for kind, count in kinds.most_common(3)
     )
 
 

@@ -1,4 +1,5 @@
-"""Which patient is on which side: exact image counts, no patient on two sides, and the same sides for any row order."""
+"""Which patient is on which side: exact image counts, the same share of each label, no patient on two sides, and the same
+sides for any row order."""
 
 from __future__ import annotations
 
@@ -36,31 +37,118 @@ def linked_groups(patients: Sequence[str], pixels: Sequence[Hashable]) -> tuple[
     return [root(patient) for patient in patients], links
 
 
+Labels = Sequence[Mapping[str, int | None]]  # what is known of each image: {label: 1, 0 or None}
+STRATIFY = ("labels", "none")
+
+
 def draw_splits(
-    groups: Sequence[str], wanted: Mapping[str, Any], seed: int, dataset: str
+    groups: Sequence[str], wanted: Mapping[str, Any], seed: int, dataset: str, labels: Labels | None = None
 ) -> tuple[list[str], list[str]]:
     """Return a split an image ("generator", "train" or "test"), and warnings.
 
     `wanted` has a count of images or a share for `generator` (share of all) and `test` (share of what the generator
-    leaves). Groups are taken in the order of a hash of (seed, dataset, group), so neither the order of rows nor a
-    group that comes or goes moves the others about; counts are met exactly whenever the group sizes allow it.
+    leaves), and `stratify`: with `labels` (the default) each side gets its share of every combination of labels, so that
+    the rarest label is met to within a film. Groups are taken in the order of a hash of (seed, dataset, group), so neither
+    the order of rows nor a group that comes or goes moves the others about; counts are met exactly whenever the group sizes
+    allow it.
     """
     sizes = Counter(groups)
     order = sorted(sizes, key=lambda group: content_hash(seed, "split", dataset, group))
+    strata = dict.fromkeys(sizes, ()) if _plain(wanted) or labels is None else strata_of(groups, labels)
     side = dict.fromkeys(sizes, "train")
     left, warnings = len(groups), []
     for name in SIDES:
         target = _target(wanted.get(name, 0), name, left)
-        open_groups = [group for group in order if side[group] == "train"]
-        taken = take_exactly([sizes[group] for group in open_groups], target)
-        count = sum(sizes[group] for group, used in zip(open_groups, taken, strict=True) if used)
+        taken = _take([group for group in order if side[group] == "train"], sizes, strata, target)
+        count = sum(sizes[group] for group in taken)
         if count != target:
             warnings.append(f"split {name} has {count} images, not {target}: no patient may be on two sides")
-        side.update((group, name) for group, used in zip(open_groups, taken, strict=True) if used)
+        side.update(dict.fromkeys(taken, name))
         left -= count
     if left <= 0:
         raise InputError(f"split: generator and test take all {len(groups)} images of {dataset}; lower one of the two")
     return [side[group] for group in groups], warnings
+
+
+def _plain(wanted: Mapping[str, Any]) -> bool:
+    chosen = wanted.get("stratify", STRATIFY[0])
+    if chosen not in STRATIFY:
+        raise InputError(f"split.stratify is {chosen!r}, expected one of {', '.join(STRATIFY)}")
+    return chosen == "none"
+
+
+def strata_of(groups: Sequence[str], labels: Labels) -> dict[str, tuple[int, ...]]:
+    """Return the stratum of each group: for each label, the rarest first, 0 where an image has it, 1 where none has, 2 unknown.
+
+    So in the order of the strata those with the rarest label come first, and all with equal labels stand together.
+    """
+    known: dict[str, dict[str, int]] = {group: {} for group in groups}
+    for group, values in zip(groups, labels, strict=True):
+        own = known[group]
+        for label, value in values.items():
+            own[label] = min(own.get(label, 2), 2 if value is None else 1 - value)
+    counts = Counter(label for own in known.values() for label, state in own.items() if state == 0)
+    names = sorted({label for own in known.values() for label in own}, key=lambda label: (counts[label], label))
+    return {group: tuple(own.get(label, 2) for label in names) for group, own in known.items()}
+
+
+def _take(
+    groups: Sequence[str], sizes: Mapping[str, int], strata: Mapping[str, tuple[int, ...]], target: int
+) -> list[str]:
+    """Return the groups of a side: `target` images, of each stratum its share, rounded so that the sums of strata are right.
+
+    What group sizes keep one from, the next one makes up for. The last strata take all that is left; if needed, all do.
+    """
+    members: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    for group in groups:
+        members[strata[group]].append(group)
+    names = sorted(members)
+    quotas = _quotas([sum(sizes[group] for group in members[name]) for name in names], target)
+    best: tuple[int, list[str]] = (-1, [])
+    for kept in range(len(names) - 1, -1, -1):
+        chosen: list[str] = []
+        carried = 0  # what a stratum lacks or has too much goes to the next one, which shares its rarest labels
+        for name, quota in zip(names[:kept], quotas):
+            own = _nearest(members[name], sizes, quota + carried)
+            carried += quota - sum(sizes[group] for group in own)
+            chosen += own
+        inside = set(names[kept:])
+        pool = [group for group in groups if strata[group] in inside]
+        chosen += _exactly(pool, sizes, max(0, target - sum(sizes[group] for group in chosen)))
+        count = sum(sizes[group] for group in chosen)
+        if count > best[0]:
+            best = count, chosen
+        if count == target:
+            break
+    return best[1]
+
+
+def _quotas(films: Sequence[int], target: int) -> list[int]:
+    """Return how many of `target` images come from each stratum: every sum of the first ones is right to within a half."""
+    total, reached, done = sum(films), 0, 0
+    quotas = []
+    for count in films:
+        reached += count
+        upto = (2 * reached * target + total) // (2 * total) if total else 0
+        quotas.append(upto - done)
+        done = upto
+    return quotas
+
+
+def _nearest(groups: Sequence[str], sizes: Mapping[str, int], target: int) -> list[str]:
+    """Return groups whose images are as near to `target` as they can be, rather more than fewer."""
+    below = _exactly(groups, sizes, max(0, target))
+    lacking = target - sum(sizes[group] for group in below)
+    for more in range(1, lacking + 1):
+        above = _exactly(groups, sizes, target + more)
+        if sum(sizes[group] for group in above) == target + more:
+            return above
+    return below
+
+
+def _exactly(groups: Sequence[str], sizes: Mapping[str, int], target: int) -> list[str]:
+    taken = take_exactly([sizes[group] for group in groups], target)
+    return [group for group, used in zip(groups, taken, strict=True) if used]
 
 
 def _target(value: Any, name: str, available: int) -> int:
@@ -78,6 +166,8 @@ def take_exactly(sizes: Sequence[int], target: int) -> list[bool]:
     A group is passed over only when taking it would make the sum unreachable. When no choice reaches the target,
     the nearest reachable sum below it is taken.
     """
+    if set(sizes) <= {1}:  # one image a patient: any number is reached, and nothing has to be looked ahead
+        return [place < target for place in range(len(sizes))]
     # reach[k] has bit s set when some of the groups from k on add up to s.
     limit = (1 << (target + 1)) - 1
     reach = [1]
@@ -94,15 +184,22 @@ def take_exactly(sizes: Sequence[int], target: int) -> list[bool]:
 
 
 def take_generator(
-    groups: Sequence[str], splits: Sequence[str], wanted: Any, seed: int, dataset: str
+    groups: Sequence[str],
+    splits: Sequence[str],
+    wanted: Mapping[str, Any],
+    seed: int,
+    dataset: str,
+    labels: Labels | None = None,
 ) -> tuple[list[str], list[str]]:
     """Return the dataset's own splits with a part of the training films given to the generator, and warnings.
 
-    `wanted` is a count of images or a share of the training films; a group of which a film is in another split stays.
+    `wanted` has `generator`, a count of images or a share of the training films, and `stratify` as in draw_splits; a group of which a film is in another split stays.
     """
     elsewhere = {group for group, split in zip(groups, splits, strict=True) if split != "train"}
     free = [k for k, group in enumerate(groups) if group not in elsewhere]
-    drawn, warnings = draw_splits([groups[k] for k in free], {"generator": wanted}, seed, dataset)
+    own = {key: wanted[key] for key in ("generator", "stratify") if key in wanted}
+    known = None if labels is None else [labels[k] for k in free]
+    drawn, warnings = draw_splits([groups[k] for k in free], own, seed, dataset, known)
     result = list(splits)
     for k, split in zip(free, drawn, strict=True):
         result[k] = split

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scripts.lib.core.phantom import LINE, phantoms
+
 COLUMNS = (
     "dataset",
     "format",
@@ -85,4 +87,5 @@ def markdown(rows: Sequence[Mapping[str, str]]) -> str:
     for column, title in titles.items():
         notes = [f"- {row['dataset']}: {row[column]}" for row in rows if row[column]]
         lines += ["", title, "", *notes] if notes else []
-    return "\n".join([head, *lines]) + "\n"
+    drawn = [row["dataset"] for row in rows if row["dataset"] in phantoms()]
+    return "\n".join([*([f"{LINE} ({', '.join(drawn)}).\n"] if drawn else []), head, *lines]) + "\n"

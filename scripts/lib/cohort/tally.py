@@ -34,6 +34,7 @@ class Tally:
     patients: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     splits: list[str | None] = field(default_factory=list)
+    labels: list[dict[str, int | None]] = field(default_factory=list)
     present: list[int] = field(default_factory=list)
     by_uid: dict[str, tuple[str, str]] = field(default_factory=dict)
     placements: Counter[str] = field(default_factory=Counter)
@@ -64,6 +65,7 @@ def take_result(result: Decoded | Rejection | str, writer: CohortWriter, tally: 
     tally.patients.append(record.patient_id)
     tally.ids.append(record.image_id)
     tally.splits.append(record.split)
+    tally.labels.append(record.labels)
     tally.present.append(0 if result.mask is None else int(np.bitwise_or.reduce(result.mask, axis=None)))
     writer.add(result.image, result.mask, row)
 

@@ -25,6 +25,20 @@ def null_text(text: TextCell) -> str | None:
     return None if stripped.lower() in NULL_TEXTS else stripped
 
 
+def label_text(values: Mapping[str, int | None], prompts: Mapping[str, str | None]) -> str | None:
+    """Return what the labels of a film say in the words of `prompts`, in place of a report; None where they say nothing.
+
+    values  {label: 1, 0 or None for unknown}. Several diseases are joined by commas. The word of a film without finding
+            stands where all labels are known to be 0: what nobody looked for is not absent.
+    """
+    found = [null_text(prompts.get(label)) for label, value in values.items() if value == 1]
+    if found:
+        words = [word for text in found if (word := with_side(text, None))]
+        return ", ".join(words) or None
+    known_absent = bool(values) and all(value == 0 for value in values.values())
+    return null_text(prompts.get(NORMAL)) if known_absent else None
+
+
 def label_prompts(prompts: Mapping[str, str | None], labels: Sequence[str], with_normal: bool) -> list[str]:
     """Return the prompt of each label, and last that of a film without finding when `with_normal`.
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.phantom import COLUMN, WORD, films_of, phantoms
 from scripts.lib.evidence.statistics import check_trials
 from scripts.lib.formats.csv_text import MISSING, read_columns, read_text
 from scripts.lib.study.tables import TRIALS
@@ -76,9 +77,21 @@ def read_own_trials(path: Path) -> tuple[pd.DataFrame, list[str]]:
     return table[TRIALS], absent
 
 
+def with_films(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy with the column `films` last, where the study has phantom films; rows without a dataset are about all."""
+    known = phantoms()
+    if not known:
+        return table.copy()
+    words = films_of(table["dataset"], known) if "dataset" in table else [WORD] * len(table)
+    return table.drop(columns=COLUMN, errors="ignore").assign(**{COLUMN: words})
+
+
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a CSV of stable bytes; what could not be had is written as n/a, never left to guess."""
-    table = table.copy()
+    """Write a CSV of stable bytes; what could not be had is written as n/a, never left to guess.
+
+    In a study with phantom films a column `films` says which rows are about them.
+    """
+    table = with_films(table)
     for name in ("trial", "multiplier", "n_real", "n_synthetic", "n_labels"):
         if name in table and pd.api.types.is_float_dtype(table[name]) and (table[name].dropna() % 1 == 0).all():
             table[name] = table[name].astype("Int64")

@@ -15,7 +15,7 @@ from scripts.lib.planning import networks, shapes, work
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.shapes import Config
 from scripts.lib.planning.work import Sizes, Work
-from scripts.lib.study.arms import GENERATORS, RATERS, Generator
+from scripts.lib.study.arms import BASE, GENERATORS, RATERS, Generator
 from scripts.lib.study.processor import BF16, FP32, resolved
 
 FLOAT, HALF = 4, 2  # bytes
@@ -217,7 +217,7 @@ STAGES = {
     "prepare_cohort": Stage(work.cohort_work, shapes.stored_shape),
     "build_conditions": Stage(work.condition_work),
     "train_base": Stage(work.base_work, shapes.foundation_shape, _foundation, _founded, casts="base"),
-    **{one.rule: _generator_stage(one) for one in GENERATORS.values()},
+    **{one.rule: _generator_stage(one) for one in GENERATORS.values() if one.name != BASE},
     "sample_pool": Stage(
         work.sampling_work,
         shapes.sampling_shape,

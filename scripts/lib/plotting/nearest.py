@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+from scripts.lib.core.phantom import mark
 from scripts.lib.plotting.sheet import EDGE, GAP, HEADING, INK, PAPER, SOFT, TILE, sheet_font
 
 COLUMNS, MOST = 3, 12  # pairs in a row of the picture, and in all
@@ -32,7 +33,7 @@ def draw_nearest(
     height = 2 * EDGE + 2 * HEADING + -(-len(images) // columns) * row
     picture = Image.new("RGB", (width, height), PAPER)
     pen = ImageDraw.Draw(picture)
-    pen.text((EDGE, EDGE - 6), title, INK, sheet_font(16, bold=True))
+    pen.text((EDGE, EDGE - 6), mark() + title, INK, sheet_font(16, bold=True))
     pen.text((EDGE, EDGE + HEADING - 8), about, SOFT, sheet_font(11))
     for place, (image, film, (first, second, copy)) in enumerate(zip(images, films, captions)):
         left = EDGE + place % columns * (pair + EDGE)

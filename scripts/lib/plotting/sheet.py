@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from scripts.lib.cohort.store import read_index
 from scripts.lib.conditions.masks import PALETTE, painted
+from scripts.lib.core.phantom import mark
 
 PAPER, INK, SOFT = (255, 255, 255), (27, 36, 48), (102, 112, 124)
 TILE = 168  # pixels that a film should at least measure on the sheet
@@ -85,7 +86,7 @@ def sheet_title(meta: Mapping[str, Any], shown: int, films: int) -> str:
     """Return the heading of the sheet, from the pool's cohort.json."""
     parts = {"dataset": "{}", "arm": "arm {}", "fraction": "fraction {}"}
     about = ", ".join(form.format(meta[key]) for key, form in parts.items() if meta.get(key) is not None)
-    return f"{about or 'pool'}: {shown} of {films:,} synthetic films"
+    return f"{mark()}{about or 'pool'}: {shown} of {films:,} synthetic films"
 
 
 def draw_sheet(

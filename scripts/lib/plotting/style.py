@@ -13,9 +13,11 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402 - the backend is chosen first
 from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.layout_engine import ConstrainedLayoutEngine, TightLayoutEngine  # noqa: E402
 from matplotlib.typing import RcKeyType  # noqa: E402
 
 from scripts.lib.core.atomic import atomic_file  # noqa: E402
+from scripts.lib.core.phantom import LINE, phantoms  # noqa: E402
 
 MM = 1 / 25.4
 INK = "#1b2430"
@@ -25,6 +27,7 @@ ALERT = "#b3261e"
 # One hue from light to dark: the order survives grey print and every kind of colour vision.
 SYNTHETIC = ("#c6dbef", "#8fbcdd", "#4f93c4", "#1d5f9b", "#0a3055")
 REAL = "#ffffff"
+STRIP = 0.13  # inches below a figure of phantom films
 
 SETTINGS: dict[RcKeyType, Any] = {
     "font.family": "DejaVu Sans",
@@ -79,8 +82,32 @@ def shades(count: int) -> list[str]:
     return [matplotlib.colors.to_hex(scale(place / (count - 1))) for place in range(count)]
 
 
+def _say_phantom(figure: Figure) -> None:
+    """Make the figure a strip taller, and write there that its films are a phantom's."""
+    width, height = figure.get_size_inches()
+    share = STRIP / (height + STRIP)
+    figure.set_size_inches(width, height + STRIP)
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(rect=(0, share, 1, 1 - share))  # left, bottom, width, height
+    elif isinstance(engine, TightLayoutEngine):
+        engine.set(rect=(0, share, 1, 1))  # left, bottom, right, top
+    else:
+        for axes in figure.axes:
+            left, bottom, wide, high = axes.get_position().bounds
+            axes.set_position((left, share + bottom * (1 - share), wide, high * (1 - share)))
+    for text in figure.texts:
+        text.set_y(share + text.get_position()[1] * (1 - share))
+    figure.text(0.995, share * 0.5, LINE, ha="right", va="center", fontsize=5, color="#57606a")
+
+
 def save(figure: Figure, paths: Sequence[Path], dpi: int = 300) -> None:
-    """Write the figure to every path, all of them or none; a path's suffix, e.g. ".pdf", chooses the format."""
+    """Write the figure to every path, all of them or none; a path's suffix, e.g. ".pdf", chooses the format.
+
+    In a study with phantom films a strip below the figure says so.
+    """
+    if phantoms():
+        _say_phantom(figure)
     with ExitStack() as stack, journal_style():  # fonts and identifiers are settled when a file is written
         for path in paths:
             part = stack.enter_context(atomic_file(path))

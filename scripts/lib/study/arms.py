@@ -28,7 +28,7 @@ class Generator:
 
     rule         makes the folder
     taught_by    what it learned from, of the four above
-    needs_masks  whether it learns from films with masks, those of study.generator_dataset
+    needs_masks  whether it learns from films with masks, those of study.generator_dataset; one that does not cannot follow any
     """
 
     name: str
@@ -109,9 +109,11 @@ class Source:
         return (1 - fraction) / fraction + 1e-9 if self.others else float("inf")
 
 
+BASE = "base"  # the foundation model itself: it follows texts and no masks; it lies where base.path says, if it says
 GENERATORS = {
     one.name: one
     for one in (
+        Generator(BASE, "base", "train_base", (FOUNDATION,), needs_masks=False),
         Generator("controlnet", "controlnet", "train_controlnet", (FOUNDATION,)),
         Generator("proxy-tuned", "finetune", "finetune_generator", (FOUNDATION, KEPT)),
         Generator("dpo", "dpo", "train_dpo", (FOUNDATION, RATERS)),

@@ -12,7 +12,8 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.arms import REAL, Arm, arm_of, gates
+from scripts.lib.study.arms import BASE as BASE_GENERATOR
+from scripts.lib.study.arms import REAL, Arm, Generator, arm_of, gates
 from scripts.lib.study.config import stage
 from scripts.lib.study.confounder import confounder
 from scripts.lib.study.exposure import exposure
@@ -280,7 +281,11 @@ class Study:
             source = self.arm(cell.arm).source
             why = f"has no generator (source: {source.name})" if source.adds else "adds no images to the real films"
             raise InputError(f"arm {cell.arm} {why}; there is no pool of it to sample")
-        return generator.folder
+        return self.folder(generator)
+
+    def folder(self, generator: Generator) -> str:
+        """Return where a generator lies; the foundation model may have been trained elsewhere."""
+        return self.base() if generator.name == BASE_GENERATOR else generator.folder
 
     def proxy(self) -> str:
         """Return how open_clip calls the proxy model."""

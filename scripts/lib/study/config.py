@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.faults import sense_faults
 from scripts.lib.study.files import read_yaml
+from scripts.lib.study.following import follow_study, with_section_defaults
 from scripts.lib.study.schema import retyped, schema_faults
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -95,12 +97,19 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises InputError with one line a fault.
     """
+    config = with_section_defaults(config)
     if faults := schema_faults(config):
         raise InputError("; ".join(faults))
-    whole = with_training(config)
+    whole = with_prompts(follow_study(with_training(config), _plain()))
     if faults := sense_faults(whole):
         raise InputError("; ".join(faults))
     return _fill(whole, whole)
+
+
+@cache
+def _plain() -> dict[str, Any]:
+    """Return the default study as it is written."""
+    return read_study([CONFIG_FILE])
 
 
 def with_training(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,6 +121,18 @@ def with_training(config: Mapping[str, Any]) -> dict[str, Any]:
             part = {name: part}
         shared = merge(shared, part)
     return merge(shared, config)
+
+
+def with_prompts(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration with a prompt for each label of a dataset that has none: its name, in plain words."""
+    known = config["conditions"]["prompts"]
+    own: dict[str, str] = {}
+    for section in config["datasets"].values():
+        target = section["target"]
+        for label in (*section["labels"], *(target if isinstance(target, list) else [target])):
+            if label not in known and section["task"] != "segmentation":
+                own[label] = label.replace("_", " ")
+    return merge(config, {"conditions": {"prompts": own}}) if own else dict(config)
 
 
 def _fill(value: Any, config: Mapping[str, Any]) -> Any:
@@ -141,7 +162,7 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
         shown = [shared[name]["dataset"]] if name in shared else config["study"]["datasets"]
         return {**shared, "datasets": [_described(config, dataset) for dataset in shown]}
     if name in PROXY:
-        prompts = {} if name == "train_proxy" else {"prompts": _prompts(config, dataset)}
+        prompts = {} if name == "train_proxy" else {"prompts": prompts_of(config, dataset)}
         return {key: config["proxy"][key] for key in PROXY[name]} | prompts
     if dataset is None:
         return dict(config[name])
@@ -162,7 +183,8 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
     return {key: value for key, value in own.items() if key not in OTHERS}
 
 
-def _prompts(config: Mapping[str, Any], dataset: str | None) -> dict[str, str]:
+def prompts_of(config: Mapping[str, Any], dataset: str | None) -> dict[str, str]:
+    """Return the words of the labels, a dataset's own where it has some."""
     return (stage(config, "conditions", dataset) if dataset else config["conditions"])["prompts"]
 
 

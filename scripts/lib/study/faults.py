@@ -13,6 +13,7 @@ from typing import Any
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import FOLDER_COLUMNS, reader_settings
 from scripts.lib.study.arms import KEPT, RATERS, REAL, arm_faults, arm_of
+from scripts.lib.study.parts import outside_faults
 from scripts.lib.study.schema import unknown_key
 
 # Folders of results/ that a dataset of the same name would write into, and the arm that is always there.
@@ -34,7 +35,28 @@ def sense_faults(config: Mapping[str, Any]) -> list[str]:
     for arm in config["arms"]:
         if arm in TAKEN_ARMS:
             faults.append(f"config: arms.{arm}: the name of the arm without synthetic images; call it otherwise")
-    return faults or [*_external_faults(config), *_leaks(config)]
+    return faults or [
+        *outside_faults(config),
+        *_external_faults(config),
+        *_leaks(config),
+        *_mask_faults(config),
+    ]
+
+
+def _mask_faults(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one fault for each arm whose generator follows no masks, in a dataset whose images are made from masks."""
+    for arm in (arm_of(config, name) for name in config["study"]["arms"]):
+        if arm.generator is None or arm.generator.needs_masks:
+            continue
+        for name in arm.cells.get("datasets", config["study"]["datasets"]):
+            task, own = config["datasets"][name]["task"], config["datasets"][name].get("conditions") or {}
+            kinds = {**config["conditions"].get(task, {}).get("kinds", {}), **own.get("kinds", {})}
+            if wanted := [kind for kind in ("mask", "both") if kinds.get(kind)]:
+                yield (
+                    f"config: arms.{arm.name}.generator = {arm.generator.name}: makes images of texts alone, but those of {name} "
+                    f"are made from masks (conditions.{task}.kinds.{wanted[0]}); write controlnet, or leave {name} out of "
+                    f"arms.{arm.name}.cells.datasets"
+                )
 
 
 def _unknown_names(config: Mapping[str, Any]) -> list[str]:

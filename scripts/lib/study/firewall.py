@@ -28,7 +28,7 @@ class Firewall:
     def teachers(self, cell: AnyCell) -> list[str]:
         """Return the model folders and lists of films that an arm's trials depend on."""
         arm = self.study.arm(cell.arm)
-        found = [arm.generator.folder] if arm.generator else []
+        found = [self.study.folder(arm.generator)] if arm.generator else []
         if arm.generator is None and FOUNDATION in arm.taught_by:
             found.append(self.study.base())
         if arm.filter:

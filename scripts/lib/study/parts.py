@@ -70,6 +70,22 @@ def study_datasets(config: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([*study["datasets"], *study["foundation"], study["generator_dataset"]]))
 
 
+def outside_faults(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one line for each key that names a dataset outside of the study: its films would get into the results."""
+    feedback, judge = config["feedback"], config["feedback"]["simulation"]["judge"]
+    named = [(f"figures.{key}.dataset", config["figures"][key]["dataset"]) for key in ("figure3", "figure4")]
+    named.append(("finetune.source.dataset", config["finetune"]["source"]["dataset"]))
+    named.append(("proxy.validation.dataset", config["proxy"]["validation"]["dataset"]))
+    named += [("feedback.splits", name) for name, splits in feedback["splits"].items() if splits]
+    named.append(("feedback.sets.mask_dataset", feedback["sets"]["mask_dataset"]))
+    named += [(f"feedback.simulation.judge.{part}.dataset", judge[part]["dataset"]) for part in ("findings", "masks")]
+    for arm in config["study"]["arms"]:
+        own = config["arms"].get(arm, {}).get("cells", {}).get("datasets", [])
+        named += [(f"arms.{arm}.cells.datasets", name) for name in own]
+    for key, name in named:
+        yield from _outside(config, key, name)
+
+
 def _outside(config: Mapping[str, Any], key: str, name: str) -> Iterator[str]:
     if name not in (known := study_datasets(config)):
         yield f"config: {key} = {name}: not a dataset of this study; write one of {', '.join(known)}, or add it to study.datasets"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,9 @@ import pandas as pd
 
 from scripts.lib.cohort.learned import films_learned
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.conditions.prompts import TextCell
+from scripts.lib.conditions.prompts import TextCell, label_text, null_text
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.log import log
 from scripts.lib.core.seeds import content_hash
 
 
@@ -34,9 +35,16 @@ def foundation_rows(index: pd.DataFrame) -> np.ndarray:
     return own if len(own) else np.flatnonzero((index["split"] == "train").to_numpy())
 
 
-def foundation_films(folders: Sequence[Path], resolution: int) -> FoundationFilms:
-    """Return the foundation rows of several cohorts, in order; raises InputError for a cohort that has none."""
-    images, reports, hashes = [], [], []
+Templates = Mapping[str, Mapping[str, str | None]]  # {dataset: {label: its words}}
+
+
+def foundation_films(folders: Sequence[Path], resolution: int, templates: Templates | None = None) -> FoundationFilms:
+    """Return the foundation rows of several cohorts, in order; raises InputError for a cohort that has none.
+
+    A cohort without any report has the words of its labels in their place, from `templates`.
+    """
+    reports: list[TextCell] = []
+    images, hashes = [], []
     for folder in folders:
         cohort = Cohort.open(folder)
         if cohort.resolution != resolution:
@@ -50,9 +58,30 @@ def foundation_films(folders: Sequence[Path], resolution: int) -> FoundationFilm
             )
         taken = cohort.index.iloc[rows]
         images.append(cohort.images(rows))
-        reports += [None if pd.isna(report) else report for report in taken["report"]]
-        hashes += [f"{pixels} {report}" for pixels, report in zip(taken["sha256"], taken["report"])]
+        texts: Sequence[TextCell] = list(taken["report"])
+        if not has_reports(cohort.index):
+            texts = label_texts(taken, cohort.labels, (templates or {}).get(str(cohort.meta.get("dataset")), {}))
+            log(
+                f"{folder}: no report; the words of the labels stand in their place for {_said(texts)} of {len(rows)} films"
+            )
+        reports += [None if pd.isna(report) else report for report in texts]
+        hashes += [f"{pixels} {report}" for pixels, report in zip(taken["sha256"], texts)]
     return FoundationFilms(np.concatenate(images), reports, content_hash(*hashes))
+
+
+def has_reports(index: pd.DataFrame) -> bool:
+    """Whether any film of a cohort has a report that says something."""
+    return any(null_text(report) is not None for report in index["report"])
+
+
+def label_texts(films: pd.DataFrame, labels: Sequence[str], prompts: Mapping[str, str | None]) -> list[str | None]:
+    """Return what stands in place of the report of each film, from its labels in the words of `prompts`."""
+    columns = [[None if pd.isna(value) else int(value) for value in films[label]] for label in labels]
+    return [label_text(dict(zip(labels, values)), prompts) for values in zip(*columns)] or [None] * len(films)
+
+
+def _said(texts: Sequence[TextCell]) -> int:
+    return sum(text is not None for text in texts)
 
 
 def foundation_learned(folders: Sequence[Path], role: str) -> list[pd.DataFrame]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from scripts.lib.core.errors import InputError
@@ -10,7 +11,10 @@ from scripts.lib.core.errors import InputError
 
 def add_foundation(parser: argparse.ArgumentParser) -> None:
     """Add `--cohorts` and `--resolution`: what a model of the foundation learns from."""
-    parser.add_argument("--cohorts", type=Path, nargs="+", required=True, help="prepared cohorts with reports")
+    parser.add_argument("--cohorts", type=Path, nargs="+", required=True, help="prepared cohorts")
+    parser.add_argument(
+        "--templates", type=json.loads, default={}, help="words of labels in place of reports: {dataset: {label: word}}"
+    )
     parser.add_argument("--resolution", type=int, required=True, help="side of the stored images in pixels")
 
 

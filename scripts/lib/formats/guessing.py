@@ -1,0 +1,153 @@
+"""What the columns of somebody's table seem to be: film, identifier, patient, labels, masks, split. Each guess has a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.formats.columns import plain_name
+from scripts.lib.formats.folder import SPLITS
+from scripts.lib.formats.labels import VALUES
+from scripts.lib.formats.tables import Table, is_missing
+
+PICTURES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
+LOOKED = 20_000  # rows that are read
+# Words of a column's plain name by what it may be, the surest first.
+NAMES = {
+    "mask_file": ("mask_file", "mask_path", "mask", "segmentation", "seg"),
+    "image_id": ("image_id", "film_id", "id", "image", "film", "uid", "sopinstanceuid", "name"),
+    "patient_id": ("patient_id", "patientid", "patient", "subject_id", "subject", "person", "pid"),
+    "report": ("report", "findings", "impression", "text"),
+    "split": ("split", "fold", "subset", "set"),
+    "view": ("view", "view_position", "viewposition", "projection"),
+    "sex": ("sex", "gender", "patient_sex"),
+    "age": ("age", "patient_age", "age_years"),
+}
+ZERO_ONE = frozenset({"0", "1"})
+
+
+@dataclass
+class Guess:
+    """What a table seems to hold: `columns` {ours: theirs}, `labels` with both values, and why, in words.
+
+    rows, patients  how many there are; `positive` the share of films with the first label
+    """
+
+    path: Path
+    encoding: str
+    rows: int
+    patients: int
+    columns: dict[str, str]
+    labels: list[str]
+    positive: float
+    split: bool
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+def guess_table(path: Path) -> Guess:
+    """Look at a table and say what its columns seem to be; raises InputError where no column names films or holds a label."""
+    table, values, encoding, rows = _read(path)
+    reasons: dict[str, str] = {}
+    columns: dict[str, str] = {}
+    order = list(table.columns)
+    pictures = [name for name in order if _pictures(values[name])]
+    masked = [name for name in pictures if any(word in plain_name(name) for word in ("mask", "seg"))]
+    files = [name for name in pictures if name not in masked]
+    if not files:
+        raise InputError(
+            f"{path}: no column of file names ({', '.join(PICTURES)}); expected one with a path below the folder of the table, "
+            f"of {', '.join(table.columns)[:200]}"
+        )
+    columns["file"] = min(
+        files, key=lambda name: (plain_name(name) not in ("file", "path", "filename"), order.index(name))
+    )
+    reasons["file"] = "file names"
+    if masked:
+        columns["mask_file"] = masked[0]
+    for ours in ("image_id", "patient_id", "report", "split", "view", "sex", "age"):
+        if (found := _named(ours, order, columns, values)) is not None:
+            columns[ours] = found
+    _identify(columns, values, reasons)
+    used = set(columns.values())
+    labels = [name for name in table.columns if name not in used and _is_label(values[name])]
+    if not labels:
+        raise InputError(
+            f"{path}: no column with both 0 and 1, so there is no label to learn; "
+            f"the columns are {', '.join(table.columns)[:200]}"
+        )
+    first = [VALUES.get(value) for value in values[labels[0]]]
+    known = [value for value in first if value in (0, 1)]
+    patients = len(set(values[columns["patient_id"]]))
+    splits = "split" in columns and _is_split(values[columns["split"]])
+    if not splits:
+        columns.pop("split", None)
+    return Guess(path, encoding, rows, patients, columns, labels, sum(known) / len(known), splits, reasons)
+
+
+def _read(path: Path) -> tuple[Table, dict[str, list[str]], str, int]:
+    """Return the table, the values of each column, its encoding and the number of its rows."""
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            table = Table(path, encoding=encoding)
+            values: dict[str, list[str]] = {name: [] for name in table.columns}
+            rows = 0
+            for rows, row in enumerate(table, start=1):
+                if rows <= LOOKED:
+                    for name, cells in values.items():
+                        cells.append(row[name])
+            if not rows:
+                raise InputError(f"{path}: no rows below the header; expected one row a film")
+            return table, values, encoding, rows
+        except InputError as error:
+            if encoding == "cp1252" or "encoding" not in str(error):
+                raise
+    raise InputError(f"{path}: not text in UTF-8 or cp1252; save it as UTF-8")
+
+
+def _pictures(cells: Sequence[str]) -> bool:
+    named = [cell for cell in cells if not is_missing(cell)]
+    return bool(named) and sum(PurePosixPath(cell.lower()).suffix in PICTURES for cell in named) >= 0.9 * len(named)
+
+
+def _named(ours: str, columns: Sequence[str], taken: dict[str, str], values: dict[str, list[str]]) -> str | None:
+    """Return the column whose name says that it is `ours`, None where none does."""
+    free = {plain_name(name): name for name in reversed(columns) if name not in taken.values()}
+    for word in NAMES[ours]:
+        name = free.get(word)
+        if name is not None and not (ours == "image_id" and len(set(values[name])) < len(values[name])):
+            return name
+    return None
+
+
+def _identify(columns: dict[str, str], values: dict[str, list[str]], reasons: dict[str, str]) -> None:
+    """Fill in whose film it is and what it is called where no column's name says it."""
+    if "image_id" not in columns:
+        columns["image_id"] = columns["file"]
+        reasons["image_id"] = "no column names films, so the file does"
+    if "patient_id" not in columns:
+        columns["patient_id"] = columns["image_id"]
+        reasons["patient_id"] = "NO COLUMN SAYS WHOSE FILM IT IS: each film counts as a patient of its own"
+
+
+def _is_label(cells: Sequence[str]) -> bool:
+    """Whether a column holds 0 and 1, and beside them only -1 and nothing."""
+    known = {VALUES.get(cell) for cell in cells if not is_missing(cell)}
+    return None not in known and {0, 1} <= known
+
+
+def _is_split(cells: Sequence[str]) -> bool:
+    return {"train", "test"} <= set(cells) <= set(SPLITS)
+
+
+def mask_folder(guess: Guess) -> Iterator[str]:
+    """Yield the paths of the first few masks of the table."""
+    table, found = Table(guess.path, encoding=guess.encoding), 0
+    for row in table:
+        cell = row[guess.columns["mask_file"]]
+        if not is_missing(cell):
+            found += 1
+            yield cell
+        if found == 8:
+            return

@@ -1,0 +1,235 @@
+"""What a study needs of its films and does not find: all of it at once, before anything trains.
+
+Each finding is one line: which dataset, what is missing, what to do. Rule check_prerequisites stops at those of level MISSING;
+the check page shows them all.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.cohort.subsets import draw_ranks, smallest_fraction
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.errors import InputError
+from scripts.lib.formats.spreadsheet import inert
+from scripts.lib.study.config import prompts_of
+from scripts.lib.study.needs import from_reports, masked_arms, trains_foundation
+from scripts.lib.training.films import foundation_rows, has_reports, label_texts
+
+MISSING, WARNING, NOTE = "missing", "warning", "note"
+SHOWN = "shown"  # column of an index: the bits of the structures that a film's mask shows, 0 without a mask
+CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of a check: `level` MISSING stops the study, WARNING and NOTE do not; `todo` may be "" for a note."""
+
+    level: str
+    dataset: str
+    what: str
+    todo: str
+
+    def line(self) -> str:
+        """Return it as one line for the screen."""
+        return f"{self.dataset}: {self.what}" + (f"; {self.todo}" if self.todo else "")
+
+
+@dataclass(frozen=True)
+class Films:
+    """The films of a dataset: an index with image_id, patient_id, split, report, a column for each label, and SHOWN."""
+
+    index: pd.DataFrame
+    labels: Sequence[str]
+    structures: Sequence[str]
+
+
+def cohort_films(cohort: Cohort) -> Films:
+    """Return what a prepared cohort holds; masks are read part by part."""
+    shown = np.zeros(len(cohort), np.uint8)
+    for first in range(0, len(cohort) if cohort.has_masks else 0, CHUNK):
+        part = slice(first, min(first + CHUNK, len(cohort)))
+        shown[part] = np.bitwise_or.reduce(cohort.masks(np.arange(part.start, part.stop)), axis=(1, 2))
+    return Films(cohort.index.assign(**{SHOWN: shown}), cohort.labels, cohort.structures)
+
+
+def missing_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> list[Finding]:
+    """Return what the study needs and these films do not have, datasets by name; a dataset that is not there is passed over."""
+    found = [*needs_masks(config, films, masked_arms(config)), *_reading_needs(config, films)]
+    for name in config["study"]["datasets"]:
+        if name in films:
+            found += _trial_needs(config, name, films[name])
+    return found
+
+
+def write_findings(path: Path, findings: Sequence[Finding]) -> None:
+    """Write findings as CSV: level, dataset, what, todo."""
+    with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["level", "dataset", "what", "todo"])
+        writer.writerows([one.level, one.dataset, inert(one.what), inert(one.todo)] for one in findings)
+
+
+def check_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> list[Finding]:
+    """Return the warnings; raises InputError, one line for each thing that is missing."""
+    found = missing_needs(config, films)
+    if lines := [one.line() for one in found if one.level == MISSING]:
+        raise InputError("\n".join(lines))
+    return found
+
+
+def needs_masks(config: Mapping[str, Any], films: Mapping[str, Films], masked: Sequence[str]) -> Iterator[Finding]:
+    """Yield what the ControlNet lacks for the arms `masked`: films of its own, and masks on them."""
+    name = config["study"]["generator_dataset"]
+    if not masked or name not in films:
+        return
+    own = films[name].index
+    own = own[own["split"] == "generator"]
+    instead = ", ".join(f"arms.{arm}.generator: base" for arm in masked)
+    if own.empty:
+        what = f"no film of split generator, from which the generator of {', '.join(masked)} learns masks"
+        yield Finding(MISSING, name, what, f"write datasets.{name}.split.generator: 0.3, or {instead}")
+    elif not (own[SHOWN] != 0).any():
+        what = f"none of the {len(own)} films of split generator has a mask, but the generator of {', '.join(masked)} learns from masks"
+        yield Finding(
+            MISSING, name, what, f"name masks (docs/own-data.md), or write {instead}: images of texts, without masks"
+        )
+
+
+def _reading_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> Iterator[Finding]:
+    """Yield what the foundation model and MGCA lack: films, and texts beside them."""
+    here = {name: films[name] for name in config["study"]["foundation"] if name in films}
+    trained = trains_foundation(config)
+    silent = []  # whether nothing says what the films of a dataset show, for each that has films
+    for name, own in here.items() if trained else ():
+        rows = own.index.iloc[foundation_rows(own.index)]
+        if rows.empty:
+            yield Finding(
+                MISSING,
+                name,
+                "no film of split generator or train, from which the foundation model learns",
+                f"lower datasets.{name}.split.test",
+            )
+            continue
+        if has_reports(own.index):
+            silent.append(False)
+            continue
+        texts = label_texts(rows, own.labels, prompts_of(config, name))
+        said = sum(text is not None for text in texts)
+        silent.append(not said)
+        yield Finding(
+            NOTE, name, f"no reports: the words of the labels stand in their place for {said} of {len(rows)} films", ""
+        )
+    if silent and all(silent):
+        names = ", ".join(here)
+        yield Finding(
+            MISSING,
+            names,
+            "neither a report nor a known label, so the foundation model cannot learn what a text means",
+            "fill a label column, or add a column report",
+        )
+    if (wanted := from_reports(config)) and here and not any(has_reports(own.index) for own in here.values()):
+        what = f"no report, but the classifier of {', '.join(wanted)} starts from an encoder that learns from reports (weights: mgca)"
+        todo = f"write datasets.{wanted[0]}.trials.model: {{weights: null, frozen: false}}, or add a column report"
+        yield Finding(MISSING, ", ".join(here), what, todo)
+
+
+def _trial_needs(config: Mapping[str, Any], name: str, films: Films) -> Iterator[Finding]:
+    """Yield what the downstream models of a dataset lack: films on each side, both classes, masks, large enough fractions."""
+    section, index = config["datasets"][name], films.index
+    lower = (
+        "correct the table's column split"
+        if section["split"] == "given"
+        else f"change datasets.{name}.split (it is {section['split']})"
+    )
+    empty = [side for side in ("train", "test") if not (index["split"] == side).any()]
+    for side in empty:
+        yield Finding(MISSING, name, f"no film of split {side} among {len(index)}", lower)
+    if empty:
+        return
+    targets = section["target"] if isinstance(section["target"], list) else [section["target"]]
+    columns = {target: _values(films, target, section["task"]) for target in targets}
+    known = {target: values for target, values in columns.items() if values is not None}
+    for target in columns.keys() - known.keys():
+        kind = "structure" if section["task"] == "segmentation" else "label"
+        yield Finding(MISSING, name, f"target {target} is no {kind} of this dataset", f"correct datasets.{name}.target")
+    yield from _class_needs(name, section["task"], index, known)
+    yield from _fraction_needs(config, name, films, known)
+
+
+def _values(films: Films, target: str, task: str) -> np.ndarray | None:
+    """Return what is known of a target, float (N,): 1, 0 or NaN; None where the dataset does not have it."""
+    if task == "segmentation":
+        if target not in films.structures:
+            return None
+        return ((films.index[SHOWN].to_numpy() >> list(films.structures).index(target)) & 1).astype(float)
+    return films.index[target].to_numpy(dtype=float, na_value=np.nan) if target in films.index else None
+
+
+def _class_needs(name: str, task: str, index: pd.DataFrame, known: Mapping[str, np.ndarray]) -> Iterator[Finding]:
+    for target, values in known.items():
+        for side in ("train", "test"):
+            own = values[(index["split"] == side).to_numpy()]
+            seen = set(own[~np.isnan(own)].tolist())
+            if task == "segmentation":
+                if 1.0 not in seen:
+                    yield Finding(
+                        MISSING,
+                        name,
+                        f"no film of split {side} shows {target} in its mask",
+                        "name masks (docs/own-data.md), or choose another target",
+                    )
+                continue
+            if len(seen) == 2:
+                continue
+            what = (
+                f"all {len(own)} films of split {side} have {target} = {int(min(seen))}"
+                if seen
+                else f"no film of split {side} says whether it has {target}"
+            )
+            if side == "train" and task == "classification":
+                yield Finding(
+                    MISSING,
+                    name,
+                    f"{what}: there is nothing to tell apart",
+                    "add films of the other class, or choose another target",
+                )
+            else:
+                yield Finding(
+                    WARNING, name, f"{what}: its metrics there are n/a", "add films of the other class to that split"
+                )
+
+
+def _fraction_needs(
+    config: Mapping[str, Any], name: str, films: Films, known: Mapping[str, np.ndarray]
+) -> Iterator[Finding]:
+    """Yield a line for each fraction that holds no film, or not both classes, in some trial, with the smallest that does."""
+    study, index = config["study"], films.index
+    train = (index["split"] == "train").to_numpy()
+    task = config["datasets"][name]["task"]
+    ranks = draw_ranks(index, films.labels, study["trials"], config["subsets"]["per_trial"], study["seed"], name)
+    classes = (1,) if task == "segmentation" else (0, 1)
+    level = MISSING if study["arms"] or task != "segmentation" else WARNING
+    why = "no film"
+    smallest = smallest_fraction(index.assign(_any=1), ranks, range(study["trials"]), "_any", (1,)) or "1"
+    for target, values in known.items() if task != "multilabel" else ():
+        if len(set(values[train & ~np.isnan(values)].tolist()) & set(map(float, classes))) < len(classes):
+            continue
+        own = smallest_fraction(index.assign(_value=values), ranks, range(study["trials"]), "_value", classes)
+        if own is not None and float(own) > float(smallest):
+            smallest, why = (
+                own,
+                f"no film that shows {target}" if task == "segmentation" else f"only one class of {target}",
+            )
+    for fraction in study["fractions"]:
+        if fraction < float(smallest):
+            what = f"fraction {fraction:g} of {int(train.sum())} training films holds {why} in some trial; the smallest usable fraction is {smallest}"
+            yield Finding(level, name, what, "write larger study.fractions, with study.multipliers for each")

@@ -1,0 +1,68 @@
+"""The word PHANTOM stands on every table, figure, sheet and page of a study whose films the workflow draws, and on no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from scripts.lib.cohort.table1 import COLUMNS, markdown
+from scripts.lib.core.phantom import VARIABLE, mark, phantoms, say_phantoms
+from scripts.lib.evidence.tables import write_table
+from scripts.lib.plotting.sheet import sheet_title
+from scripts.lib.plotting.style import save
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "siim,rsna")
+
+
+def test_the_configuration_says_which_datasets_are_phantoms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "stale")
+    say_phantoms(
+        {"datasets": {"a": {"root": "phantom"}, "b": {"root": "/films"}, "c": {"root": "phantom"}}}, ["a", "b"]
+    )
+    assert phantoms() == ["a"] and mark() == "PHANTOM: "
+    say_phantoms({"datasets": {"b": {"root": "/films"}}}, ["b"])
+    assert phantoms() == [] and mark() == ""
+
+
+def test_rows_of_tables_say_whose_films_they_are_about(tmp_path: Path, drawn: None) -> None:
+    write_table(pd.DataFrame({"dataset": ["siim", "mine"], "value": [1, 2]}), tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text() == "dataset,value,films\nsiim,1,PHANTOM\nmine,2,real\n"
+    write_table(pd.read_csv(tmp_path / "a.csv"), tmp_path / "b.csv")  # a table of tables says it once
+    assert (tmp_path / "b.csv").read_bytes() == (tmp_path / "a.csv").read_bytes()
+    write_table(pd.DataFrame({"value": [1]}), tmp_path / "c.csv")
+    assert (tmp_path / "c.csv").read_text() == "value,films\n1,PHANTOM\n"
+
+
+def test_tables_of_real_films_are_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    write_table(pd.DataFrame({"dataset": ["mine"], "value": [1]}), tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text() == "dataset,value\nmine,1\n"
+
+
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
+def test_figures_have_a_strip_that_says_it(tmp_path: Path, drawn: None, layout: str | None) -> None:
+    figure, axes = plt.subplots(figsize=(3, 2), layout=layout)
+    axes.plot([0, 1])
+    before = axes.get_position().bounds
+    save(figure, [tmp_path / "a.svg"])
+    assert figure.texts[-1].get_text().startswith("PHANTOM")
+    assert figure.get_size_inches().tolist() == pytest.approx([3, 2.13])
+    low = axes.get_position().y0 * 2.13
+    assert low > 0.13, "the strip lies below all axes"
+    if layout is None:  # the axes keep their size in inches: their height of 2 x before is now a share of 2.13
+        assert axes.get_position().height * 2.13 == pytest.approx(before[3] * 2)
+
+
+def test_sheets_and_table_1_say_it(drawn: None) -> None:
+    assert sheet_title({"dataset": "siim"}, 2, 3) == "PHANTOM: siim: 2 of 3 synthetic films"
+    row = dict.fromkeys(COLUMNS, "")
+    assert markdown([{**row, "dataset": "siim"}, {**row, "dataset": "mine"}]).startswith(
+        "PHANTOM: films drawn by the workflow, no evidence about patients (siim)."
+    )
+    assert "PHANTOM" not in markdown([{**row, "dataset": "mine"}])
