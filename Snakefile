@@ -76,7 +76,6 @@ include: "rules/figures.smk"
 include: "rules/evidence.smk"
 include: "rules/worth.smk"
 include: "rules/cost.smk"
-include: "rules/targets.smk"
 
 
 rule all:
@@ -90,3 +89,6 @@ rule all:
         one_line(STUDY.sheets),
         one_line(STUDY.external_tables),
     localrule: True
+
+
+include: "rules/targets.smk"

@@ -96,10 +96,10 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises InputError with one line a fault.
     """
     if faults := schema_faults(config):
-        raise InputError("; ".join(faults))
+        raise InputError.of(faults)
     whole = with_training(config)
     if faults := sense_faults(whole):
-        raise InputError("; ".join(faults))
+        raise InputError.of(faults)
     return _fill(whole, whole)
 
 
