@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
 from pathlib import Path
@@ -15,6 +16,7 @@ from scripts.lib.engine.start import one_line
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
+LISTED = re.compile(r"[\w-]+(\|[\w-]+)*")
 MOST_NAMES = 20_000  # file names to look at; a name beyond them is not suggested
 
 
@@ -64,11 +66,16 @@ def _known(workflow: Workflow, target: str) -> bool:
 
 
 def _files(workflow: Workflow, values: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Yield the files that rules make, with known values in place of their wildcards; others are left out."""
+    """Yield the files that rules make, with known values in place of their wildcards; others are left out.
+
+    Known are `values`, and what a rule's own constraint lists: "fidelity|memorisation".
+    """
     for rule in workflow.rules:
+        own = {name: form.split("|") for name, form in rule.wildcard_constraints.items() if LISTED.fullmatch(form)}
+        known = {**own, **values}
         for output in rule.output:
             wildcards = list(dict.fromkeys(output.get_wildcard_names())) if output.contains_wildcard() else []
-            if not all(name in values for name in wildcards):
+            if not all(name in known for name in wildcards):
                 continue
-            for chosen in product(*(values[name] for name in wildcards)):
+            for chosen in product(*(known[name] for name in wildcards)):
                 yield str(output.apply_wildcards(dict(zip(wildcards, chosen, strict=True))))

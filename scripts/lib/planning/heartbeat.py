@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from scripts.lib.engine.records import Run
 
+ASKED, ANSWER = "jobs.json", "seconds.json"
 STATUS = "status.json"  # in the record of a run, .snakemake/runs/{run}/
 EVERY = 60.0  # seconds between two lines on the screen
 LOOK = 10.0  # seconds between two looks at the jobs
@@ -139,10 +140,12 @@ def _described(job: Any) -> dict[str, Any]:
 
 def _beat(heart: Heartbeat, folder: Path, told: Mapping[str, Any], logger: logging.Logger) -> None:
     """Look at the jobs until the run ends; say something once a minute."""
-    if (why := _ask_planner(heart, folder, told)) is not None:
-        logger.info(f"No planner's rates for this run ({why}); it goes by its own jobs")
-    said = time.monotonic()
+    said, planner = time.monotonic(), _ask_planner(folder, told)
     while folder.is_dir():  # it goes away with the run
+        if planner is not None and planner.poll() is not None:
+            if (why := _answer(heart, folder, planner)) is not None:
+                logger.info(f"No planner's rates for this run ({why}); it goes by its own jobs")
+            planner = None
         try:
             _write(folder / STATUS, heart.status())
         except OSError:
@@ -153,18 +156,23 @@ def _beat(heart: Heartbeat, folder: Path, told: Mapping[str, Any], logger: loggi
         time.sleep(LOOK)
 
 
-def _ask_planner(heart: Heartbeat, folder: Path, told: Mapping[str, Any]) -> str | None:
-    """Ask for the seconds of the jobs; return why there are none."""
-    asked, answer = folder / "jobs.json", folder / "seconds.json"
+def _ask_planner(folder: Path, told: Mapping[str, Any]) -> subprocess.Popen[str] | None:
+    """Ask for the seconds of the jobs, at low priority; None where the question cannot be written."""
     try:
-        _write(asked, told)
-        done = subprocess.run(
-            [sys.executable, "-m", "scripts.lib.planning.seconds", str(asked), str(answer)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            return (done.stderr.strip().splitlines() or ["no reason given"])[-1][:200]
-        heart.priced(json.loads(answer.read_text()))
+        _write(folder / ASKED, told)
+    except OSError:
+        return None
+    command = [sys.executable, "-m", "scripts.lib.planning.seconds", str(folder / ASKED), str(folder / ANSWER)]
+    return subprocess.Popen(["nice", *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def _answer(heart: Heartbeat, folder: Path, planner: subprocess.Popen[str]) -> str | None:
+    """Take the planner's answer; return why there is none."""
+    words = planner.stderr.read().strip().splitlines() if planner.stderr else []
+    if planner.returncode:
+        return (words or ["no reason given"])[-1][:200]
+    try:
+        heart.priced(json.loads((folder / ANSWER).read_text()))
     except OSError as error:
         return str(error)
     return None
