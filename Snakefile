@@ -46,6 +46,7 @@
 #   tables/{significance,trend}.csv                 tests of the study                        compare_arms, measure_trend
 #   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               score_figure_trials, compare_figure_arms
 #   tables/figure{2,3,4}.csv                        what the figures draw                     tabulate_figure2, tabulate_arms
+#   methods.md  tables/{README.md,codebook.csv}     methods and captions; what each column means      describe_study
 #   table1.{csv,md}                                 the cohorts                               tabulate_cohorts
 #   figure{1,2,3,4}.{pdf,png,svg}                   the figures                               plot_figure1 ... plot_figure4
 #   cost.{csv,png}                                  planned and measured cost of each stage   compare_cost
@@ -83,6 +84,7 @@ rule all:
     input:
         "results/figure2.pdf",
         "results/table1.md",
+        "results/methods.md",
         "results/evidence.png",
         collect("results/tables/{table}.csv", table=["trend", "power", "leakage"]),
         collect("results/{dataset}/summary.csv", dataset=STUDY.datasets),
