@@ -22,7 +22,7 @@ ifneq ($(wildcard docs/pictures.json),)
 DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
 endif
 
-.PHONY: install figure2 figure3 figures evidence controls replicate rate check plan docs-figures test test-cluster lint types lock clean help mend demo
+.PHONY: install figure2 figure3 figures evidence controls replicate rate check plan docs-figures test test-cluster lint types lock clean help mend demo status
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -74,6 +74,9 @@ check: $(VENV)/.ready  ## look at the data of a study before anything trains: re
 
 plan: $(VENV)/.ready  ## what a study will cost: make plan STUDY=studies/paper.yaml MACHINE=h200
 	$(BIN)/python -m scripts.plan_study $(OVERLAY) --results '$(DIR)/results' --machine $(or $(MACHINE),cpu-2core) $(PLAN)
+
+status: $(VENV)/.ready  ## how far a run is (DIR=FOLDER), from another terminal
+	@$(BIN)/python -m scripts.show_status --directory '$(DIR)'
 
 docs-figures: $(VENV)/.ready  ## renew pictures and captions of README and docs/ from results (of DIR=FOLDER)
 	$(BIN)/python -m scripts.renew_docs --results '$(DIR)/results'

@@ -9,6 +9,7 @@ from scripts.lib.core.phantom import say_phantoms
 from scripts.lib.engine.run_setup import enter_folder, read_config, set_environment
 from scripts.lib.engine.snakemake_patches import signed, speed_up_planning
 from scripts.lib.engine.start import one_line
+from scripts.lib.engine.targets import check_targets
 from scripts.lib.study.cells import Study
 from scripts.lib.study.comparisons import comparisons
 from scripts.lib.study.config import PER_DATASET, stage as stage_of, to_json

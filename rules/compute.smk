@@ -6,6 +6,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.engine.launch import launch_prefix
 from scripts.lib.engine.slurm import check_arrays, check_partitions, cluster_partitions
 from scripts.lib.engine.start import begin_jobs
+from scripts.lib.planning.heartbeat import begin_heartbeat
 
 GPUS = CONFIG["compute"]["gpus"]
 LONGEST_JOB = CONFIG["compute"]["longest_job"]
@@ -89,3 +90,4 @@ def check_slurm():
 onstart:
     one_line(begin_jobs, ALIVE, workflow)
     one_line(check_slurm)
+    begin_heartbeat(ALIVE, workflow, CONFIG)

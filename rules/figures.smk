@@ -182,3 +182,32 @@ rule plot_figure1:
         "--significance {input.significance:q} --cohorts {params.cohorts} {params.examples} "
         "--scored-pool {params.scored} --scores {input.scores:q} --kept {input.kept:q} "
         "--out {output:q} > {log:q} 2>&1"
+
+
+# What the page of the tables describes, and the sections of the configuration of which methods are told.
+STUDY_TABLES = ["trials", "baselines", "intervals", "significance", "differences", "power", "trend", "leakage"]
+DESCRIBED = ["study", "datasets", "base", "arms", "trials", "statistics", "compute"]
+
+
+rule describe_study:
+    input:
+        cohorts="results/table1.csv",
+        figure2="results/tables/figure2.csv",
+        tables=collect("results/tables/{table}.csv", table=STUDY_TABLES),
+    output:
+        methods="results/methods.md",
+        page="results/tables/README.md",
+        codebook="results/tables/codebook.csv",
+    log:
+        "results/logs/describe_study/study.log",
+    localrule: True
+    conda:
+        "../envs/main.yaml"
+    params:
+        code=code("describe_study"),
+        config=to_json({name: CONFIG[name] for name in DESCRIBED}),
+    message:
+        "Write the methods, and what the columns of the tables mean"
+    shell:
+        "python -m scripts.describe_study --config {params.config:q} --cohorts {input.cohorts:q} --figure2 {input.figure2:q} "
+        "--tables {input.tables:q} {input.figure2:q} --methods {output.methods:q} --codebook {output.codebook:q} --out {output.page:q} > {log:q} 2>&1"

@@ -1,4 +1,11 @@
-# What can be asked for by name beside `all`, which stands in the Snakefile: `snakemake --cores 2 figures`.
+# What can be asked for by name beside `all`, which stands in the Snakefile: `snakemake figures`. A short name
+# makes what `make NAME` makes.
+rule figure2:
+    input:
+        rules.all.input,
+    localrule: True
+
+
 rule figure3:
     input:
         "results/figure3.pdf",
@@ -39,3 +46,19 @@ rule replicate:
         "results/tables/replication.csv",
         "results/replication.png",
     localrule: True
+
+
+rule figure1:
+    input:
+        "results/figure1.pdf",
+    localrule: True
+
+
+rule figure4:
+    input:
+        "results/figure4.pdf",
+    localrule: True
+
+
+TARGETS = ["all", "figure1", "figure2", "figure3", "figure4", "figures", "evidence", "replicate", "rated_sets"]
+check_targets(workflow, {"dataset": STUDY.datasets, "arm": list(CONFIG["arms"])}, TARGETS)

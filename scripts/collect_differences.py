@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     table = pd.concat([read_intervals(path) for path in args.tables], ignore_index=True)
     table = with_families(table, args.family, args.config["metrics"], args.config["alpha"])
     with atomic_file(args.out) as path:
-        write_table(table, path)
+        write_table(table, path, digits=4)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> None:
         print(table.to_csv(index=False, lineterminator="\n", na_rep="n/a"), end="")
         return
     with atomic_file(args.out) as path:
-        write_table(table, path)
+        write_table(table, path, digits=4)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> None:
     cohorts = {name: Cohort.open(folder) for name, folder in named_folders(args.cohorts).items()}
     save(draw_failures(table, cohorts, figures), args.out, figures["dpi"])
     with atomic_file(args.table) as path:
-        write_table(table, path)
+        write_table(table, path, digits=4)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> None:
         read_intervals(args.differences), args.config["alpha"], wanted["power"], wanted["difference"]
     )
     with atomic_file(args.out) as path:
-        write_table(table, path)
+        write_table(table, path, digits=4)
 
 
 if __name__ == "__main__":

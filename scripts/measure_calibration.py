@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     for tables, path in ((parts, args.out), (curves, args.curve)):
         filled = [table for table in tables if len(table)] or tables[:1]
         with atomic_file(path) as unfinished:
-            write_table(pd.concat(filled, ignore_index=True), unfinished)
+            write_table(pd.concat(filled, ignore_index=True), unfinished, digits=4)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> None:
         drawn = resample(predicted, draws, rng(seed, "patients"), metrics, entry["empty_policy"], args.threads)
         parts.append(equivalence(predicted, drawn, films, seed))
     with atomic_file(args.out) as path:
-        write_table(pd.concat(parts, ignore_index=True), path)
+        write_table(pd.concat(parts, ignore_index=True), path, digits=4)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> None:
 
     table = trend(read_table(args.trials, TRIALS), args.metrics)
     with atomic_file(args.out) as path:
-        write_table(table, path)
+        write_table(table, path, digits=4)
 
 
 if __name__ == "__main__":

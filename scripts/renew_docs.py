@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
         print("renewed " + ", ".join([*renew(ROOT, args.results), write_page(ROOT)]))
         return
     if found := [*([] if args.configuration else differences(ROOT)), *page_differs(ROOT)]:
-        raise InputError("; ".join(found))
+        raise InputError.of(found)
     if not args.configuration and outdated(ROOT):
         print(
             "note: code or config.yaml have changed since docs/ was renewed; `make figure2 figure3 figures docs-figures`"

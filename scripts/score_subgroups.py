@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
         metrics = tested_metrics(predicted, statistics)
         parts.append(subgroups(predicted, index, statistics["subgroups"], statistics["age_bands"], metrics, drawing))
     with atomic_file(args.out) as path:
-        write_table(pd.concat(parts, ignore_index=True), path)
+        write_table(pd.concat(parts, ignore_index=True), path, digits=4)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     tests = tables.read_table(args.significance, tables.SIGNIFICANCE)
     summary = tables.summarize(trials, baselines, tests)
     with atomic_file(args.out) as path:
-        tables.write_table(summary, path)
+        tables.write_table(summary, path, digits=4)
 
 
 if __name__ == "__main__":

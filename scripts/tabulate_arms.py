@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     tests = tables.read_table(args.significance, tables.SIGNIFICANCE)
     table = tables.arms_of_cell(trials, baselines, tests, args.config, args.figure)
     with atomic_file(args.out) as path:
-        tables.write_table(table, path)
+        tables.write_table(table, path, digits=4)
 
 
 if __name__ == "__main__":

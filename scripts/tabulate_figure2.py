@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     intervals = read_intervals(args.intervals, [*tables.CELL, *tables.ENDS])
     table = tables.figure2(trials, baselines, tests, intervals, args.config)
     with atomic_file(args.out) as path:
-        tables.write_table(table, path)
+        tables.write_table(table, path, digits=4)
 
 
 if __name__ == "__main__":

@@ -234,6 +234,36 @@ def test_each_part_says_which_keys_an_own_study_has_to_set(place: Workflow, part
     check_part(load_study([ROOT / "config.yaml"]), part)
 
 
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [
+        ("fiugre3", "figure3"),
+        ("results/rsan/summary.csv", "results/rsna/summary.csv"),
+        ("tables/trails.csv", "results/tables/trials.csv"),
+    ],
+)
+def test_a_target_typed_wrongly_is_answered_with_what_was_meant(target: str, meant: str, place: Workflow) -> None:
+    status, text = planned(place, target)
+    told = [line for line in text.splitlines() if line.startswith("Error: ")]
+    assert status != 0 and told == [f"Error: {target}: no such target or result; did you mean {meant}?"], text[-2000:]
+
+
+def test_short_names_plan_what_make_plans(place: Workflow) -> None:
+    def jobs(target: str) -> set[str]:
+        status, text = planned(place, target)
+        assert status == 0, text[-2000:]
+        return set(re.findall(r"^(?!all|figure2|total)\w+ +\d+$", text, re.M))
+
+    assert jobs("figure2") == jobs("all") != set()
+
+
+def test_data_that_is_not_set_is_one_sentence(place: Workflow) -> None:
+    status, text = planned(place, "--configfile", "studies/paper.yaml")
+    told = [line for line in text.splitlines() if line.startswith("Error: ")]
+    assert status != 0 and len(told) == 1 and "{data}" not in told[0], text[-2000:]
+    assert "`data`, the folder that holds the raw datasets, is not set" in told[0] and "--config data=PATH" in told[0]
+
+
 @pytest.mark.parametrize("profile", ["default", "generic", "slurm"])
 def test_every_profile_names_a_swallowed_target(place: Workflow, profile: str) -> None:
     status, text = planned(

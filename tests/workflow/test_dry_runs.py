@@ -26,12 +26,15 @@ def test_one_dataset_is_planned_without_the_others(tmp_path: Path) -> None:
     )  # its films are checked with the others
 
 
-def test_the_paper_study_names_what_is_missing_in_one_line(tmp_path: Path) -> None:
+def test_the_paper_study_names_what_is_missing_at_once(tmp_path: Path) -> None:
     workflow = copy_repository(tmp_path)
     done = workflow.run("--dry-run", "--config", f"data={tmp_path}/nowhere", study="studies/paper.yaml")
     text = done.stdout + done.stderr
     assert done.returncode != 0
-    line = next(line for line in text.splitlines() if "datasets.chexpert.root" in line)
+    told = text[text.index("Error: ") :]
+    bullets = [line for line in told.splitlines() if line.startswith("- ")]
+    assert told.startswith(f"Error: {len(bullets)} problems:\n- ") and len(bullets) >= 5
+    line = "\n".join(bullets)
     for words in ("no such folder", "Stanford", "datasets.siim.root", "Kaggle", "base.path", "credential"):
         assert words in line, words
     assert "Traceback" not in text

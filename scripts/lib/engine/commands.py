@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from scripts.lib.core.errors import InputError
+from scripts.lib.core.errors import InputError, listed
 from scripts.lib.core.full_disk import full_disk_line
 from scripts.lib.core.stop_requests import end_on_request
 from scripts.lib.engine.nameless_user import name_user
@@ -88,7 +88,7 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except Exception as error:
-        line = str(error) if isinstance(error, InputError) else full_disk_line(error) or _place_line(error)
+        line = listed(error) if isinstance(error, InputError) else full_disk_line(error) or _place_line(error)
         if line is None:
             raise
         print(f"{Path(sys.argv[0]).stem}: error: {line}", file=sys.stderr)

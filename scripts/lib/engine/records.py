@@ -113,11 +113,13 @@ def register(runs: Path) -> Run:
 
 def others(own: Run) -> list[Run]:
     """Return the runs beside `own` that have a record, the oldest first."""
-    found = [run for path in sorted(own.folder.parent.glob("[!.]*/" + RECORD)) if (run := _read(path.parent))]
-    return sorted(
-        (run for run in found if (run.host, run.pid, run.born) != (own.host, own.pid, own.born)),
-        key=lambda run: run.born,
-    )
+    return [run for run in runs_of(own.folder.parent) if (run.host, run.pid, run.born) != (own.host, own.pid, own.born)]
+
+
+def runs_of(runs: Path) -> list[Run]:
+    """Return the runs that have a record in the folder `runs`, the oldest first, alive or not."""
+    found = [run for path in sorted(runs.glob("[!.]*/" + RECORD)) if (run := _read(path.parent))]
+    return sorted(found, key=lambda run: run.born)
 
 
 def _read(folder: Path) -> Run | None:

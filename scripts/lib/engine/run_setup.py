@@ -11,6 +11,7 @@ from scripts.lib.engine.braced_paths import without_braces
 from scripts.lib.engine.launch import check_gpu_limit
 from scripts.lib.engine.locks import clear_stale_locks
 from scripts.lib.engine.nameless_user import name_user
+from scripts.lib.engine.screen import tidy_screen
 from scripts.lib.engine.start import check_place, check_profile
 from scripts.lib.study.config import load_study
 from scripts.lib.study.confounder import confounders
@@ -55,6 +56,8 @@ def enter_folder(workflow: Workflow) -> Run | None:
         return None
     check_profile(sys.argv[1:], Path(workflow.basedir))
     check_place(Path(workflow.basedir))
+    if not workflow.dryrun:
+        tidy_screen()
     return clear_stale_locks()
 
 

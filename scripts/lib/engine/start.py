@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from scripts.lib.core.errors import InputError
+from scripts.lib.core.errors import InputError, listed
 from scripts.lib.core.full_disk import full_disk_line
+from scripts.lib.core.nearest import did_you_mean
 from scripts.lib.engine.jobs import GENERIC, SLURM, mark_children, refuse_running_jobs
 from scripts.lib.engine.locks import keep_locks
 
@@ -30,12 +31,14 @@ BUILTINS = ("cd", "exec", "export")
 def one_line(function: Callable[..., T], *arguments: Any) -> T:
     """Return what `function` returns; an InputError, or a folder without room or right to write, ends Snakemake with one line.
 
+    An error of several problems ends it with a bullet for each.
+
     A WorkflowError would add the places in the Snakefile that it passed, which say nothing to the user.
     """
     try:
         return function(*arguments)
     except InputError as error:
-        line = str(error)
+        line = listed(error)
     except OSError as error:
         line = full_disk_line(error) or f"{error.filename}: {error.strerror}; Snakemake keeps its notes there"
     print(f"Error: {line}", file=sys.stderr)  # Snakemake's logger would stumble over a full disk
@@ -74,8 +77,9 @@ def check_profile(arguments: Sequence[str], root: Path) -> None:
         return
     if any(argument.split("=")[0] in ("-d", "--directory") for argument in arguments):
         return  # it may lie where Snakemake was started, which is no longer known
-    known = ", ".join(sorted(f"profiles/{path.parent.name}" for path in root.glob("profiles/*/profile.yaml")))
-    raise InputError(f"{PROFILE_OPTION} {given}: there is no such folder; the workflow has {known}")
+    known = sorted(f"profiles/{path.parent.name}" for path in root.glob("profiles/*/profile.yaml"))
+    near = did_you_mean(f"profiles/{Path(str(given)).name}", known, 0.75)
+    raise InputError(f"{PROFILE_OPTION} {given}: there is no such folder{near}; the workflow has {', '.join(known)}")
 
 
 def check_place(root: Path) -> None:

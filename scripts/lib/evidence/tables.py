@@ -86,16 +86,37 @@ def with_films(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=COLUMN, errors="ignore").assign(**{COLUMN: words})
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
+def write_table(table: pd.DataFrame, path: Path, digits: int | None = None) -> None:
     """Write a CSV of stable bytes; what could not be had is written as n/a, never left to guess.
 
     In a study with phantom films a column `films` says which rows are about them.
+
+    digits  of a table that people read: significant digits of numbers that are not whole, whole ones are written whole, and
+            labels without underscores; None: as it is, for tables from which something is computed
     """
     table = with_films(table)
+    if digits is not None and "label" in table:
+        table["label"] = table["label"].str.replace("_", " ")
+    for name in table:
+        if digits is not None and pd.api.types.is_float_dtype(table[name]):
+            short = [shortened(float(value), digits) for value in table[name]]
+            table[name] = pd.Series(short, index=table.index, dtype=object)
     for name in ("trial", "multiplier", "n_real", "n_synthetic", "n_labels"):
         if name in table and pd.api.types.is_float_dtype(table[name]) and (table[name].dropna() % 1 == 0).all():
             table[name] = table[name].astype("Int64")
     table.to_csv(path, index=False, lineterminator="\n", na_rep=MISSING)
+
+
+def shortened(value: float, digits: int) -> float | int:
+    """Return a number with so many significant digits; a whole one as a whole number, with all its digits.
+
+    >>> [shortened(value, 4) for value in (0.123456, 58.0, 123456.0, 1234.56)]
+    [0.1235, 58, 123456, 1235]
+    """
+    if not np.isfinite(value):
+        return value
+    short = value if value == round(value) else float(f"{value:.{digits}g}")
+    return int(short) if short == round(short) and abs(short) < 1e15 else short
 
 
 def collect(paths: Sequence[Path]) -> pd.DataFrame:

@@ -99,10 +99,10 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     config = with_section_defaults(config)
     if faults := schema_faults(config):
-        raise InputError("; ".join(faults))
+        raise InputError.of(faults)
     whole = with_prompts(follow_study(with_training(config), _plain()))
     if faults := sense_faults(whole):
-        raise InputError("; ".join(faults))
+        raise InputError.of(faults)
     return _fill(whole, whole)
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NoReturn
 import yaml
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.nearest import near_file
 
 LARGEST_FILE = 262_144  # bytes; config.yaml with all its comments has an eighth of that
 DEEPEST = 40  # levels; the deepest key of config.yaml lies on the sixth
@@ -159,7 +160,8 @@ def read_text(path: str | Path) -> str:
         with path.open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such configuration file") from None
+        near = near_file(path, [Path("studies"), Path()], (".yaml", ".yml", ".json"))
+        raise InputError(f"{path}: no such configuration file{near}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(content) > LARGEST_FILE:

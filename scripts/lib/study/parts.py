@@ -27,7 +27,7 @@ def check_part(config: Mapping[str, Any], part: str) -> None:
     feedback, simulation       what raters are shown, and what simulated raters learn from
     """
     if faults := list(part_faults(config, part)):
-        raise InputError("; ".join(faults))
+        raise InputError.of(faults)
 
 
 def part_faults(config: Mapping[str, Any], part: str) -> Iterator[str]:

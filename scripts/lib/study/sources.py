@@ -16,6 +16,8 @@ from scripts.lib.study.config import stage
 
 PHANTOM = "phantom"
 PROMPT_INFO = "prompt_INFO.csv"  # CheXGenBench's table of generated images
+# Placeholders of roots, and what somebody has to say.
+PLACES = {"data": "the folder that holds the raw datasets", "films": "the folder of your own films"}
 WEIGHTS = (
     "expected a Stable Diffusion model in diffusers format: RoentGen (forms.gle/9T7AdS2kPwtMq2pj8, for credentialed users "
     "of MIMIC-CXR, licence creativeml-openrail-m), or base.path: null to train a small one on study.foundation"
@@ -109,5 +111,10 @@ def missing_sources(config: Mapping[str, Any]) -> Iterator[str]:
 def check_sources(config: Mapping[str, Any]) -> None:
     """Raise InputError naming everything that is missing: root, table or weight, where to get it, under which terms."""
     missing = list(missing_sources(config))
+    for key, what in PLACES.items():
+        if waiting := [line for line in missing if f"{{{key}}}" in line]:
+            needed = ", ".join(line.partition(" = ")[0] for line in waiting)
+            unset = f"`{key}`, {what}, is not set, and {needed} need it; add --config {key}=PATH, or CONFIG={key}=PATH to `make`"
+            missing = [unset, *(line for line in missing if line not in waiting)]
     if missing:
-        raise InputError("; ".join(missing))
+        raise InputError.of(missing)
