@@ -11,6 +11,7 @@ OVERLAY = $(if $(STUDY),--configfile '$(STUDY)') $(if $(CONFIG),--config $(CONFI
 PLACE = $(if $(filter-out .,$(DIR)),--directory '$(DIR)')
 COMMA := ,
 SPACE := $(subst ,, )
+SEEDED = $(if $(SEEDS),replication='{seeds: [$(subst $(SPACE),$(COMMA),$(strip $(SEEDS)))]}')
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES)
 # Where the system knows no home for a user (a container under a bare number), Snakemake would not start.
 ifeq ($(HOME),)
@@ -59,8 +60,7 @@ evidence: $(VENV)/.ready  ## what speaks for and against the answer: copies, fid
 	$(SNAKEMAKE) evidence $(PLACE) $(OVERLAY)
 
 replicate: $(VENV)/.ready  ## the study under other seeds (SEEDS="1 2 3"; its own seed is figure2's run): what holds under all of them
-	$(SNAKEMAKE) replicate $(PLACE) $(if $(STUDY),--configfile '$(STUDY)') \
-	  $(if $(SEEDS)$(CONFIG),--config $(if $(SEEDS),replication='{seeds: [$(subst $(SPACE),$(COMMA),$(strip $(SEEDS)))]}') $(CONFIG))
+	$(SNAKEMAKE) replicate $(PLACE) $(if $(STUDY),--configfile '$(STUDY)') $(if $(SEEDED)$(CONFIG),--config $(SEEDED) $(CONFIG))
 
 controls: $(VENV)/.ready  ## on top of figure2: is a gain more than more of the same films, and is it the mixing that costs?
 	$(SNAKEMAKE) all $(PLACE) --configfile $(if $(STUDY),'$(STUDY)') studies/controls.yaml $(if $(CONFIG),--config $(CONFIG))

@@ -16,7 +16,7 @@ def whole_config(wildcards):
 
 def options_of_run(wildcards, resources):
     """A function of `resources`, so that another number of cores redoes nothing."""
-    return shlex.join(["--snakefile", str(workflow.main_snakefile), *passed_on(sys.argv[1:], workflow.cores)])
+    return shlex.join(["--snakefile", str(workflow.main_snakefile), *passed_on(sys.argv[1:], workflow.resource_settings.cores)])
 
 
 rule replicate_study:
@@ -30,7 +30,7 @@ rule replicate_study:
     conda:
         "../envs/main.yaml"
     # On this machine one seed after the other, each with all cores; on a cluster all of them wait side by side.
-    threads: workflow.cores or 1
+    threads: workflow.resource_settings.cores or 1
     params:
         code=tell(fingerprint_of_all),
         config=whole_config,
