@@ -16,7 +16,9 @@ def whole_config(wildcards):
 
 def options_of_run(wildcards, resources):
     """A function of `resources`, so that another number of cores redoes nothing."""
-    return shlex.join(["--snakefile", str(workflow.main_snakefile), *passed_on(sys.argv[1:], workflow.resource_settings.cores)])
+    return shlex.join(
+        ["--snakefile", str(workflow.main_snakefile), *passed_on(sys.argv[1:], workflow.resource_settings.cores)]
+    )
 
 
 rule replicate_study:
