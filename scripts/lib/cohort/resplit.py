@@ -86,8 +86,8 @@ def _counted(
 ) -> dict[str, Any]:
     columns = [name for name in ("patient_id", "annotated", *cohort.labels) if name in cohort.index]
     rows = cohort.index[columns].astype(object).to_dict("records")
-    rows = [{key: None if pd.isna(value) else value for key, value in row.items()} for row in rows]
-    found = census(rows, splits, cohort.labels, cohort.structures, present)
+    known = [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in rows]
+    found = census(known, splits, cohort.labels, cohort.structures, present)
     one_sided = settings["reader"].get("positives_only", settings["format"] == "siim")
     return {**found, "warnings": [] if one_sided else found["warnings"]}
 
