@@ -17,7 +17,18 @@ from scripts.lib.study.parts import outside_faults
 from scripts.lib.study.schema import unknown_key
 
 # Folders of results/ that a dataset of the same name would write into, and the arm that is always there.
-TAKEN_DATASETS = ("phantom", "generators", "proxy", "mgca", "feedback", "tables", "seeds", "logs", "benchmarks", "checkpoints")
+TAKEN_DATASETS = (
+    "phantom",
+    "generators",
+    "proxy",
+    "mgca",
+    "feedback",
+    "tables",
+    "seeds",
+    "logs",
+    "benchmarks",
+    "checkpoints",
+)
 TAKEN_ARMS = (REAL,)
 # What the phantom draws (scripts/lib/phantom/spec.py, which needs numpy).
 FINDINGS = (
