@@ -41,7 +41,7 @@ install: $(VENV)/.ready  ## only the environment, into .venv (the other targets 
 DEMO_DIR ?= runs/demo
 DEMO_TARGETS := all evidence
 
-demo: $(VENV)/.ready  ## the whole way in three minutes, on very few films (DEMO_DIR=FOLDER, else runs/demo)
+demo: $(VENV)/.ready  ## the whole way in minutes, on very few films (DEMO_DIR=FOLDER, else runs/demo)
 	@echo 'A demonstration of the machinery: films of 32 pixels that the workflow draws, models that see them for seconds.'
 	@echo 'It shows what a study hands over. Its numbers say nothing about synthetic films. (studies/demo.yaml)'
 	$(SNAKEMAKE) $(DEMO_TARGETS) --directory '$(DEMO_DIR)' --configfile studies/demo.yaml

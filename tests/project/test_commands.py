@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -125,12 +126,36 @@ def test_the_pages_have_commands() -> None:
     assert programs.count("snakemake") >= 10 and programs.count("make") >= 10 and programs.count("python") >= 5
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(("snakemake ", ".venv/bin/snakemake "))])
-def test_a_snakemake_command_of_the_pages_plans(command: str, place: Workflow) -> None:
-    if "--unlock" in command:
-        assert snakemake(shlex.split(command)[1:], place.root, environment(place)).returncode == 0
+def plans() -> dict[tuple[str, ...], list[str]]:
+    """Return {options: targets} of Snakemake's commands: what differs by its targets alone is planned together."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for command in COMMANDS:
+        if not command.startswith(("snakemake ", ".venv/bin/snakemake")):
+            continue
+        words = re.sub(r" (--cores \d+|-n)(?= |$)", "", command).split()[1:]  # quoted words stay as they stand
+        count = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
+        found.setdefault(tuple(words[count:]), []).extend(words[:count] or ["all"])
+    return found
+
+
+@pytest.mark.parametrize(("options", "targets"), plans().items(), ids=lambda words: " ".join(words))
+def test_the_snakemake_commands_of_the_pages_plan(
+    options: tuple[str, ...], targets: list[str], place: Workflow
+) -> None:
+    if "--unlock" in options:
+        assert snakemake(options, place.root, environment(place)).returncode == 0
         return
+    command = " ".join(["snakemake", "--cores 2", *sorted(set(targets) - {"all"}), *options])
+    if "all" in targets:
+        command = command.replace("--cores 2", "--cores 2 all", 1)
     dry_run(filled(command, place), place)
+
+
+@cache
+def help_of(module: str, *part: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m MODULE [PART] --help`, once for all commands that name it."""
+    command = [sys.executable, "-m", module, *part, "--help"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("python -m ")])
@@ -143,9 +168,7 @@ def test_a_python_command_of_the_pages_is_there(command: str, place: Workflow) -
     assert file.is_file() or folder.is_file(), command
     words = shlex.split(command.replace("[", "").replace("]", ""))[3:]
     part = words[:1] if words and not words[0].startswith("-") else []
-    done = subprocess.run(
-        [sys.executable, "-m", module, *part, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = help_of(module, *part)
     assert done.returncode == 0 and "usage" in done.stdout, done.stdout + done.stderr
     for option in [word for word in words if word.startswith("--")]:
         assert option in done.stdout, f"{command}: {option} is no option of {module}"

@@ -234,7 +234,7 @@ def test_kill_9_in_the_middle_and_the_same_command_give_the_same_bytes(finished:
     # One dataset, from its raw tree to its trials; each of the trainings has a test of its own that kills it.
     trials = [f"results/siim/trials/{arm}/fraction-0.5/trial-0.parquet" for arm in ("real", "original")]
     targets = (*trials, "results/siim/pools/original/fraction-0.5/sheet.png")
-    for seconds in (12, 16):
+    for seconds in (10, 12):
         process = subprocess.Popen(
             workflow.command(*targets),
             cwd=workflow.root,
