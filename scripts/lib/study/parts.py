@@ -35,6 +35,7 @@ def part_faults(config: Mapping[str, Any], part: str) -> Iterator[str]:
     if part in ("figure3", "figure4"):
         yield from _cell_faults(config, f"figures.{part}", config["figures"][part])
         yield from _label_faults(config, part)
+        yield from maskless_faults(config, f"figures.{part}.arms", config["figures"][part]["arms"])
         if part == "figure3":
             arms = config["figures"][part]["arms"]
             yield from _pool_faults(
@@ -62,6 +63,20 @@ def _pool_faults(config: Mapping[str, Any], where: str, arm: str) -> Iterator[st
     if arm_of(config, arm).generator is None:
         made = ", ".join(name for name in config["arms"] if arm_of(config, name).generator) or "none"
         yield f"config: {where} = {arm}: no generator makes its images; write one of {made}"
+
+
+def maskless_faults(config: Mapping[str, Any], where: str, arms: Iterable[str]) -> Iterator[str]:
+    """Yield a fault where generators of arms learn from masks and study.generator_dataset is said to have none."""
+    name = config["study"]["generator_dataset"]
+    if config["datasets"][name].get("structures") != []:  # left out: all that the tables have
+        return
+    known = [arm_of(config, arm) for arm in arms if arm in config["arms"]]
+    if masked := [arm.name for arm in known if arm.generator and arm.generator.needs_masks]:
+        yield (
+            f"config: {where}: the generator of {', '.join(masked)} learns from masks, and {name} has none "
+            f"(datasets.{name}.structures: []); name its structures and masks, or images of texts: "
+            f"arms.{masked[0]}.generator: base"
+        )
 
 
 def study_datasets(config: Mapping[str, Any]) -> list[str]:
