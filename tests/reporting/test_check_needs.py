@@ -61,7 +61,7 @@ def test_all_faults_come_at_once() -> None:
     config = study("controlnet", trials={"classification": {"model": {"weights": "mgca"}}})
     with pytest.raises(InputError) as caught:
         check_needs(config, films(sick=pd.array([None] * 20 + [1] * 20, dtype="Int8")))
-    lines = str(caught.value).splitlines()
+    lines = caught.value.faults
     assert len(lines) == 4 and all(line.startswith("mine: ") for line in lines)
     for words in ("has a mask", "neither a report nor a known label", "weights: mgca", "nothing to tell apart"):
         assert sum(words in line for line in lines) == 1, words

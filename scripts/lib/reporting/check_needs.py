@@ -79,10 +79,10 @@ def write_findings(path: Path, findings: Sequence[Finding]) -> None:
 
 
 def check_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> list[Finding]:
-    """Return the warnings; raises InputError, one line for each thing that is missing."""
+    """Return the warnings; raises InputError, a fault for each thing that is missing."""
     found = missing_needs(config, films)
     if lines := [one.line() for one in found if one.level == MISSING]:
-        raise InputError("\n".join(lines))
+        raise InputError.of(lines)
     return found
 
 
