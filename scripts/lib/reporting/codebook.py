@@ -28,7 +28,7 @@ COLUMNS: dict[str, Entry] = {
     "mean": ("mean of the trials", "metric", "0 to 1"),
     "low": ("lower end of the two-sided 95 % interval", "as the value", "as the value"),
     "high": ("upper end of the two-sided 95 % interval", "as the value", "as the value"),
-    "films": (
+    "origin": (
         "whose films the row is about; PHANTOM: films that the workflow draws, no evidence about patients",
         "",
         "PHANTOM; real",
