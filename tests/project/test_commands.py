@@ -204,9 +204,9 @@ def test_own_images_need_no_generator(place: Workflow) -> None:
 @pytest.mark.parametrize(
     ("target", "keys"),
     [
-        ("figure3", ["figures.figure3.dataset = chexpert", "write one of mine"]),
-        ("figures", ["figures.figure3.dataset = chexpert", "write one of mine"]),
-        ("rated_sets", ["feedback.splits: mimic, candid", "splits: {mimic: [], candid: [], mine: [train]}"]),
+        ("figure3", ["figures.figure3.arms", "learns from masks, and mine has none"]),
+        ("figures", ["figures.figure3.arms", "learns from masks, and mine has none"]),
+        ("rated_sets", ["feedback.sets.mask_dataset = mine: has no masks"]),
     ],
 )
 def test_an_own_study_never_plans_the_phantom(place: Workflow, target: str, keys: list[str]) -> None:
@@ -220,10 +220,9 @@ def test_an_own_study_never_plans_the_phantom(place: Workflow, target: str, keys
 @pytest.mark.parametrize(
     ("part", "keys"),
     [
-        ("figure4", ["figures.figure4.dataset = rsna", "write one of mine"]),
-        ("proxy", ["proxy.validation.dataset = mimic", "write one of mine"]),
-        ("finetune", ["finetune.source.dataset = chexpert", "write one of mine"]),
-        ("simulation", ["judge.findings.dataset = mimic", "judge.masks.dataset = candid", "write one of mine"]),
+        ("figure4", ["figures.figure4.arms: the generator of dpo learns from masks, and mine has none"]),
+        ("finetune", ["finetune.source.arm: the generator of proxy-filtered learns from masks"]),
+        ("simulation", ["judge.masks.dataset = mine: has no masks (datasets.mine.structures: [])"]),
     ],
 )
 def test_each_part_says_which_keys_an_own_study_has_to_set(place: Workflow, part: str, keys: list[str]) -> None:

@@ -46,6 +46,7 @@ def part_faults(config: Mapping[str, Any], part: str) -> Iterator[str]:
     elif part == "finetune":
         yield from _cell_faults(config, "finetune.source", config["finetune"]["source"])
         yield from _pool_faults(config, "finetune.source.arm", config["finetune"]["source"]["arm"])
+        yield from maskless_faults(config, "finetune.source.arm", [config["finetune"]["source"]["arm"]])
     elif part == "proxy":
         key = "proxy.validation.dataset"
         yield from _outside(config, key, config["proxy"]["validation"]["dataset"])
@@ -56,6 +57,7 @@ def part_faults(config: Mapping[str, Any], part: str) -> Iterator[str]:
         judge = config["feedback"]["simulation"]["judge"]
         for name in ("findings", "masks"):
             yield from _outside(config, f"feedback.simulation.judge.{name}.dataset", judge[name]["dataset"])
+        yield from _no_masks(config, "feedback.simulation.judge.masks.dataset", judge["masks"]["dataset"])
 
 
 def _pool_faults(config: Mapping[str, Any], where: str, arm: str) -> Iterator[str]:
@@ -77,6 +79,11 @@ def maskless_faults(config: Mapping[str, Any], where: str, arms: Iterable[str]) 
             f"(datasets.{name}.structures: []); name its structures and masks, or images of texts: "
             f"arms.{masked[0]}.generator: base"
         )
+
+
+def _no_masks(config: Mapping[str, Any], key: str, name: str) -> Iterator[str]:
+    if config["datasets"][name].get("structures") == []:
+        yield f"config: {key} = {name}: has no masks (datasets.{name}.structures: []); name its structures and masks"
 
 
 def study_datasets(config: Mapping[str, Any]) -> list[str]:
@@ -157,6 +164,8 @@ def _feedback_faults(config: Mapping[str, Any]) -> Iterator[str]:
     elif not chosen:
         yield f"config: feedback.splits: no dataset has a split; write for example splits: {{{first}: [{free[0]}]}}"
     masks = feedback["sets"]["mask_dataset"]
+    if any(feedback["sets"]["kinds"].get(kind) for kind in ("mask", "both")):
+        yield from _no_masks(config, "feedback.sets.mask_dataset", masks)
     if masks != study["generator_dataset"]:
         yield (
             f"config: feedback.sets.mask_dataset = {masks}: expected study.generator_dataset ({study['generator_dataset']})"
