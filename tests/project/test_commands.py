@@ -56,7 +56,7 @@ OWN_DATA = (ROOT / "docs" / "own-data.md").read_text()
 def overlay_for_own_data() -> str:
     """Return the overlay for own data, word for word."""
     blocks = re.findall(r"^```yaml\n(.*?)^```", OWN_DATA, re.M | re.S)
-    return next(block for block in blocks if "format: folder" in block)
+    return next(block for block in blocks if "root: /path/to/films" in block)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def test_a_python_command_of_the_pages_is_there(command: str, place: Workflow) -
         assert option in done.stdout, f"{command}: {option} is no option of {module}"
 
 
-TARGETS = ("all", "figure3", "figures", "evidence", "replicate", "rated_sets")
+TARGETS = ("all", "check_data", "figure3", "figures", "evidence", "replicate", "rated_sets")
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ") and c not in NOT_DRY])
@@ -165,7 +165,7 @@ def test_a_make_command_of_the_pages_plans(command: str, place: Workflow) -> Non
         assert line[2] in TARGETS  # the commands of Snakemake above plan them
 
 
-@pytest.mark.parametrize("target", ["figure2", "figure3", "figures", "controls", "replicate", "rate", "plan"])
+@pytest.mark.parametrize("target", ["figure2", "figure3", "figures", "controls", "replicate", "rate", "check", "plan"])
 def test_every_study_target_of_make_takes_a_study_and_a_folder(target: str, place: Workflow) -> None:
     study, config = "studies/tiny.yaml", "study={trials: 3}"
     done = run(["make", "-n", target, f"STUDY={study}", "DIR=runs/a b", "CONFIG='study={trials: 3}'"], place)
