@@ -23,7 +23,7 @@ ifneq ($(wildcard docs/pictures.json),)
 DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
 endif
 
-.PHONY: install figure2 figure3 figures evidence controls replicate rate check plan docs-figures test test-cluster lint types lock clean help mend demo status
+.PHONY: install figure2 figure3 figures evidence controls replicate rate start check plan docs-figures test test-cluster lint types lock clean help mend demo status
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,9 @@ controls: $(VENV)/.ready  ## on top of figure2: is a gain more than more of the 
 rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1
 	$(SNAKEMAKE) rated_sets $(PLACE) $(OVERLAY)
 	$(BIN)/python -m scripts.rate_images --study '$(DIR)/results' $(RATE)
+
+start: $(VENV)/.ready  ## write studies/mine.yaml from a look at your table: make start TABLE=films.csv
+	$(BIN)/python -m scripts.start_study '$(or $(TABLE),films.csv)' $(START)
 
 check: $(VENV)/.ready  ## look at the data of a study before anything trains: results/check.html
 	$(SNAKEMAKE) check_data $(PLACE) $(OVERLAY)

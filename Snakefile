@@ -3,6 +3,7 @@
 # results/
 #   phantom/{dataset}/  phantom/{dataset}.json      raw tree in the dataset's true format     write_phantom
 #   {dataset}/cohort/                               decoded images, masks, index              prepare_cohort
+#   {dataset}/prerequisites.csv                     do its films bring what is needed         check_prerequisites
 #   {dataset}/subsets.parquet                       patient-level ranks of every trial        draw_subsets
 #   {dataset}/conditions/{arm}/fraction-{f}.parquet one row an image to make                  build_conditions
 #   generators/base/                                the frozen foundation model               train_base
@@ -49,7 +50,7 @@
 #   seeds/seed-{seed}/  seeds/seed-{seed}.csv       the study under another seed, its differences replicate_study
 #   tables/replication{,_seeds,_coverage}.csv       what holds under every seed               measure_replication
 #   replication.{pdf,png,svg}                       the same, drawn                           plot_replication
-#   check.{html,csv}  prerequisites.csv             the data, before anything trains          check_data, check_prerequisites
+#   check.{html,csv}                                the data, before anything trains          check_data
 #   methods.md  tables/{README.md,codebook.csv}     methods and captions; what each column means      describe_study
 #   table1.{csv,md}                                 the cohorts                               tabulate_cohorts
 #   figure{1,2,3,4}.{pdf,png,svg}                   the figures                               plot_figure1 ... plot_figure4

@@ -18,6 +18,7 @@ rule write_phantom:
         "results/logs/write_phantom/{dataset}.log",
     benchmark:
         "results/benchmarks/write_phantom/{dataset}.tsv"
+    priority: 150  # what films lack is told before anything trains
     conda:
         "../envs/main.yaml"
     threads: 1
@@ -50,6 +51,7 @@ rule prepare_cohort:
         "results/logs/prepare_cohort/{dataset}.log",
     benchmark:
         "results/benchmarks/prepare_cohort/{dataset}.tsv"
+    priority: 150  # what films lack is told before anything trains
     conda:
         "../envs/main.yaml"
     threads: 1
@@ -99,11 +101,14 @@ rule check_data:
 
 rule check_prerequisites:
     input:
-        collect("results/{dataset}/cohort/{file}", dataset=needed_datasets(CONFIG), file=COHORT_FILES),
+        images="results/{dataset}/cohort/images.npy",
+        masks="results/{dataset}/cohort/masks.npy",
+        index="results/{dataset}/cohort/index.parquet",
+        meta="results/{dataset}/cohort/cohort.json",
     output:
-        "results/prerequisites.csv",
+        "results/{dataset}/prerequisites.csv",
     log:
-        "results/logs/check_prerequisites/all.log",
+        "results/logs/check_prerequisites/{dataset}.log",
     priority: 200
     localrule: True
     conda:
@@ -111,19 +116,20 @@ rule check_prerequisites:
     threads: 1
     params:
         code=code("check_prerequisites"),
-        config=to_json(needs_settings(CONFIG)),
-        cohorts=[f"{name}=results/{name}/cohort" for name in needed_datasets(CONFIG)],
+        config=needs_of,
+        cohort=subpath(input.meta, parent=True),
     message:
-        "Check that the films bring what the study needs"
+        "Check that the films of {wildcards.dataset} bring what the study needs"
     shell:
-        "python -m scripts.check_prerequisites --cohorts {params.cohorts:q} --config {params.config:q} --out {output:q} > {log:q} 2>&1"
+        "python -m scripts.check_prerequisites --dataset {wildcards.dataset} --cohort {params.cohort:q} --config {params.config:q} "
+        "--out {output:q} > {log:q} 2>&1"
 
 
 rule draw_subsets:
     input:
         index="results/{dataset}/cohort/index.parquet",
         meta="results/{dataset}/cohort/cohort.json",
-        ready=READY,
+        ready=ancient("results/{dataset}/prerequisites.csv"),
     output:
         "results/{dataset}/subsets.parquet",
     log:

@@ -1,6 +1,6 @@
 rule train_proxy:
     input:
-        READY,
+        ready(*STUDY.foundation),
         collect("results/{dataset}/cohort/cohort.json", dataset=STUDY.foundation),
         collect("results/{dataset}/cohort/images.npy", dataset=STUDY.foundation),
         collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.foundation),

@@ -1,12 +1,14 @@
 # What the rules of single stages ask beside the study itself: functions alone, no rules.
 from scripts.lib.cohort.telling import tell_cohorts
-from scripts.lib.study.cells import COHORT_FILES, Cell
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import prompts_of
 from scripts.lib.study.needs import needed_datasets, needs_settings, tell_findings
 from scripts.lib.study.firewall import tell_checks
 from scripts.lib.study.raw_content import raw_content
 from scripts.lib.study.replication import Replication
 from scripts.lib.study.sources import root_of, tracked_files
+
+WITH_REPORTS = ("mimic", "candid")  # formats that bring a report for nearly every film
 
 
 def raw_sources(wildcards):
@@ -61,12 +63,23 @@ def settings_of(section, *names):
 
 @signed
 def foundation_templates(wildcards):
-    """A params value: the words of labels that stand in place of the reports of datasets without any."""
-    return to_json({name: prompts_of(CONFIG, name) for name in STUDY.foundation})
+    """A params value: the words of labels that stand in place of the reports of datasets without any.
+
+    Formats that are published with reports have no part in it, so that another prompt trains no foundation model anew.
+    """
+    silent = [name for name in STUDY.foundation if CONFIG["datasets"][name]["format"] not in WITH_REPORTS]
+    return to_json({name: prompts_of(CONFIG, name) for name in silent})
 
 
-# Ancient: the check speaks before anything trains; that it spoke again redoes nothing.
-READY = ancient("results/prerequisites.csv")
+def ready(*datasets):
+    """Checks that have to be passed before anything trains. Ancient: that one was made again redoes nothing."""
+    return [ancient(f"results/{name}/prerequisites.csv") for name in dict.fromkeys(datasets)]
+
+
+@signed
+def needs_of(wildcards):
+    """A params value: what the films of a dataset have to bring."""
+    return to_json(needs_settings(CONFIG, wildcards.dataset))
 
 
 def feedback_settings(part):

@@ -15,7 +15,8 @@ from scripts.lib.engine.commands import add_config, make_parser, run, set_thread
 
 def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
-    parser.add_argument("--cohorts", nargs="+", required=True, help="NAME=FOLDER of the study's prepared cohorts")
+    parser.add_argument("--dataset", required=True, help="name of the dataset in the study")
+    parser.add_argument("--cohort", type=Path, required=True, help="its prepared cohort")
     add_config(parser, "what films have to bring: study, arms, base, datasets, subsets, conditions, trials")
     parser.add_argument("--out", type=Path, required=True, help="table of what was noticed (.csv)")
     args = parser.parse_args(argv)
@@ -24,8 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.reporting.check_needs import check_needs, cohort_films, write_findings
 
-    folders = dict(pair.split("=", 1) for pair in args.cohorts)
-    films = {name: cohort_films(Cohort.open(Path(folder))) for name, folder in folders.items()}
+    films = {args.dataset: cohort_films(Cohort.open(args.cohort))}
     write_findings(args.out, check_needs(args.config, films))
 
 

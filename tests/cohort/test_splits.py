@@ -56,7 +56,7 @@ def test_strata_begin_with_the_rarest_label() -> None:
     assert strata_of(["p", "q", "p", "r"], labels) == {"p": (0, 0), "q": (2, 0), "r": (1, 0)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 4), st.booleans(), st.booleans()), min_size=4, max_size=60),
     st.integers(0, 5),

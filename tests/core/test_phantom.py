@@ -32,11 +32,11 @@ def test_the_configuration_says_which_datasets_are_phantoms(monkeypatch: pytest.
 
 def test_rows_of_tables_say_whose_films_they_are_about(tmp_path: Path, drawn: None) -> None:
     write_table(pd.DataFrame({"dataset": ["siim", "mine"], "value": [1, 2]}), tmp_path / "a.csv")
-    assert (tmp_path / "a.csv").read_text() == "dataset,value,films\nsiim,1,PHANTOM\nmine,2,real\n"
+    assert (tmp_path / "a.csv").read_text() == "dataset,value,origin\nsiim,1,PHANTOM\nmine,2,real\n"
     write_table(pd.read_csv(tmp_path / "a.csv"), tmp_path / "b.csv")  # a table of tables says it once
     assert (tmp_path / "b.csv").read_bytes() == (tmp_path / "a.csv").read_bytes()
     write_table(pd.DataFrame({"value": [1]}), tmp_path / "c.csv")
-    assert (tmp_path / "c.csv").read_text() == "value,films\n1,PHANTOM\n"
+    assert (tmp_path / "c.csv").read_text() == "value,origin\n1,PHANTOM\n"
 
 
 def test_tables_of_real_films_are_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ OWN_DATA = (ROOT / "docs" / "own-data.md").read_text()
 def overlay_for_own_data() -> str:
     """Return the overlay for own data, word for word."""
     blocks = re.findall(r"^```yaml\n(.*?)^```", OWN_DATA, re.M | re.S)
-    return next(block for block in blocks if "format: folder" in block)
+    return next(block for block in blocks if "root: /path/to/films" in block)
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +174,7 @@ def test_a_python_command_of_the_pages_is_there(command: str, place: Workflow) -
         assert option in done.stdout, f"{command}: {option} is no option of {module}"
 
 
-TARGETS = ("all", "figure3", "figures", "evidence", "replicate", "rated_sets")
+TARGETS = ("all", "check_data", "figure3", "figures", "evidence", "replicate", "rated_sets")
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("make ") and c not in NOT_DRY])
@@ -188,7 +188,7 @@ def test_a_make_command_of_the_pages_plans(command: str, place: Workflow) -> Non
         assert line[2] in TARGETS  # the commands of Snakemake above plan them
 
 
-@pytest.mark.parametrize("target", ["figure2", "figure3", "figures", "controls", "replicate", "rate", "plan"])
+@pytest.mark.parametrize("target", ["figure2", "figure3", "figures", "controls", "replicate", "rate", "check", "plan"])
 def test_every_study_target_of_make_takes_a_study_and_a_folder(target: str, place: Workflow) -> None:
     study, config = "studies/tiny.yaml", "study={trials: 3}"
     done = run(["make", "-n", target, f"STUDY={study}", "DIR=runs/a b", "CONFIG='study={trials: 3}'"], place)
@@ -227,9 +227,9 @@ def test_own_images_need_no_generator(place: Workflow) -> None:
 @pytest.mark.parametrize(
     ("target", "keys"),
     [
-        ("figure3", ["figures.figure3.dataset = chexpert", "write one of mine"]),
-        ("figures", ["figures.figure3.dataset = chexpert", "write one of mine"]),
-        ("rated_sets", ["feedback.splits: mimic, candid", "splits: {mimic: [], candid: [], mine: [train]}"]),
+        ("figure3", ["figures.figure3.arms", "learns from masks, and mine has none"]),
+        ("figures", ["figures.figure3.arms", "learns from masks, and mine has none"]),
+        ("rated_sets", ["feedback.sets.mask_dataset = mine: has no masks"]),
     ],
 )
 def test_an_own_study_never_plans_the_phantom(place: Workflow, target: str, keys: list[str]) -> None:
@@ -243,10 +243,9 @@ def test_an_own_study_never_plans_the_phantom(place: Workflow, target: str, keys
 @pytest.mark.parametrize(
     ("part", "keys"),
     [
-        ("figure4", ["figures.figure4.dataset = rsna", "write one of mine"]),
-        ("proxy", ["proxy.validation.dataset = mimic", "write one of mine"]),
-        ("finetune", ["finetune.source.dataset = chexpert", "write one of mine"]),
-        ("simulation", ["judge.findings.dataset = mimic", "judge.masks.dataset = candid", "write one of mine"]),
+        ("figure4", ["figures.figure4.arms: the generator of dpo learns from masks, and mine has none"]),
+        ("finetune", ["finetune.source.arm: the generator of proxy-filtered learns from masks"]),
+        ("simulation", ["judge.masks.dataset = mine: has no masks (datasets.mine.structures: [])"]),
     ],
 )
 def test_each_part_says_which_keys_an_own_study_has_to_set(place: Workflow, part: str, keys: list[str]) -> None:

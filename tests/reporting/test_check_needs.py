@@ -61,7 +61,7 @@ def test_all_faults_come_at_once() -> None:
     config = study("controlnet", trials={"classification": {"model": {"weights": "mgca"}}})
     with pytest.raises(InputError) as caught:
         check_needs(config, films(sick=pd.array([None] * 20 + [1] * 20, dtype="Int8")))
-    lines = str(caught.value).splitlines()
+    lines = caught.value.faults
     assert len(lines) == 4 and all(line.startswith("mine: ") for line in lines)
     for words in ("has a mask", "neither a report nor a known label", "weights: mgca", "nothing to tell apart"):
         assert sum(words in line for line in lines) == 1, words
@@ -102,9 +102,18 @@ def cohort(folder: Path, masks: bool) -> None:
 def test_the_command_writes_a_table_or_nothing(tmp_path: Path) -> None:
     for masks in (True, False):
         cohort(tmp_path / f"masks-{masks}", masks)
-        config = json.dumps(needs_settings(study("controlnet")))
+        config = json.dumps(needs_settings(study("controlnet"), "mine"))
         out = tmp_path / f"{masks}.csv"
-        command = ["--cohorts", f"mine={tmp_path / f'masks-{masks}'}", "--config", config, "--out", str(out)]
+        command = [
+            "--dataset",
+            "mine",
+            "--cohort",
+            str(tmp_path / f"masks-{masks}"),
+            "--config",
+            config,
+            "--out",
+            str(out),
+        ]
         if masks:
             check_prerequisites.main(command)
             assert out.read_text().startswith("level,dataset,what,todo\nnote,mine,no reports")
@@ -112,3 +121,12 @@ def test_the_command_writes_a_table_or_nothing(tmp_path: Path) -> None:
             with pytest.raises(InputError, match="has a mask"):
                 check_prerequisites.main(command)
             assert not out.exists()
+
+
+def test_the_check_of_one_dataset_reads_no_other() -> None:
+    plain = load_study([CONFIG_FILE])
+    settings = needs_settings(plain, "siim")
+    assert list(settings["datasets"]) == ["siim"] and settings["study"]["datasets"] == ["siim"]
+    assert settings["from_reports"] == ["chexpert"]  # whose encoder learns from the foundation's reports
+    changed = load_study([CONFIG_FILE], {"datasets": {"rsna": {"fit": "crop"}}})
+    assert needs_settings(changed, "siim") == settings

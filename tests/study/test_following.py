@@ -9,6 +9,7 @@ import pytest
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.config import CONFIG_FILE, ROOT, load_study, stage
 from scripts.lib.study.needs import masked_arms, needed_datasets, trains_foundation
+from scripts.lib.study.parts import part_faults
 
 MINE = {"root": "/films", "task": "classification", "target": "lung_opacity", "reader": {"table": "films.csv"}}
 
@@ -99,3 +100,13 @@ def test_a_generator_of_texts_cannot_make_images_of_masks() -> None:
         load_study([CONFIG_FILE], {"study": {"datasets": ["siim"]}, "arms": {"original": {"generator": "base"}}})
     elsewhere = {"original": {"generator": "base", "cells": {"datasets": ["rsna"]}}}
     load_study([CONFIG_FILE], {"study": {"datasets": ["siim", "rsna"]}, "arms": elsewhere})
+
+
+def test_a_generator_of_masks_is_refused_where_there_are_none() -> None:
+    words = "config: study.arms: the generator of original learns from masks, and mine has none"
+    with pytest.raises(InputError, match=words):
+        own(arms={})
+    assert list(part_faults(own(), "figure3"))[0].startswith(
+        "config: figures.figure3.arms: the generator of proxy-filtered"
+    )
+    own(arms={}, datasets={"mine": {**MINE, "structures": ["lungs"]}})

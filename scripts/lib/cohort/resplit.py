@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.cohort.census import census
-from scripts.lib.cohort.splits import draw_splits, linked_groups, take_generator
+from scripts.lib.cohort.splits import Labels, draw_splits, linked_groups, take_generator
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
@@ -46,9 +46,10 @@ def split_anew(decoded: Path, settings: Mapping[str, Any], resolution: int, seed
         )
     groups, _ = linked_groups(list(old.index["patient_id"]), list(old.index["sha256"]))
     given = list(old.index["split"])
-    before, told = _splits(groups, given, known["split"], old.meta["seed"], old.meta["dataset"])
+    labels = _labels(old)
+    before, told = _splits(groups, given, labels, known["split"], old.meta["seed"], old.meta["dataset"])
     # A dataset's own split says `train` where a part of it went to the generator.
-    after, warnings = _splits(groups, given, known["split"], seed, old.meta["dataset"])
+    after, warnings = _splits(groups, given, labels, known["split"], seed, old.meta["dataset"])
     present = _present(old)
     counted = [_counted(old, splits, present, known) for splits in (before, after)]
     tail = [*told, *counted[0]["warnings"]]
@@ -62,15 +63,20 @@ def split_anew(decoded: Path, settings: Mapping[str, Any], resolution: int, seed
 
 
 def _splits(
-    groups: Sequence[str], given: Sequence[str], wanted: Any, seed: int, dataset: str
+    groups: Sequence[str], given: Sequence[str], labels: Labels, wanted: Any, seed: int, dataset: str
 ) -> tuple[list[str], list[str]]:
     if isinstance(wanted, Mapping) and not wanted.get("given"):
-        return draw_splits(groups, wanted, seed, dataset)
-    generator = wanted.get("generator", 0) if isinstance(wanted, Mapping) else 0
-    if not generator:
+        return draw_splits(groups, wanted, seed, dataset, labels)
+    if not isinstance(wanted, Mapping) or not wanted.get("generator", 0):
         return list(given), []
     own = ["train" if split == "generator" else split for split in given]
-    return take_generator(groups, own, generator, seed, dataset)
+    return take_generator(groups, own, wanted, seed, dataset, labels)
+
+
+def _labels(cohort: Cohort) -> Labels:
+    """Return what is known of each film, as its tables said it when it was prepared."""
+    columns = [[None if pd.isna(value) else int(value) for value in cohort.index[label]] for label in cohort.labels]
+    return [dict(zip(cohort.labels, values)) for values in zip(*columns)] or [{} for _ in range(len(cohort))]
 
 
 def _present(cohort: Cohort) -> list[int]:

@@ -116,7 +116,7 @@ def _take(
         pool = [group for group in groups if strata[group] in inside]
         chosen += _exactly(pool, sizes, max(0, target - sum(sizes[group] for group in chosen)))
         count = sum(sizes[group] for group in chosen)
-        if count > best[0]:
+        if best[0] < count <= target:
             best = count, chosen
         if count == target:
             break

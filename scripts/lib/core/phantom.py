@@ -13,7 +13,7 @@ from typing import Any
 VARIABLE = "SYNTHORAX_PHANTOM"
 WORD = "PHANTOM"
 LINE = "PHANTOM: films drawn by the workflow, no evidence about patients"
-COLUMN = "films"  # of a table: whether a row is about phantom films or real ones
+COLUMN = "origin"  # of a table: whether a row is about phantom films or real ones
 
 
 def say_phantoms(config: Mapping[str, Any], used: Iterable[str]) -> None:

@@ -78,7 +78,7 @@ def read_own_trials(path: Path) -> tuple[pd.DataFrame, list[str]]:
 
 
 def with_films(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy with the column `films` last, where the study has phantom films; rows without a dataset are about all."""
+    """Return a copy with the column `origin` last, where the study has phantom films; rows without a dataset are about all."""
     known = phantoms()
     if not known:
         return table.copy()
@@ -89,7 +89,7 @@ def with_films(table: pd.DataFrame) -> pd.DataFrame:
 def write_table(table: pd.DataFrame, path: Path, digits: int | None = None) -> None:
     """Write a CSV of stable bytes; what could not be had is written as n/a, never left to guess.
 
-    In a study with phantom films a column `films` says which rows are about them.
+    In a study with phantom films a column `origin` says which rows are about them.
 
     digits  of a table that people read: significant digits of numbers that are not whole, whole ones are written whole, and
             labels without underscores; None: as it is, for tables from which something is computed

@@ -112,7 +112,7 @@ def _masks(guess: Guess, root: Path) -> tuple[str, list[int]]:
             ) from None
         for value, count in zip(values.tolist(), counts.tolist()):
             found[value] += count if value else 0
-    values = [value for value, count in found.most_common() if count]
+    commonest = [value for value, count in found.most_common() if count]
     words = f"{guess.columns['mask_file']} {paths[0] if paths else ''}".lower()
     structure = next((name for name in ("pneumothorax", "heart", "lung") if name in words), "lungs")
-    return ("lungs" if structure == "lung" else structure), (values or [255])[:4]
+    return ("lungs" if structure == "lung" else structure), (commonest or [255])[:4]

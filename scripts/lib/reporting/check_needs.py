@@ -79,10 +79,10 @@ def write_findings(path: Path, findings: Sequence[Finding]) -> None:
 
 
 def check_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> list[Finding]:
-    """Return the warnings; raises InputError, one line for each thing that is missing."""
+    """Return the warnings; raises InputError, a fault for each thing that is missing."""
     found = missing_needs(config, films)
     if lines := [one.line() for one in found if one.level == MISSING]:
-        raise InputError("\n".join(lines))
+        raise InputError.of(lines)
     return found
 
 
@@ -128,10 +128,12 @@ def _reading_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> Ite
         yield Finding(
             NOTE, name, f"no reports: the words of the labels stand in their place for {said} of {len(rows)} films", ""
         )
+    # Where the films of others are not looked at here, they may have what these lack.
+    level = MISSING if len(here) == len(config["study"]["foundation"]) else WARNING
     if silent and all(silent):
         names = ", ".join(here)
         yield Finding(
-            MISSING,
+            level,
             names,
             "neither a report nor a known label, so the foundation model cannot learn what a text means",
             "fill a label column, or add a column report",
@@ -139,7 +141,7 @@ def _reading_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> Ite
     if (wanted := from_reports(config)) and here and not any(has_reports(own.index) for own in here.values()):
         what = f"no report, but the classifier of {', '.join(wanted)} starts from an encoder that learns from reports (weights: mgca)"
         todo = f"write datasets.{wanted[0]}.trials.model: {{weights: null, frozen: false}}, or add a column report"
-        yield Finding(MISSING, ", ".join(here), what, todo)
+        yield Finding(level, ", ".join(here), what, todo)
 
 
 def _trial_needs(config: Mapping[str, Any], name: str, films: Films) -> Iterator[Finding]:

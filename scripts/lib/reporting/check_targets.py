@@ -56,7 +56,10 @@ def _film_reasons(config: Mapping[str, Any], films: Mapping[str, Films], name: s
     figures = {"figure3": ("figure3",), "figures": ("figure3", "figure4")}.get(name, ())
     arms = [arm_of(config, arm) for figure in figures for arm in config["figures"][figure]["arms"]]
     masked = sorted({arm.name for arm in arms if arm.generator and arm.generator.needs_masks})
-    yield from (f"{one.dataset}: {one.what}" for one in needs_masks(config, films, masked))
+    if (
+        config["datasets"][config["study"]["generator_dataset"]].get("structures") != []
+    ):  # else the configuration says it
+        yield from (f"{one.dataset}: {one.what}" for one in needs_masks(config, films, masked))
     if name not in ("rate", "figures"):
         return
     shown = [one for one, splits in config["feedback"]["splits"].items() if splits and one in films]

@@ -28,6 +28,11 @@ COLUMNS: dict[str, Entry] = {
     "mean": ("mean of the trials", "metric", "0 to 1"),
     "low": ("lower end of the two-sided 95 % interval", "as the value", "as the value"),
     "high": ("upper end of the two-sided 95 % interval", "as the value", "as the value"),
+    "origin": (
+        "whose films the row is about; PHANTOM: films that the workflow draws, no evidence about patients",
+        "",
+        "PHANTOM; real",
+    ),
     "note": ("why there is no number and what to bear in mind", "", "text"),
     "kind": ("what the row is about: mean, trial, baseline, curve ...", "", "name"),
     "baseline": ("the trivial model", "", "all_negative; all_positive ..."),

@@ -13,7 +13,7 @@ from typing import Any
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import FOLDER_COLUMNS, reader_settings
 from scripts.lib.study.arms import KEPT, RATERS, REAL, arm_faults, arm_of
-from scripts.lib.study.parts import outside_faults
+from scripts.lib.study.parts import maskless_faults, outside_faults
 from scripts.lib.study.schema import unknown_key
 
 # Folders of results/ that a dataset of the same name would write into, and the arm that is always there.
@@ -48,6 +48,7 @@ def sense_faults(config: Mapping[str, Any]) -> list[str]:
             faults.append(f"config: arms.{arm}: the name of the arm without synthetic images; call it otherwise")
     return faults or [
         *outside_faults(config),
+        *maskless_faults(config, "study.arms", config["study"]["arms"]),
         *_external_faults(config),
         *_leaks(config),
         *_mask_faults(config),

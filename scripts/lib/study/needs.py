@@ -16,12 +16,14 @@ from scripts.lib.study.config import stage
 from scripts.lib.study.parts import study_datasets
 
 # What the check of prerequisites reads of a configuration.
-READ = ("study", "arms", "base", "datasets", "subsets", "conditions", "trials", "memorisation")
+READ = ("arms", "base", "subsets", "conditions", "trials", "memorisation")
 
 
-def needs_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a configuration that says what films have to bring."""
-    return {key: config[key] for key in READ if key in config}
+def needs_settings(config: Mapping[str, Any], dataset: str) -> dict[str, Any]:
+    """Return the part of a configuration that says what the films of one dataset have to bring."""
+    study = {**config["study"], "datasets": [name for name in config["study"]["datasets"] if name == dataset]}
+    own = {"study": study, "datasets": {dataset: config["datasets"][dataset]}, "from_reports": from_reports(config)}
+    return {key: config[key] for key in READ if key in config} | own
 
 
 def needed_datasets(config: Mapping[str, Any]) -> list[str]:
@@ -49,6 +51,8 @@ def trains_foundation(config: Mapping[str, Any]) -> bool:
 
 def from_reports(config: Mapping[str, Any]) -> list[str]:
     """Return the datasets whose classifier starts from an encoder that the workflow matches with reports (MGCA)."""
+    if (known := config.get("from_reports")) is not None:
+        return list(known)
     names = config["study"]["datasets"]
     return [name for name in names if stage(config, "trials", name)["model"]["weights"] == "mgca"]
 

@@ -35,6 +35,7 @@ def part_faults(config: Mapping[str, Any], part: str) -> Iterator[str]:
     if part in ("figure3", "figure4"):
         yield from _cell_faults(config, f"figures.{part}", config["figures"][part])
         yield from _label_faults(config, part)
+        yield from maskless_faults(config, f"figures.{part}.arms", config["figures"][part]["arms"])
         if part == "figure3":
             arms = config["figures"][part]["arms"]
             yield from _pool_faults(
@@ -45,6 +46,7 @@ def part_faults(config: Mapping[str, Any], part: str) -> Iterator[str]:
     elif part == "finetune":
         yield from _cell_faults(config, "finetune.source", config["finetune"]["source"])
         yield from _pool_faults(config, "finetune.source.arm", config["finetune"]["source"]["arm"])
+        yield from maskless_faults(config, "finetune.source.arm", [config["finetune"]["source"]["arm"]])
     elif part == "proxy":
         key = "proxy.validation.dataset"
         yield from _outside(config, key, config["proxy"]["validation"]["dataset"])
@@ -55,6 +57,7 @@ def part_faults(config: Mapping[str, Any], part: str) -> Iterator[str]:
         judge = config["feedback"]["simulation"]["judge"]
         for name in ("findings", "masks"):
             yield from _outside(config, f"feedback.simulation.judge.{name}.dataset", judge[name]["dataset"])
+        yield from _no_masks(config, "feedback.simulation.judge.masks.dataset", judge["masks"]["dataset"])
 
 
 def _pool_faults(config: Mapping[str, Any], where: str, arm: str) -> Iterator[str]:
@@ -62,6 +65,25 @@ def _pool_faults(config: Mapping[str, Any], where: str, arm: str) -> Iterator[st
     if arm_of(config, arm).generator is None:
         made = ", ".join(name for name in config["arms"] if arm_of(config, name).generator) or "none"
         yield f"config: {where} = {arm}: no generator makes its images; write one of {made}"
+
+
+def maskless_faults(config: Mapping[str, Any], where: str, arms: Iterable[str]) -> Iterator[str]:
+    """Yield a fault where generators of arms learn from masks and study.generator_dataset is said to have none."""
+    name = config["study"]["generator_dataset"]
+    if config["datasets"][name].get("structures") != []:  # left out: all that the tables have
+        return
+    known = [arm_of(config, arm) for arm in arms if arm in config["arms"]]
+    if masked := [arm.name for arm in known if arm.generator and arm.generator.needs_masks]:
+        yield (
+            f"config: {where}: the generator of {', '.join(masked)} learns from masks, and {name} has none "
+            f"(datasets.{name}.structures: []); name its structures and masks, or images of texts: "
+            f"arms.{masked[0]}.generator: base"
+        )
+
+
+def _no_masks(config: Mapping[str, Any], key: str, name: str) -> Iterator[str]:
+    if config["datasets"][name].get("structures") == []:
+        yield f"config: {key} = {name}: has no masks (datasets.{name}.structures: []); name its structures and masks"
 
 
 def study_datasets(config: Mapping[str, Any]) -> list[str]:
@@ -142,6 +164,8 @@ def _feedback_faults(config: Mapping[str, Any]) -> Iterator[str]:
     elif not chosen:
         yield f"config: feedback.splits: no dataset has a split; write for example splits: {{{first}: [{free[0]}]}}"
     masks = feedback["sets"]["mask_dataset"]
+    if any(feedback["sets"]["kinds"].get(kind) for kind in ("mask", "both")):
+        yield from _no_masks(config, "feedback.sets.mask_dataset", masks)
     if masks != study["generator_dataset"]:
         yield (
             f"config: feedback.sets.mask_dataset = {masks}: expected study.generator_dataset ({study['generator_dataset']})"
