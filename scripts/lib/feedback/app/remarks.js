@@ -7,7 +7,7 @@ class Remarks {
   constructor(page) {
     this.page = page;
     this.told = { not_chest: [], unsure: [], comment: "" };
-    this.text = make("textarea", { rows: 1, maxlength: 500, id: "comment", placeholder: "what the scores do not say", onchange: () => this.comment() });
+    this.text = make("textarea", { rows: 1, maxlength: 500, id: "comment", placeholder: "optional", onchange: () => this.comment() });
     this.node = make("div", { class: "comment" }, make("label", { for: "comment" }, "Comment on this set"), this.text);
   }
 
