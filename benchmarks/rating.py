@@ -34,6 +34,7 @@ new MutationObserver((changes) => {
 
 def rate_all(page: Any, sets: int) -> list[float]:
     """Rate a study of `sets` text-only sets by keys; return the waits for the next set in ms, one a set but the last."""
+    page.click("text=Begin without training")
     for place in range(sets):
         page.wait_for_selector(f'.desk[data-place="{place}"][data-ready="true"]')
         for key in "1234":

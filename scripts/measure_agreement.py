@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.core.log import log
     from scripts.lib.feedback.agreement import measure_agreement
     from scripts.lib.feedback.agreement_raters import describe_raters
-    from scripts.lib.feedback.log import read_ratings
+    from scripts.lib.feedback.log import read_ratings, read_remarks
     from scripts.lib.formats.spreadsheet import inert_table
     from scripts.lib.plotting.agreement import draw_agreement
     from scripts.lib.plotting.style import save
@@ -44,7 +44,8 @@ def main(argv: list[str] | None = None) -> None:
     for warning in warnings:
         log(f"warning: {warning}")
     scored = latest.assign(kind=latest["set_id"].map(sets.set_index("set_id")["kind"].astype(object)))
-    table, raters = measure_agreement(scored, settings["bootstrap"], args.seed), describe_raters(scored)
+    remarks = read_remarks(args.ratings, set(sets["set_id"]), set(assignments["rater"]))
+    table, raters = measure_agreement(scored, settings["bootstrap"], args.seed), describe_raters(scored, remarks)
     for path, frame in ((args.out_table, table), (args.out_raters, raters)):
         with atomic_file(path) as temporary:
             inert_table(frame).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

@@ -10,6 +10,7 @@ on the disk before the page shows it as saved; stop and start at any time, every
 
 from __future__ import annotations
 
+import socket
 from argparse import Namespace
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def main(argv: list[str] | None = None) -> None:
         "--cohort", type=Path, nargs="*", default=[], help="cohorts of the real films of blind controls"
     )
     parser.add_argument("--ratings", type=Path, help="log of ratings (.jsonl), made or gone on with")
+    parser.add_argument("--name", help="name of the study on the page (default: that of the folder around --study)")
     parser.add_argument("--rater", help="print the link of this rater alone (default: of all)")
     parser.add_argument("--tokens", type=Path, help="file of the raters' tokens (default: beside the log)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine)")
@@ -66,7 +68,8 @@ def main(argv: list[str] | None = None) -> None:
     cohorts = [Cohort.open(folder) for folder in args.cohort]
     pictures = Pictures(read_table(args.sets, SETS), Cohort.open(args.pool), cohorts, str(args.sets))
     places = read_places(read_table(args.assignments, ASSIGNMENTS), pictures.sets, str(args.assignments))
-    desk = Desk(places, pictures, RatingLog(args.ratings))
+    name = args.name or (args.study.resolve().parent.name if args.study else args.ratings.resolve().parent.name)
+    desk = Desk(places, pictures, RatingLog(args.ratings), name)
     for warning in desk.warnings:
         print(f"warning: {warning}", flush=True)
     if args.rater and args.rater not in places:
@@ -78,9 +81,15 @@ def main(argv: list[str] | None = None) -> None:
     if args.host not in ("127.0.0.1", "::1", "localhost"):
         print(f"warning: {args.host} is open to the network and the page is not encrypted; prefer an ssh tunnel")
     host = f"[{args.host}]" if ":" in args.host else args.host
+    print("Open a rater's own link in a browser:")
     for rater, token in tokens.items():
         if args.rater in (None, rater):
             print(f"{rater}\thttp://{host}:{port}/?token={token}", flush=True)
+    print(f"From another machine first: ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}")
+    print(
+        f"Scores go to {args.ratings}. Stop with Ctrl+C: nothing is lost, and everyone goes on where they stopped.",
+        flush=True,
+    )
     serve(app, sock)
 
 

@@ -12,7 +12,6 @@ import pytest
 from scripts.lib.feedback.log import read_ratings
 from tests.helpers.rating_toy import SCRIPT_PROMPT, Server, Study, write_study
 
-pytest.importorskip("gradio", reason="the rating app needs gradio")
 playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="browser tests need Debian's chromium")
@@ -45,6 +44,13 @@ class Tab:
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.goto(url)
+        self.begin()
+
+    def begin(self) -> None:
+        """Go past the start page, which is there as long as nothing is scored."""
+        self.page.wait_for_selector('.desk[data-ready="true"]', timeout=15000)
+        if self.page.get_attribute(".desk", "data-place") == "start":
+            self.page.click("text=Begin without training")
 
     def wait(self, place: int | str) -> None:
         self.page.wait_for_selector(f'.desk[data-place="{place}"][data-ready="true"]', timeout=15000)
@@ -108,7 +114,7 @@ def test_a_study_is_rated_by_keys_alone(server: Server, tab: Any) -> None:
     assert {line["aspect"] for line in lines[12:16]} == {"mask"} and lines[16]["role"] == "control"
     assert len(counted(server.study, "keys")) == len(lines) == 24
     # Sets 1 and 2 have a mask: its outline is there without a key.
-    assert {(line["place"], line["outline"]) for line in lines} == {
+    assert {(line["place"], line["outline_seen"]) for line in lines} == {
         (0, None),
         (1, True),
         (2, True),
@@ -204,46 +210,68 @@ def test_window_zoom_and_outline(server: Server, tab: Any) -> None:
     ann.wait(1)
     pixels = "document.querySelector('.desk canvas').toDataURL()"
     outlined = ann.page.evaluate(pixels)
-    ann.keys("m")
+    ann.page.keyboard.down("m")
     plain = ann.page.evaluate(pixels)
-    ann.keys("m")
+    ann.page.keyboard.up("m")
     assert outlined != plain and ann.page.evaluate(pixels) == outlined
-    ann.keys("m")
-    box = ann.page.locator(".desk canvas").first.bounding_box()
-    ann.page.mouse.move(box["x"] + 100, box["y"] + 100)
-    ann.page.mouse.down()
-    ann.page.mouse.move(box["x"] + 40, box["y"] + 60, steps=4)
-    ann.page.mouse.up()
+    ann.keys("o")
+    lungs = ann.page.evaluate(pixels)
+    assert ann.page.get_attribute(".legend button:has-text('lungs')", "aria-pressed") == "true"
+    ann.keys("o")
+    heart = ann.page.evaluate(pixels)
+    ann.keys("o")
+    assert len({plain, outlined, lungs, heart}) == 4 and ann.page.evaluate(pixels) == outlined
+    home = ann.page.inner_text(".readout")
+    drag(ann.page, 100, 100, -60, -40)
     ann.page.mouse.wheel(0, -400)
-    ann.page.wait_for_function("document.querySelector('.readout').textContent.includes('×')")
-    assert ann.page.inner_text(".readout").startswith("L 108  W 195 · 2.7×")
+    ann.page.wait_for_function(
+        f"document.querySelector('.readout').textContent.split('Scale')[1] !== '{home.split('Scale')[1]}'"
+    )
+    moved = ann.page.inner_text(".readout")
+    assert moved.startswith("Level 108  Window 195  Scale ")
+    # e to the power of 400 / 400 larger; the page shows whole numbers from 10 on
+    scales = [float(text.split("Scale ")[1].split(":")[0]) for text in (home, moved)]
+    assert scales[1] == pytest.approx(scales[0] * 2.718, rel=0.06)
     others = ann.page.eval_on_selector_all(".readout", "all => all.slice(1).map((one) => one.textContent)")
-    assert set(others) == {"L 128  W 255"}
+    assert set(others) == {home} and home.startswith("Level 128  Window 255")
+    ann.keys(["PageDown"])
+    ann.wait(2)
+    assert ann.page.inner_text(".readout") == moved  # kept from set to set
+    ann.keys(["Backspace"])
+    ann.wait(1)
     ann.keys("r")
-    assert ann.page.evaluate(pixels) == plain
-    ann.keys("z")
+    assert ann.page.evaluate(pixels) == outlined
+    ann.keys("w")
+    assert "Window: dark parts" in ann.page.inner_text(".notice") and "Window 140" in ann.page.inner_text(".readout")
+    ann.keys("p")
+    assert ann.page.inner_text(".readout").endswith("Scale 1.0:1")
+    ann.keys("rz")
     assert ann.page.locator(".desk section:visible").count() == 1
     ann.keys(["ArrowRight", "z"])
     assert ann.page.locator(".desk section:visible").count() == 4
+    ann.page.keyboard.down("m")
     ann.keys("3")
+    ann.page.keyboard.up("m")
     ann.saved()
-    ann.keys("m4")
-    ann.saved()
-    assert [line["outline"] for line in own(server.study, "look")] == [False, True]
-    ann.keys("m")
-    ann.keys(["PageDown"])
-    ann.wait(2)
-    assert (
-        ann.page.get_attribute("button:has-text('Outline')", "aria-pressed") == "true"
-    )  # in every set with a mask anew
+    (line,) = own(server.study, "look")
+    assert line["outline_seen"] is True and "outline" not in line  # it was seen before it was hidden
     assert ann.wrong == []
+
+
+def drag(page: Any, x: float, y: float, right: float, down: float) -> None:
+    """Drag the pointer from a place of the first image."""
+    box = page.locator(".desk canvas").first.bounding_box()
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + x + right, box["y"] + y + down, steps=4)
+    page.mouse.up()
 
 
 def test_a_wrong_link_shows_nothing(server: Server, chromium: Any) -> None:
     page = chromium.new_page()
     for url in (server.url("one")[:-1], server.url("one").split("?")[0]):
         assert page.goto(url).status == 403
-        assert page.locator(".desk").count() == 0 and "token" in page.inner_text("body")
+        assert page.locator(".desk").count() == 0 and "Copy the whole link" in page.inner_text("body")
     page.close()
 
 

@@ -88,17 +88,21 @@ def test_it_is_dark_and_large_and_says_where_one_is(page: Tab) -> None:
 def test_a_set_without_a_mask_has_no_outline_to_switch_on(page: Tab) -> None:
     pixels = "document.querySelector('.desk canvas').toDataURL()"
     plain = page.page.evaluate(pixels)
-    assert not page.page.is_visible("text=Outline") and page.page.locator('.scores[data-aspect="mask"]').count() == 0
+    assert (
+        not page.page.is_visible("text=Hold to hide") and page.page.locator('.scores[data-aspect="mask"]').count() == 0
+    )
     page.keys("m")
     assert page.page.evaluate(pixels) == plain
     page.keys(["PageDown"])
     page.wait(1)
-    assert page.page.is_visible("text=Outline") and page.page.locator(".scores").count() == 8
-    assert page.page.get_attribute("button:has-text('Outline')", "aria-pressed") == "true"
-    page.keys("m")
-    assert page.page.get_attribute("button:has-text('Outline')", "aria-pressed") == "false"
-    page.page.click("text=Outline")
-    assert page.page.get_attribute("button:has-text('Outline')", "aria-pressed") == "true"
+    hold = page.page.locator("text=Hold to hide")
+    assert hold.is_visible() and page.page.locator(".scores").count() == 8
+    shown = page.page.evaluate(pixels)
+    hold.hover()
+    page.page.mouse.down()
+    assert hold.get_attribute("aria-pressed") == "true" and page.page.evaluate(pixels) != shown
+    page.page.mouse.up()
+    assert hold.get_attribute("aria-pressed") == "false" and page.page.evaluate(pixels) == shown
     page.page.click("text=Back")
     page.wait(0)
 

@@ -213,7 +213,9 @@ def test_raters_by_hand():
     assert (ann["control_scores"], ann["control_mean"]) == (2, 4.5)
     assert bob["note"] == "self-agreement not measurable: nothing rated twice; no control rated"
     # The same scores as of masks (ann's two controls apart): bob gave one with the outline off, and of one nothing is known.
-    masks = scored.assign(aspect="mask", kind="mask", outline=[True] * 6 + [False, None])
+    masks = scored.assign(aspect="mask", kind="mask", outline_seen=[True] * 6 + [False, None])
     ann, bob = describe_raters(masks).to_dict("records")
     assert (ann["mask_scores"], ann["mask_unseen"], bob["mask_scores"], bob["mask_unseen"]) == (4, 0, 2, 1)
-    assert bob["note"].endswith("1 of 2 mask scores given with the outline off") and "outline" not in ann["note"]
+    assert (
+        bob["note"].endswith("1 of 2 mask scores given without a look at the outline") and "outline" not in ann["note"]
+    )

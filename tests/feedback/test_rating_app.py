@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import stat
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
-from scripts.lib.feedback.app.desk import Desk
-from scripts.lib.feedback.app.pictures import Pictures
+from scripts.lib.feedback.app.desk import Desk, Pace
+from scripts.lib.feedback.app.guide import degraded
+from scripts.lib.feedback.app.pictures import OTHER_OUTLINE, OUTLINES, Pictures
 from scripts.lib.feedback.app.places import Place, count_done, is_complete, next_open, on_screen, read_places
 from scripts.lib.feedback.app.tokens import find_rater, load_tokens
 from scripts.lib.feedback.log import RatingLog, read_ratings
@@ -128,8 +129,8 @@ def test_positions_are_turned_into_samples(desk: Desk, study: Study) -> None:
 def test_the_log_says_whether_the_outline_was_on_the_screen(desk: Desk, study: Study) -> None:
     for given in ((0, 0, "text", 3, True), (1, 0, "mask", 3, True), (1, 0, "text", 3, False), (2, 0, "mask", 3)):
         desk.score("ann", *given)
-    assert [line["outline"] for line in study.lines()] == [None, True, False, None]
-    with pytest.raises(InputError, match="outline 'yes': expected true, false or null"):
+    assert [line["outline_seen"] for line in study.lines()] == [None, True, False, None]
+    with pytest.raises(InputError, match="outline_seen 'yes': expected true, false or null"):
         desk.score("ann", 1, 0, "mask", 3, "yes")
 
 
@@ -163,7 +164,82 @@ def test_the_end_has_no_place(desk: Desk) -> None:
             for position in range(4):
                 answer = desk.score("ann", place.number, position, aspect, 5)
     assert answer["then"] is None and answer["state"]["next"] is None
-    assert desk.state("ann") == {"place": None, "places": 5, "done": 5, "complete": True, "next": None}
+    end = {"place": None, "places": 5, "done": 5, "complete": True, "next": None}
+    assert desk.state("ann") == end | {"study": "study", "rater": "ann", "minutes": 0.0}
+
+
+def test_the_start_says_what_is_judged_and_shows_nothing_of_the_study(desk: Desk) -> None:
+    start = desk.start("ann")
+    assert (start["study"], start["rater"], start["places"]) == ("study", "ann", 5)
+    assert [anchor["score"] for anchor in start["anchors"]] == [5, 4, 3, 2, 1, 0]
+    assert len({anchor["picture"] for anchor in start["anchors"]}) == 6
+    assert [one["aspects"] for one in start["training"]] == [["text"], ["mask"], ["text", "mask"]]
+    seen = {image for place in range(5) for image in desk.view("ann", place)["images"]}
+    for one in start["training"]:
+        assert len(one["images"]) == len(one["why"]) == 4 and (one["mask"] is None) == ("mask" not in one["aspects"])
+        assert {aspect: len(scores) for aspect, scores in one["wanted"].items()} == dict.fromkeys(one["aspects"], 4)
+        assert not seen & set(one["images"])
+
+
+def test_examples_are_worse_from_score_to_score() -> None:
+    """The mean squared distance to the film rises as the score falls, from 0 for the film itself."""
+    film = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (64, 1))
+    far = [float(np.mean((degraded(film, score).astype(float) - film) ** 2)) for score in (5, 4, 3, 2, 1, 0)]
+    assert far[0] == 0 and far == sorted(far) and len(set(far)) == 6
+    assert (degraded(film, 2) == degraded(film, 2)).all()
+
+
+def test_outlines_are_told_apart_without_colour_vision_and_by_their_dashes() -> None:
+    """Machado's matrices of full protanopia, deuteranopia and tritanopia, on linear light; distances in sRGB of 0 to 255.
+
+    Where two colours come nearer than 40, their dashes differ, as all dashes do.
+    """
+    matrices = {
+        "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]],
+        "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.3039]],
+    }  # fmt: skip
+    styles = [*OUTLINES.values(), OTHER_OUTLINE]
+    assert len({dash for _, dash in styles}) == len(styles)
+    colours = np.array([[int(colour[k : k + 2], 16) for k in (1, 3, 5)] for colour, _ in styles]) / 255
+    light = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    names = [*OUTLINES]
+    lungs, heart, air = names.index("lungs"), names.index("heart"), names.index("pneumothorax")
+    for matrix in matrices.values():
+        seen = np.clip(light @ np.array(matrix).T, 0, 1)
+        shown = 255 * np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
+        assert shown.max(axis=1).min() > 90  # none is lost on a dark film
+        for one, other in ((lungs, heart), (lungs, air)):  # those that stand side by side in nearly every mask
+            assert np.linalg.norm(shown[one] - shown[other]) > 40
+
+
+def test_remarks_are_kept_with_the_scores(desk: Desk, study: Study) -> None:
+    order = desk.places["ann"][1].order
+    desk.remark("ann", 1, 2, "not_chest", True)
+    desk.remark("ann", 1, None, "comment", "two\nlines }")
+    state = desk.remark("ann", 1, 0, "unsure", True)
+    assert state["remarks"] == {
+        "not_chest": [False, False, True, False], "unsure": [True, False, False, False], "comment": "two lines )",
+    }  # fmt: skip
+    assert [line["image"] for line in study.lines()] == [order[2], None, order[0]] and state["done"] == 0
+    for bad in ((1, 4, "unsure", True), (1, 0, "unsure", 1), (1, 0, "liked", True), (9, 0, "unsure", True)):
+        with pytest.raises(InputError):
+            desk.remark("ann", *bad)
+    desk.remark("ann", 1, 2, "not_chest", False)
+    desk.close()
+    with closing(open_desk(study)) as again:
+        told = again.state("ann", 1)["remarks"]
+        assert told["not_chest"] == [False] * 4 and told["unsure"][0] and told["comment"] == "two lines )"
+
+
+def test_the_minutes_left_go_by_the_raters_own_pace() -> None:
+    """Scores every 6 s, and a break of an hour: ten scores take a minute."""
+    pace, moment = Pace(), 1000.0
+    assert pace.minutes(10) is None
+    for gap in (0, 6, 6, 3600, 6, 6, 6):
+        moment += gap
+        pace.scored(moment)
+    assert pace.minutes(10) == 1.0 and pace.minutes(0) == 0.0
 
 
 def test_one_app_a_log(desk: Desk, study: Study) -> None:
@@ -205,25 +281,7 @@ def test_a_broken_file_of_tokens(tmp_path: Path, text: str) -> None:
         load_tokens(path, ["bob"])
 
 
-@pytest.fixture
-def closed_loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """gradio leaves event loops open; the collector would complain of them in whatever test comes next."""
-    made, new_event_loop = list[asyncio.AbstractEventLoop](), asyncio.new_event_loop
-
-    def remembered() -> asyncio.AbstractEventLoop:
-        made.append(new_event_loop())
-        return made[-1]
-
-    monkeypatch.setattr(asyncio, "new_event_loop", remembered)
-    yield
-    asyncio.set_event_loop(None)
-    for loop in made:
-        loop.close()
-
-
-@pytest.mark.usefixtures("closed_loops")
 def test_what_the_server_lets_through(desk: Desk, study: Study) -> None:
-    pytest.importorskip("gradio", reason="the rating app needs gradio")
     from starlette.testclient import TestClient
 
     from scripts.lib.feedback.app.server import make_app
@@ -232,28 +290,41 @@ def test_what_the_server_lets_through(desk: Desk, study: Study) -> None:
     client = TestClient(make_app(desk, tokens), raise_server_exceptions=False)
     own, other = {"x-token": tokens["ann"]}, {"x-token": tokens["ann"][:-1] + "b"}
     page = client.get("/", params={"token": tokens["ann"]})
+    assert {client.get(path).status_code for path in ("/page.css", "/page.js")} == {200}
+    assert "unsafe" not in page.headers["content-security-policy"]
     assert page.status_code == 200 and "frame-ancestors 'none'" in page.headers["content-security-policy"]
     assert page.headers["cache-control"] == "no-store" and tokens["ann"] not in page.text
-    assert [client.get("/", params=given).status_code for given in ({}, {"token": ""}, {"token": "é"})] == [403] * 3
-    for path in ("/rate/state", "/rate/set?place=0"):
+    refused = [client.get("/", params=given) for given in ({}, {"token": ""}, {"token": "é"})]
+    assert [answer.status_code for answer in refused] == [403] * 3
+    assert all("This link does not work" in answer.text and "desk" not in answer.text for answer in refused)
+    for path in ("/rate/state", "/rate/set?place=0", "/rate/start"):
         assert client.get(path, headers=own).status_code == 200
         assert client.get(path).status_code == client.get(path, headers=other).status_code == 403
     secret = study.folder / "ratings.tokens.json"
     for path in (
-        "/config", "/gradio_api/info", f"/gradio_api/file={secret}", f"/file={secret}", f"/static/..%2f..%2f{secret}",
-        "/gradio_api/upload_progress", "/gradio_api/proxy=http://example.org", "/monitoring", "/docs", "/openapi.json",
-        "/gradio_api/queue/data", "/login_check", "/file=config.yaml", "/gradio_api/file=config.yaml",
-        f"/gradio_api/file={ROOT}/config.yaml", "/gradio_api/file/config.yaml", "/config.yaml", "/static//etc/passwd",
-        "/assets//etc/passwd", "/assets/%2e%2e/%2e%2e/blocks.py",
+        "/config", f"/file={secret}", f"/static/..%2f..%2f{secret}", "/docs", "/redoc", "/openapi.json", "/config.yaml",
+        f"/{secret}", f"/page.css/..%2f..%2f{secret}", "/page.css/../server.py", "/server.py", "/page.html", "/refused.html",
+        "/static//etc/passwd", "/assets/%2e%2e/%2e%2e/server.py", f"/{ROOT}/config.yaml", "/rate", "/rate/", "/page.js/",
     ):  # fmt: skip
         assert client.get(path, headers=own).status_code in (403, 404), path
-    for path in ("/gradio_api/upload", "/gradio_api/queue/join", "/gradio_api/component_server", "/login", "/"):
+    for path in ("/upload", "/page.css", "/page.js", "/login", "/"):
         assert client.post(path, headers=own).status_code == 404, path
 
     score = {"place": 0, "image": 0, "aspect": "text", "score": 4}
     assert client.post("/rate/score", json=score).status_code == 403
     assert client.post("/rate/score", json=score, headers=other).status_code == 403
-    assert client.get("/rate/score", headers=own).status_code == 405
+    assert (
+        client.get("/rate/score", headers=own).status_code == client.get("/rate/remark", headers=own).status_code == 405
+    )
+    assert (
+        client.post("/rate/state", headers=own).status_code
+        == client.post("/rate/start", headers=own).status_code
+        == 405
+    )
+    remark = {"place": 0, "image": 0, "remark": "unsure", "value": True}
+    assert client.post("/rate/remark", json=remark).status_code == 403
+    assert client.post("/rate/remark", json=remark | {"value": "x" * 5000}, headers=own).status_code == 413
+    assert client.post("/rate/remark", json=remark | {"remark": "liked"}, headers=own).status_code == 422
     assert client.post("/rate/score", json=score | {"more": "x" * 5000}, headers=own).status_code == 413
     for bad in (6, -1, 3.5, "", "3", None, True, [1]):
         answer = client.post("/rate/score", json=score | {"score": bad}, headers=own)
@@ -270,7 +341,6 @@ def test_what_the_server_lets_through(desk: Desk, study: Study) -> None:
 
 
 def test_a_taken_port_is_one_line(study: Study) -> None:
-    pytest.importorskip("gradio", reason="the rating app needs gradio")
     from scripts.lib.feedback.app.server import listen
 
     with listen("127.0.0.1", 0) as sock, pytest.raises(InputError, match="choose another --port"):

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.feedback.log import KEYS, Rating, RatingLog, read_ratings
+from scripts.lib.feedback.agreement_raters import describe_raters
+from scripts.lib.feedback.log import KEYS, REMARK_KEYS, Rating, RatingLog, read_ratings, read_remarks
+from scripts.lib.feedback.log_values import Remark, as_comment, is_comment
 from tests.helpers.rating_toy import ROOT
 
 GOOD = {"rater": "ann", "set_id": "set-1", "role": "shared", "place": 0, "image": 2, "aspect": "text", "score": 3}
@@ -89,9 +91,9 @@ def test_a_line_that_is_no_rating_is_named(tmp_path: Path, text: str, message: s
 def test_a_log_from_before_the_outline_was_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "ratings.jsonl"
     path.write_text(line() + "\n" + line(outline=False, image=1, sequence=1) + "\n")
-    assert read_ratings(path)[0].sort_values("image")["outline"].tolist() == [False, None]
+    assert read_ratings(path)[0].sort_values("image")["outline_seen"].tolist() == [False, None]
     path.write_text(line(outline="no") + "\n")
-    with pytest.raises(InputError, match="jsonl:1: outline 'no': expected true, false or null"):
+    with pytest.raises(InputError, match="jsonl:1: outline_seen 'no': expected true, false or null"):
         read_ratings(path)
 
 
@@ -212,3 +214,44 @@ def test_a_writer_killed_in_between_leaves_what_it_confirmed(tmp_path: Path) -> 
         confirmed = len(writer.communicate()[0].splitlines()) + 1
         _, history, _ = read_ratings(path)
         assert confirmed <= len(history) - before <= confirmed + 1
+
+
+def remark(**changes: object) -> Remark:
+    return Remark(**({"rater": "ann", "set_id": "a", "role": "own", "place": 0, "image": 1} | changes))
+
+
+def test_remarks_stand_beside_the_ratings_and_the_last_counts(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.jsonl"
+    log = RatingLog(path)
+    log.append(Rating("ann", "a", "own", 0, 1, "text", 4))
+    log.extend([remark(remark="unsure", value=True), remark(remark="not_chest", value=True)])
+    log.extend([remark(remark="unsure", value=False), remark(image=None, remark="comment", value="dark at the apex")])
+    told = {row.remark: (row.image, row.value) for row in read_remarks(path).itertuples()}
+    assert told["unsure"] == (1, False) and told["not_chest"] == (1, True)
+    assert told["comment"][1] == "dark at the apex"
+    assert read_remarks(path)["image"].isna().sum() == 1
+    raters = describe_raters(read_ratings(path)[0].assign(kind="text"), read_remarks(path))
+    assert raters["note"][0].endswith("; 1 images flagged as no chest film, 1 sets with a comment")
+    assert read_ratings(path)[1]["score"].tolist() == [4] and list(read_remarks(path).columns) == list(REMARK_KEYS)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"remark": "unsure", "value": 1},
+        {"remark": "unsure", "value": True, "image": None},
+        {"remark": "liked", "value": True},
+        {"remark": "comment", "value": "with an image"},
+        {"remark": "comment", "value": "a }", "image": None},
+        {"remark": "comment", "value": "two\nlines", "image": None},
+        {"remark": "comment", "value": "x" * 501, "image": None},
+    ],
+)
+def test_what_is_no_remark_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        remark(**changes)
+
+
+def test_a_comment_becomes_what_the_log_takes() -> None:
+    assert as_comment("two\n lines {x}") == "two lines (x)" and is_comment(as_comment("a\tb }"))
+    assert as_comment(None) is None and not is_comment(None)

@@ -126,7 +126,7 @@ class Server:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the rating app ended with {self.process.returncode}")
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/theme.css", timeout=120).close()
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/page.css", timeout=120).close()
                 return
             except OSError:
                 time.sleep(0.1)

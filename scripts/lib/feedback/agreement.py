@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.core.seeds import rng
-from scripts.lib.feedback.log import ASPECTS, MAX_SCORE
+from scripts.lib.feedback.log_values import ASPECTS, MAX_SCORE
 
 COLUMNS = ["aspect", "kind", "measure", "raters", "sets", "images", "value", "ci_low", "ci_high", "note"]
 UNIT = ["set_id", "image"]

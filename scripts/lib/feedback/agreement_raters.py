@@ -10,14 +10,20 @@ import pandas as pd
 KEY = ["set_id", "image", "aspect"]
 COLUMNS = ["rater", "scores", "mean", "spread", "severity", "drift", "self_pairs", "self_exact", "self_difference"]
 COLUMNS += ["control_scores", "control_mean", "mask_scores", "mask_unseen", "note"]
+REMARKS = {
+    "not_chest": "images flagged as no chest film",
+    "unsure": "images flagged as unsure",
+    "comment": "sets with a comment",
+}
 
 
-def describe_raters(scored: pd.DataFrame) -> pd.DataFrame:
+def describe_raters(scored: pd.DataFrame, remarks: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return COLUMNS, one row a rater, sorted. In points of the score:
 
     severity  others' mean minus own score of the same images (positive = stricter); drift: change of the own score from
     the first place to the last, within aspect; self_difference: mean distance of a repeat; self_exact: share of equals.
-    mask_unseen: how many of the `mask_scores` were given while the mask's outline was off.
+    mask_unseen: how many of the `mask_scores` were given before the mask's outline had been seen.
+    remarks: as read_remarks returns them; the note counts what each rater flagged and said.
     """
     controls = (scored["role"] == "control") | (scored["kind"] == "control")
     rows = []
@@ -26,7 +32,17 @@ def describe_raters(scored: pd.DataFrame) -> pd.DataFrame:
         first = scored[~controls & (scored["role"] != "repeat")]
         own, others = first[first["rater"] == rater], first[first["rater"] != rater]
         rows.append(_describe(rater, own, others, scored[mine & ~controls], scored[mine & controls]))
+        told = _remarked(remarks, rater)
+        rows[-1]["note"] = "; ".join(filter(None, [rows[-1]["note"], told]))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _remarked(remarks: pd.DataFrame | None, rater: str) -> str:
+    """Return how many images a rater flagged, and on how many sets there is a comment."""
+    if remarks is None or remarks.empty:
+        return ""
+    own = remarks[(remarks["rater"] == rater) & remarks["value"].astype(bool)]["remark"].value_counts()
+    return ", ".join(f"{own[kind]} {words}" for kind, words in REMARKS.items() if kind in own)
 
 
 def _describe(
@@ -43,9 +59,9 @@ def _describe(
     if control.empty:
         notes.append("no control rated")
     masks = seen[seen["aspect"] == "mask"]
-    unseen = sum(shown is False for shown in masks.get("outline", ()))  # None is no answer
+    unseen = sum(shown is False for shown in masks.get("outline_seen", ()))  # None is no answer
     if unseen:
-        notes.append(f"{unseen} of {len(masks)} mask scores given with the outline off")
+        notes.append(f"{unseen} of {len(masks)} mask scores given without a look at the outline")
     if len(own) and own["score"].nunique() == 1:
         notes.append(f"rates everything {own['score'].iloc[0]}")
     return {

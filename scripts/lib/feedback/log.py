@@ -6,8 +6,9 @@ One line a score, in this order of keys:
     set_id    which set of four images          place     the set's place in this rater's order, from 0
     role      shared | own | repeat | control   image     sample number 0..3 (not where it stood on the screen)
     aspect    text | mask                       score     0..5
-    outline   true | false: whether the mask's outline was on the screen when the score was given; null without a mask, and
-              where nothing says so, as in logs from before it was written
+    outline_seen  true | false: whether the mask's outline has been on the screen in this set when the score was given; null
+              without a mask, and where nothing says so, as in the oldest logs. Logs of earlier versions call it `outline`.
+Other lines hold a remark in place of aspect and score (log_values.py): a flag of an image, or a comment on the set.
 Nothing is ever changed or removed: the latest of (rater, place, image, aspect) counts, the others are its history.
 The one exception is a line at the end of the file that a crash has torn: nobody was told that it is saved, and the next
 rating takes its place. A damaged line anywhere else is an error, since a hand, and no crash, has damaged it.
@@ -24,34 +25,31 @@ import uuid
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.lib.core.atomic import sync
 from scripts.lib.core.errors import InputError
+from scripts.lib.feedback.log_values import ASPECTS, IMAGES, MAX_SCORE, ROLES, Remark, check_name, whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ROLES = ("shared", "own", "repeat", "control")
-ASPECTS = ("text", "mask")
-IMAGES = 4
-MAX_SCORE = 5
-MAX_NAME = 100
 TAIL = 1 << 16  # bytes at the end of a log, many times more than the longest line
 TICK = timedelta(milliseconds=1)  # times are written no finer
 BLANK = b" \t\r\0"  # what a line without a rating may hold; a crash of the machine can leave zeros
-KEYS = ("time", "rater", "set_id", "role", "place", "image", "aspect", "score", "outline", "session", "sequence")
+KEYS = ("time", "rater", "set_id", "role", "place", "image", "aspect", "score", "outline_seen", "session", "sequence")
 WHAT = ["rater", "place", "image", "aspect"]
+REMARK_KEYS = ("time", *(field.name for field in fields(Remark)), "session", "sequence")
+REMARKED = ["rater", "place", "image", "remark"]
 
 
 @dataclass(frozen=True)
 class Rating:
     """One score of one image in one aspect; whole numbers only, else InputError.
 
-    place >= 0, image (sample number) 0..3, score 0..5; numpy's whole numbers become Python's. outline: whether the mask's
-    outline was on the screen, None where there is no mask.
+    place >= 0, image (sample number) 0..3, score 0..5; numpy's whole numbers become Python's. outline_seen: whether the
+    mask's outline has been on the screen, None where there is no mask.
     """
 
     rater: str
@@ -61,18 +59,18 @@ class Rating:
     image: int
     aspect: str
     score: int
-    outline: bool | None = None
+    outline_seen: bool | None = None
 
     def __post_init__(self) -> None:
         for name in ("rater", "set_id"):
-            _check_name(name, getattr(self, name))
+            check_name(name, getattr(self, name))
         for name, known in (("role", ROLES), ("aspect", ASPECTS)):
             if getattr(self, name) not in known:
                 raise InputError(f"{name} {getattr(self, name)!r}: expected one of {', '.join(known)}")
         for name, limit in (("place", None), ("image", IMAGES - 1), ("score", MAX_SCORE)):
-            object.__setattr__(self, name, _whole(name, getattr(self, name), limit))
-        if self.outline is not None and type(self.outline) is not bool:
-            raise InputError(f"outline {self.outline!r}: expected true, false or null")
+            object.__setattr__(self, name, whole(name, getattr(self, name), limit))
+        if self.outline_seen is not None and type(self.outline_seen) is not bool:
+            raise InputError(f"outline_seen {self.outline_seen!r}: expected true, false or null")
 
 
 class RatingLog:
@@ -95,11 +93,11 @@ class RatingLog:
         """Let every rating to come be later than `moment`, even if the clock has been set back behind it."""
         self._earliest = max(self._earliest, moment + TICK)
 
-    def append(self, rating: Rating) -> None:
-        """Write one rating; it is on the disk when this returns. Raises OSError when it cannot be written."""
+    def append(self, rating: Rating | Remark) -> None:
+        """Write one rating or remark; it is on the disk when this returns. Raises OSError when it cannot be written."""
         self.extend([rating])
 
-    def extend(self, ratings: Iterable[Rating]) -> None:
+    def extend(self, ratings: Iterable[Rating | Remark]) -> None:
         """Write several ratings at once, with one sync of the disk."""
         lines = []
         for rating in ratings:
@@ -137,12 +135,39 @@ def read_ratings(
     """
     import pandas as pd
 
-    path = Path(path)
+    records, _, warnings = _read_lines(Path(path), sets, raters)
+    history = pd.DataFrame(records, columns=[*KEYS, "line"])
+    history = history.astype(dict.fromkeys(("place", "image", "score", "sequence", "line"), "int64"))
+    history = _in_order(history, Path(path), KEYS)
+    latest = history.drop_duplicates(WHAT, keep="last").sort_values(WHAT, kind="stable", ignore_index=True)
+    return latest, history, warnings
+
+
+def read_remarks(
+    path: str | Path, sets: Collection[str] | None = None, raters: Collection[str] | None = None
+) -> pd.DataFrame:
+    """Return the remarks of a log that count, one row for each (rater, place, image, remark), the last that was given.
+
+    Columns REMARK_KEYS; a flag that was taken off again is there with the value false. Raises InputError as read_ratings does.
+    """
+    import pandas as pd
+
+    _, remarks, _ = _read_lines(Path(path), sets, raters)
+    told = _in_order(pd.DataFrame(remarks, columns=[*REMARK_KEYS, "line"]), Path(path), REMARK_KEYS)
+    told = told.astype({"image": "Int64"})  # a comment has none
+    return told.drop_duplicates(REMARKED, keep="last", ignore_index=True)[list(REMARK_KEYS)]
+
+
+def _read_lines(
+    path: Path, sets: Collection[str] | None, raters: Collection[str] | None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
+    """Return (ratings, remarks, warnings) of a log, in the order of its lines."""
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         raise InputError(f"{path}: no ratings; rate with python -m scripts.rate_images, or simulate") from None
-    records, warnings = [], []
+    records: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+    warnings: list[str] = []
     placed: dict[tuple[str, int], tuple[str, str]] = {}
     filled = [(number, line) for number, line in enumerate(lines, start=1) if line.strip(BLANK)]
     if filled and _is_torn(filled[-1][1]):
@@ -156,19 +181,15 @@ def read_ratings(
                 raise InputError(f"{shown} at a place that held {placed[record['rater'], record['place']]} before")
         except InputError as error:
             raise InputError(f"{path}:{number}: {error}; correct or remove this line") from None
-        records.append(record | {"line": number})
-    history = pd.DataFrame(records, columns=[*KEYS, "line"])
-    history = history.astype(dict.fromkeys(("place", "image", "score", "sequence", "line"), "int64"))
-    history = _in_order(history, path)
-    latest = history.drop_duplicates(WHAT, keep="last").sort_values(WHAT, kind="stable", ignore_index=True)
-    return latest, history, warnings
+        records["remark" in record].append(record | {"line": number})
+    return *records, warnings
 
 
-def _in_order(history: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Return the ratings in the order in which they were given, each once."""
+def _in_order(history: pd.DataFrame, path: Path, keys: Collection[str]) -> pd.DataFrame:
+    """Return the ratings or remarks in the order in which they were given, each once."""
     if history.empty:
         return history
-    known = history.sort_values(["session", "sequence", "line"], kind="stable").drop_duplicates(list(KEYS))
+    known = history.sort_values(["session", "sequence", "line"], kind="stable").drop_duplicates(list(keys))
     same = known[known.duplicated(["session", "sequence"])]
     if len(same):
         raise InputError(
@@ -196,47 +217,30 @@ def _moment(text: str) -> float | None:
     return None if moment.tzinfo is None else moment.timestamp()
 
 
-def _check_name(name: str, value: object) -> None:
-    if (
-        not isinstance(value, str)
-        or not value.strip()
-        or len(value) > MAX_NAME
-        or not value.isprintable()
-        or "}" in value
-    ):
-        raise InputError(f"{name} {value!r}: expected a text of 1 to {MAX_NAME} printable characters without a brace")
-
-
-def _whole(name: str, value: object, limit: int | None) -> int:
-    upto = "from 0" if limit is None else f"from 0 to {limit}"
-    whole = None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
-    if whole is None or whole < 0 or (limit is not None and whole > limit):
-        raise InputError(f"{name} {value!r}: expected a whole number {upto}")
-    return whole
-
-
 def _parse(line: bytes, sets: Collection[str] | None, raters: Collection[str] | None) -> dict[str, Any]:
-    """Return one line as a mapping with the keys KEYS; InputError without file and line."""
+    """Return one line as a mapping with the keys KEYS or REMARK_KEYS; InputError without file and line."""
     try:
         record = json.loads(line.rstrip(BLANK))
     except ValueError as error:
         raise InputError(f"not JSON ({error})") from None
-    if isinstance(record, dict):
-        record.setdefault("outline", None)
-    if not isinstance(record, dict) or set(record) != set(KEYS):
+    kind: type[Rating] | type[Remark] = Remark if isinstance(record, dict) and "remark" in record else Rating
+    expected = KEYS if kind is Rating else REMARK_KEYS
+    if isinstance(record, dict) and kind is Rating:
+        record.setdefault("outline_seen", record.pop("outline", None))  # its name in earlier logs
+    if not isinstance(record, dict) or set(record) != set(expected):
         found = sorted(record) if isinstance(record, dict) else type(record).__name__
-        raise InputError(f"keys {found}, expected {sorted(KEYS)}")
-    rating = Rating(**{field.name: record[field.name] for field in fields(Rating)})
+        raise InputError(f"keys {found}, expected {sorted(expected)}")
+    rating = kind(**{field.name: record[field.name] for field in fields(kind)})
     for name, known in (("set_id", sets), ("rater", raters)):
         if known is not None and record[name] not in known:
             raise InputError(f"{name} {record[name]!r} is not of this study")
     for name in ("time", "session"):
-        _check_name(name, record[name])
+        check_name(name, record[name])
     if _moment(record["time"]) is None:
         raise InputError(
             f"time {record['time']!r}: expected ISO 8601 with its offset, as 2026-01-31T12:00:00.000+00:00"
         )
-    return record | asdict(rating) | {"sequence": _whole("sequence", record["sequence"], None)}
+    return record | asdict(rating) | {"sequence": whole("sequence", record["sequence"], None)}
 
 
 def _is_torn(line: bytes) -> bool:

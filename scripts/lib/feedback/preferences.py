@@ -23,7 +23,7 @@ from scripts.lib.conditions.prompts import TextCell
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash
 from scripts.lib.feedback.app.places import KIND_ASPECTS
-from scripts.lib.feedback.log import ASPECTS, IMAGES
+from scripts.lib.feedback.log_values import ASPECTS, IMAGES
 
 COMBINE: dict[str, Callable[..., np.ndarray]] = {"mean": np.mean, "median": np.median}
 RULES = {"pairs": ("all", "best_worst", "margin"), "raters": ("combined", "each"), "combine": tuple(COMBINE)}

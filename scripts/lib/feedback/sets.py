@@ -21,7 +21,7 @@ from scripts.lib.conditions.rows import TEXTS, condition_id
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash
 from scripts.lib.feedback.caption_rules import NORMAL, mentions
-from scripts.lib.feedback.log import IMAGES
+from scripts.lib.feedback.log_values import IMAGES
 from scripts.lib.feedback.sets_films import (
     MaskFilm,
     largest_remainder,

@@ -22,7 +22,8 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import rng
 from scripts.lib.feedback.caption_rules import mentions
-from scripts.lib.feedback.log import ASPECTS, MAX_SCORE, Rating, RatingLog
+from scripts.lib.feedback.log import Rating, RatingLog
+from scripts.lib.feedback.log_values import ASPECTS, MAX_SCORE
 from scripts.lib.feedback.simulation_judges import Judges
 
 START = datetime(2000, 1, 1, tzinfo=UTC)  # a simulated rating has no time of day; this one is plainly none

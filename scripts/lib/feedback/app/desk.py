@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import fcntl
+import statistics
 import threading
+import time
+from collections import deque
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
 import pandas as pd
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.feedback.app.guide import guide
 from scripts.lib.feedback.app.pictures import Pictures
 from scripts.lib.feedback.app.places import Place, count_done, is_complete, next_open, on_screen
-from scripts.lib.feedback.log import Rating, RatingLog, latest_moment, read_ratings
+from scripts.lib.feedback.log import Rating, RatingLog, latest_moment, read_ratings, read_remarks
+from scripts.lib.feedback.log_values import COMMENT, FLAGS, Remark, as_comment
 
 
 class Desk:
     """The state of all raters, as the log has it. Its answers hold screen positions, never sets, roles or samples.
 
-    `places` is {rater: places in order}. Methods may be called from several threads.
+    `places` is {rater: places in order}, `study` its name for the raters. Methods may be called from several threads.
     """
 
-    def __init__(self, places: Mapping[str, Sequence[Place]], pictures: Pictures, log: RatingLog) -> None:
-        self.places, self.pictures, self.log = places, pictures, log
+    def __init__(
+        self, places: Mapping[str, Sequence[Place]], pictures: Pictures, log: RatingLog, study: str = "study"
+    ) -> None:
+        self.places, self.pictures, self.log, self.study = places, pictures, log, study
         self.warnings: list[str] = []
         self._lock = threading.Lock()
         self._serving = _hold(log.path)
         self._scores: dict[str, dict[tuple[int, int, str], int]] = {rater: {} for rater in places}
         self._last: dict[str, int] = dict.fromkeys(places, 0)
+        self._remarks: dict[str, dict[tuple[int, int | None, str], bool | str]] = {rater: {} for rater in places}
+        self._paces = {rater: Pace() for rater in places}
         if log.path.exists():
             try:
                 self._read()
@@ -45,8 +55,13 @@ class Desk:
         sets = {place.set_id for own in self.places.values() for place in own}
         _, history, self.warnings = read_ratings(self.log.path, sets, self.places)
         self._replay(history)
-        if (moment := latest_moment(history)) is not None:
-            self.log.follow(moment)
+        remarks = read_remarks(self.log.path, sets, self.places)
+        for line in remarks.to_dict("records"):
+            image = None if pd.isna(line["image"]) else int(line["image"])
+            self._remarks[line["rater"]][line["place"], image, line["remark"]] = line["value"]
+        for told in (history, remarks):
+            if (moment := latest_moment(told)) is not None:
+                self.log.follow(moment)
 
     def _replay(self, history: pd.DataFrame) -> None:
         for line in history.to_dict("records"):
@@ -60,20 +75,28 @@ class Desk:
                 )
             self._scores[rater][number, line["image"], line["aspect"]] = line["score"]
             self._last[rater] = number
+            self._paces[rater].scored(datetime.fromisoformat(line["time"]).timestamp())
+
+    def start(self, rater: str) -> dict[str, Any]:
+        """Return what the start page shows: {study, rater, places, anchors, training}; see guide.py."""
+        about = {"study": self.study, "rater": rater, "places": len(self.places[rater])}
+        return about | guide(self.pictures.pool.resolution)
 
     def state(self, rater: str, number: int | None = None) -> dict[str, Any]:
         """Return the scores and the progress at a place; None: where the rater stopped.
 
-        {place, places, done, complete, scores: {aspect: one score or null an image}, next: the next place that is not
-        complete, from the following one on and then from the beginning, or null}; when all is done and no place is asked
-        for, `place` is null as well.
+        {study, rater, place, places, done, complete, minutes: what is left at this rater's pace, or null while that is not
+        known, scores: {aspect: one score or null an image}, remarks: {not_chest, unsure: true or false an image, comment},
+        next: the next place that is not complete, from the following one on and then from the beginning, or null}; when
+        all is done and no place is asked for, `place` is null as well.
         """
         with self._lock:
             if number is None:
                 number = next_open(self.places[rater], self._scores[rater], self._last[rater])
                 if number is None:
                     total = len(self.places[rater])
-                    return {"place": None, "places": total, "done": total, "complete": True, "next": None}
+                    about = {"study": self.study, "rater": rater, "minutes": 0.0}
+                    return about | {"place": None, "places": total, "done": total, "complete": True, "next": None}
             return self._state(rater, self._place(rater, number))
 
     def view(self, rater: str, number: int) -> dict[str, Any]:
@@ -90,33 +113,53 @@ class Desk:
         position: object,
         aspect: object,
         score: Any,
-        outline: Any = None,
+        outline_seen: Any = None,
     ) -> dict[str, Any]:
         """Log a score of the image at a screen position (from 0); return {state, then}.
 
-        `outline`: whether the page shows the mask's outline at this moment; of no account in a set without a mask.
+        `outline_seen`: whether the page has shown the mask's outline in this set; of no account in a set without a mask.
 
         `state` is that of the place, `then` that of the next open place if this one is complete, else None. When this
         returns the score is on the disk. InputError for what cannot be scored, OSError when it cannot be written.
         """
         place = self._place(rater, number)
-        if not isinstance(position, int) or isinstance(position, bool) or not 0 <= position < len(place.order):
-            raise InputError(f"image {position!r}: expected a whole number from 0 to {len(place.order) - 1}")
+        image = _sample(place, position)
         if aspect not in place.aspects:
             raise InputError(f"aspect {aspect!r}: this set is scored for {' and '.join(place.aspects)}")
-        shown = outline if "mask" in place.aspects else None
-        rating = Rating(rater, place.set_id, place.role, place.number, place.order[position], aspect, score, shown)
+        shown = outline_seen if "mask" in place.aspects else None
+        rating = Rating(rater, place.set_id, place.role, place.number, image, aspect, score, shown)
         with self._lock:
             self.log.append(rating)
             self._scores[rater][rating.place, rating.image, rating.aspect] = rating.score
             self._last[rater] = rating.place
+            self._paces[rater].scored(time.time())
             state = self._state(rater, place)
             then = state["next"] if state["complete"] else None
             return {"state": state, "then": None if then is None else self._state(rater, self.places[rater][then])}
 
+    def remark(self, rater: str, number: object, position: object, remark: Any, value: Any) -> dict[str, Any]:
+        """Log a flag of the image at a screen position, or a comment on the set (position null); return its state.
+
+        When this returns the remark is on the disk. InputError for what is no remark, OSError when it cannot be written.
+        """
+        place = self._place(rater, number)
+        image = None if position is None else _sample(place, position)
+        told = as_comment(value) if remark == COMMENT else value
+        made = Remark(rater, place.set_id, place.role, place.number, image, remark, told)
+        with self._lock:
+            self.log.append(made)
+            self._remarks[rater][made.place, made.image, made.remark] = made.value
+            return self._state(rater, place)
+
     def _state(self, rater: str, place: Place) -> dict[str, Any]:
-        own, scores = self.places[rater], self._scores[rater]
+        own, scores, remarks = self.places[rater], self._scores[rater], self._remarks[rater]
+        flags = {name: [bool(remarks.get((place.number, image, name))) for image in place.order] for name in FLAGS}
+        open_cells = sum(len(one.order) * len(one.aspects) for one in own) - len(scores)
         return {
+            "study": self.study,
+            "rater": rater,
+            "minutes": self._paces[rater].minutes(open_cells),
+            "remarks": {**flags, COMMENT: remarks.get((place.number, None, COMMENT), "")},
             "place": place.number,
             "places": len(own),
             "done": count_done(own, scores),
@@ -130,6 +173,35 @@ class Desk:
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(own):
             raise InputError(f"place {number!r}: expected a whole number from 0 to {len(own) - 1}")
         return own[number]
+
+
+class Pace:
+    """How fast a rater scores: the median of the times between two scores, breaks left out."""
+
+    LONGEST = 120.0  # seconds between two scores; longer ones are breaks
+    KEPT = 60  # of the latest times
+    FEWEST = 4  # times that say something
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+        self._gaps: deque[float] = deque(maxlen=self.KEPT)
+
+    def scored(self, moment: float) -> None:
+        """Take the moment of a score, in seconds since 1970."""
+        if self._last is not None and 0 <= moment - self._last <= self.LONGEST:
+            self._gaps.append(moment - self._last)
+        self._last = moment
+
+    def minutes(self, scores: int) -> float | None:
+        """Return the minutes that so many scores take; None while too few are known."""
+        return None if len(self._gaps) < self.FEWEST else round(scores * statistics.median(self._gaps) / 60, 1)
+
+
+def _sample(place: Place, position: object) -> int:
+    """Return the sample number at a position of the screen; raises InputError for anything else."""
+    if not isinstance(position, int) or isinstance(position, bool) or not 0 <= position < len(place.order):
+        raise InputError(f"image {position!r}: expected a whole number from 0 to {len(place.order) - 1}")
+    return place.order[position]
 
 
 def _hold(log: Path) -> IO[str]:

@@ -1,5 +1,5 @@
 // The rating page: one set of four images, their scores, and the way through the sets. Texts from the server enter
-// the page as text only. `element` at the end is the Gradio component that holds the page.
+// the page as text only.
 
 const SCORES = [0, 1, 2, 3, 4, 5];
 const QUESTIONS = { text: "Text", mask: "Mask" };
@@ -19,50 +19,82 @@ function make(tag, attributes = {}, ...children) {
 class Page {
   constructor(root) {
     this.root = root;
-    this.options = { smooth: true, linked: false, ...JSON.parse(localStorage.getItem(OPTIONS) || "{}"), outline: false };
+    // Kept by the browser: how the reader likes to look. The outline is on in every set that has one.
+    this.options = { smooth: true, linked: false, ...JSON.parse(localStorage.getItem(OPTIONS) || "{}"), outline: true, only: null };
     this.sets = new Sets();
     this.outbox = new Outbox((...what) => this.say(...what), (...answer) => this.confirmed(...answer), () => this.refresh());
     this.cells = []; // [position, aspect] in the order in which they are scored
     this.cursor = null; // the cell that the next key press scores
     this.place = null; // null at the end and before the beginning
+    this.training = null; // {number, set, of} while a training set is on the screen
+    this.window = 0; // which of WINDOWS
     this.build();
     document.addEventListener("keydown", (event) => pressKey(this, event));
+    document.addEventListener("keyup", (event) => releaseKey(this, event));
+    window.addEventListener("blur", () => this.hideOutline(false)); // the key that is let go of elsewhere
     document.addEventListener("visibilitychange", () => document.hidden || this.refresh());
+    this.fresh = true; // nothing has been shown yet
     this.go();
   }
 
   build() {
     const button = (text, title, act) => make("button", { type: "button", title, onclick: (event) => { event.currentTarget.blur(); act(); } }, text);
+    this.who = make("span", { class: "who" });
     this.count = make("span", { class: "count" });
+    this.left = make("span", { class: "left" });
     this.bar = make("i");
-    this.prompt = make("div", { class: "prompt" });
-    this.legend = make("div", { class: "legend" });
+    this.prompt = make("h1", { class: "prompt" });
+    this.legend = make("div", { class: "legend", role: "group", "aria-label": "Structures of the outline" });
     this.notice = make("div", { class: "notice", role: "status" });
-    this.outlineButton = button("Outline", "M", () => this.toggle("outline"));
+    this.outlineButton = this.buildHold();
     this.linkButton = button("Together", "L", () => this.toggle("linked"));
+    this.windowButton = button("Window", "W", () => this.nextWindow());
+    this.sizeButton = button("1:1", "P: one pixel of the image is one pixel of the screen", () => this.trueSize());
     this.backButton = button("Back", "Backspace", () => this.step(-1));
     this.nextButton = button("Next", "Enter", () => this.onward());
-    this.help = make("div", { class: "help", hidden: "", onclick: () => this.toggleHelp() },
-      make("table", {}, ...HELP.map(([keys, text]) => make("tr", {}, make("th", {}, keys), make("td", {}, text)))));
+    this.guideButton = button("Guide", "G", () => this.showStart());
+    this.help = make("div", { class: "help", role: "dialog", "aria-label": "Keys", hidden: "", onclick: () => this.toggleHelp() },
+      make("table", {}, ...HELP.map(([keys, text]) => make("tr", {}, make("th", { scope: "row" }, keys), make("td", {}, text)))));
+    this.remarks = new Remarks(this);
     this.tiles = [0, 1, 2, 3].map((position) => this.buildTile(position));
-    this.grid = make("main", {}, ...this.tiles.map((tile) => tile.node));
-    this.end = make("div", { class: "end", hidden: "" }, make("h1", {}, "All sets are scored"),
+    this.tabs = make("div", { class: "tabs", role: "group", "aria-label": "Images" }, ...this.tiles.map((_, position) =>
+      button(`${position + 1}`, `Image ${position + 1}`, () => this.point(position))));
+    this.grid = make("div", { class: "grid" }, ...this.tiles.map((tile) => tile.node));
+    this.start = new Start(this, () => this.go());
+    this.end = make("div", { class: "end", hidden: "" }, make("h2", {}, "All sets are scored"),
       make("p", {}, "Thank you. Every score is saved. You can go back and correct any of them."));
+    this.tools = [this.outlineButton, this.windowButton, this.sizeButton, this.linkButton, this.guideButton];
     this.root.replaceChildren(
-      make("header", {}, make("div", { class: "progress" }, this.count, make("div", { class: "bar" }, this.bar)),
+      make("header", {}, make("div", { class: "progress" }, this.who, this.count, this.left, make("div", { class: "bar" }, this.bar)),
         make("div", { class: "task" }, this.prompt, this.legend),
-        make("nav", {}, this.outlineButton, this.linkButton, button("Keys", "?", () => this.toggleHelp()), this.backButton, this.nextButton)),
-      this.grid, this.end, this.notice, this.help);
+        make("nav", {}, ...this.tools, button("Keys", "?", () => this.toggleHelp()), this.backButton, this.nextButton)),
+      make("main", {}, this.tabs, this.grid, this.remarks.node, this.end, this.start.node), this.notice, this.help);
+  }
+
+  // The button that hides the outline for as long as it is held, by pointer or by key.
+  buildHold() {
+    const hold = make("button", { type: "button", title: "M, held down", "aria-pressed": "false" }, "Hold to hide outline");
+    for (const name of ["pointerdown", "pointerup", "pointerleave", "pointercancel", "blur"]) {
+      hold.addEventListener(name, () => this.hideOutline(name === "pointerdown"));
+    }
+    for (const [name, hidden] of [["keydown", true], ["keyup", false]]) {
+      hold.addEventListener(name, (event) => {
+        if (event.key === " " || event.key === "Enter") this.hideOutline(hidden);
+      });
+    }
+    hold.addEventListener("contextmenu", (event) => event.preventDefault()); // a long press of a finger
+    return hold;
   }
 
   buildTile(position) {
-    const canvas = make("canvas", { "aria-label": `Image ${position + 1}` });
+    const canvas = make("canvas", { role: "img", "aria-label": `Image ${position + 1}` });
     const readout = make("span", { class: "readout" });
+    const why = make("p", { class: "why" });
     const viewer = new Viewer(canvas, readout, this.options, (moved) => this.follow(moved));
     canvas.addEventListener("pointerdown", () => this.point(position));
     const panel = make("div", { class: "panel" });
-    const film = make("div", { class: "film" }, canvas, make("b", {}, `${position + 1}`), readout);
-    return { node: make("section", {}, film, panel), panel, viewer, groups: [] };
+    const film = make("div", { class: "film" }, canvas, make("b", {}, `${position + 1}`), why, readout);
+    return { node: make("section", { "aria-label": `Image ${position + 1}` }, film, panel), panel, viewer, why, groups: [] };
   }
 
   // Show a place (undefined: where the rater stopped); `known` is its state if the server has just told it.
@@ -76,7 +108,12 @@ class Page {
       const path = place === undefined ? "rate/state" : `rate/state?place=${place}`;
       const state = known || (await askUntilAnswered(path, null, say, wanted));
       const set = state.place === null ? null : await this.sets.get(state.place, say);
-      if (wanted()) set ? this.showSet(set, state) : this.showEnd(state);
+      if (!wanted()) return;
+      const untouched = this.fresh && set && state.done === 0 && Object.values(state.scores).flat().every((one) => one === null);
+      this.fresh = false;
+      if (untouched) this.start.show(0).catch((error) => say(error.message, true));
+      else if (set) this.showSet(set, state);
+      else this.showEnd(state);
     } catch (error) {
       say(error.message, true);
     }
@@ -88,22 +125,23 @@ class Page {
     this.cells = set.images.flatMap((_, position) => set.aspects.map((aspect) => [position, aspect]));
     this.prompt.textContent = set.prompt === null ? "No text: the mask alone" : set.prompt;
     this.prompt.classList.toggle("none", set.prompt === null);
-    this.legend.replaceChildren(...(set.mask ? set.mask.structures : []).map(([name, , colour]) => {
-      const dot = make("i");
-      dot.style.background = colour;
-      return make("span", {}, dot, name.replaceAll("_", " "));
-    }));
+    this.structures = set.mask ? set.mask.structures : [];
+    this.legend.replaceChildren(...this.structures.map(([name, , colour, dash]) => make("button", {
+      type: "button", title: "alone, or all", "data-structure": name, onclick: (event) => { event.currentTarget.blur(); this.showAlone(name); },
+    }, lineSample(colour, dash), name.replaceAll("_", " "))));
     this.outlineButton.hidden = !set.mask;
-    this.options.outline = set.aspects.includes("mask"); // nobody can score a mask that is not on the screen
+    this.options.only = null;
+    this.options.outline = true; // nobody can score a mask that is not on the screen
     this.tiles.forEach((tile, position) => {
       tile.node.hidden = position >= set.images.length;
       if (tile.node.hidden) return;
       tile.groups = set.aspects.map((aspect) => this.buildScores(position, aspect));
-      tile.panel.replaceChildren(...tile.groups);
+      tile.why.textContent = "";
+      tile.panel.replaceChildren(...tile.groups, ...(this.training ? [] : [this.remarks.buttons(position)]));
       tile.viewer.show(set.pictures[position], set.outlines);
     });
-    this.grid.hidden = this.nextButton.hidden = false;
-    this.end.hidden = true;
+    this.tabs.childNodes.forEach((tab, position) => { tab.hidden = position >= set.images.length; });
+    this.showOnly(this.grid);
     this.showState(state);
     this.cursor = this.cells.find((cell) => this.scoreAt(cell) === null) || this.cells[0];
     this.mark();
@@ -126,14 +164,19 @@ class Page {
 
   showState(state) {
     Object.assign(this, { scores: state.scores, complete: state.complete, next: state.next, places: state.places });
-    this.showProgress(`Set ${state.place + 1} of ${state.places}`, state);
-    this.backButton.disabled = state.place === 0;
+    const { training } = this;
+    this.showProgress(training ? `Training ${training.number + 1} of ${training.of}` : `Set ${state.place + 1} of ${state.places}`, state);
+    this.backButton.disabled = state.place === 0 || Boolean(training);
+    this.remarks.show(state.remarks);
     this.nextButton.classList.toggle("primary", state.complete);
     this.mark();
   }
 
   showProgress(text, state) {
-    this.count.replaceChildren(make("b", {}, text), ` ${state.done} done`);
+    this.who.textContent = `${state.study} · ${state.rater}`;
+    this.count.replaceChildren(make("b", {}, text), this.training ? " not counted" : ` ${state.done} done`);
+    const minutes = state.minutes === null || state.done === state.places ? null : Math.max(1, Math.round(state.minutes));
+    this.left.textContent = minutes === null ? "" : `about ${minutes} min left`;
     this.bar.style.width = `${(100 * state.done) / state.places}%`;
     this.root.dataset.done = state.done;
   }
@@ -142,11 +185,32 @@ class Page {
     Object.assign(this, { place: null, cursor: null, places: state.places });
     this.turn += 1;
     this.showProgress(`${state.places} sets`, state);
+    this.showOnly(this.end);
+    this.backButton.disabled = false;
+    Object.assign(this.root.dataset, { place: "end", ready: "true" });
+  }
+
+  // One of: the grid of a set, the end, the start page; with what belongs to it.
+  showOnly(node) {
+    const set = node === this.grid;
+    for (const one of [this.grid, this.end, this.start.node]) one.hidden = one !== node;
+    for (const one of [this.tabs, this.nextButton, ...this.tools]) one.hidden = !set;
+    this.guideButton.hidden = node === this.start.node;
+    this.backButton.hidden = node === this.start.node;
+    this.outlineButton.hidden = !set || !this.structures.length;
+    this.remarks.node.hidden = !set || Boolean(this.training);
+    if (set) return;
     this.prompt.textContent = "";
     this.legend.replaceChildren();
-    this.grid.hidden = this.outlineButton.hidden = this.nextButton.hidden = true;
-    this.end.hidden = this.backButton.disabled = false;
-    Object.assign(this.root.dataset, { place: "end", ready: "true" });
+    this.place = node === this.end ? null : this.place;
+    this.cursor = null;
+  }
+
+  showStart() {
+    this.remarks.leave();
+    this.training = null;
+    const turn = (this.turn = (this.turn || 0) + 1);
+    this.start.show(Number(this.root.dataset.done || 1)).catch((error) => turn === this.turn && this.say(error.message, true));
   }
 
   scoreAt([position, aspect]) {
@@ -168,8 +232,14 @@ class Page {
         group.querySelectorAll("button").forEach((button, value) => button.setAttribute("aria-pressed", value === score));
       }
     });
+    this.tabs.childNodes.forEach((tab, position) => {
+      tab.setAttribute("aria-pressed", position === here);
+      const open = this.cells.some((cell) => cell[0] === position && this.scoreAt(cell) === null);
+      tab.classList.toggle("scored", !open);
+    });
     this.legend.classList.toggle("off", !this.options.outline);
-    this.outlineButton.setAttribute("aria-pressed", this.options.outline);
+    for (const one of this.legend.children) one.setAttribute("aria-pressed", this.options.only === one.dataset.structure);
+    this.outlineButton.setAttribute("aria-pressed", !this.options.outline);
     this.linkButton.setAttribute("aria-pressed", this.options.linked);
   }
 
@@ -189,7 +259,7 @@ class Page {
   // Another tab may have scored this place.
   async refresh() {
     const { place } = this;
-    if (place === null) return;
+    if (place === null || this.training || this.onStart) return;
     const state = await ask(`rate/state?place=${place}`).catch(() => null);
     if (state && place === this.place && !this.outbox.waiting.length) this.showState(state);
   }
@@ -198,10 +268,14 @@ class Page {
     if (this.place === null || this.root.dataset.ready !== "true") return;
     const at = this.cells.findIndex(([position, aspect]) => position === cell[0] && aspect === cell[1]);
     if (at < 0) return;
-    const sent = this.outbox.send({ place: this.place, image: cell[0], aspect: cell[1], score, outline: this.options.outline });
+    const seen = this.tiles[cell[0]].viewer.drawnOutline;
+    if (this.training) this.scores[cell[1]][cell[0]] = score;
+    const sent = this.training ? null : this.outbox.send({ place: this.place, image: cell[0], aspect: cell[1], score, outline_seen: seen });
     const open = [...this.cells.slice(at + 1), ...this.cells.slice(0, at)].find((other) => this.scoreAt(other) === null);
     this.cursor = open || (this.filling ? null : this.cells[Math.min(at + 1, this.cells.length - 1)]);
     this.say("");
+    if (this.training && !open) this.start.explain();
+    this.nextButton.classList.toggle("primary", !open);
     this.mark();
     return sent;
   }
@@ -222,20 +296,59 @@ class Page {
 
   onward() {
     if (this.place === null) return;
+    this.remarks.leave();
     const missing = this.cells.filter((cell) => this.scoreAt(cell) === null).length;
     if (missing) this.say(`${missing} of ${this.cells.length} scores missing. Page Down goes on without them.`, true);
+    else if (this.training) this.start.train(this.training.number + 1);
     else if (this.next !== null) this.go(this.next);
     else this.step(1);
   }
 
   step(by) {
+    if (this.training) return by > 0 ? this.start.train(this.training.number + 1) : undefined;
+    this.remarks.leave();
     const place = (this.place === null ? this.places : this.place) + by;
     if (place >= 0) this.go(place < this.places ? place : undefined);
   }
 
+  get onStart() {
+    return !this.start.node.hidden;
+  }
+
+  hideOutline(hidden) {
+    if (this.outlineButton.hidden || this.options.outline === !hidden) return;
+    this.options.outline = !hidden;
+    this.tiles.forEach((tile) => tile.viewer.draw());
+    this.mark();
+  }
+
+  showAlone(name) {
+    this.options.only = this.options.only === name ? null : name;
+    this.tiles.forEach((tile) => tile.viewer.draw());
+    this.mark();
+  }
+
+  // Each structure alone, one after the other, then all.
+  nextStructure() {
+    const names = [...(this.structures || []).map(([name]) => name), null];
+    if (names.length > 1) this.showAlone(names[(names.indexOf(this.options.only) + 1) % names.length] || this.options.only);
+  }
+
+  nextWindow() {
+    const names = Object.keys(WINDOWS);
+    this.window = (this.window + 1) % names.length;
+    this.tiles.forEach((tile) => tile.node.hidden || tile.viewer.change(WINDOWS[names[this.window]]));
+    this.say(`Window: ${names[this.window]}`);
+  }
+
+  trueSize() {
+    this.tiles.forEach((tile) => tile.node.hidden || tile.viewer.trueSize());
+  }
+
   toggle(option) {
     this.options[option] = !this.options[option];
-    localStorage.setItem(OPTIONS, JSON.stringify(this.options));
+    const { smooth, linked } = this.options;
+    localStorage.setItem(OPTIONS, JSON.stringify({ smooth, linked }));
     this.tiles.forEach((tile) => tile.viewer.draw());
     this.mark();
   }
@@ -255,4 +368,4 @@ class Page {
   }
 }
 
-new Page(element.querySelector(".desk") || element);
+new Page(document.querySelector(".desk"));

@@ -14,12 +14,21 @@ import pandas as pd
 from PIL import Image
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.conditions.masks import PALETTE
 from scripts.lib.core.errors import InputError
 from scripts.lib.feedback.app.places import KIND_ASPECTS
-from scripts.lib.feedback.log import IMAGES
+from scripts.lib.feedback.log_values import IMAGES
 
-OTHER_COLOUR = (220, 220, 220)
+# Colours that people with every kind of colour vision tell apart (Okabe and Ito, 2008), and a dash of their own each: lengths
+# of line and gap in widths of the line.
+OUTLINES: dict[str, tuple[str, tuple[int, ...]]] = {
+    "lungs": ("#56b4e9", ()),
+    "heart": ("#e69f00", (8, 3)),
+    "pneumonia": ("#cc79a7", (2, 2)),
+    "pneumothorax": ("#f0e442", (8, 3, 2, 3)),
+    "rib_fracture": ("#009e73", (5, 2)),
+    "chest_tube": ("#d55e00", (1, 3)),
+}
+OTHER_OUTLINE: tuple[str, tuple[int, ...]] = ("#ffffff", (12, 4))
 KEPT = 64  # sets whose encoded pictures stay in memory
 
 
@@ -60,7 +69,7 @@ class Pictures:
     def _view(self, set_id: str) -> dict[str, Any]:
         """Return {prompt, images: data URLs by sample number, mask} of a set; `mask` is None without one.
 
-        `mask` holds the bit field as a picture and [name, bit, css colour] of each structure that is in it.
+        `mask` holds the bit field as a picture and [name, bit, css colour, dash] of each structure that is in it.
         """
         kind = self.sets[set_id][0]
         mask = self._mask(set_id) if "mask" in KIND_ASPECTS[kind] else None
@@ -75,12 +84,18 @@ class Pictures:
 
     def _mask(self, set_id: str) -> dict[str, Any]:
         field = self.pool.masks([self._rows[set_id][0][1]])[0]
-        shown = [
-            [name, bit, "rgb({}, {}, {})".format(*PALETTE.get(name, OTHER_COLOUR))]
-            for name in self.pool.structures
-            if (field & (bit := self.pool.bit(name))).any()
-        ]
-        return {"picture": data_url(field), "structures": shown}
+        bits = {name: self.pool.bit(name) for name in self.pool.structures}
+        return {"picture": data_url(field), "structures": structures_of(bits, field)}
+
+
+def structures_of(bits: Mapping[str, int], field: np.ndarray) -> list[list[Any]]:
+    """Return [name, bit, css colour, dash] of each structure that is in a bit field, uint8 (H, W)."""
+    found = []
+    for name, bit in bits.items():
+        if (field & bit).any():
+            colour, dash = OUTLINES.get(name, OTHER_OUTLINE)
+            found.append([name, bit, colour, list(dash)])
+    return found
 
 
 def data_url(pixels: np.ndarray) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.feedback.log import ASPECTS, ROLES
+from scripts.lib.feedback.log_values import ASPECTS, ROLES
 
 KIND_ASPECTS = {"text": ("text",), "mask": ("mask",), "both": ASPECTS, "control": ("text",)}
 Scores = Mapping[tuple[int, int, str], int]  # (place, image = sample number, aspect): the score that counts

@@ -39,7 +39,7 @@ async function decodeSet(set) {
   const pictures = await Promise.all(set.images.map(decodePicture));
   if (!set.mask) return { ...set, pictures, outlines: [] };
   const field = await decodePicture(set.mask.picture);
-  const outlines = set.mask.structures.map(([, bit, colour]) => [traceOutline(field, bit), colour]);
+  const outlines = set.mask.structures.map(([name, bit, colour, dash]) => [traceOutline(field, bit), colour, dash, name]);
   return { ...set, pictures, outlines };
 }
 
@@ -47,6 +47,12 @@ async function decodeSet(set) {
 class Sets {
   constructor() {
     this.kept = new Map();
+  }
+
+  // What the start page shows, asked for once.
+  start(say) {
+    this.started = this.started || askUntilAnswered("rate/start", null, say);
+    return this.started;
   }
 
   get(place, say = () => {}) {

@@ -1,21 +1,20 @@
-"""The web side of the rating app: a Gradio page, three small routes for it, and a gate that lets nothing else through.
+"""The web side of the rating app: one static page, five small routes for it, and a gate that lets nothing else through.
 
-Gradio's own routes for files, uploads, proxies and events are closed: the page needs none of them. Nothing comes from
-another host, and the page may ask none (Content-Security-Policy).
+Nothing comes from another host, and the page may ask none (Content-Security-Policy). No route names a file of the disk: what
+is served was read at the start.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 from fastapi import Body, FastAPI, Header
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scripts.lib.core.errors import InputError
@@ -23,15 +22,28 @@ from scripts.lib.feedback.app.desk import Desk
 from scripts.lib.feedback.app.tokens import find_rater
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("viewer.js", "server.js", "keys.js", "page.js")  # in the order in which they build on each other
-OPEN_PATHS = ("/assets/", "/static/", "/theme.css", "/gradio_api/startup-events", "/favicon.ico", "/manifest.json")
-OWN_PATHS = {"/rate/state": "GET", "/rate/set": "GET", "/rate/score": "POST"}
+SCRIPTS = (
+    "outline.js",
+    "viewer.js",
+    "server.js",
+    "keys.js",
+    "start.js",
+    "remarks.js",
+    "page.js",
+)  # each builds on those before
+PAGE, ASSETS = "page.html", {"/page.css": "text/css", "/page.js": "text/javascript"}
+OWN_PATHS = {
+    "/rate/start": "GET",
+    "/rate/state": "GET",
+    "/rate/set": "GET",
+    "/rate/score": "POST",
+    "/rate/remark": "POST",
+}
 LARGEST_BODY = 4096
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' "
-    "'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; base-uri 'self'; "
-    "form-action 'none'; frame-ancestors 'none'; object-src 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
@@ -53,7 +65,7 @@ class Gate:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = [(name.lower().encode(), text.encode()) for name, text in HEADERS.items()]
-                names = {name for name, _ in own} - ({b"cache-control"} if _is_asset(scope["path"]) else set())
+                names = {name for name, _ in own}
                 kept = [(name, text) for name, text in message["headers"] if name.lower() not in names]
                 message["headers"] = kept + [(name, text) for name, text in own if name in names]
             await send(message)
@@ -62,7 +74,7 @@ class Gate:
         await (refusal or self.app)(scope, receive, send_with_headers)
         return None
 
-    def refusal(self, scope: Scope) -> PlainTextResponse | None:
+    def refusal(self, scope: Scope) -> Response | None:
         """Return the answer to a request that must not go through, else None."""
         path, method = scope["path"], scope["method"]
         headers = {name.lower(): text.decode("latin-1") for name, text in scope["headers"]}
@@ -73,11 +85,11 @@ class Gate:
             if not length.isdigit() or int(length) > LARGEST_BODY:
                 return PlainTextResponse("too large", 413)
             return None if self.rater(headers.get(b"x-token", "")) else PlainTextResponse(REFUSED, 403)
-        if method == "GET" and ".." not in path and path.startswith(OPEN_PATHS):
+        if method == "GET" and path in ASSETS:
             return None
         if method == "GET" and path == "/":
             given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-            return None if self.rater(given) else PlainTextResponse(REFUSED, 403)
+            return None if self.rater(given) else HTMLResponse((FOLDER / "refused.html").read_text(), 403)
         return PlainTextResponse("not found", 404)
 
     def rater(self, token: str) -> str | None:
@@ -103,6 +115,10 @@ def make_app(desk: Desk, tokens: Mapping[str, str]) -> FastAPI:
             raise InputError(REFUSED)
         return rater
 
+    @app.get("/rate/start")
+    def start(x_token: str = Header()) -> JSONResponse:
+        return JSONResponse(desk.start(rater_of(x_token)))
+
     @app.get("/rate/state")
     def state(place: int | None = None, x_token: str = Header()) -> JSONResponse:
         return JSONResponse(desk.state(rater_of(x_token), place))
@@ -113,27 +129,33 @@ def make_app(desk: Desk, tokens: Mapping[str, str]) -> FastAPI:
 
     @app.post("/rate/score")
     def score(body: dict[str, Any] = Body(), x_token: str = Header()) -> JSONResponse:  # noqa: B008
-        given = [body.get(key) for key in ("place", "image", "aspect", "score", "outline")]
+        given = [body.get(key) for key in ("place", "image", "aspect", "score", "outline_seen")]
         return JSONResponse(desk.score(rater_of(x_token), *given))
 
-    return _mount_page(app)
+    @app.post("/rate/remark")
+    def remark(body: dict[str, Any] = Body(), x_token: str = Header()) -> JSONResponse:  # noqa: B008
+        given = [body.get(key) for key in ("place", "image", "remark", "value")]
+        return JSONResponse(desk.remark(rater_of(x_token), *given))
+
+    return _serve_page(app)
 
 
-def _mount_page(app: FastAPI) -> FastAPI:
-    """Mount the Gradio page at /; environment variables keep Gradio from calling home."""
-    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    import gradio as gr
+def _serve_page(app: FastAPI) -> FastAPI:
+    """Serve the page, its style and its script, as they are now."""
+    page = (FOLDER / PAGE).read_text()
+    content = {"/page.css": (FOLDER / "page.css").read_text()}
+    content["/page.js"] = "\n".join((FOLDER / name).read_text() for name in SCRIPTS)
 
-    script = "\n".join((FOLDER / name).read_text() for name in SCRIPTS)
-    colours = {"body_background_fill": "#0a0c0f", "body_text_color": "#d7dde4"}
-    theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]).set(
-        **colours, **{f"{name}_dark": text for name, text in colours.items()}
-    )
-    with gr.Blocks(title="Rating", analytics_enabled=False, fill_width=True, fill_height=True) as blocks:
-        gr.HTML(html_template='<div class="desk"></div>', js_on_load=script, apply_default_css=False)
-    closed: dict[str, Any] = {"footer_links": [], "run_history": False, "ssr_mode": False, "show_error": False}
-    closed |= {"allowed_paths": [], "enable_monitoring": False, "mcp_server": False, "pwa": False}
-    return gr.mount_gradio_app(app, blocks, "/", theme=theme, css=(FOLDER / "page.css").read_text(), **closed)
+    @app.get("/")
+    def whole() -> HTMLResponse:
+        return HTMLResponse(page)
+
+    def asset(path: str) -> Callable[[], Response]:
+        return lambda: Response(content[path], media_type=ASSETS[path])
+
+    for path in ASSETS:
+        app.get(path)(asset(path))
+    return app
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -160,7 +182,3 @@ def serve(app: FastAPI, sock: socket.socket) -> None:
     )
     with contextlib.suppress(KeyboardInterrupt):  # how one ends it
         uvicorn.Server(config).run(sockets=[sock])
-
-
-def _is_asset(path: str) -> bool:
-    return path.startswith(("/assets/", "/static/"))

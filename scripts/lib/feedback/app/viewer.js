@@ -18,36 +18,18 @@ async function decodePicture(url) {
   return { grey, columns: canvas.width, rows: canvas.height };
 }
 
-// The border of one structure as straight pieces between pixels, in pixels of the image; runs are joined.
-function traceOutline(field, bit) {
-  const { grey, columns, rows } = field;
-  const inside = (x, y) => x >= 0 && y >= 0 && x < columns && y < rows && (grey[y * columns + x] & bit) !== 0;
-  const path = new Path2D();
-  for (let y = 0; y <= rows; y++) {
-    let start = -1;
-    for (let x = 0; x <= columns; x++) {
-      const edge = x < columns && inside(x, y) !== inside(x, y - 1);
-      if (edge && start < 0) start = x;
-      if (!edge && start >= 0) { path.moveTo(start, y); path.lineTo(x, y); start = -1; }
-    }
-  }
-  for (let x = 0; x <= columns; x++) {
-    let start = -1;
-    for (let y = 0; y <= rows; y++) {
-      const edge = y < rows && inside(x, y) !== inside(x - 1, y);
-      if (edge && start < 0) start = y;
-      if (!edge && start >= 0) { path.moveTo(x, start); path.lineTo(x, y); start = -1; }
-    }
-  }
-  return path;
-}
+// Windows for films of 8 bits: all grey values, the dark third (lungs, air), the bright half (mediastinum, bones).
+const WINDOWS = { "all greys": FULL_WINDOW, "dark parts": { center: 70, width: 140 }, "bright parts": { center: 175, width: 150 } };
 
 class Viewer {
-  // `options` is shared by the four viewers: {smooth, outline}; `changed(viewer)` is called when the reader moved it.
+  // `options` is shared by the four viewers: {smooth, outline, only: the structure that is shown alone, or null};
+  // `changed(viewer)` is called when the reader moved it. Window and zoom stay from one set to the next.
   constructor(canvas, readout, options, changed) {
     Object.assign(this, { canvas, readout, options, changed });
     this.picture = null;
     this.outlines = [];
+    this.pointers = new Map();
+    this.drawnOutline = false; // whether the outline of this picture has been on the screen
     new ResizeObserver(() => this.draw()).observe(canvas);
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
@@ -56,11 +38,14 @@ class Viewer {
   }
 
   show(picture, outlines) {
+    const before = this.picture;
     this.picture = picture;
     this.outlines = outlines;
+    this.drawnOutline = false;
     this.grey = new OffscreenCanvas(picture.columns, picture.rows);
     this.painted = null;
-    Object.assign(this, this.home());
+    const same = before && before.columns === picture.columns && before.rows === picture.rows;
+    if (!same) Object.assign(this, this.home());
     this.draw();
   }
 
@@ -84,8 +69,18 @@ class Viewer {
     this.draw();
   }
 
+  // Screen pixels (of the device) for one pixel of the image when all of it is shown, and now.
+  fit() {
+    return Math.min(this.canvas.width / this.picture.columns, this.canvas.height / this.picture.rows);
+  }
+
   scale() {
-    return this.zoom * Math.min(this.canvas.width / this.picture.columns, this.canvas.height / this.picture.rows);
+    return this.zoom * this.fit();
+  }
+
+  // One pixel of the image is one pixel of the screen.
+  trueSize() {
+    if (this.picture) this.change({ zoom: 1 / this.fit(), x: this.picture.columns / 2, y: this.picture.rows / 2 });
   }
 
   paint() {
@@ -115,28 +110,41 @@ class Viewer {
     context.imageSmoothingQuality = "high";
     context.setTransform(scale, 0, 0, scale, canvas.width / 2 - this.x * scale, canvas.height / 2 - this.y * scale);
     context.drawImage(this.grey, 0, 0);
-    if (this.options.outline) {
-      for (const [path, colour] of this.outlines) {
-        for (const [style, width] of [["rgba(0, 0, 0, 0.5)", 4], [colour, 2]]) {
-          context.strokeStyle = style;
-          context.lineWidth = (width * dense) / scale;
-          context.lineCap = "square";
-          context.stroke(path);
-        }
-      }
-    }
-    const zoomed = this.zoom > 1 ? ` · ${this.zoom.toFixed(1)}×` : "";
-    this.readout.textContent = `L ${Math.round(this.center)}  W ${Math.round(this.width)}${zoomed}`;
+    if (this.options.outline) this.drawOutlines(context, dense / scale);
+    const shown = scale >= 10 ? scale.toFixed(0) : scale.toFixed(1);
+    this.readout.textContent = `Level ${Math.round(this.center)}  Window ${Math.round(this.width)}  Scale ${shown}:1`;
   }
 
-  // Dragging changes the window (right: wider, down: darker); with shift, or the middle or right button, it pans.
+  drawOutlines(context, unit) {
+    for (const [path, colour, dash, name] of this.outlines) {
+      if (this.options.only !== null && this.options.only !== name) continue;
+      context.lineCap = "butt";
+      context.setLineDash([]);
+      context.strokeStyle = "rgba(0, 0, 0, 0.55)";
+      context.lineWidth = 4.5 * unit;
+      context.stroke(path);
+      context.setLineDash(dash.map((part) => part * 2 * unit));
+      context.strokeStyle = colour;
+      context.lineWidth = 2.5 * unit;
+      context.stroke(path);
+      this.drawnOutline ||= !document.hidden && this.canvas.clientWidth > 0;
+    }
+    context.setLineDash([]);
+  }
+
+  // Dragging changes the window (right: wider, down: darker); with shift, or the middle or right button, it pans. A finger
+  // pans what is enlarged, two fingers zoom.
   press(event) {
-    const pan = event.shiftKey || event.button !== 0;
+    const touch = event.pointerType === "touch";
+    const pan = event.shiftKey || event.button !== 0 || (touch && this.zoom > 1);
     const { canvas } = this;
     canvas.setPointerCapture(event.pointerId);
+    this.pointers.set(event.pointerId, event);
     if (event.button === 1) event.preventDefault();
     const move = (now) => {
-      if (!this.picture) return;
+      if (!this.picture || now.pointerId !== event.pointerId) return;
+      if (this.pointers.size > 1) return this.pinch(now);
+      this.pointers.set(now.pointerId, now);
       if (pan) {
         const dense = window.devicePixelRatio || 1;
         this.moveTo(this.x - (now.movementX * dense) / this.scale(), this.y - (now.movementY * dense) / this.scale());
@@ -147,7 +155,9 @@ class Viewer {
       this.changed(this);
       this.draw();
     };
-    const release = () => {
+    const release = (now) => {
+      if (now.pointerId !== event.pointerId) return;
+      this.pointers.delete(event.pointerId);
       canvas.removeEventListener("pointermove", move);
       canvas.removeEventListener("pointerup", release);
       canvas.removeEventListener("pointercancel", release);
@@ -155,6 +165,14 @@ class Viewer {
     canvas.addEventListener("pointermove", move);
     canvas.addEventListener("pointerup", release);
     canvas.addEventListener("pointercancel", release);
+  }
+
+  pinch(now) {
+    const others = [...this.pointers.values()].filter((one) => one.pointerId !== now.pointerId);
+    const before = this.pointers.get(now.pointerId);
+    const apart = (one) => Math.hypot(one.clientX - others[0].clientX, one.clientY - others[0].clientY);
+    this.pointers.set(now.pointerId, now);
+    if (apart(before) > 0) this.zoomBy(apart(now) / apart(before));
   }
 
   wheel(event) {
@@ -169,7 +187,7 @@ class Viewer {
   zoomBy(factor, right = 0, down = 0) {
     if (!this.picture) return;
     const before = this.scale();
-    this.zoom = Math.min(ZOOM_LIMIT, Math.max(1, this.zoom * factor));
+    this.zoom = Math.min(ZOOM_LIMIT, Math.max(Math.min(1, 1 / this.fit()), this.zoom * factor));
     const shift = 1 / before - 1 / this.scale();
     this.moveTo(this.x + right * shift, this.y + down * shift);
     this.changed(this);

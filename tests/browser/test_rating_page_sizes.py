@@ -1,0 +1,152 @@
+"""The rating page at the sizes of a reading room, a laptop and a phone: start, training, sets, and who can use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.browser.test_rating_app_browser import CHROMIUM, Tab, own, playwright
+from tests.helpers.rating_toy import Server, write_study
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="browser tests need Debian's chromium")
+SIZES = {"room": (1920, 1080), "laptop": (1280, 800), "phone": (390, 844)}
+
+# Everything that WCAG 2.2 AA asks of this page and a program can see: each control has a name and is at least 24 pixels large, text
+# has a contrast of 4.5 (3 where it is large), ids are used once, pictures say what they are, the page has a language, a title
+# and one first heading, and nothing is cut off at the side.
+AUDIT = """() => {
+  const found = [];
+  const seen = (node) => node.checkVisibility({ visibilityProperty: true });
+  const number = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = (rgb) => rgb.slice(0, 3).map((part) => part / 255).map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, k) => sum + part * [0.2126, 0.7152, 0.0722][k], 0);
+  const ground = (node) => {
+    for (let one = node; one; one = one.parentElement) {
+      const colour = number(getComputedStyle(one).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0.6) return colour;
+    }
+    return [255, 255, 255];
+  };
+  for (const node of document.querySelectorAll("button, textarea, a, input")) {
+    if (!seen(node)) continue;
+    const name = node.getAttribute("aria-label") || node.textContent.trim() || (node.labels && node.labels[0] && node.labels[0].textContent);
+    const box = node.getBoundingClientRect();
+    if (!name) found.push(`no name: ${node.outerHTML.slice(0, 80)}`);
+    if (box.width < 24 || box.height < 24) found.push(`small: ${name} ${box.width} x ${box.height}`);
+    if (box.left < -1 || box.right > innerWidth + 1) found.push(`cut off: ${name}`);
+    if (node.tabIndex < 0) found.push(`no key reaches ${name}`);
+  }
+  for (const node of document.querySelectorAll("body *")) {
+    const own = [...node.childNodes].some((one) => one.nodeType === 3 && one.textContent.trim());
+    if (!own || !seen(node) || node.disabled || node.tagName === "NOSCRIPT") continue;
+    const style = getComputedStyle(node);
+    const [one, other] = [light(number(style.color)), light(ground(node))].sort((a, b) => b - a);
+    const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.6 && style.fontWeight >= 600);
+    const contrast = (one + 0.05) / (other + 0.05);
+    if (contrast < (large ? 3 : 4.5)) found.push(`contrast ${contrast.toFixed(1)}: ${node.textContent.slice(0, 30)}`);
+  }
+  const ids = [...document.querySelectorAll("[id]")].map((node) => node.id);
+  if (new Set(ids).size < ids.length) found.push("an id twice");
+  for (const node of document.querySelectorAll("img, canvas")) if (!(node.alt || node.getAttribute("aria-label"))) found.push("a picture without words");
+  if (!document.documentElement.lang || !document.title) found.push("no language or title");
+  if (document.documentElement.scrollWidth > innerWidth) found.push(`wider than the screen: ${document.documentElement.scrollWidth}`);
+  if ([...document.querySelectorAll("h1")].filter((one) => seen(one) && one.textContent).length > 1) found.push("two first headings");
+  return found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(write_study(tmp_path_factory.mktemp("sizes") / "toy study", raters=(*SIZES, "marks")))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def open_page(browser: Any, server: Server, rater: str, size: tuple[int, int]) -> Tab:
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, has_touch=size[0] < 700)
+    tab = Tab.__new__(Tab)
+    tab.page, tab.asked, tab.wrong = context.new_page(), [], []
+    tab.page.on("pageerror", lambda error: tab.wrong.append(str(error)))
+    tab.page.on("console", lambda told: told.type == "error" and tab.wrong.append(told.text))
+    tab.page.goto(server.url(rater))
+    tab.wait("start")
+    return tab
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_rater_reads_trains_and_rates(name: str, server: Server, browser: Any) -> None:
+    """Nothing of the training is counted; every page passes the audit; a phone shows one image at a time."""
+    ann = open_page(browser, server, name, SIZES[name])
+    assert "toy study" in ann.page.inner_text(".start h1") and name in ann.page.inner_text(".start")
+    assert ann.page.locator(".anchors section").count() == 6
+    assert ann.page.evaluate(AUDIT) == []
+    ann.page.click("text=Three training sets")
+    for number, keys in enumerate(("2531", "2503", "55252500")):
+        ann.wait(f"training-{number}")
+        assert ann.page.evaluate(AUDIT) == []
+        ann.keys(keys)
+        assert "Meant: " in ann.page.locator(".why").first.text_content()
+        ann.keys(["Enter"])
+    ann.wait(0)
+    assert own(server.study, name) == []
+    assert ann.page.evaluate(AUDIT) == []
+    shown = ann.page.locator(".desk section:visible")
+    assert shown.count() == (1 if name == "phone" else 4)
+    if name == "phone":
+        for position in range(4):
+            ann.page.locator(".tabs button").nth(position).tap()
+            assert shown.get_attribute("aria-label") == f"Image {position + 1}"
+            ann.page.locator(f'.scores button[data-image="{position}"][data-score="4"]').tap()
+    else:
+        ann.keys("4444")
+    ann.wait(1)
+    assert [line["score"] for line in own(server.study, name)] == [4] * 4
+    box = ann.page.locator(".desk canvas:visible").first.bounding_box()
+    assert min(box["width"], box["height"]) > 180, box
+    assert ann.page.evaluate(AUDIT) == [] and ann.wrong == []
+
+
+def test_flags_comment_pace_and_guide(server: Server, browser: Any) -> None:
+    ann = open_page(browser, server, "marks", SIZES["laptop"])
+    ann.page.keyboard.press("Tab")  # from the button that has the focus to the next
+    ann.page.keyboard.press("Enter")
+    ann.wait(0)
+    assert "toy study · marks" in ann.page.inner_text(".who") and ann.page.inner_text(".left") == ""
+    ann.keys("nu")
+    ann.page.click('.flags[data-image="2"] [data-flag="unsure"]')
+    ann.page.fill("#comment", "dark\tat the {apex}")
+    ann.page.keyboard.press("Escape")
+    ann.keys("12")
+    ann.saved()
+    ann.page.wait_for_selector('.desk[data-remarking="0"]')
+    told = [line for line in own(server.study, "marks") if "remark" in line]
+    order = [line["image"] for line in own(server.study, "marks") if "score" in line]
+    assert [(line["remark"], line["value"]) for line in told] == [
+        ("not_chest", True), ("unsure", True), ("unsure", True), ("comment", "dark at the (apex)"),
+    ]  # fmt: skip
+    assert told[0]["image"] == told[1]["image"] == order[0] and told[3]["image"] is None
+    ann.keys("34")
+    ann.wait(1)
+    ann.keys("5")
+    ann.saved()
+    assert ann.page.inner_text(".left").startswith("about ") and "min left" in ann.page.inner_text(".left")
+    assert ann.page.locator('.flag[aria-pressed="true"]').count() == 0
+    ann.keys(["Backspace"])
+    ann.wait(0)
+    assert ann.page.locator('.flag[aria-pressed="true"]').count() == 3
+    assert ann.page.input_value("#comment") == "dark at the (apex)"
+    ann.keys("g")
+    ann.wait("start")
+    ann.page.click("text=Back to the sets")
+    ann.wait(1)
+    assert ann.wrong == []
