@@ -56,7 +56,7 @@ figure3: $(VENV)/.ready  ## the proxy model: filtering and fine-tuning, on top o
 figures: $(VENV)/.ready  ## Figures 1 to 4 and Table 1
 	$(SNAKEMAKE) figures $(PLACE) $(OVERLAY)
 
-evidence: $(VENV)/.ready  ## what speaks for and against the answer: copies, fidelity, worth in real films, subgroups, calibration
+evidence: $(VENV)/.ready  ## what speaks for and against the answer: copies, fidelity, faithfulness, worth in real films, subgroups, calibration
 	$(SNAKEMAKE) evidence $(PLACE) $(OVERLAY)
 
 replicate: $(VENV)/.ready  ## the study under other seeds (SEEDS="1 2 3"; its own seed is figure2's run): what holds under all of them

@@ -10,6 +10,7 @@
 #   generators/controlnet/                          the mask branch on top of it              train_controlnet
 #   generators/proxy-tuned/                         trained further on what was kept          finetune_generator
 #   generators/dpo/                                 tuned to what raters prefer               train_dpo
+#   judges/{judge}/                                 say what an image shows, from real films  train_judge
 #   {dataset}/pools/{arm}/fraction-{f}/
 #     shard-{k}/                                    synthetic images, same form as a cohort   sample_pool
 #     sheet.png                                     a sheet of samples for the eye            draw_sheet
@@ -40,6 +41,7 @@
 #   {dataset}/{differences,intervals}.csv           how sure each difference and mean is      bootstrap_differences
 #   tables/{trials,baselines,intervals}.csv         those of all datasets                     collect_study
 #   tables/{differences,power}.csv  evidence.png    the study's differences, what it can find collect_differences, estimate_power, plot_evidence
+#   tables/{faithfulness,shortcut}.csv              whether images show what they should      measure_faithfulness, measure_shortcut
 #   tables/{leakage,fidelity,memorisation}.csv      those of all datasets and pools           collect_checks, collect_study, collect_fidelity
 #   tables/equivalence.csv  equivalence.png         what synthetic films are worth in real ones measure_equivalence, plot_equivalence
 #   tables/{subgroups,failures}.csv  failures.png   for whom, and which films got worse       score_subgroups, draw_failures
@@ -74,6 +76,7 @@ include: "rules/sampling.smk"
 include: "rules/pools.smk"
 include: "rules/filtering.smk"
 include: "rules/fidelity.smk"
+include: "rules/faithfulness.smk"
 include: "rules/feedback.smk"
 include: "rules/leakage.smk"
 include: "rules/trials.smk"

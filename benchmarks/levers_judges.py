@@ -13,9 +13,10 @@ import torch
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.downstream.data import Films, films_of
-from scripts.lib.downstream.models import Network, build_model
+from scripts.lib.downstream.judged import dice
+from scripts.lib.downstream.judges import held_out, train_judge
+from scripts.lib.downstream.models import Network
 from scripts.lib.downstream.predict import place_trial, to_images
-from scripts.lib.downstream.training import Material, Training
 from scripts.lib.encoders.small import SmallEncoder
 from scripts.lib.study import config as study_config
 from scripts.lib.training.checkpoints import Checkpoints
@@ -23,20 +24,11 @@ from scripts.lib.training.checkpoints import Checkpoints
 SEED, STEPS, CHANNELS = 1, 800, (16, 32, 64)
 
 
-def train_judge(films: Films, settings: Mapping[str, Any]) -> Network:
-    """Return a model that learned from these real films for STEPS steps; `settings` as train_trials gets them."""
-    settings = {
-        **settings,
-        "budget": {"kind": "steps", "steps": STEPS},
-        "mixing": {"kind": "concat", "real_share": 0.5},
-    }
-    labels = 1 if films.labels is None else films.labels.shape[1]
-    model = build_model(settings, labels, films.cohort.resolution, SEED)
-    model.to(memory_format=torch.channels_last)
+def learned_judge(films: Films, settings: Mapping[str, Any]) -> Network:
+    """Return a judge of the workflow that learned from these real films for STEPS steps; `settings` as train_trials gets them."""
+    settings = {**settings, "budget": {"kind": "steps", "steps": STEPS}}
     with tempfile.TemporaryDirectory() as folder:
-        training = Training(model, Material(films, None, None), settings, place_trial(settings), SEED)
-        training.run(Checkpoints(Path(folder), "levers", 3600), "judge")
-    return model.eval()
+        return train_judge(films, settings, place_trial(settings), SEED, Checkpoints(Path(folder), "levers", 3600))
 
 
 @torch.inference_mode()
@@ -45,12 +37,6 @@ def answers(model: Network, images: np.ndarray, settings: Mapping[str, Any]) -> 
     placement = place_trial(settings)
     parts = [model(to_images(images[k : k + 64], placement)).float() for k in range(0, len(images), 64)]
     return torch.cat(parts).squeeze(1).numpy() if parts[0].ndim == 4 else torch.cat(parts).numpy()
-
-
-def dice(logits: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Return each image's Dice (n,) of what is predicted above 0.5 with its mask bool (n, H, W); masks are not empty."""
-    predicted = logits > 0
-    return 2 * (predicted & masks).sum((1, 2)) / (predicted.sum((1, 2)) + masks.sum((1, 2)))
 
 
 @torch.inference_mode()
@@ -87,15 +73,6 @@ def standardised(real: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     return [(part - mean) / deviation for part in (real, *others)]
 
 
-def held_out(cohort: Cohort, rows: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows to learn from and rows held out, no patient in both."""
-    patients = cohort.index["patient_id"].iloc[rows].to_numpy()
-    names = np.unique(patients)
-    aside = np.random.default_rng(SEED).permutation(names)[: max(1, round(share * len(names)))]
-    held = np.isin(patients, aside)
-    return rows[~held], rows[held]
-
-
 @dataclass(frozen=True)
 class Judge:
     """A model of real films; `real` is its score on films held out, `films` uint8 (N, H, W) what images are held against."""
@@ -124,7 +101,7 @@ class Judge:
         logits = answers(self.model, images, self.settings)
         if self.settings["task"] == "segmentation":
             shown = wanted.any((1, 2))
-            return dice(logits[shown], wanted[shown])
+            return dice(logits[shown] > 0, wanted[shown])
         found = []
         for scores, column in zip(logits.T, wanted.T):
             others = np.sort(scores[column == 0])
@@ -154,7 +131,7 @@ def label_judge(config: Mapping[str, Any], results: Path) -> Judge:
 def _judge(cohort: Cohort, settings: Mapping[str, Any], names: list[str], rows: np.ndarray) -> Judge:
     learned, held = held_out(cohort, rows, 0.2)
     target = names[0] if settings["task"] == "segmentation" else names
-    model = train_judge(films_of(cohort, learned, settings["task"], target), settings)
+    model = learned_judge(films_of(cohort, learned, settings["task"], target), settings)
     judge = Judge(model, settings, names, 0.0, cohort.images(rows))
     films = films_of(cohort, held, settings["task"], target)
     truth = cohort.mask(held, names[0]) if films.labels is None else films.labels

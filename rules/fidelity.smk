@@ -7,9 +7,7 @@ NETWORKS = one_line(FIDELITY.network_names)
 rule extract_features:
     input:
         tell(FIDELITY.models),
-        images="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/images.npy",
-        index="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/index.parquet",
-        meta="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/cohort.json",
+        ask(FIDELITY.shard_files),
     output:
         collect(
             "results/{dataset}/pools/{arm}/fraction-{fraction}/features/{network}-{shard}.npy",
@@ -33,7 +31,7 @@ rule extract_features:
         config=settings_of("fidelity", "batch_size", "device", "precision"),
         networks=one_line(FIDELITY.networks),
         proxy=STUDY.proxy(),
-        store=subpath(input.index, parent=True),
+        store=ask(FIDELITY.shard),
         name="{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}",
     message:
         "Compute features of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}, shard {wildcards.shard}"
@@ -105,6 +103,7 @@ rule calibrate_memorisation:
     input:
         ask(FIDELITY.films),
         ask(FIDELITY.film_features),
+        generator=ask(FIDELITY.folder),
     output:
         "results/generators/floors/{generator}.parquet",
     log:
@@ -120,17 +119,18 @@ rule calibrate_memorisation:
     params:
         code=code("calibrate_memorisation"),
         config=settings_of("memorisation", "candidates", "planted"),
-        taught=ask(FIDELITY.taught_by),
+        datasets=ask(FIDELITY.datasets),
         features=one_line(FIDELITY.search),
     message:
         "Hold films against those that taught {wildcards.generator}"
     shell:
-        "python -m scripts.calibrate_memorisation --results results --taught-by {params.taught} --features {params.features} "
+        "python -m scripts.calibrate_memorisation --results results --generator {input.generator:q} --datasets {params.datasets} --features {params.features} "
         "--config {params.config:q} --threads {threads} --out {output:q} > {log:q} 2>&1"
 
 
 rule match_films:
     input:
+        generator=ask(STUDY.generator),
         films=ask(FIDELITY.cell_films),
         index="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/index.parquet",
         pixels="results/{dataset}/pools/{arm}/fraction-{fraction}/features/pixels-{shard}.npy",
@@ -150,14 +150,14 @@ rule match_films:
     params:
         code=code("match_films"),
         config=settings_of("memorisation", "candidates"),
-        taught=ask(FIDELITY.cell_taught_by),
+        datasets=ask(FIDELITY.cell_datasets),
         features=one_line(FIDELITY.search),
         share=ask(FIDELITY.share),
         pool=subpath(input.index, parent=True),
     message:
         "Find the nearest training films of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}, shard {wildcards.shard}"
     shell:
-        "python -m scripts.match_films --pool {params.pool:q} --results results --taught-by {params.taught} "
+        "python -m scripts.match_films --pool {params.pool:q} --results results --generator {input.generator:q} --datasets {params.datasets} "
         "--features {params.features} --pool-pixels {input.pixels:q} --pool-features {input.features:q} "
         "--config {params.config:q} --share {params.share} --threads {threads} --out {output:q} > {log:q} 2>&1"
 
@@ -166,6 +166,7 @@ rule measure_memorisation:
     input:
         nearest=ask(FIDELITY.nearest),
         floor=ask(FIDELITY.floor),
+        generator=ask(STUDY.generator),
     output:
         "results/{dataset}/pools/{arm}/fraction-{fraction}/memorisation.csv",
     log:
@@ -179,12 +180,12 @@ rule measure_memorisation:
     params:
         code=code("measure_memorisation"),
         config=settings_of("memorisation", "alpha", "percentile"),
-        about=optional(note=tell(FIDELITY.unknown_teachers)),
+        datasets=ask(FIDELITY.cell_datasets),
         dropped=ask(FIDELITY.dropping),
     message:
         "Measure the memorisation of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
     shell:
-        "python -m scripts.measure_memorisation --nearest {input.nearest:q} --floor {input.floor:q} {params.about} "
+        "python -m scripts.measure_memorisation --nearest {input.nearest:q} --floor {input.floor:q} --generator {input.generator:q} --datasets {params.datasets} "
         "{params.dropped} --dataset {wildcards.dataset} --arm {wildcards.arm} --fraction {wildcards.fraction} "
         "--config {params.config:q} --threads {threads} --out {output:q} > {log:q} 2>&1"
 
@@ -195,6 +196,7 @@ rule draw_nearest:
         floor=ask(FIDELITY.floor),
         pool=ask(STUDY.shard_files),
         films=ask(FIDELITY.cell_images),
+        generator=ask(STUDY.generator),
     output:
         "results/{dataset}/pools/{arm}/fraction-{fraction}/nearest.png",
     log:
@@ -209,12 +211,12 @@ rule draw_nearest:
         code=code("draw_nearest"),
         config=settings_of("memorisation", "percentile"),
         pool=ask(STUDY.shards),
-        taught=ask(FIDELITY.cell_taught_by),
+        datasets=ask(FIDELITY.cell_datasets),
     message:
         "Draw the nearest pairs of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
     shell:
         "python -m scripts.draw_nearest --pool {params.pool:q} --results results --nearest {input.nearest:q} "
-        "--floor {input.floor:q} --taught-by {params.taught} --config {params.config:q} --threads {threads} "
+        "--floor {input.floor:q} --generator {input.generator:q} --datasets {params.datasets} --config {params.config:q} --threads {threads} "
         "--out {output:q} > {log:q} 2>&1"
 
 
@@ -270,7 +272,7 @@ rule collect_fidelity:
     log:
         "results/logs/collect_fidelity/{measured}.log",
     wildcard_constraints:
-        measured="fidelity|memorisation",
+        measured="fidelity|memorisation|faithfulness|shortcut",
     localrule: True
     conda:
         "../envs/main.yaml"

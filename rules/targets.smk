@@ -30,7 +30,7 @@ rule figures:
 
 rule evidence:
     input:
-        collect("results/tables/{table}.csv", table=["fidelity", "memorisation"]),
+        collect("results/tables/{table}.csv", table=["fidelity", "memorisation", "faithfulness", "shortcut"]),
         tell(FIDELITY.pictures),
         "results/tables/equivalence.csv",
         "results/equivalence.png",

@@ -3,7 +3,7 @@
     python -m scripts.draw_nearest --pool results/rsna/pools/original/fraction-0.1/shard-0 --results results \\
         --nearest results/rsna/pools/original/fraction-0.1/nearest-0.parquet \\
         --floor results/generators/floors/controlnet.parquet --config '{"percentile": 99}' \\
-        --taught-by mimic=train candid=generator --out results/rsna/pools/original/fraction-0.1/nearest.png
+        --generator results/generators/controlnet --datasets mimic candid --out results/rsna/pools/original/fraction-0.1/nearest.png
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ def main(argv: list[str] | None = None) -> None:
         "--floor", type=Path, required=True, help="likeness of held-out films and planted copies (.parquet)"
     )
     parser.add_argument(
-        "--taught-by", nargs="+", required=True, help="DATASET=SPLIT of the films that taught the generator"
+        "--generator", type=Path, required=True, help="folder of the generator, or the list of its films"
     )
+    parser.add_argument("--datasets", nargs="+", required=True, help="datasets whose films may have taught it")
     add_config(parser, "section memorisation")
     parser.add_argument("--out", type=Path, required=True, help="picture (.png)")
     args = parser.parse_args(argv)
@@ -37,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.training.settings import Section
 
     gate = CopyGate.of(read_floor(args.floor), Section(args.config, "memorisation")["percentile"])
-    learned, _ = taught(args.taught_by, args.results)
+    learned, _ = taught(args.generator, args.results, args.datasets)
     pairs = nearest_pairs(args.pool, read_nearest(args.nearest), learned, gate, MOST)
     picture = draw_nearest(pairs.images, pairs.films, pairs.captions, pairs.title, pairs.about)
     with atomic_file(args.out) as path:

@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.core.log import log
     from scripts.lib.fidelity.memorisation import CopyGate
     from scripts.lib.fidelity.sources import likeness_of, read_floor, read_nearest
-    from scripts.lib.filters.memory import drop_copies
+    from scripts.lib.filters.dropping import COPIES, keep_rest
     from scripts.lib.filters.proxy.scores import IDENTITY
     from scripts.lib.training.settings import Section
 
@@ -42,7 +42,8 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError(f"{args.floor}: no held-out film, so nothing says what a near-copy is; set films aside")
     pool = Cohort.open(args.pool)
     similarity = likeness_of(read_nearest(args.nearest), pool.index["image_id"], args.nearest[0])
-    kept = drop_copies(pool.index[["image_id", *IDENTITY, "trial", "position", *pool.labels]], pool.labels, similarity, gate.threshold)  # fmt: skip
+    index = pool.index[["image_id", *IDENTITY, "trial", "position", *pool.labels]]
+    kept = keep_rest(index, pool.labels, gate.copies(similarity), 1 - similarity, COPIES)
     log(f"{len(pool) - len(kept)} of {len(pool)} images are near-copies of training films and were dropped")
     with atomic_file(args.out) as path:
         kept.to_parquet(path, index=False)

@@ -1,7 +1,7 @@
 """Find for each image of a shard the nearest film of those that taught its generator.
 
     python -m scripts.match_films --pool results/rsna/pools/original/fraction-0.1/shard-0 --results results \\
-        --taught-by mimic=train candid=generator --features random \\
+        --generator results/generators/controlnet --datasets mimic candid --features random \\
         --pool-pixels results/rsna/pools/original/fraction-0.1/features/pixels-0.npy \\
         --pool-features results/rsna/pools/original/fraction-0.1/features/random-0.npy \\
         --config '{"candidates": 8}' --share 1.0 --out results/rsna/pools/original/fraction-0.1/nearest-0.parquet
@@ -20,8 +20,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--pool", type=Path, required=True, help="shard of the pool")
     parser.add_argument("--results", type=Path, required=True, help="folder with DATASET/cohort and DATASET/features")
     parser.add_argument(
-        "--taught-by", nargs="+", required=True, help="DATASET=SPLIT of the films that taught the generator"
+        "--generator", type=Path, required=True, help="folder of the generator, or the list of its films"
     )
+    parser.add_argument("--datasets", nargs="+", required=True, help="datasets whose films may have taught it")
     parser.add_argument("--features", required=True, help="network by which films are looked for")
     parser.add_argument("--pool-pixels", type=Path, required=True, help="thumbnails of the shard (.npy)")
     parser.add_argument("--pool-features", type=Path, required=True, help="features of the shard (.npy)")
@@ -35,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.fidelity.sources import match_shard, taught
     from scripts.lib.training.settings import Section
 
-    learned, _ = taught(args.taught_by, args.results)
+    learned, _ = taught(args.generator, args.results, args.datasets)
     films = open_films(learned, args.results, args.features)
     candidates = Section(args.config, "memorisation")["candidates"]
     table = match_shard(films, learned, args.pool, (args.pool_pixels, args.pool_features), args.share, candidates)

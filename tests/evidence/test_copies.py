@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from scripts.lib.cohort.reduced import SIDE, reduce_images
-from scripts.lib.evidence import code_search
-from scripts.lib.evidence.code_search import CodeTable, band_keys
+from scripts.lib.evidence import code_search, copies
+from scripts.lib.evidence.code_search import CodeTable, band_keys, weak_turns
 from scripts.lib.evidence.copies import Gallery, find_copies
 from scripts.lib.evidence.picture_codes import codes_of, coefficients, mirrored, ranks, resampling, spread_of, standing
 from scripts.lib.study.config import load_study
@@ -190,6 +190,32 @@ def test_memory_is_cut_into_pieces_without_losing_any(monkeypatch: pytest.Monkey
     monkeypatch.setattr(code_search, "AT_ONCE", 1)
     pieces = CodeTable(codes_of(stand), stand).near(codes_of(stand), stand)
     assert all(np.array_equal(one, two) for one, two in zip(whole, pieces))
+
+
+def test_the_search_finds_what_comparing_all_with_all_finds() -> None:
+    generator = np.random.default_rng(5)
+    stand = generator.normal(size=(250, 64))
+    near = np.repeat(stand[:60], 4, axis=0) + generator.normal(size=(240, 64)) * generator.uniform(0.1, 0.6, (240, 1))
+    stand, near = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (stand, near))
+    stand, near = stand.astype(np.float32), near.astype(np.float32)
+    codes, queries = codes_of(stand), codes_of(near)
+    found = set(zip(*(part.tolist() for part in CodeTable(codes, stand).near(queries, near)[:2])))
+    alike = (np.bitwise_count(queries[:, None] ^ codes) <= 15) & (near @ stand.T >= 0.87)
+    shared = np.zeros_like(alike)
+    for band in range(4):
+        turned = (band_keys(queries, band)[:, None] ^ weak_turns(near, band))[:, :, None] == band_keys(codes, band)
+        shared |= turned.any(axis=1)
+    expected = set(zip(*(part.tolist() for part in np.nonzero(alike & shared))))
+    assert found == expected and 100 < len(found) < alike.sum() + 1
+
+
+def test_pairs_do_not_depend_on_how_the_work_is_cut_up(phantoms: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = gallery(phantoms[:30]), gallery(np.concatenate([phantoms[:30, :, ::-1], phantoms[30:]]))
+    whole = find_copies(one, two, LEAST)
+    for name, value in (("TOGETHER", 7), ("BLOCK", 3), ("PAIRS", 2)):
+        monkeypatch.setattr(copies, name, value)
+    pd.testing.assert_frame_equal(find_copies(one, two, LEAST), whole)
+    assert len(whole) == 30 and set(whole["change"]) == {"mirrored"}
 
 
 def test_spread_and_standing() -> None:

@@ -18,18 +18,23 @@ from scripts import (
     measure_memorisation,
     refuse_copies,
 )
+from scripts.lib.cohort.learned import films_learned, not_known, write_learned
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.fidelity.matching import SearchedFilms
 from scripts.lib.fidelity.memorisation import FAILS, HELDOUT, PASSES, UNDECIDED, CopyGate, exact_interval, judge, table
 from scripts.lib.fidelity.planted import KINDS, planted
-from scripts.lib.fidelity.sources import taught
+from scripts.lib.fidelity.sources import taught, unknown_teachers
 from scripts.lib.fidelity.thumbnails import thumbnails
 from tests.helpers.fidelity_films import SIDE, as_table, films, write_store
 
 SETTINGS = '{"candidates": 8, "planted": 20, "alpha": 0.01, "percentile": 99}'
 TAUGHT, HELD = 120, 240
 NETWORKS = ("pixels", "random")
+
+
+def teachers(folder: Path) -> list[str]:
+    return ["--generator", str(folder / "model"), "--datasets", "toy"]
 
 
 def extract(store: Path, outs: list[Path]) -> None:
@@ -47,9 +52,11 @@ def write_results(folder: Path, learned: np.ndarray, held: np.ndarray) -> Path:
     splits = ["generator"] * len(learned) + ["test"] * len(held)
     store = write_store(folder / "toy" / "cohort", images, splits, "f")
     extract(store, [folder / "toy" / "features" / f"{name}.npy" for name in NETWORKS])
+    cohort = Cohort.open(store)
+    write_learned(folder / "model", [films_learned(cohort, cohort.rows(split="generator"), "base")])
     calibrate_memorisation.main(
         [
-            *["--results", str(folder), "--taught-by", "toy=generator", "--features", "random"],
+            *["--results", str(folder), *teachers(folder), "--features", "random"],
             *["--config", SETTINGS, "--out", str(folder / "floor.parquet")],
         ]
     )
@@ -65,7 +72,7 @@ def match(results: Path, store: Path, features: list[Path], out: Path) -> None:
     """Match a shard with the films that taught the toy generator; `features`: its thumbnails and its random features."""
     match_films.main(
         [
-            *["--pool", str(store), "--results", str(results), "--taught-by", "toy=generator", "--features", "random"],
+            *["--pool", str(store), "--results", str(results), *teachers(results), "--features", "random"],
             *["--pool-pixels", str(features[0]), "--pool-features", str(features[1])],
             *["--config", SETTINGS, "--out", str(out)],
         ]
@@ -91,7 +98,15 @@ def pool(results: Path, folder: Path, images: np.ndarray, count: int = 1) -> dic
 def memorisation(results: Path, nearest: list[Path], out: Path) -> Any:
     measure_memorisation.main(
         [
-            *["--nearest", *map(str, nearest), "--floor", str(results / "floor.parquet"), "--config", SETTINGS],
+            *[
+                "--nearest",
+                *map(str, nearest),
+                "--floor",
+                str(results / "floor.parquet"),
+                "--config",
+                SETTINGS,
+                *teachers(results),
+            ],
             *["--dataset", "toy", "--arm", "mine", "--fraction", "1", "--out", str(out)],
         ]
     )
@@ -168,7 +183,7 @@ def test_shards_and_their_order_change_no_byte(results: Path, tmp_path: Path) ->
             drop_copies.main([*stores, *common, "--config", SETTINGS, "--out", str(out / "distinct.parquet")])
             draw_nearest.main(
                 [
-                    *[*stores, *common, "--results", str(results), "--taught-by", "toy=generator"],
+                    *[*stores, *common, "--results", str(results), *teachers(results)],
                     *["--config", SETTINGS, "--out", str(out / "nearest.png")],
                 ]
             )
@@ -284,10 +299,31 @@ def test_films_of_a_taught_patient_are_not_held_out(tmp_path: Path) -> None:
     index = pd.read_parquet(store / "index.parquet")
     index["patient_id"] = pd.array(["a", "b", "c", "a", "d", "e"], dtype="string")
     index.to_parquet(store / "index.parquet", index=False)
-    learned, others = taught(["toy=generator"], tmp_path)
+    films_list = [
+        films_learned(Cohort.open(store), np.arange(3), "base"),
+        films_learned(Cohort.open(store), np.array([4]), "raters"),
+    ]
+    write_learned(tmp_path / "model", films_list)
+    learned, others = taught(tmp_path / "model", tmp_path, ["toy"])
+    # f3 is another film of f0's patient; raters scored images made from f4's mask, whose pixels the generator never saw.
     assert list(learned.index["image_id"]) == ["f0", "f1", "f2"] and list(others.index["image_id"]) == ["f4", "f5"]
-    with pytest.raises(InputError, match="toy=validate: no film of these splits"):
-        taught(["toy=validate"], tmp_path)
+    assert unknown_teachers(tmp_path / "model", ["toy"]) == ""
+
+
+def test_teachers_come_from_the_generators_own_list_and_what_it_does_not_say_is_told(tmp_path: Path) -> None:
+    # The split says nothing: the second film of split `test` taught the generator, and those of split `generator` did not.
+    store = write_store(tmp_path / "toy" / "cohort", films(6, "p"), ["generator"] * 3 + ["test"] * 3, "f")
+    own = films_learned(Cohort.open(store), np.array([4]), "base")
+    write_learned(tmp_path / "model", [own, own.assign(dataset="other"), not_known("controlnet")])
+    learned, others = taught(tmp_path / "model", tmp_path, ["toy"])
+    assert list(learned.index["image_id"]) == ["f4"] and len(others) == 5
+    assert unknown_teachers(tmp_path / "model", ["toy"]) == (
+        "the films that taught it in role controlnet are not known and 1 of its films are of other, which are not here, so copies "
+        "of them are not found"
+    )
+    with pytest.raises(InputError, match="model: no film of elsewhere is in its learned_from.parquet"):
+        taught(tmp_path / "model", tmp_path, ["elsewhere"])
+    assert "role generator are not known" in unknown_teachers(tmp_path / "nowhere", ["toy"])
 
 
 def test_features_of_another_length_are_refused(results: Path, tmp_path: Path) -> None:

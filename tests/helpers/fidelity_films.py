@@ -51,4 +51,4 @@ def write_store(
 
 def as_table(path: Path) -> pd.DataFrame:
     """Return a CSV with n/a as NaN, and empty notes."""
-    return pd.read_csv(path, na_values=["n/a"], dtype={"fraction": str}).fillna({"note": ""})
+    return pd.read_csv(path, na_values=["n/a"], dtype={"fraction": str, "note": str}).fillna({"note": ""})

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from benchmarks import levers
 from benchmarks.levers_cache import cache_deep
-from benchmarks.levers_judges import Judge, dice, held_out, kid, random_features
+from benchmarks.levers_judges import Judge, kid, random_features
 from scripts.lib.core.auroc import auroc
 from scripts.lib.generators.controlled.sampling import ControlledModel
 from scripts.lib.generators.protocol import ImageRequest
@@ -37,12 +34,6 @@ def test_an_image_s_features_do_not_depend_on_its_neighbours():
     assert np.allclose(random_features(images)[2], random_features(images[2:3])[0], atol=1e-6)
 
 
-def test_dice_by_hand():
-    """Predicted 3 pixels, true 2, both 1: 2 / 5."""
-    logits = np.array([[[1.0, 1.0], [1.0, -1.0]]])
-    assert dice(logits, np.array([[[True, False], [False, True]]])).tolist() == [0.4]
-
-
 def test_the_mean_share_of_beaten_images_is_the_auroc(monkeypatch):
     logits = np.array([[0.1], [0.9], [0.4], [0.4], [0.7]])
     wanted = np.array([[0.0], [1.0], [1.0], [0.0], [0.0]])
@@ -51,13 +42,6 @@ def test_the_mean_share_of_beaten_images_is_the_auroc(monkeypatch):
     # 0.9 beats all three; 0.4 beats 0.1, ties with 0.4 and loses to 0.7: 1.5 of 3.
     assert scores.tolist() == [1.0, 0.5]
     assert scores.mean() == pytest.approx(auroc(wanted[:, 0] == 1, logits[:, 0]))
-
-
-def test_no_patient_is_learned_from_and_held_out():
-    films = SimpleNamespace(index=pd.DataFrame({"patient_id": list("aabbccddee")}))
-    learned, held = held_out(films, np.arange(10), 0.4)
-    owners = films.index["patient_id"]
-    assert not set(owners[learned]) & set(owners[held]) and len(held) == 4 and len(learned) == 6
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.lib.study import config as study_config
 from scripts.lib.study.cells import Cell, Study
-from scripts.lib.study.confounder import confounder, confounders
+from scripts.lib.study.confounder import confounder, confounders, shortcuts
 from tests.conftest import ROOT
 
 
@@ -78,3 +78,13 @@ def test_multipliers_that_need_more_films_than_there_are_are_left_out_and_named(
     told = own.note(Cell("rsna", "more", "0.1"))
     assert told.startswith("not limited to 10 % of the training films: it adds other real training films")
     assert told.endswith("the largest multiplier that works is 9")
+
+
+def test_a_pool_in_which_every_image_is_diseased_is_told_before_it_is_made() -> None:
+    assert shortcuts(study()) == []
+    (line,) = shortcuts(study("studies/paper.yaml"))
+    assert "rsna (normal_share 0)" in line and "a model may learn what is an image instead" in line
+    assert "chexpert" not in line  # each of its images is a negative of four labels
+    paper = study("studies/paper.yaml")
+    paper["study"]["arms"] = ["duplicate"]
+    assert shortcuts(paper) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,11 +21,10 @@ def fidelity(**given: Any) -> Fidelity:
 
 def test_teachers_are_the_films_of_foundation_and_masks() -> None:
     assert fidelity().teachers("controlnet") == [("mimic", "train"), ("candid", "generator")]
-    assert fidelity().cell_taught_by(CELL) == ["mimic=train", "candid=generator"]
-    assert not fidelity().unknown_teachers()
+    assert fidelity().cell_datasets(CELL) == ["mimic", "candid"]
     foreign = fidelity(base={"path": "/models/roentgen"})
     assert foreign.teachers("controlnet") == [("candid", "generator")]
-    assert "films behind the foundation model /models/roentgen are not known" in foreign.unknown_teachers()
+    assert foreign.cell_datasets(CELL) == ["candid"]
 
 
 def test_a_split_that_taught_the_generator_is_no_floor() -> None:
@@ -101,5 +101,17 @@ def test_trials_wait_for_the_verdict_where_copies_are_refused() -> None:
 
 def test_the_real_arm_has_no_fidelity() -> None:
     with pytest.raises(InputError, match="arm real adds no synthetic images"):
-        fidelity().cell_taught_by(Cell("rsna", "real", "0.1"))
+        fidelity().cell_datasets(Cell("rsna", "real", "0.1"))
     assert all(cell.arm == "original" for cell in fidelity().cells())
+
+
+def test_images_from_elsewhere_are_held_against_films_once_whatever_the_fractions() -> None:
+    own = fidelity(arms={"bought": {"source": "pool", "path": "/films"}}, study={"arms": ["original", "bought"]})
+    cells = [Cell(name, "bought", "1") for name in ("candid", "siim", "rsna", "chexpert")]
+    assert own.elsewhere() == cells and own.reference(cells[2]) == ["train", "validate", "test"]
+    folder = "results/rsna/pools/bought"
+    assert own.store_files(cells[2], "random") == [f"{folder}/fraction-1/features/random-0.npy"]
+    job = SimpleNamespace(dataset="rsna", arm="bought", fraction="1", shard="0")
+    assert own.shard_files(job)[0] == f"{folder}/imported/images.npy"
+    assert f"{folder}/fraction-1/fidelity.csv" in own.tables("fidelity")
+    assert not [path for path in own.tables("memorisation") if "bought" in path]

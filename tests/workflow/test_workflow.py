@@ -105,7 +105,13 @@ def test_evidence_holds_every_pool_against_real_films(finished: Workflow) -> Non
     assert set(memorisation["verdict"]) <= {"undecided", "fails"}  # too few held-out films to pass
     assert memorisation.set_index("measure")["value"]["found_exact"].max() == 1
     for dataset in ("siim", "rsna"):
-        assert (results / dataset / "pools" / "original" / "fraction-0.5" / "nearest.png").stat().st_size > 0
+        for picture in ("nearest.png", "judged.png"):
+            assert (results / dataset / "pools" / "original" / "fraction-0.5" / picture).stat().st_size > 0
+    faithful = pd.read_csv(results / "tables" / "faithfulness.csv", na_values="n/a")
+    assert set(faithful["verdict"]) == {"undecided"} and {"original", "pool"} <= set(faithful["arm"])
+    shortcut = pd.read_csv(results / "tables" / "shortcut.csv", na_values="n/a")
+    assert set(shortcut["dataset"]) == {"siim", "rsna"} and "pool" not in set(shortcut["arm"])
+    assert (shortcut["value"][shortcut["measure"] == "mutual_information"] >= 0).all()
     assert "Nothing to be done" in (again := finished.run("evidence")).stdout + again.stderr
 
 

@@ -14,7 +14,7 @@ from scripts.lib.engine.nameless_user import name_user
 from scripts.lib.engine.screen import tidy_screen
 from scripts.lib.engine.start import check_place, check_profile
 from scripts.lib.study.config import load_study
-from scripts.lib.study.confounder import confounders
+from scripts.lib.study.confounder import confounders, shortcuts
 from scripts.lib.study.exposure import exposures
 from scripts.lib.study.firewall import unknown_teachers
 from scripts.lib.study.sources import check_sources
@@ -75,6 +75,6 @@ def read_config(workflow: Workflow) -> dict[str, Any]:
     if workflow.is_main_process:
         limit = getattr(workflow.global_resources.get("gpu"), "value", None)
         check_gpu_limit(config["compute"]["gpus"], limit)
-        for line in [*exposures(config), *confounders(config), *unknown_teachers(config)]:
+        for line in [*exposures(config), *confounders(config), *shortcuts(config), *unknown_teachers(config)]:
             print(f"Note: {line}", file=sys.stderr)
     return config

@@ -32,7 +32,9 @@ from scripts.lib.evidence.picture_codes import (
 
 COLUMNS = ("tested", "learned", "correlation", "change")
 SAMPLE = 20_000  # pictures that say how coefficients are spread
-BLOCK = 256  # pictures whose cuts are in memory at once
+BLOCK = 256  # pictures whose cuts are computed at once
+TOGETHER = 8192  # pictures whose cuts are searched at once, some 50 kB each
+PAIRS = 512  # pairs that are laid over each other at once
 PROMISING = 0.35  # correlation at the place that the codes name, below which no better place is looked for
 HOLD = 1.0  # standard deviations beyond which detail counts no more
 FINE, COARSE = 0.7, 2.5  # pixels of SIDE: widths of the two blurs whose difference is the detail
@@ -78,15 +80,17 @@ def find_copies(tested: Gallery, learned: Gallery, least: float) -> pd.DataFrame
     backward = _near(learned, tested, spread, whole=False)
     rows: list[tuple[int, int, float, str]] = []
     known: set[tuple[int, int]] = set()
-    for pairs, large, small, turned in ((forward, tested, learned, False), (backward, learned, tested, True)):
-        for first, second, cut, mirror in pairs:
-            place = (second, first) if turned else (first, second)
-            if place in known:
-                continue
-            value, lost = _correlation(large.take(np.array([first]))[0], small.take(np.array([second]))[0], cut, mirror)
-            if value >= least:
-                known.add(place)
-                rows.append((*place, round(value, 3), _change(lost, mirror)))
+    for blocks, large, small, turned in ((forward, tested, learned, False), (backward, learned, tested, True)):
+        for pairs in blocks:
+            for first, second, cut, mirror in _promising(large, small, pairs, min(least, PROMISING)).tolist():
+                place = (second, first) if turned else (first, second)
+                if place in known:
+                    continue
+                pictures = large.take(np.array([first]))[0], small.take(np.array([second]))[0]
+                value, lost = _correlation(*pictures, cut, bool(mirror))
+                if value >= least:
+                    known.add(place)
+                    rows.append((*place, round(value, 3), _change(lost, bool(mirror))))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     best = table.sort_values(["tested", "learned", "correlation", "change"], ascending=[True, True, False, True])
     return best.drop_duplicates(["tested", "learned"]).reset_index(drop=True)
@@ -97,10 +101,8 @@ def _whole(gallery: Gallery, most: int) -> np.ndarray:
     return np.concatenate([coefficients(part, cuts=False)[:, 0] for _, part in _blocks(gallery, most)])
 
 
-def _near(
-    large: Gallery, small: Gallery, spread: CoefficientSpread, whole: bool
-) -> Iterator[tuple[int, int, int, bool]]:
-    """Yield (place in large, place in small, cut of the large one, whether mirrored): for each pair what fits best.
+def _near(large: Gallery, small: Gallery, spread: CoefficientSpread, whole: bool) -> Iterator[np.ndarray]:
+    """Yield int (n, 4): place in large, place in small, cut of the large one, whether mirrored; for each pair what fits best.
 
     `whole`: with the whole picture among the cuts.
     """
@@ -108,19 +110,24 @@ def _near(
     for places, pictures in _blocks(small, len(small)):
         stand[places] = standing(coefficients(pictures, cuts=False)[:, 0], spread)
     table = CodeTable(codes_of(stand), stand)
-    for places, pictures in _blocks(large, len(large)):
-        found = coefficients(pictures, cuts=True)[:, WHOLE if whole else 1 :]
-        both = np.stack([found, mirrored(found)], axis=2)  # film, cut, mirrored
-        queries = standing(both.reshape(-1, both.shape[-1]), spread)
-        query, row, cosine = table.near(codes_of(queries), queries)
-        order = np.lexsort((query, -cosine, row, query // (2 * found.shape[1])))
+    each = 2 * (len(CUTS) - (not whole))
+    for start in range(0, len(large), TOGETHER):
+        count = min(TOGETHER, len(large) - start)
+        queries = np.empty((count, each, BITS), np.float32)
+        for first in range(0, count, BLOCK):
+            places = np.arange(first, min(first + BLOCK, count))
+            found = coefficients(large.take(start + places), cuts=True)[:, WHOLE if whole else 1 :]
+            both = np.stack([found, mirrored(found)], axis=2)  # film, cut, mirrored
+            queries[places] = standing(both.reshape(len(places), each, BITS), spread)
+        flat = queries.reshape(-1, BITS)
+        query, row, cosine = table.near(codes_of(flat), flat)
+        order = np.lexsort((query, -cosine, row, query // each))
         query, row = query[order], row[order]
-        film = query // (2 * found.shape[1])
+        film = query // each
         begins = np.ones(len(film), bool)
         begins[1:] = (film[1:] != film[:-1]) | (row[1:] != row[:-1])
-        for k in np.flatnonzero(begins):
-            rest = int(query[k]) % (2 * found.shape[1])
-            yield int(places[film[k]]), int(row[k]), rest // 2 + (not whole), bool(rest % 2)
+        rest = query[begins] % each
+        yield np.stack([start + film[begins], row[begins], rest // 2 + (not whole), rest % 2], axis=1)
 
 
 def _blocks(gallery: Gallery, most: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -135,6 +142,30 @@ def _change(lost: float, mirror: bool) -> str:
     return " and ".join(words) or "same"
 
 
+def _promising(large: Gallery, small: Gallery, pairs: np.ndarray, least: float) -> np.ndarray:
+    """Return those of the pairs (n, 4) whose detail correlates by `least` at the place that the codes name, by number."""
+    kept = [np.zeros(0, np.int64)]
+    for kind in np.unique(pairs[:, 2:], axis=0):
+        same = np.flatnonzero((pairs[:, 2:] == kind).all(axis=1))
+        part_of_rows, part_of_columns, mirror = _place(*kind.tolist())
+        for first in range(0, len(same), PAIRS):
+            here = same[first : first + PAIRS]
+            source = large.take(pairs[here, 0]).astype(np.float64)
+            wanted = _detail(small.take(pairs[here, 1]).astype(np.float64))
+            source = source[:, :, ::-1] if mirror else source
+            (row_fine, row_coarse), (fine, coarse) = _blurred(*part_of_rows), _blurred(*part_of_columns)
+            detail = row_fine @ source @ fine.T - row_coarse @ source @ coarse.T
+            alike = np.einsum("nk,nk->n", _unit(_inside(detail)), _unit(_inside(wanted)))
+            kept.append(here[alike >= least - 1e-9])  # sums in another order than that of a single pair
+    return pairs[np.sort(np.concatenate(kept))]
+
+
+def _place(cut: int, mirror: int) -> tuple[Part, Part, bool]:
+    """Return the rows and columns of a cut, in the mirror image where it is of that."""
+    rows, columns = (WINDOWS[number] for number in CUTS[cut])
+    return rows, (1 - columns[0] - columns[1], columns[1]) if mirror else columns, bool(mirror)
+
+
 def _correlation(large: np.ndarray, small: np.ndarray, cut: int, mirror: bool) -> tuple[float, float]:
     """Return how well the detail of `small` correlates with that of a cut of `large`, at the best place near that cut.
 
@@ -142,9 +173,7 @@ def _correlation(large: np.ndarray, small: np.ndarray, cut: int, mirror: bool) -
     """
     wanted = _detail(small.astype(np.float64))
     source = (large[:, ::-1] if mirror else large).astype(np.float64)
-    rows, columns = (WINDOWS[number] for number in CUTS[cut])
-    if mirror:  # the part of the mirror image
-        columns = (1 - columns[0] - columns[1], columns[1])
+    rows, columns, _ = _place(cut, mirror)
     parts = [rows, columns]
     best = float(_tried(source, wanted, [rows], columns)[0])
     if best < PROMISING:
@@ -184,7 +213,7 @@ def _blurs() -> np.ndarray:
 
 
 def _detail(picture: np.ndarray) -> np.ndarray:
-    """Return what a picture (SIDE, SIDE) has between the two blurs."""
+    """Return what pictures (..., SIDE, SIDE) have between the two blurs."""
     fine, coarse = (blur @ picture @ blur.T for blur in _blurs())
     return fine - coarse
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scripts.lib.cohort.learned import LIST, inherited
 from scripts.lib.cohort.store import Cohort, read_index
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.parquet import read_parquet
@@ -16,6 +17,8 @@ from scripts.lib.fidelity.chosen import hashes
 from scripts.lib.fidelity.features import check_rows, read_features
 from scripts.lib.fidelity.matching import SearchedFilms
 
+# Roles of films behind masks, reports, scores and choices: they taught, but the generator never saw their pixels.
+UNSEEN = ("raters", "judge", "proxy", "validation", "kept")
 NEAREST = ["image_id", "film_dataset", "film", "similarity", "mirrored", "feature_dataset", "feature_film", "distance"]
 
 
@@ -49,32 +52,53 @@ class Taught:
         return np.stack([opened[name].images([row])[0] for name, row in zip(films["dataset"], films["row"])])
 
 
-def taught(pairs: Sequence[str], results: Path) -> tuple[Taught, Taught]:
-    """Return the films that taught a generator, and all other films of their cohorts.
+def taught(learned: Path, results: Path, datasets: Sequence[str]) -> tuple[Taught, Taught]:
+    """Return the films that taught a generator with their pixels, and all other films of their cohorts.
 
-    `pairs`: DATASET=SPLIT; `results`: the folder that holds DATASET/cohort. Raises InputError where no film taught it.
+    learned   the generator's folder, or its learned_from.parquet
+    results   the folder that holds DATASET/cohort
+    datasets  those whose cohorts are there; `unknown_teachers` says what is missing
+
+    Raises InputError where none of these films taught it.
     """
-    splits: dict[str, list[str]] = {}
-    for pair in pairs:
-        name, _, split = pair.partition("=")
-        splits.setdefault(name, []).append(split)
-    cohorts = {name: results / name / "cohort" for name in splits}
-    learned, others = [], []
+    films = _seen(learned).dropna(subset=["dataset", "image_id"])
+    cohorts = {name: results / name / "cohort" for name in datasets if (films["dataset"] == name).any()}
+    if not cohorts:
+        raise InputError(
+            f"{learned}: no film of {', '.join(datasets) or 'any cohort'} is in its {LIST}, so there is nothing to compare with; make the generator anew"
+        )
+    found: tuple[list[pd.DataFrame], list[pd.DataFrame]] = ([], [])
     for name, folder in cohorts.items():
-        index = read_index(folder, ["image_id", "patient_id", "split"])
+        index = read_index(folder, ["image_id", "patient_id"])
         index = index.assign(dataset=name, row=np.arange(len(index)))
         index["patient_id"] = index["patient_id"].fillna(index["image_id"]).astype(str)
-        here = index["split"].isin(splits[name]).to_numpy()
+        here = index["image_id"].isin(films["image_id"][films["dataset"] == name]).to_numpy()
         # A film of a patient who taught it is no stranger, whatever its split.
         known = index["patient_id"].isin(set(index["patient_id"][here])).to_numpy()
-        learned.append(index[here])
-        others.append(index[~here & ~known])
-    found = [Taught(cohorts, pd.concat(parts, ignore_index=True)) for parts in (learned, others)]
-    if not len(found[0]):
-        raise InputError(
-            f"{', '.join(pairs)}: no film of these splits, so nothing taught the generator; correct the splits"
-        )
-    return found[0], found[1]
+        for part, rows in zip(found, (here, ~here & ~known)):
+            part.append(index[rows])
+    mine, others = (Taught(cohorts, pd.concat(parts, ignore_index=True)) for parts in found)
+    if not len(mine):
+        raise InputError(f"{learned}: none of the films in its {LIST} is in {', '.join(map(str, cohorts.values()))}; make the generator anew")  # fmt: skip
+    return mine, others
+
+
+def unknown_teachers(learned: Path, datasets: Sequence[str]) -> str:
+    """Return what cannot be compared: teachers that nobody knows, and films of other datasets than these; "" where nothing."""
+    films = _seen(learned)
+    nameless = sorted(films["role"][films["dataset"].isna()].unique())
+    elsewhere = films["dataset"].dropna()
+    elsewhere = elsewhere[~elsewhere.isin(datasets)]
+    said = [f"the films that taught it in role {', '.join(nameless)} are not known"] if nameless else []
+    if len(elsewhere):
+        said.append(f"{len(elsewhere)} of its films are of {', '.join(sorted(elsewhere.unique()))}, which are not here")
+    return f"{' and '.join(said)}, so copies of them are not found" if said else ""
+
+
+def _seen(learned: Path) -> pd.DataFrame:
+    """Return the list of a generator without the films whose pixels it never saw; one nameless row where it has no list."""
+    found = inherited(learned, "generator")
+    return found[~found["role"].isin(UNSEEN)].drop_duplicates(["dataset", "image_id", "role"])
 
 
 def nearest_table(

@@ -44,11 +44,11 @@ def draw_nearest(
         if copy:
             pen.rectangle((left - 2, top - 2, left + pair + 1, top + tile + 1), outline=COPY, width=2)
         pen.text((left, top + tile + 3), first, COPY if copy else INK, sheet_font(10))
-        pen.text((left, top + tile + 3 + LINE - 2), _within(pen, second, pair), SOFT, sheet_font(9))
+        pen.text((left, top + tile + 3 + LINE - 2), within(pen, second, pair), SOFT, sheet_font(9))
     return picture
 
 
-def _within(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
+def within(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
     """Return the text, cut where it would reach into the next pair; whole names stand in the table."""
     font = sheet_font(9)
     if pen.textlength(text, font=font) <= width:

@@ -107,6 +107,13 @@ COLUMNS: dict[str, Entry] = {
     "hits": ("tested films that were found among the learned ones", "films", "0 and more"),
     "learned_image_id": ("the learned film that a test film was found in", "", "text"),
     "learned_patient_id": ("its patient", "", "text"),
+    "judge": ("the judge of real films, below results/judges", "", "name"),
+    "shows": ("what images were asked to show", "", "text"),
+    "chance": ("the same with labels dealt out anew, or masks of other images", "as the value", "0 to 1"),
+    "chance_low": ("lower end of its 95 % interval", "as the value", "0 to 1"),
+    "chance_high": ("upper end of its 95 % interval", "as the value", "0 to 1"),
+    "positive_real": ("share of films with the label", "share", "0 to 1"),
+    "positive_synthetic": ("share of images with the label", "share", "0 to 1"),
     "correlation": ("likeness of near-duplicates", "", "-1 to 1"),
 }
 TABLES: dict[str, dict[str, Entry]] = {
@@ -120,6 +127,14 @@ TABLES: dict[str, dict[str, Entry]] = {
     "fidelity": {
         "value": ("the measure", "as the measure", "see docs/fidelity.md"),
         "against": ("dataset and splits of the real films", "", "text"),
+    },
+    "faithfulness": {
+        "value": ("the measure", "share, AUROC or Dice", "0 to 1; share may lie outside"),
+    },
+    "shortcut": {
+        "value": ("the measure", "bits or AUROC", "0 and more"),
+        "features": ("network whose features the classifier of the source sees", "", "name"),
+        "n": ("films and images", "pictures", "0 and more"),
     },
     "memorisation": {
         "value": ("the measure", "share or correlation", "-1 to 1"),

@@ -18,6 +18,7 @@ FOUNDATION = "foundation"  # films and reports of study.foundation, through the 
 RATERS = "raters"  # images made from masks and reports of feedback.splits, as raters scored them
 VALIDATION = "validation"  # labels of proxy.validation
 KEPT = "kept"  # what a filter kept of the pool of finetune.source
+JUDGE = "judge"  # films that taught the judge of faithfulness
 OTHERS = "others"  # real training films outside of the subset
 ELSEWHERE = "elsewhere"  # films that the study does not know
 
@@ -120,14 +121,18 @@ GENERATORS = {
     )
 }
 MEMORY = "memory"  # drops near-copies of training films
+FAITHFUL = "faithful"  # keeps images that show what they were asked to show
 FILTERS = {
     one.name: one
     for one in (
         Filter("proxy", "proxy", "filter_pool", (VALIDATION,)),
         # Pixels decide, of films that taught the generator and of others; no label, and no model that learned.
         Filter(MEMORY, "memorisation", "drop_copies", (), "distinct.parquet", spare=2),
+        Filter(FAITHFUL, "faithfulness", "keep_faithful", (JUDGE,), "faithful.parquet", spare=2),
     )
 }
+# Sections whose `action` may drop images of all arms, or refuse a pool: the filter, and the file that lets trials begin.
+GATES = {"memorisation": (MEMORY, "cleared.txt"), "faithfulness": (FAITHFUL, "faithful.txt")}
 NOTHING = Source("nothing", adds=False)
 SOURCES = {
     one.name: one
@@ -183,8 +188,8 @@ def arm_of(config: Mapping[str, Any], name: str) -> Arm:
     given = config["arms"][name]
     source = SOURCES[given.get("source", "generator")]
     generator = GENERATORS[given["generator"]] if source.name == "generator" else None
-    dropping = generator is not None and config.get("memorisation", {}).get("action") == "drop"
-    wanted = given.get("filter") or (MEMORY if dropping else None)
+    dropping = (name for section, (name, _) in GATES.items() if generator and _action(config, section) == "drop")
+    wanted = given.get("filter") or next(dropping, None)
     chosen = FILTERS[wanted] if wanted else None
     candidates = given.get("candidates", chosen.spare) if chosen else 1
     own = (given.get("cells", {}), given.get("mixing", {}), given.get("path", ""))
@@ -224,10 +229,20 @@ def trained_sections() -> dict[str, str]:
     return {one.rule: one.section for one in GENERATORS.values()}
 
 
-def gates(config: Mapping[str, Any], arm: str) -> bool:
-    """Whether the trials of an arm wait for its verdict on copies: memorisation.action = refuse."""
-    return (
-        config.get("memorisation", {}).get("action") == "refuse"
-        and arm != REAL
-        and arm_of(config, arm).generator is not None
-    )
+def gates(config: Mapping[str, Any], arm: str) -> list[str]:
+    """Return the files in a pool's folder that the trials of an arm wait for: one for each verdict that may refuse it."""
+    if arm == REAL or arm_of(config, arm).generator is None:
+        return []
+    return [file for section, (_, file) in GATES.items() if _action(config, section) == "refuse"]
+
+
+def gate_faults(config: Mapping[str, Any]) -> list[str]:
+    """Return a fault where two sections drop images: an arm has one filter."""
+    dropping = [section for section in GATES if _action(config, section) == "drop"]
+    if len(dropping) < 2:
+        return []
+    return [f"config: {' and '.join(f'{section}.action' for section in dropping)}: both are drop, but an arm has one filter; drop by one of them"]  # fmt: skip
+
+
+def _action(config: Mapping[str, Any], section: str) -> str:
+    return str(config.get(section, {}).get("action", "report"))

@@ -244,7 +244,7 @@ class Study:
         weights = self.trial_settings(cell.dataset)["model"]["weights"]
         indices = [f"{shard}/index.parquet" for shard in self.shards(cell)]
         indices += [f"results/{name}/cohort/index.parquet" for name in self.external(cell.dataset)]
-        gate = [f"{self.pool(cell)}/cleared.txt"] if gates(self.config, cell.arm) else []
+        gate = [f"{self.pool(cell)}/{file}" for file in gates(self.config, cell.arm)]
         return [*indices, *self.kept(cell), *gate, *([] if weights in (None, "imagenet") else [weights])]
 
     def control(self, cell: AnyCell) -> str:

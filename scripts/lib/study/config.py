@@ -44,6 +44,7 @@ TRAINED = {
     "dpo": (*RUN, *STEP),
     "sampling": MODEL,
     "fidelity": MODEL,
+    "faithfulness": MODEL,
     "trials": (*RUN, "schedule", "warmup"),
 }
 # What each step of the proxy model reads of its section.
@@ -177,9 +178,9 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
         trials = stage(config, "trials", dataset)
         task |= {key: trials[key] for key in ("validation_share", "validation_patients")}
     if name == "score_trials":
-        own = merge(_task_settings(config, "trials", section), section.get("trials") or {})
+        own = merge(task_settings(config, "trials", section), section.get("trials") or {})
         return {key: own[key] for key in SCORING if key in own} | task
-    own = {**merge(_task_settings(config, name, section), section.get(name) or {}), **task}
+    own = {**merge(task_settings(config, name, section), section.get(name) or {}), **task}
     return {key: value for key, value in own.items() if key not in OTHERS}
 
 
@@ -193,7 +194,7 @@ def _described(config: Mapping[str, Any], dataset: str) -> dict[str, Any]:
     return {"name": dataset, "title": section.get("title", dataset), "task": section["task"]}
 
 
-def _task_settings(config: Mapping[str, Any], name: str, section: Mapping[str, Any]) -> dict[str, Any]:
+def task_settings(config: Mapping[str, Any], name: str, section: Mapping[str, Any]) -> dict[str, Any]:
     """Return a section's settings; keys named after tasks are cut down to the dataset's own task and merged in."""
     tasks = ("classification", "multilabel", "segmentation")
     shared = {key: value for key, value in config[name].items() if key not in tasks}

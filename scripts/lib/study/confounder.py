@@ -44,6 +44,25 @@ def confounders(config: Mapping[str, Any]) -> list[str]:
     return lines + _left_out(config)
 
 
+def shortcuts(config: Mapping[str, Any]) -> list[str]:
+    """Return one line for the datasets whose images all show what trials are to find: the source then tells the label."""
+    found = []
+    for name in (
+        config["study"]["datasets"] if any(arm_of(config, arm).generator for arm in config["study"]["arms"]) else ()
+    ):
+        own = stage(config, "conditions", name)
+        task = config["datasets"][name]["task"]
+        key = {"classification": "normal_share", "segmentation": "positive_share"}.get(task)
+        if key and own.get(key) == (0 if key == "normal_share" else 1):
+            found.append(f"{name} ({key} {own[key]:g})")
+    if not found:
+        return []
+    return [
+        f"{', '.join(found)}: every image shows what is to be found, so a model may learn what is an image instead; "
+        f"results/tables/shortcut.csv says how far (docs/fidelity.md)"
+    ]
+
+
 def _left_out(config: Mapping[str, Any]) -> list[str]:
     """Return one line for each arm and fraction whose multipliers need more films than there are."""
     study, lines = config["study"], []

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from scripts.lib.study.arms import ELSEWHERE, FOUNDATION, KEPT, OTHERS, RATERS, REAL, VALIDATION, Arm, arm_of
+from scripts.lib.study.arms import ELSEWHERE, FOUNDATION, JUDGE, KEPT, OTHERS, RATERS, REAL, VALIDATION, Arm, arm_of
 
 NOT_LIMITED = "not limited to"  # with this the note of an arm begins, by which figures find it
 
@@ -77,6 +77,14 @@ def _of_kept(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float)
         yield f"its generator was tuned on images made from masks of its trials at {source['fraction'] * 100:g} %"
 
 
+def _of_judge(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float) -> Iterator[str]:
+    from scripts.lib.study.judging import judge_source  # it asks this file which split a generator learns from
+
+    source = judge_source(config, dataset)
+    if (source.dataset, source.split) == (dataset, "train"):
+        yield "the judge that says which of its images are kept learned from all of them"
+
+
 def _of_others(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float) -> Iterator[str]:
     yield "it adds other real training films, the ceiling of what images could be worth"
 
@@ -92,6 +100,7 @@ REASONS: dict[str, Reasons] = {
     RATERS: _of_raters,
     VALIDATION: _of_validation,
     KEPT: _of_kept,
+    JUDGE: _of_judge,
     OTHERS: _of_others,
     ELSEWHERE: _of_elsewhere,
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import FOLDER_COLUMNS, reader_settings
-from scripts.lib.study.arms import KEPT, RATERS, REAL, arm_faults, arm_of
+from scripts.lib.study.arms import KEPT, RATERS, REAL, arm_faults, arm_of, gate_faults
 from scripts.lib.study.parts import maskless_faults, outside_faults
 from scripts.lib.study.schema import unknown_key
 
@@ -40,7 +40,7 @@ FRACTION = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 def sense_faults(config: Mapping[str, Any]) -> list[str]:
     """Return faults that a schema cannot see: names that do not exist, lists out of order, arms without a generator."""
-    faults = [*_unknown_names(config), *_fraction_faults(config), *arm_faults(config)]
+    faults = [*_unknown_names(config), *_fraction_faults(config), *arm_faults(config), *gate_faults(config)]
     for name, section in config["datasets"].items():
         faults += _dataset_faults(f"datasets.{name}", name, section)
     for arm in config["arms"]:
@@ -92,6 +92,11 @@ def _unknown_names(config: Mapping[str, Any]) -> list[str]:
         ("finetune.source.dataset", [source["dataset"]], datasets),
         ("proxy.validation.dataset", [config["proxy"]["validation"]["dataset"]], datasets),
         ("feedback.splits", feedback["splits"], datasets),
+        ("faithfulness.sources", config["faithfulness"]["sources"], datasets),
+        *(
+            (f"faithfulness.sources.{name}.dataset", [one["dataset"]], datasets)
+            for name, one in config["faithfulness"]["sources"].items()
+        ),
         ("leakage.links", [link["dataset"] for link in config["leakage"]["links"]], datasets),
         ("feedback.sets.mask_dataset", [feedback["sets"]["mask_dataset"]], datasets),
         ("feedback.simulation.judge.findings.dataset", [judge["findings"]["dataset"]], datasets),

@@ -13,6 +13,7 @@ from scripts.lib.study.arms import FOUNDATION, GENERATORS, KEPT, MEMORY, RATERS,
 from scripts.lib.study.cells import COHORT_FILES, AnyCell, Cell, Study
 from scripts.lib.study.exposure import learned_split
 
+ELSEWHERE_SOURCE = "pool"  # the source of arms whose images somebody made elsewhere
 PIXELS = "pixels"  # thumbnails, which find copies
 PLAIN = (PIXELS, "random", "proxy")  # named by one word; the others name a path after a colon
 WITH_PATH = ("folder", "inception", "rad-dino")
@@ -75,11 +76,23 @@ class Fidelity:
 
     def store_files(self, cell: AnyCell, name: str) -> list[str]:
         """Return the features of one network for each shard of a pool."""
-        return [f"{self.study.pool(cell)}/features/{name}-{shard}.npy" for shard in range(self.study.shard_count(cell))]
+        return [f"{self.study.pool(cell)}/features/{name}-{shard}.npy" for shard in range(len(self.study.shards(cell)))]
+
+    def shard(self, job: Any) -> str:
+        """Return the folder of the store `job.shard` of a cell: a shard of its pool, or the images that came from elsewhere."""
+        return self.study.shards(job)[int(job.shard)]
+
+    def shard_files(self, job: Any) -> list[str]:
+        """Return the files of that store from which features are made."""
+        return [f"{self.shard(job)}/{name}" for name in ("images.npy", "index.parquet", "cohort.json")]
 
     def pool_features(self, cell: AnyCell) -> list[str]:
         """Return the features of a pool in which fidelity is measured, by network and shard."""
         return [file for one in self.measured() for file in self.store_files(cell, one.name)]
+
+    def source_features(self, cell: AnyCell) -> list[str]:
+        """Return the features of a pool in which images are told from films, by shard: those that find copies."""
+        return self.store_files(cell, self.search())
 
     def cohort_features(self, cell: AnyCell) -> list[str]:
         """Return those of the films of its dataset."""
@@ -92,22 +105,16 @@ class Fidelity:
     # Films
 
     def teachers(self, generator: str) -> list[tuple[str, str]]:
-        """Return the (dataset, split) whose pixels taught a generator, of those films that the study has."""
+        """Return the (dataset, split) whose films a generator will learn from, of those that the study has.
+
+        This plans: which cohorts are needed, which splits are no floor. Which films did teach it says its learned_from.parquet.
+        """
         study, found = self.study, []
         if self.config["base"]["path"] is None and FOUNDATION in GENERATORS[generator].taught_by:
             found += [(name, learned_split(self.config, name)) for name in study.foundation]
         if GENERATORS[generator].needs_masks:
             found.append((study.generator_dataset, "generator"))
         return list(dict.fromkeys(found))
-
-    def unknown_teachers(self) -> str:
-        """Return what is not known of the films that taught the generators, "" where all are."""
-        path = self.config["base"]["path"]
-        return (
-            f"the films behind the foundation model {path} are not known, so copies of them are not found"
-            if path
-            else ""
-        )
 
     def reference(self, cell: AnyCell) -> list[str]:
         """Return the splits of the dataset that the arm is held against.
@@ -116,7 +123,8 @@ class Fidelity:
         """
         arm = self.study.arm(cell.arm)
         splits: list[str] = self.config["fidelity"]["splits"]
-        taught = [split for name, split in self.teachers(self._generator(cell)) if name == cell.dataset]
+        learned = self.teachers(arm.generator.name) if arm.generator else []
+        taught = [split for name, split in learned if name == cell.dataset]
         if RATERS in arm.taught_by:
             taught += self.config["feedback"]["splits"].get(cell.dataset, [])
         if wrong := [split for split in splits if split in taught]:
@@ -143,9 +151,13 @@ class Fidelity:
             raise InputError(f"arm {cell.arm} adds no synthetic images; it has no fidelity")
         return generator.name
 
-    def taught_by(self, job: Any) -> list[str]:
-        """Return DATASET=SPLIT of the films that taught the generator `job.generator`."""
-        return [f"{name}={split}" for name, split in self.teachers(job.generator)]
+    def datasets(self, job: Any) -> list[str]:
+        """Return the datasets whose films may have taught the generator `job.generator`."""
+        return self._datasets(job.generator)
+
+    def folder(self, job: Any) -> str:
+        """Return where the generator `job.generator` lies."""
+        return self.study.folder(GENERATORS[job.generator])
 
     def films(self, job: Any) -> list[str]:
         """Return the files of the cohorts of those films."""
@@ -162,9 +174,9 @@ class Fidelity:
         names = dict.fromkeys((PIXELS, self.search()))
         return [f"results/{dataset}/features/{name}.npy" for dataset in self._datasets(generator) for name in names]
 
-    def cell_taught_by(self, cell: AnyCell) -> list[str]:
-        """Return DATASET=SPLIT of the films that taught an arm's generator."""
-        return [f"{name}={split}" for name, split in self.teachers(self._generator(cell))]
+    def cell_datasets(self, cell: AnyCell) -> list[str]:
+        """Return the datasets whose films may have taught an arm's generator."""
+        return self._datasets(self._generator(cell))
 
     def cell_films(self, cell: AnyCell) -> list[str]:
         """Return the indices of their cohorts, and the features by which copies of them are found."""
@@ -197,10 +209,29 @@ class Fidelity:
         found = self.study.cells(datasets, self.study.arms, self.study.fractions)
         return [cell for cell in found if self.study.arm(cell.arm).generator]
 
+    def traced(self) -> list[Cell]:
+        """Return the measured cells of whose generators the study has films to look for: not a model from elsewhere alone."""
+        return [cell for cell in self.cells() if self._datasets(self._generator(cell))]
+
+    def elsewhere(self) -> list[Cell]:
+        """Return the cells of pools that came from elsewhere, at the largest fraction: all fractions read the same images."""
+        found: dict[tuple[str, str], Cell] = {}
+        for cell in self.study.cells(self.study.datasets, self.study.arms, sorted(self.study.fractions, key=float)):
+            if self.study.arm(cell.arm).source.name == ELSEWHERE_SOURCE:
+                found[cell.dataset, cell.arm] = cell
+        return list(found.values())
+
     def tables(self, name: str) -> list[str]:
-        """Return the tables `name` (fidelity | memorisation) of all pools of the study."""
-        return list(dict.fromkeys(f"{self.study.pool(cell)}/{name}.csv" for cell in self.cells()))
+        """Return the tables `name` (fidelity | memorisation | faithfulness | shortcut) of all pools of the study.
+
+        Of a pool from elsewhere no list of films says whose copies to look for, and its images belong to no trial.
+        """
+        own = self.traced() if name == "memorisation" else self.cells()
+        cells = [*own, *(self.elsewhere() if name in ("fidelity", "faithfulness") else [])]
+        return list(dict.fromkeys(f"{self.study.pool(cell)}/{name}.csv" for cell in cells))
 
     def pictures(self) -> list[str]:
-        """Return the pictures of nearest pairs of all pools of the study."""
-        return list(dict.fromkeys(f"{self.study.pool(cell)}/nearest.png" for cell in self.cells()))
+        """Return the pictures of nearest pairs, and of what a judge denies, of all pools of the study."""
+        nearest = [f"{self.study.pool(cell)}/nearest.png" for cell in self.traced()]
+        judged = [f"{self.study.pool(cell)}/judged.png" for cell in (*self.cells(), *self.elsewhere())]
+        return list(dict.fromkeys([*nearest, *judged]))

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from scripts.lib.study.arms import FOUNDATION, KEPT, RATERS, VALIDATION, Arm
+from scripts.lib.study.arms import FOUNDATION, JUDGE, KEPT, RATERS, VALIDATION, Arm
 from scripts.lib.study.cells import MGCA, AnyCell, Study
+from scripts.lib.study.judging import Judging
 
 CHOICE = "results/proxy/learned_from.parquet"  # the films behind what a filter keeps
 LIST = "learned_from.parquet"
@@ -31,8 +32,10 @@ class Firewall:
         found = [self.study.folder(arm.generator)] if arm.generator else []
         if arm.generator is None and FOUNDATION in arm.taught_by:
             found.append(self.study.base())
-        if arm.filter:
+        if arm.filter and VALIDATION in arm.filter.taught_by:
             found.append(CHOICE)
+        if arm.filter and JUDGE in arm.filter.taught_by:
+            found.append(Judging(self.study).judge(cell))
         weights = self.study.trial_settings(cell.dataset)["model"]["weights"]
         return found + ([] if weights in UNTRAINED else [weights])
 
@@ -45,6 +48,8 @@ class Firewall:
         """Return the tested datasets, its own first, and those whose films may be in the lists of these models."""
         arm = self.study.arm(cell.arm)
         names = [cell.dataset, *self._taught_by(arm)]
+        if JUDGE in arm.taught_by:
+            names.append(Judging(self.study).source(cell.dataset).dataset)
         if self.study.trial_settings(cell.dataset)["model"]["weights"] == MGCA:
             names += self.study.foundation
         names += self.study.external(cell.dataset)

@@ -1,4 +1,4 @@
-"""What is left of a pool without near-copies of training films, in an order whose prefixes resemble the pool's."""
+"""What is left of a pool without some images, in an order whose prefixes resemble the pool's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.filters.proxy.scores import IDENTITY, KEPT
 
 NOTHING = "normal"
+COPIES = "are near-copies of training films"  # what a line says of images that are dropped
+DENIED = "do not show what they were asked to show"
 
 
 def shown_labels(index: pd.DataFrame, labels: Sequence[str]) -> np.ndarray:
@@ -21,27 +23,27 @@ def shown_labels(index: pd.DataFrame, labels: Sequence[str]) -> np.ndarray:
     )
 
 
-def drop_copies(index: pd.DataFrame, labels: Sequence[str], similarity: np.ndarray, threshold: float) -> pd.DataFrame:
-    """Return the images (KEPT) that are no near-copies, by trial and position; `score` is 1 - similarity.
+def keep_rest(
+    index: pd.DataFrame, labels: Sequence[str], dropped: np.ndarray, score: np.ndarray, why: str
+) -> pd.DataFrame:
+    """Return the images (KEPT) that are not `dropped` (n,), by trial and position, with their `score` (n,).
 
-    index       image_id, condition_id, sample, trial, position and the labels of every image
-    similarity  of each image to its nearest training film, (n,); above `threshold` it is a near-copy
+    index  image_id, condition_id, sample, trial, position and the labels of every image
+    why    COPIES or DENIED
 
     A later image of the same label and trial takes the place of one that is dropped, so every prefix stays balanced. Raises
-    InputError where all images of a label are near-copies.
+    InputError where all images of a label are dropped.
     """
     table = index[["image_id", *IDENTITY, "trial", "position"]].assign(
-        label=shown_labels(index, labels), score=1 - similarity, _copy=similarity > threshold
+        label=shown_labels(index, labels), score=score, _dropped=dropped
     )
     parts = []
     for (trial, label), group in table.groupby(["trial", "label"], sort=True):
         group = group.sort_values(["position", *IDENTITY], kind="stable")
-        distinct = group[~group["_copy"]]
-        if distinct.empty:
-            raise InputError(
-                f"{label}, trial {trial}: all {len(group)} images are near-copies of training films; this generator cannot be used"
-            )
-        parts.append(distinct.assign(_slot=group["position"].to_numpy()[: len(distinct)]))
+        rest = group[~group["_dropped"]]
+        if rest.empty:
+            raise InputError(f"{label}, trial {trial}: all {len(group)} images {why}; this generator cannot be used")
+        parts.append(rest.assign(_slot=group["position"].to_numpy()[: len(rest)]))
     if not parts:
         raise InputError("the pool holds no image, so there is nothing to keep; sample it first")
     kept = pd.concat(parts).rename(columns={"position": "source_position"}).astype({"label": "string"})

@@ -1,0 +1,154 @@
+"""Which real films teach the judges of images, and where their files lie, asked of class Study.
+
+Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.study.arms import FAITHFUL
+from scripts.lib.study.cells import COHORT_FILES, AnyCell, Study
+from scripts.lib.study.config import task_settings
+from scripts.lib.study.exposure import learned_split
+
+LABELS = "labels"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The films that teach a judge: a split of a dataset, and the structure that it finds; "" where it tells labels."""
+
+    dataset: str
+    split: str
+    structure: str = ""
+
+    @property
+    def judge(self) -> str:
+        """The name of the judge, a folder below results/judges."""
+        return f"{self.dataset}-{self.split}-{self.structure or LABELS}"
+
+
+def shown_by(config: Mapping[str, Any], dataset: str) -> list[str]:
+    """Return the labels, or the one structure, that images for a dataset are asked to show."""
+    target = config["datasets"][dataset]["target"]
+    return [target] if isinstance(target, str) else list(target)
+
+
+def judge_source(config: Mapping[str, Any], dataset: str) -> Source:
+    """Return the films whose judge looks at images for a dataset: the first of these that has what they are to show.
+
+    faithfulness.sources, the dataset's own split `generator`, that of the ControlNet's dataset (masks), the films of the
+    foundation model (labels); else its own training films, from which trials at a fraction have a part alone.
+    Raises InputError for test films, or films without it.
+    """
+    structure = shown_by(config, dataset)[0] if _has_masks(config, dataset) else ""
+    given = config["faithfulness"]["sources"].get(dataset)
+    if not given:
+        name, split = next(one for one in _candidates(config, dataset) if _has(config, one[0], dataset))
+        return Source(name, split, structure)
+    where = f"config: faithfulness.sources.{dataset}"
+    if given["split"] == "test":
+        raise InputError(f"{where}: trials are tested on films of split test; name another")
+    if not _has(config, given["dataset"], dataset):
+        raise InputError(
+            f"{where}: {given['dataset']} has no {', '.join(shown_by(config, dataset))}; name films with it"
+        )
+    return Source(given["dataset"], given["split"], structure)
+
+
+def _has_masks(config: Mapping[str, Any], dataset: str) -> bool:
+    return bool(config["datasets"][dataset]["task"] == "segmentation")
+
+
+def _candidates(config: Mapping[str, Any], dataset: str) -> Iterator[tuple[str, str]]:
+    study = config["study"]
+    if learned_split(config, dataset) == "generator":
+        yield dataset, "generator"
+    for name in [study["generator_dataset"]] if _has_masks(config, dataset) else study["foundation"]:
+        split = learned_split(config, name)
+        # The training films of another tested dataset belong to its trials.
+        if split == "generator" or name not in study["datasets"]:
+            yield name, split
+    yield dataset, "train"
+
+
+def _has(config: Mapping[str, Any], name: str, dataset: str) -> bool:
+    key = "structures" if _has_masks(config, dataset) else "labels"
+    known = config["datasets"].get(name, {}).get(key) or []
+    return name == dataset or set(shown_by(config, dataset)) <= set(known)
+
+
+class Judging:
+    """The files behind faithfulness.csv. Methods raise InputError, one line, for what does not fit."""
+
+    def __init__(self, study: Study) -> None:
+        self.study, self.config = study, study.config
+
+    def shows(self, dataset: str) -> list[str]:
+        """Return the labels, or the one structure, that images for a dataset are asked to show."""
+        return shown_by(self.config, dataset)
+
+    def shown(self, cell: AnyCell) -> list[str]:
+        """Return what images of a cell are asked to show."""
+        return self.shows(cell.dataset)
+
+    def source(self, dataset: str) -> Source:
+        """Return the films whose judge looks at images for a dataset."""
+        return judge_source(self.config, dataset)
+
+    # Judges
+
+    def sources(self) -> dict[str, Source]:
+        """Return {judge: its films} of all datasets of the study."""
+        return {one.judge: one for one in map(self.source, self.study.datasets)}
+
+    def judge(self, cell: AnyCell) -> str:
+        """Return the folder of the judge that looks at a cell's images."""
+        return f"results/judges/{self.source(cell.dataset).judge}"
+
+    def films(self, job: Any) -> list[str]:
+        """Return the files of the cohort that teaches the judge `job.judge`."""
+        return [f"results/{self._of(job).dataset}/cohort/{file}" for file in COHORT_FILES]
+
+    def split(self, job: Any) -> str:
+        """Return the split of that cohort."""
+        return self._of(job).split
+
+    def structure(self, job: Any) -> str:
+        """Return the structure that the judge finds, "" where it tells labels."""
+        return self._of(job).structure
+
+    def settings(self, job: Any) -> dict[str, Any]:
+        """Return how a judge is trained: as a trial of its task, without weights that films of the study may have taught."""
+        task = "segmentation" if self._of(job).structure else "classification"
+        own = task_settings(self.config, "trials", {"task": task})
+        model = {**own["model"], "frozen": False}
+        model["weights"] = model["weights"] if model["weights"] == "imagenet" else None
+        unread = ("empty_policy", "external", "strong_augment", "mixing", "validation_share", "validation_patients")
+        kept = {key: value for key, value in own.items() if key not in unread}
+        judge = self.config["faithfulness"]["judge"]
+        budget = {"kind": "steps", "steps": judge["steps"]}
+        about = {key: judge[key] for key in ("films", "held_out")}
+        return {**kept, **about, "model": model, "budget": budget, "task": "segmentation" if task == "segmentation" else "multilabel"}  # fmt: skip
+
+    def _of(self, job: Any) -> Source:
+        known = self.sources()
+        if job.judge not in known:
+            raise InputError(f"results/judges/{job.judge}: no dataset of this study is judged by it; there are {', '.join(known)}")  # fmt: skip
+        return known[job.judge]
+
+    # Pools
+
+    def most(self, cell: AnyCell) -> int:
+        """Return how many images of a pool are judged: all (0) where what the judge denies is dropped."""
+        chosen = self.study.arm(cell.arm).filter
+        return 0 if chosen and chosen.name == FAITHFUL else self.config["faithfulness"]["images"]
+
+    def dropping(self, cell: AnyCell) -> str:
+        """Return the option that says that an arm's trials read what the judge agrees with alone, "" where all of it."""
+        chosen = self.study.arm(cell.arm).filter
+        return "--dropped" if chosen and chosen.name == FAITHFUL else ""
