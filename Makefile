@@ -44,7 +44,8 @@ demo: $(VENV)/.ready  ## the whole way in three minutes, on very few films (DEMO
 	@echo 'A demonstration of the machinery: films of 32 pixels that the workflow draws, models that see them for seconds.'
 	@echo 'It shows what a study hands over. Its numbers say nothing about synthetic films. (studies/demo.yaml)'
 	$(SNAKEMAKE) $(DEMO_TARGETS) --directory '$(DEMO_DIR)' --configfile studies/demo.yaml
-	@echo 'Look at $(DEMO_DIR)/results: evidence.png, figure2.png and tables/. docs/results.md says how to read them.'
+	$(SNAKEMAKE) report --directory '$(DEMO_DIR)' --configfile studies/demo.yaml
+	@echo 'Look at $(DEMO_DIR)/results: report.html, evidence.png, figure2.png and tables/. docs/results.md says how to read them.'
 
 figure2: $(VENV)/.ready  ## the study (STUDY=FILE DIR=FOLDER, else the embedded one), from nothing to results/figure2.pdf, its tables and results/report.html
 	$(SNAKEMAKE) all $(PLACE) $(OVERLAY)

@@ -177,7 +177,12 @@ def replication(facts: Facts) -> Line:
         name for name in facts.config["study"]["datasets"] if facts.tables.text(f"{name}/external.csv") is not None
     ]
     if not elsewhere:
-        return absent(key, title, "tables/replication.csv", "nor was any model tested on films from elsewhere")
+        return absent(
+            key,
+            title,
+            "tables/replication.csv",
+            "make replicate measures it; no model was tested on films from elsewhere",
+        )
     parts = [part for name in elsewhere for part in _external(facts, name)]
     return line(key, title, AMBER, f"on films from elsewhere, without an interval: {'; '.join(parts)}")
 
