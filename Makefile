@@ -23,11 +23,11 @@ ifneq ($(wildcard docs/pictures.json),)
 DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
 endif
 
-.PHONY: install figure2 figure3 figures evidence controls replicate rate start check plan docs-figures test test-cluster lint types lock clean help mend demo status
+.PHONY: install figure2 figure3 figures evidence controls replicate rate start check plan docs-figures test test-cluster lint types lock clean help mend demo status report provenance
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
-	@echo 'STUDY=FILE, CONFIG="films=PATH", DIR=FOLDER and CORES=N go with figure2, figure3, figures, evidence, controls, replicate, check and rate; PYTHON=PATH with all'
+	@echo 'STUDY=FILE, CONFIG="films=PATH", DIR=FOLDER and CORES=N go with figure2, figure3, figures, evidence, report, controls, replicate, check and rate; PYTHON=PATH with all'
 
 # An environment that lost its Python or a package since it was ready is mended.
 BROKEN := $(if $(wildcard $(VENV)/.ready),$(shell sh envs/install.sh check $(VENV) || echo mend))
@@ -45,19 +45,32 @@ demo: $(VENV)/.ready  ## the whole way in minutes, on very few films (DEMO_DIR=F
 	@echo 'A demonstration of the machinery: films of 32 pixels that the workflow draws, models that see them for seconds.'
 	@echo 'It shows what a study hands over. Its numbers say nothing about synthetic films. (studies/demo.yaml)'
 	$(SNAKEMAKE) $(DEMO_TARGETS) --directory '$(DEMO_DIR)' --configfile studies/demo.yaml
-	@echo 'Look at $(DEMO_DIR)/results: evidence.png, figure2.png and tables/. docs/results.md says how to read them.'
+	$(SNAKEMAKE) report --directory '$(DEMO_DIR)' --configfile studies/demo.yaml
+	@echo 'Look at $(DEMO_DIR)/results: report.html, evidence.png, figure2.png and tables/. docs/results.md says how to read them.'
 
-figure2: $(VENV)/.ready  ## the study (STUDY=FILE DIR=FOLDER, else the embedded one), from nothing to results/figure2.pdf and its tables
+figure2: $(VENV)/.ready  ## the study (STUDY=FILE DIR=FOLDER, else the embedded one), from nothing to results/figure2.pdf, its tables and results/report.html
 	$(SNAKEMAKE) all $(PLACE) $(OVERLAY)
 
 figure3: $(VENV)/.ready  ## the proxy model: filtering and fine-tuning, on top of figure2
 	$(SNAKEMAKE) figure3 $(PLACE) $(OVERLAY)
 
-figures: $(VENV)/.ready  ## Figures 1 to 4 and Table 1
+figures: $(VENV)/.ready  ## Figures 1 to 4 and Table 1, and the report with them
 	$(SNAKEMAKE) figures $(PLACE) $(OVERLAY)
+	$(SNAKEMAKE) report $(PLACE) $(OVERLAY)
 
 evidence: $(VENV)/.ready  ## what speaks for and against the answer: copies, fidelity, faithfulness, worth in real films, subgroups, calibration
 	$(SNAKEMAKE) evidence $(PLACE) $(OVERLAY)
+	$(SNAKEMAKE) report $(PLACE) $(OVERLAY)
+
+report: $(VENV)/.ready  ## results/report.html anew, with all that was measured; RUNS="a b" compares the reports of two folders
+ifdef RUNS
+	$(BIN)/python -m scripts.compare_reports $(RUNS) --out '$(or $(OUT),comparison.html)'
+else
+	$(SNAKEMAKE) report $(PLACE) $(OVERLAY)
+endif
+
+provenance: $(VENV)/.ready  ## results/ro-crate-metadata.json: files with hashes, commit, versions, configuration (after report)
+	$(BIN)/python -m scripts.write_provenance --results '$(DIR)/results'
 
 replicate: $(VENV)/.ready  ## the study under other seeds (SEEDS="1 2 3"; its own seed is figure2's run): what holds under all of them
 	$(SNAKEMAKE) replicate $(PLACE) $(if $(STUDY),--configfile '$(STUDY)') $(if $(SEEDED)$(CONFIG),--config $(SEEDED) $(CONFIG))

@@ -56,6 +56,7 @@
 #   methods.md  tables/{README.md,codebook.csv}     methods and captions; what each column means      describe_study
 #   table1.{csv,md}                                 the cohorts                               tabulate_cohorts
 #   figure{1,2,3,4}.{pdf,png,svg}                   the figures                               plot_figure1 ... plot_figure4
+#   report.{html,json}  guidelines.md               the page that answers, and what it says   write_report
 #   cost.{csv,png}                                  planned and measured cost of each stage   compare_cost
 #   logs/{rule}/  benchmarks/{rule}/  checkpoints/  what each job said and took; unfinished trainings
 from snakemake.utils import min_version
@@ -86,11 +87,13 @@ include: "rules/evidence.smk"
 include: "rules/worth.smk"
 include: "rules/replication.smk"
 include: "rules/cost.smk"
+include: "rules/report.smk"
 
 
 rule all:
     default_target: True
     input:
+        "results/report.html",
         "results/figure2.pdf",
         "results/table1.md",
         "results/methods.md",

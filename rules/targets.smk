@@ -41,6 +41,12 @@ rule evidence:
     localrule: True
 
 
+rule report:
+    input:
+        "results/report.html",
+    localrule: True
+
+
 rule replicate:
     input:
         "results/tables/replication.csv",
@@ -60,5 +66,5 @@ rule figure4:
     localrule: True
 
 
-TARGETS = ["all", "figure1", "figure2", "figure3", "figure4", "figures", "evidence", "replicate", "rated_sets"]
+TARGETS = ["all", "figure1", "figure2", "figure3", "figure4", "figures", "evidence", "replicate", "rated_sets", "report"]
 check_targets(workflow, {"dataset": STUDY.datasets, "arm": list(CONFIG["arms"])}, TARGETS)

@@ -1,0 +1,1 @@
+"""The page that answers: results/report.html, made of a study's tables and figures."""

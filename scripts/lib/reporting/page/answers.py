@@ -1,0 +1,204 @@
+"""The answer in sentences, made from comparisons: what synthetic images do at each amount of real films, with numbers.
+
+Every sentence says what a table says and no more. Of several amounts the one with the smallest P value is quoted; being the
+best of several it looks a little larger than it is, which the section on statistics says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from scripts.lib.reporting.page.comparisons import HARMS, HELPS, OPEN, SAME, UNTESTED, VERDICTS, Comparison
+from scripts.lib.reporting.page.names import Names
+from scripts.lib.reporting.page.words import between, count, is_are, listed, number, p_value, percent, sentence, span
+from scripts.lib.study.arms import REAL
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The answer for one dataset, metric, fraction and arm: its comparisons by multiplier, and its sentences."""
+
+    comparisons: tuple[Comparison, ...]
+    films: str
+    text: str
+
+    @property
+    def fraction(self) -> float:
+        """Share of the real training films, 0 to 1."""
+        return self.comparisons[0].fraction
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answers for one dataset and metric: `tested` says on what, `settings` by fraction."""
+
+    dataset: str
+    title: str
+    metric: str
+    tested: str
+    settings: tuple[Setting, ...]
+
+
+def answers(comparisons: Sequence[Comparison], arm: str, names: Names) -> list[Answer]:
+    """Return the answers of an arm against the real films alone, one a dataset and metric, in the order of the comparisons."""
+    own = [one for one in comparisons if one.arm == arm and one.against == REAL]
+    found = []
+    for dataset, metric in dict.fromkeys((one.dataset, one.metric) for one in own):
+        rows = [one for one in own if (one.dataset, one.metric) == (dataset, metric)]
+        settings = []
+        for _, part in groupby(sorted(rows, key=_place), key=lambda one: one.fraction):
+            group = tuple(part)
+            settings.append(Setting(group, films_of(group[0]), setting_text(group, names)))
+        found.append(Answer(dataset, names.dataset(dataset), names.metric(metric), tested(rows), tuple(settings)))
+    return found
+
+
+def _place(one: Comparison) -> tuple[float, int]:
+    return one.fraction, one.multiplier
+
+
+def headline(comparisons: Sequence[Comparison], arm: str, names: Names) -> str:
+    """Return the answer of the whole study in one or two sentences, over all comparisons of an arm with the real films alone."""
+    own = [one for one in comparisons if one.arm == arm and one.against == REAL]
+    if not own:
+        return "This study has no comparison of synthetic with real films, so it gives no answer."
+    counts = {name: sum(one.verdict == name for one in own) for name in VERDICTS}
+    noun = names.added(arm)
+    if counts[UNTESTED] == len(own):
+        none = "The one comparison could not" if len(own) == 1 else f"None of the {len(own)} comparisons could"
+        return f"{none} be tested, so this study gives no answer."
+    parts = []
+    if counts[HELPS]:
+        parts.append(f"helped in {counts[HELPS]}")
+    if counts[HARMS]:
+        parts.append(f"harmed in {counts[HARMS]}")
+    if counts[SAME]:
+        parts.append(f"made no difference that matters in {counts[SAME]}")
+    total = count(len(own), "comparison")
+    if counts[OPEN] == len(own):
+        none = "its one comparison cannot" if len(own) == 1 else f"none of {total} can"
+        return sentence(f"Whether {noun} help or harm is open: {none} be told from no difference")
+    rest = [
+        f"{'one' if counts[name] == 1 else counts[name]} {what}"
+        for name, what in ((OPEN, "cannot be told from no difference"), (UNTESTED, "could not be tested"))
+        if counts[name]
+    ]
+    if not parts:
+        return sentence(f"Whether {noun} help or harm is open: of {total}, {listed(rest)}")
+    if len(own) == 1:
+        return sentence(f"{noun} {parts[0].removesuffix(' 1')} the one comparison with real films alone")
+    first = sentence(f"{noun} {listed(parts)} of {total} with real films alone")
+    return (
+        f"{first} {sentence(('of the others, ' if len(rest) > 1 else 'the other ') + listed(rest))}" if rest else first
+    )
+
+
+def films_of(one: Comparison) -> str:
+    """Return how many real films a setting learns from: "3 to 4 films (1 %)"."""
+    low, high = one.n_real
+    share = f"{percent(one.fraction)} of the real films"
+    return f"{between(low, high, 'film')} ({percent(one.fraction)})" if math.isfinite(low) else share
+
+
+def tested(rows: Sequence[Comparison]) -> str:
+    """Return on what the comparisons of a dataset rest: "2 trials, tested on 378 films of 260 patients"."""
+    trials = sorted({one.n_trials for one in rows})
+    said = count(trials[-1], "trial") if len(trials) == 1 else f"{trials[0]} to {count(trials[-1], 'trial')}"
+    most = max(rows, key=lambda one: one.n_films)
+    return f"{said}, tested on {count(most.n_films, 'film')} of {count(most.n_patients, 'patient')}"
+
+
+def setting_text(group: Sequence[Comparison], names: Names) -> str:
+    """Return the sentences of one setting: what is decided with its surest amount, then the amounts that are not."""
+    noun = names.added(group[0].arm)
+    texts = []
+    for name in VERDICTS:
+        rows = [one for one in group if one.verdict == name]
+        if rows:
+            texts.append(sentence(TELL[name](rows, noun, names.metric(rows[0].metric))))
+    return " ".join(texts)
+
+
+def _amounts(rows: Sequence[Comparison], noun: str) -> str:
+    """Return "2 and 5 synthetic images per film", or "1 synthetic image per film"."""
+    many = [one.multiplier for one in rows]
+    return f"{listed(many)} {noun[:-1] if many == [1] else noun} per film"
+
+
+def _decided(rows: Sequence[Comparison], noun: str, metric: str) -> str:
+    """Return the sentence of amounts that help or harm, with the numbers of the surest of them."""
+    best = min(rows, key=lambda one: (one.p, -abs(one.difference)))
+    up = best.difference > 0
+    size, low, high = (abs(best.difference), *sorted((abs(best.low), abs(best.high))))
+    one = [one.multiplier for one in rows] == [1]
+    verb = ("raises" if up else "lowers") if one else ("raise" if up else "lower")
+    numbers = f"{number(size)} (95 % interval {span(low, high)}; corrected {p_value(best.p)})"
+    change = f", from {number(best.before)} to {number(best.after)}" if math.isfinite(best.before + best.after) else ""
+    which = f"{verb} {metric} by {numbers}{change}"
+    if len(rows) > 1:
+        which = f"{verb} {metric}, most surely {best.multiplier} per film: by {numbers}{change}"
+    return f"{_amounts(rows, noun)} {which}"
+
+
+def _helps(rows: Sequence[Comparison], noun: str, metric: str) -> str:
+    best = min(rows, key=lambda one: (one.p, -abs(one.difference)))
+    return _decided(rows, noun, metric) + worth_text(best)
+
+
+def worth_text(one: Comparison) -> str:
+    """Return ", as much as about 38 more real films (95 % interval 21 to 305)" for a cell of equivalence.csv, "" without one."""
+    if one.worth is None or not math.isfinite(one.n_real[0]):
+        return ""
+    films, low, high, bound, low_bound, high_bound = one.worth
+    own = sum(one.n_real) / 2
+    if bound == ">=":
+        return f", at least as much as real films alone reach with all {count(round(films), 'film')}"
+    more = round(films - own)
+    if bound or more < 1:
+        return ""
+    interval = ""
+    if math.isfinite(low + high):
+        ends = ("none" if low_bound or low <= own else f"{low - own:,.0f}", f"{high - own:,.0f}")
+        interval = f" (95 % interval {ends[0]} to {ends[1]}{' or more' if high_bound else ''})"
+    return f", as much as about {count(more, 'more real film', 'more real films')}{interval}"
+
+
+def _same(rows: Sequence[Comparison], noun: str, metric: str) -> str:
+    widest = max(rows, key=lambda one: max(abs(one.low), abs(one.high)))
+    verb = "makes" if [one.multiplier for one in rows] == [1] else "make"
+    where = f"{number(widest.difference)} (95 % interval {span(widest.low, widest.high)})"
+    at = f", at most {where} with {widest.multiplier} per film" if len(rows) > 1 else f": {where}"
+    return f"{_amounts(rows, noun)} {verb} no difference in {metric} that matters{at}"
+
+
+def _open(rows: Sequence[Comparison], noun: str, metric: str) -> str:
+    """Return the sentence of amounts of which nothing can be said, with the largest difference and what could be found."""
+    largest = max(rows, key=lambda one: abs(one.difference))
+    where = f"{_plus(largest.difference)} (95 % interval {span(largest.low, largest.high)})"
+    helps = "helps or harms" if [one.multiplier for one in rows] == [1] else "help or harm"
+    text = f"whether {_amounts(rows, noun)} {helps} cannot be told: "
+    most = "" if len(rows) == 1 else f" most with {largest.multiplier} per film,"
+    text += f"{metric} changes{most} by {where}"
+    if largest.detectable > 1:
+        text += ". The trials differ so much that this design could find no difference at all"
+    elif largest.detectable > abs(largest.difference):
+        text += f". This design finds differences of {number(largest.detectable)} and more there"
+    return text
+
+
+def _plus(value: float) -> str:
+    return ("+" if value > 0 else "") + number(value)
+
+
+def _untested(rows: Sequence[Comparison], noun: str, metric: str) -> str:
+    why = next((one.note for one in rows if one.note), "")
+    many = [one.multiplier for one in rows]
+    verb = is_are(1 if many == [1] else 2)
+    return f"{_amounts(rows, noun)} {verb} not tested in {metric}" + (f": {why}" if why else "")
+
+
+TELL: Mapping[str, Any] = {HELPS: _helps, HARMS: _decided, SAME: _same, OPEN: _open, UNTESTED: _untested}

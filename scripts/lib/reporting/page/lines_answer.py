@@ -1,0 +1,225 @@
+"""Lines about the answer itself: chance, trivial answers, controls, groups of patients, probabilities, failures, replication."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from scripts.lib.evidence.covered import TRIALS as ENOUGH
+from scripts.lib.evidence.resampling import SMALLER_IS_BETTER
+from scripts.lib.reporting.page.comparisons import CELL, HARMS, HELPS, UNTESTED
+from scripts.lib.reporting.page.lines import AMBER, GREEN, RED, Facts, Line, absent, line
+from scripts.lib.reporting.page.words import count, is_are, listed, number, percent
+from scripts.lib.study.arms import REAL, arm_of
+from scripts.lib.study.confounder import counts_passes
+
+REPLICATED = ["fraction", "multiplier", "low", "high", "n_seeds"]
+BY_CHANCE = 0.025  # share of 95 % intervals that lie on the wrong side of 0 where there is no difference
+MANY_GROUPS = 0.1  # share of groups that get worse from which on it is said to speak against the answer
+
+
+def statistics(facts: Facts) -> Line:
+    """Red where nothing can be tested, amber with few trials or a design that finds only large differences, else green."""
+    key, title = "statistics", "The study is large enough to tell"
+    rows = facts.comparisons
+    if not rows:
+        return absent(key, title, "tables/differences.csv", "the study compares nothing")
+    trials, wanted = min(one.n_trials for one in rows), facts.config["statistics"]["power"]["difference"]
+    tested = [one for one in rows if one.verdict != UNTESTED]
+    if not tested:
+        return line(
+            key, title, RED, f"with {count(trials, 'trial')} a cell nothing can be tested; give study.trials: 5"
+        )
+    least = [one.detectable for one in rows if math.isfinite(one.detectable)]
+    able = sum(value <= wanted for value in least)
+    finds = f"a difference of {number(wanted)} would be found in {able} of {count(len(least), 'comparison')}"
+    if trials < ENOUGH:
+        return line(key, title, AMBER, f"only {count(trials, 'trial')} a cell, five or more are better; {finds}")
+    lost = len(rows) - len(tested)
+    more = f"; {count(lost, 'comparison')} could not be tested" if lost else ""
+    return line(
+        key, title, GREEN if able * 2 >= len(least) and not lost else AMBER, f"{trials} trials a cell; {finds}{more}"
+    )
+
+
+def baselines(facts: Facts) -> Line:
+    """Red where a gain ends below a trivial answer, amber where any cell does, else green."""
+    key, title = "baselines", "Scores beat trivial answers"
+    trivial = facts.tables.get("baselines", ["dataset", "metric", "baseline"], ["value"])
+    means = facts.tables.get("intervals", ["dataset", "metric", "arm"], ["fraction", "multiplier", "mean"])
+    if trivial is None or means is None:
+        return absent(key, title, "tables/baselines.csv", "make figure2 makes it")
+    wanted = set(facts.config["statistics"]["metrics"])
+    best = {
+        (dataset, metric): values.min() if metric in SMALLER_IS_BETTER else values.max()
+        for (dataset, metric), values in trivial.groupby(["dataset", "metric"])["value"]
+    }
+    cells = means[means["metric"].isin(wanted) & means["mean"].notna()]
+    below = [
+        row
+        for row in cells.to_dict("records")
+        if (cell := (row["dataset"], row["metric"])) in best and _no_better(row["metric"], row["mean"], best[cell])
+    ]
+    if not below:
+        return line(
+            key, title, GREEN, f"all {count(len(cells), 'cell')} score above the best answer that looks at no film"
+        )
+    helped = {(c.dataset, c.metric, c.fraction, c.arm, c.multiplier) for c in facts.comparisons if c.verdict == HELPS}
+    vain = [row for row in below if tuple(row[name] for name in CELL) in helped]
+    where = listed(sorted({f"{facts.names.dataset(row['dataset'])} at {percent(row['fraction'])}" for row in below}))
+    reason = (
+        f"{len(below)} of {count(len(cells), 'cell')} {is_are(len(below))} no better than a trivial answer ({where})"
+    )
+    return line(key, title, RED if vain else AMBER, reason + (f", {len(vain)} of them called a gain" if vain else ""))
+
+
+def _no_better(metric: str, mean: float, trivial: float) -> bool:
+    return mean >= trivial if metric in SMALLER_IS_BETTER else mean <= trivial
+
+
+def controls(facts: Facts) -> Line:
+    """Whether the gain is more than more training, or than the same films shown more often."""
+    key, title = "controls", "It is the images, not more training or repetition"
+    arms = facts.config["study"]["arms"]
+    sources = {name: arm_of(facts.config, name).source for name in arms}
+    beside = [name for name in arms if sources[name].is_control and sources[name].name != "pool"]
+    longer = [name for name in facts.config["study"]["datasets"] if counts_passes(facts.config, name)]
+    steps = "every cell makes the same number of steps, so more training is no explanation"
+    if longer:
+        names = listed([facts.names.dataset(name) for name in longer])
+        steps = f"{names}: trained by epochs, so a cell with more images also trains longer"
+    rows = [one for one in facts.comparisons if one.arm == facts.arm and one.against in beside]
+    if not rows:
+        more = "that the same films shown more often would do as well was not tested: no arm repeats them"
+        return line(key, title, RED if longer else AMBER, f"{steps}; {more}")
+    better, worse = (sum(one.verdict == name for one in rows) for name in (HELPS, HARMS))
+    state = GREEN if better and not worse else RED if worse and not better else AMBER
+    against = listed([facts.names.added(name) for name in dict.fromkeys(one.against for one in rows)])
+    said = (
+        f"against {against} the images are better in {better} and worse in {worse} of {count(len(rows), 'comparison')}"
+    )
+    return line(key, title, AMBER if longer and state == GREEN else state, f"{said}; {steps}")
+
+
+def subgroups(facts: Facts) -> Line:
+    """Whether a group of patients gets worse: red where many do, amber where some do, which chance may explain."""
+    key, title = "subgroups", "No group of patients pays for it"
+    needs = ["dataset", "metric", "arm", "column", "group"]
+    table = facts.tables.get("subgroups", needs, ["fraction", "multiplier", "gap", "gap_low", "gap_high"])
+    if table is None:
+        return absent(key, title, "tables/subgroups.csv")
+    rows = table[(table["arm"] == facts.arm) & table["gap_low"].notna() & table["gap_high"].notna()]
+    if rows.empty:
+        return line(key, title, AMBER, "no gap of any group could be measured; the notes of the table say why")
+    flipped = rows["metric"].isin(SMALLER_IS_BETTER)
+    worse = rows[(rows["gap_high"] < 0).where(~flipped, rows["gap_low"] > 0)]
+    share = len(worse) / len(rows)
+    if worse.empty:
+        return line(key, title, GREEN, f"none of {count(len(rows), 'group')} and cells is surely worse off")
+    names = listed(
+        sorted({f"{facts.names.dataset(str(row.dataset))} {row.column} {row.group}" for row in worse.itertuples()})[:4]
+    )
+    reason = (
+        f"{len(worse)} of {count(len(rows), 'group and cell', 'groups and cells')} {is_are(len(worse))} worse off, for example "
+        f"{names}; chance alone would give about {BY_CHANCE * len(rows):.0f}"
+    )
+    return line(key, title, RED if share > MANY_GROUPS else AMBER, reason)
+
+
+def calibration(facts: Facts) -> Line:
+    """Whether probabilities are worth more than always saying how frequent a label is (Brier's score of the prevalence)."""
+    key, title = "calibration", "Probabilities can be believed"
+    numbers = ["fraction", "multiplier", "value", "n_films", "n_positives"]
+    table = facts.tables.get("calibration", ["dataset", "label", "arm", "measure"], numbers)
+    if table is None:
+        return absent(key, title, "tables/calibration.csv")
+    rows = table[(table["measure"] == "brier") & table["value"].notna() & table["arm"].isin([REAL, facts.arm])]
+    if rows.empty:
+        return line(key, title, AMBER, "no probability was measured: models that predict masks have none")
+    share = rows["n_positives"] / rows["n_films"]
+    rows = rows.assign(bad=rows["value"] > share * (1 - share))
+    real = rows[rows["arm"] == REAL].rename(columns={"bad": "before"})[["dataset", "label", "fraction", "before"]]
+    both = rows[rows["arm"] == facts.arm].merge(real, on=["dataset", "label", "fraction"])
+    bad, new, mended = (
+        int(which.sum()) for which in (both["bad"], both["bad"] & ~both["before"], ~both["bad"] & both["before"])
+    )
+    reason = (
+        f"in {bad} of {count(len(both), 'label and cell', 'labels and cells')} they are worse than always saying how frequent the "
+        f"label is; {new} of these come with the images, and {mended} others are mended by them"
+    )
+    return line(key, title, GREEN if not bad else RED if new > mended else AMBER, reason)
+
+
+def failures(facts: Facts) -> Line:
+    """Green where no test film got worse; amber where some did, with the worst."""
+    key, title = "failures", "Which films got worse is known"
+    table = facts.tables.get("failures", ["dataset", "image_id", "label"], ["change", "fraction", "multiplier"])
+    if table is None:
+        return absent(key, title, "tables/failures.csv")
+    if table.empty:
+        return line(key, title, GREEN, "no test film got worse in any cell")
+    worst = table.iloc[int(table["change"].argmin())]
+    films = count(table.drop_duplicates(["dataset", "image_id"]).shape[0], "film")
+    where = f"{worst['image_id']} of {facts.names.dataset(worst['dataset'])} for {worst['label'].replace('_', ' ')}"
+    return line(
+        key, title, AMBER, f"{films} among the worst of each cell; most of all {where}, by {number(worst['change'])}"
+    )
+
+
+def replication(facts: Facts) -> Line:
+    """Whether the answer holds again: under other seeds (replication.csv), or on test films from elsewhere (external.csv)."""
+    key, title = "replication", "It holds elsewhere and again"
+    table = facts.tables.get("replication", ["dataset", "metric", "arm", "against"], REPLICATED)
+    if table is not None:
+        return _again(facts, table, key, title)
+    elsewhere = [
+        name for name in facts.config["study"]["datasets"] if facts.tables.text(f"{name}/external.csv") is not None
+    ]
+    if not elsewhere:
+        return absent(
+            key,
+            title,
+            "tables/replication.csv",
+            "make replicate measures it; no model was tested on films from elsewhere",
+        )
+    parts = [part for name in elsewhere for part in _external(facts, name)]
+    return line(key, title, AMBER, f"on films from elsewhere, without an interval: {'; '.join(parts)}")
+
+
+def _again(facts: Facts, table: pd.DataFrame, key: str, title: str) -> Line:
+    """Return the line of replication.csv: how many of the decided answers the interval over seeds confirms or contradicts."""
+    names = [*CELL, "against"]
+    ends = {tuple(row[name] for name in names): (row["low"], row["high"]) for row in table.to_dict("records")}
+    decided = [one for one in facts.comparisons if one.verdict in (HELPS, HARMS)]
+    nothing = (math.nan, math.nan)
+    found = [(one.difference > 0, *ends.get(tuple(getattr(one, name) for name in names), nothing)) for one in decided]
+    held = sum(low > 0 if up else high < 0 for up, low, high in found)
+    turned = sum(high < 0 if up else low > 0 for up, low, high in found)
+    seeds = count(table["n_seeds"].max(), "seed") if len(table) else "no seeds"
+    if not decided:
+        return line(key, title, AMBER, f"this study decides nothing that {seeds} could confirm; read the table")
+    state = RED if turned else GREEN if held == len(decided) else AMBER
+    reason = f"over {seeds} the interval confirms {held} of {count(len(decided), 'decided comparison')} and contradicts {turned}"
+    return line(key, title, state, reason)
+
+
+def _external(facts: Facts, dataset: str) -> list[str]:
+    """Return, for each other cohort, in how many cells the mean is higher with images than with real films alone."""
+    table = facts.tables.text(f"{dataset}/external.csv")
+    assert table is not None
+    rows = table.assign(value=pd.to_numeric(table["value"], errors="coerce"))
+    rows = rows[rows["metric"].isin(facts.config["statistics"]["metrics"])]
+    parts = []
+    for cohort, part in rows.groupby("tested_on"):
+        mean = part.groupby(["metric", "fraction", "arm", "multiplier"])["value"].mean().reset_index()
+        real = mean[mean["arm"] == REAL][["metric", "fraction", "value"]]
+        both = mean[mean["arm"] == facts.arm].merge(real, on=["metric", "fraction"], suffixes=("", "_real")).dropna()
+        higher = (both["value"] > both["value_real"]).where(
+            ~both["metric"].isin(SMALLER_IS_BETTER), both["value"] < both["value_real"]
+        )
+        name = facts.names.dataset(str(cohort))
+        parts.append(
+            f"{facts.names.dataset(dataset)} on {name}: better in {int(higher.sum())} of {count(len(both), 'cell')}"
+        )
+    return parts

@@ -1,0 +1,161 @@
+"""Lines about films and images: leakage, copies, nearness to real films, faithfulness, the shortcut, and the films taken."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from scripts.lib.reporting.page.lines import AMBER, GREEN, RED, Facts, Line, absent, line
+from scripts.lib.reporting.page.words import count, is_are, listed, number, percent
+
+POOL = ["dataset", "arm", "fraction"]
+SURE_TO_FIND = 0.9  # share of planted copies of a kind below which the search is said to miss them
+
+
+def leakage(facts: Facts) -> Line:
+    """Green where no test film taught a model, amber where it may have, red where one did and was not allowed."""
+    key, title = "leakage", "Test films taught no model"
+    table = facts.tables.get("leakage", ["dataset", "arm", "kind", "verdict"], ["tested", "learned", "hits"])
+    if table is None:
+        return absent(key, title, "tables/leakage.csv", "make figure2 checks it")
+    checks, found = table[table["kind"] == "all"], table[table["kind"] != "all"]
+    tested = count(checks.drop_duplicates("dataset")["tested"].sum(), "test film")
+    words = dict(found["verdict"].value_counts()) | {
+        "not known": int((checks["verdict"] == "not known").sum()),
+    }
+    if words.get("stops"):
+        hits = count(words["stops"], "test film")
+        return line(
+            key, title, RED, f"{hits} taught a model, by the same identity, patient or pixels: no answer counts"
+        )
+    parts = []
+    if words.get("allowed"):
+        parts.append(f"{count(words['allowed'], 'hit')} {is_are(words['allowed'])} allowed by leakage.allow")
+    if words.get("told"):
+        parts.append(f"{count(words['told'], 'hit')} among films that tune thresholds")
+    if words["not known"]:
+        parts.append(f"what taught a model is not known in {count(words['not known'], 'check')}")
+    if parts:
+        return line(key, title, AMBER, listed(parts))
+    return line(
+        key,
+        title,
+        GREEN,
+        f"{tested} {is_are(int(checks.drop_duplicates('dataset')['tested'].sum()))} neither among the films that taught "
+        f"the models, nor copies of them, nor of the same patients ({count(len(checks), 'check')})",
+    )
+
+
+def copies(facts: Facts) -> Line:
+    """The verdicts of memorisation.csv, worst first, with the kind of planted copy that the search finds least."""
+    key, title = "copies", "Images are no copies of training films"
+    table = facts.tables.get("memorisation", [*POOL, "measure", "verdict"], ["value", "floor"])
+    if table is None or table.empty:
+        return absent(key, title, "tables/memorisation.csv")
+    pools = table.drop_duplicates(POOL)
+    near = table[table["measure"] == "near_copies"]
+    verdicts = pools["verdict"].value_counts()
+    shares = f"{percent_range(near['value'])} of the images of a pool, {percent_range(near['floor'])} of held-out films"
+    planted = table[table["measure"].str.startswith("found_") & table["value"].notna()]
+    missed = ""
+    if len(planted) and planted["value"].min() < SURE_TO_FIND:
+        least = planted.iloc[int(planted["value"].argmin())]
+        kind = least["measure"].removeprefix("found_").replace("_", " ")
+        missed = f"; of planted copies that were {kind} only {percent(round(least['value'], 2))} are found"
+    if verdicts.get("fails"):
+        bad = count(int(verdicts["fails"]), "pool")
+        return line(key, title, RED, f"{bad} of {len(pools)} hold more near-copies than chance: {shares}{missed}")
+    if verdicts.get("undecided"):
+        open_ = count(int(verdicts["undecided"]), "pool")
+        return line(
+            key, title, AMBER, f"for {open_} of {len(pools)} it cannot be told: near-copies are {shares}{missed}"
+        )
+    # A search that would miss a kind of copy is no full clearance.
+    return line(
+        key,
+        title,
+        AMBER if missed else GREEN,
+        f"{'the one pool has' if len(pools) == 1 else f'none of {len(pools)} pools has'} "
+        f"{'no ' if len(pools) == 1 else ''}more near-copies than held-out films: {shares}{missed}",
+    )
+
+
+def percent_range(values: pd.Series) -> str:
+    """Return "0 to 1.1 %" of shares, "n/a" without any."""
+    known = values.dropna() * 100
+    if known.empty:
+        return "n/a"
+    low, high = f"{known.min():.2g}", f"{known.max():.2g}"
+    return f"{low} %" if low == high else f"{low} to {high} %"
+
+
+def fidelity(facts: Facts) -> Line:
+    """Green where the images of no pool can be told from real films by distance, amber otherwise; never the verdict."""
+    key, title = "fidelity", "Images look like real films"
+    table = facts.tables.get("fidelity", [*POOL, "features", "measure"], ["value", "low", "floor", "floor_high"])
+    if table is None:
+        return absent(key, title, "tables/fidelity.csv")
+    known = table[table["low"].notna() & table["floor_high"].notna()]
+    measure = next((name for name in ("kid", "fid") if name in set(known["measure"])), None)
+    if measure is None:
+        return line(key, title, AMBER, "no distance could be measured; the notes of the table say why")
+    rows = known[known["measure"] == measure]
+    far = rows[rows["low"] > rows["floor_high"]]
+    name = measure.upper()
+    if far.empty:
+        verb = "is" if len(rows) == 1 else "are"
+        reason = f"{count(len(rows), 'distance')} ({name}) {verb} within what real films have between themselves"
+        return line(key, title, GREEN, reason)
+    networks = listed(sorted(set(rows["features"])))
+    return line(
+        key,
+        title,
+        AMBER,
+        f"{len(far)} of {count(len(rows), 'distance')} ({name}; features: {networks}) lie above the floor of real films: images "
+        "can be told from films there. That alone does not make them useless",
+    )
+
+
+def faithfulness(facts: Facts) -> Line:
+    """Whether images show what their label or mask says: the verdicts of the pools in faithfulness.csv, worst first."""
+    key, title = "faithfulness", "Images show what they were asked for"
+    table = facts.tables.get("faithfulness", [*POOL, "verdict"])
+    if table is None or table.empty:
+        return absent(key, title, "tables/faithfulness.csv")
+    pools = table.drop_duplicates(POOL)
+    counts = {word: int((pools["verdict"] == word).sum()) for word in ("passes", "undecided", "fails")}
+    state = RED if counts["fails"] else GREEN if counts["passes"] == len(pools) else AMBER
+    said = listed([f"{number_} {word}" for word, number_ in counts.items() if number_])
+    return line(key, title, state, f"a judge trained on real films looked at {count(len(pools), 'pool')}: {said}")
+
+
+def shortcut(facts: Facts) -> Line:
+    """Whether a model could learn "synthetic" instead of the disease: amber where shortcut.csv warns of a training set."""
+    key, title = "shortcut", "Models cannot take a short cut by telling images from films"
+    table = facts.tables.get("shortcut", [*POOL, "multiplier", "note"])
+    if table is None or table.empty:
+        return absent(key, title, "tables/shortcut.csv")
+    sets = table.drop_duplicates([*POOL, "multiplier"])
+    warned = table[table["note"].str.strip() != ""].drop_duplicates([*POOL, "multiplier"])
+    if len(warned):
+        reason = (
+            f"{len(warned)} of {count(len(sets), 'training set')} have a note, for example: {warned['note'].iloc[0]}"
+        )
+        return line(key, title, AMBER, reason)
+    return line(
+        key, title, GREEN, f"in none of {count(len(sets), 'training set')} source and label are nearly the same thing"
+    )
+
+
+def films(facts: Facts) -> Line:
+    """Green where the films were taken without a warning; amber where some are missing or look odd."""
+    key, title = "films", "The films are what they should be"
+    table = facts.tables.text("table1.csv")
+    if table is None:
+        return absent(key, title, "table1.csv", "make figure2 makes it")
+    taken, left = (int(pd.to_numeric(table[name], errors="coerce").sum()) for name in ("taken", "quarantined"))
+    warned = table[table["warnings"].str.strip() != ""]
+    reason = f"{count(taken, 'film')} taken, {left:,} quarantined ({number(100 * left / max(taken + left, 1))} %)"
+    if len(warned):
+        names = listed([facts.names.dataset(name) for name in warned["dataset"]])
+        return line(key, title, AMBER, f"{reason}; look at the warnings of {names}")
+    return line(key, title, GREEN, f"{reason}, no warning")

@@ -1,0 +1,209 @@
+"""The page as a whole: what it says and shows of a results folder, and its HTML."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+from scripts.lib.reporting.page.ages import date_of, outdated
+from scripts.lib.reporting.page.answers import Answer, answers, headline
+from scripts.lib.reporting.page.arms import ArmRow, other_comparisons
+from scripts.lib.reporting.page.comparisons import VERDICTS, Comparison, read_comparisons
+from scripts.lib.reporting.page.guidelines import Item, claim
+from scripts.lib.reporting.page.lines import AMBER, GREEN, GREY, RED, WORDS, Facts, Line
+from scripts.lib.reporting.page.methods import commit, methods, phantoms, versions
+from scripts.lib.reporting.page.names import Names
+from scripts.lib.reporting.page.pictures import Picture, one_of_each_pool, picture
+from scripts.lib.reporting.page.sections import FIGURES, NAMED, SECTIONS, SHEETS
+from scripts.lib.reporting.page.shown import Shown, anchor_of, files_of, shown
+from scripts.lib.reporting.page.tables import Tables
+from scripts.lib.reporting.page.words import count, is_are, listed, number, percent, signed, span
+from scripts.lib.study.reported import ELSEWHERE, TEMPLATES
+
+MOST_PICTURES = 12  # of one section; the others are named
+MARKS = {"helps": "▲", "harms": "▼", "no difference": "≈", "undecided": "○", "not testable": "–"}
+SIGNS = {GREEN: "✓", AMBER: "!", RED: "✕", GREY: "?"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section of the page: its line (None for sections that answer no question), and what it shows."""
+
+    key: str
+    title: str
+    about: str
+    line: Line | None
+    pictures: tuple[Picture, ...]
+    tables: tuple[Shown, ...]
+    named: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that the page says of a study."""
+
+    name: str
+    config: Mapping[str, Any]
+    facts: Facts
+    headline: str
+    answers: tuple[Answer, ...]
+    others: tuple[ArmRow, ...]
+    evidence: tuple[Part, ...]
+    figures: Part
+    images: Part
+    more: Part
+    date: str
+    commit: str
+    versions: Mapping[str, str]
+
+    @property
+    def guidelines(self) -> list[Item]:
+        """The items of CLAIM 2024 with what the run says to them."""
+        return claim(self.facts, self.lines, self.versions, self.commit)
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lines of evidence in the order of their sections."""
+        return [part.line for part in self.evidence if part.line]
+
+
+def make_report(results: Path, config: Mapping[str, Any]) -> Report:
+    """Return what the page says of a results folder; `config` is the study's resolved configuration.
+
+    A table or picture that is not there is left out, and its line says "not measured". Raises InputError, one line, for a table
+    or picture that is there and cannot be read.
+    """
+    tables, names = Tables(results), Names(config)
+    comparisons = read_comparisons(tables, config)
+    facts = Facts(tables, comparisons, config, names)
+    evidence = tuple(_part(results, facts, number_) for number_ in range(len(SECTIONS)))
+    return Report(
+        str(config["study"]["name"]),
+        config,
+        facts,
+        headline(comparisons, facts.arm, names),
+        tuple(answers(comparisons, facts.arm, names)),
+        tuple(other_comparisons(comparisons, facts.arm)),
+        evidence,
+        _plain(facts, "figures", "Figures", files_of(results, FIGURES), []),
+        _plain(facts, "images", "Images", files_of(results, SHEETS), []),
+        _more(results, facts),
+        date_of(results),
+        commit(),
+        versions(),
+    )
+
+
+def _part(results: Path, facts: Facts, place: int) -> Part:
+    section = SECTIONS[place]
+    line = section.tell(facts)
+    if line.state != GREY and (old := outdated(results, section.tables)):
+        state = AMBER if line.state == GREEN else line.state
+        line = dataclasses.replace(line, state=state, reason=f"{line.reason} {old}")
+    pictures, tables = files_of(results, section.pictures), files_of(results, section.tables)
+    part = _plain(facts, line.key, line.title, pictures, tables)
+    return dataclasses.replace(part, about=section.about, line=line)
+
+
+def _plain(facts: Facts, key: str, title: str, pictures: Sequence[str], tables: Sequence[str]) -> Part:
+    results = facts.tables.results
+    chosen, others = one_of_each_pool(pictures)
+    drawn = tuple(picture(results, file, facts.names) for file in chosen[:MOST_PICTURES])
+    listed_ = tuple(table for file in tables if (table := shown(facts.tables, file)))
+    return Part(key, title, "", None, drawn, listed_, (*chosen[MOST_PICTURES:], *others))
+
+
+def _more(results: Path, facts: Facts) -> Part:
+    """Return the tables and pictures that no other section shows, so that nothing is lost that a stage has written."""
+    used = [pattern for section in SECTIONS for pattern in (*section.tables, *section.pictures)]
+    known = set(files_of(results, [*used, *FIGURES, *SHEETS, *NAMED]))
+    others = [file for file in files_of(results, ELSEWHERE) if file not in known]
+    pictures = [file for file in others if file.endswith(".png")]
+    part = _plain(facts, "more", "More tables and pictures", pictures, [one for one in others if one.endswith(".csv")])
+    return dataclasses.replace(part, named=(*part.named, *files_of(results, NAMED)))
+
+
+def render(report: Report) -> str:
+    """Return the page as HTML: one file, which asks no network."""
+    context = {
+        **{field.name: getattr(report, field.name) for field in dataclasses.fields(report)},
+        "lines": report.lines,
+        "guidelines": report.guidelines,
+        "counts": [(word, state, sum(one.state == state for one in report.lines)) for state, word in WORDS.items()],
+        "verdicts": _verdicts(report),
+        "multipliers": sorted({one.multiplier for one in _own(report)}),
+        "phantoms": [report.facts.names.dataset(name) for name in phantoms(report.config)],
+        "methods": methods(report.config, report.facts.names),
+        "settings": yaml.safe_dump(
+            json.loads(json.dumps(report.config)), sort_keys=False, allow_unicode=True, width=110
+        ),
+    }
+    return environment().get_template("report.html").render(context)
+
+
+def _own(report: Report) -> list[Comparison]:
+    return [one for answer in report.answers for setting in answer.settings for one in setting.comparisons]
+
+
+def _verdicts(report: Report) -> list[tuple[str, int]]:
+    own = _own(report)
+    return [(name, found) for name in VERDICTS if (found := sum(one.verdict == name for one in own))]
+
+
+def environment() -> jinja2.Environment:
+    """Return the templates' environment: every value is escaped, and a name that is not given is an error."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        number=number,
+        signed=signed,
+        percent=percent,
+        listed=listed,
+        anchor=anchor_of,
+        slug=lambda text: text.replace(" ", "-"),
+    )
+    made.globals.update(
+        count=count, span=span, is_are=is_are, MARKS=MARKS, SIGNS=SIGNS, finite=math.isfinite, file_text=_file_text
+    )
+    return made
+
+
+def _file_text(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def record(report: Report) -> str:
+    """Return the same as JSON (report.json), by which studies are compared: answers, lines, configuration, versions."""
+    found = {
+        "study": report.name,
+        "headline": report.headline,
+        "date": report.date,
+        "commit": report.commit,
+        "versions": dict(report.versions),
+        "comparisons": [dataclasses.asdict(one) for one in report.facts.comparisons],
+        "lines": [dataclasses.asdict(one) for one in report.lines],
+        "config": report.config,
+    }
+    return json.dumps(_finite(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """Return a value with null for numbers that JSON does not know."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, (list, tuple)) else value

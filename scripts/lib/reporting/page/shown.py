@@ -1,0 +1,88 @@
+"""Tables as the page shows them: numbers rounded to be read, empty columns left out, long tables cut with a word about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from scripts.lib.formats.csv_text import ABSENT
+from scripts.lib.reporting.page.tables import Tables
+from scripts.lib.reporting.page.words import MINUS
+
+MOST_ROWS = 400  # of one table in the page
+MOST_CELLS = 12_000
+NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?", re.I)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: `text` is shown, `exact` is the table's own text, by which numbers are sorted."""
+
+    text: str
+    exact: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table in the page: `numeric` says which columns hold numbers; `left_out` columns say nothing, `total` rows there are."""
+
+    file: str
+    anchor: str
+    columns: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    total: int
+    left_out: tuple[str, ...]
+
+
+def shown(tables: Tables, file: str) -> Shown | None:
+    """Return a table below results/ for the page, None where it is not there."""
+    table = tables.text(file)
+    if table is None:
+        return None
+    empty = [str(name) for name in table if len(table) and table[name].str.strip().str.lower().isin(ABSENT).all()]
+    kept = table.drop(columns=empty)
+    most = min(MOST_ROWS, max(1, MOST_CELLS // max(1, kept.shape[1])))
+    rows = tuple(tuple(cell(text) for text in row) for row in kept.head(most).itertuples(index=False, name=None))
+    return Shown(
+        file,
+        anchor_of(file),
+        tuple(str(name) for name in kept.columns),
+        tuple(is_numeric(kept[name]) for name in kept),
+        rows,
+        len(table),
+        tuple(empty),
+    )
+
+
+def cell(text: str) -> Cell:
+    """Return a cell: numbers with more than four digits behind the point are shown with three significant ones."""
+    text = text.strip()
+    if NUMBER.fullmatch(text) and ("." in text or "e" in text.lower()):
+        value = float(text)
+        said = f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.3g}"
+        if abs(value) >= 1000:
+            said = f"{value:,.0f}"
+        return Cell(said.replace("-", MINUS), text)
+    return Cell(text.replace("-", MINUS) if NUMBER.fullmatch(text) else text, text)
+
+
+def is_numeric(column: pd.Series) -> bool:
+    """Whether a column holds numbers, beside cells that are absent."""
+    known = column[~column.str.strip().str.lower().isin(ABSENT)]
+    return len(known) > 0 and bool(known.str.strip().str.fullmatch(NUMBER.pattern, flags=re.I).all())
+
+
+def anchor_of(file: str) -> str:
+    """Return the anchor of a file: tables/power.csv is "file-tables-power"."""
+    return "file-" + re.sub(r"[^a-z0-9]+", "-", str(PurePosixPath(file).with_suffix("")).lower()).strip("-")
+
+
+def files_of(results: Path, patterns: Sequence[str]) -> list[str]:
+    """Return the files below results/ that patterns name, in the order of the patterns, each once."""
+    found = [path for pattern in patterns for path in sorted(results.glob(pattern)) if path.is_file()]
+    return list(dict.fromkeys(str(path.relative_to(results)) for path in found))

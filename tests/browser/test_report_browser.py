@@ -1,0 +1,163 @@
+"""The report in a real browser: nothing asked for, nothing wrong, readable by keyboard, phone, paper and screen reader."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.lib.reporting.page.page import make_report, render
+from tests.helpers.report_tables import difference, study, write_results, write_table
+
+playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="browser tests need Debian's chromium")
+
+# Every text's contrast with what lies behind it (WCAG 2.1: 4.5, large text 3); returns those that are too faint.
+FAINT = """() => {
+  const parse = (text) => { const c = text.match(/[\\d.]+/g).map(Number); return c.length < 4 ? [...c, 1] : c; };
+  const light = ([r, g, b]) => {
+    const f = (v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+    return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b);
+  };
+  const behind = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = parse(getComputedStyle(one).backgroundColor);
+      if (colour[3] === 1) return colour;
+    }
+    return [255, 255, 255, 1];
+  };
+  const faint = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || ["SCRIPT", "STYLE"].includes(element.tagName)) continue;
+    const style = getComputedStyle(element);
+    const [a, b] = [light(parse(style.color)), light(behind(element))].sort((x, y) => y - x);
+    const size = Number.parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    if ((a + 0.05) / (b + 0.05) < (large ? 3 : 4.5)) faint.push(element.tagName + ": " + element.textContent.slice(0, 40));
+  }
+  return faint;
+}"""
+# What a screen reader needs: names, one main part, headings in order, captions, heads of columns, unique anchors that are there.
+UNNAMED = """() => {
+  const wrong = [];
+  const name = (one) => (one.getAttribute("aria-label") || one.labels?.[0]?.textContent || one.textContent || "").trim();
+  for (const one of document.querySelectorAll("a, button, input, summary, [tabindex='0']")) if (!name(one)) wrong.push("no name: " + one.outerHTML.slice(0, 80));
+  for (const one of document.querySelectorAll("img")) if (!one.alt || !one.complete || !one.naturalWidth) wrong.push("picture: " + one.alt);
+  for (const one of document.querySelectorAll("table")) {
+    if (!one.caption?.textContent.trim()) wrong.push("no caption");
+    if ([...one.tHead.rows[0].cells].some((cell) => cell.scope !== "col" || !cell.textContent.trim())) wrong.push("heads of " + one.caption?.textContent);
+  }
+  for (const what of ["main", "header", "nav", "footer", "h1"]) if (document.querySelectorAll("body " + what).length !== 1) wrong.push("not one " + what);
+  let level = 0;
+  for (const one of document.querySelectorAll("h1, h2, h3, h4")) {
+    const next = Number(one.tagName[1]);
+    if (next > level + 1) wrong.push("heading jumps: " + one.textContent);
+    level = next;
+  }
+  const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
+  if (new Set(ids).size !== ids.length) wrong.push("an id twice");
+  for (const one of document.querySelectorAll("a[href^='#']")) if (!document.getElementById(one.getAttribute("href").slice(1))) wrong.push("link to nothing: " + one.href);
+  for (const one of document.querySelectorAll("[aria-labelledby]")) if (!document.getElementById(one.getAttribute("aria-labelledby"))) wrong.push("label: " + one.outerHTML.slice(0, 60));
+  if (!document.documentElement.lang || !document.title) wrong.push("no language or title");
+  for (const one of document.querySelectorAll(".scroll, .frame-img, pre")) if (one.scrollWidth > one.clientWidth + 1 && one.tabIndex !== 0) wrong.push("scrolls, not by keyboard: " + one.className);
+  return wrong;
+}"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with an answer, a picture, a table of 40 rows with numbers and words, and an own table of twelve columns."""
+    results = tmp_path_factory.mktemp("report") / "results"
+    write_results(results, [difference(n, 0.3 - n / 100, -0.1 + n / 1000, 0.6, 0.9) for n in range(1, 41)])
+    write_table(results, "tables/own.csv", [{f"column {k}": f"{k}-{n}" for k in range(12)} for n in range(3)])
+    rows = [{"name": name, "size": size} for name, size in (("b", "10"), ("a", "9.5"), ("c", "n/a"), ("d", "-1"))]
+    write_table(results, "tables/sizes.csv", rows)
+    page = results / "report.html"
+    page.write_text(render(make_report(results, study())))
+    return page
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def opened(chromium: Any, file: Path, **context: Any) -> tuple[Any, list[str]]:
+    """Return the page in a context of its own, and what it asked for or complained of."""
+    page = chromium.new_context(**context).new_page()
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("pageerror", lambda error: told.append(str(error)))
+    page.on("request", lambda request: told.append(request.url) if not request.url.startswith("data:") else None)
+    page.goto(file.as_uri())
+    assert told.pop(0) == file.as_uri()
+    return page, told
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_names_headings_links_and_contrast(chromium: Any, file: Path, scheme: str) -> None:
+    page, told = opened(chromium, file, color_scheme=scheme)
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert page.evaluate(UNNAMED) == [] and page.evaluate(FAINT) == [] and told == []
+    page.context.close()
+
+
+def test_a_phone_scrolls_tables_and_not_the_page(chromium: Any, file: Path) -> None:
+    page, told = opened(chromium, file, viewport={"width": 390, "height": 844})
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].some((one) => one.scrollWidth > one.clientWidth)")
+    assert told == []
+    page.context.close()
+
+
+def test_tables_sort_by_numbers_and_filter_by_words(chromium: Any, file: Path) -> None:
+    page, _ = opened(chromium, file)
+    table = page.locator("#file-tables-sizes")
+    table.locator("summary").click()
+    names = "all => all.filter((row) => !row.hidden).map((row) => row.cells[0].textContent).join('')"
+    size = table.get_by_role("button", name="size")
+    size.click()
+    assert table.locator("tbody tr").evaluate_all(names) == "dabc"  # -1, 9.5, 10, and n/a last
+    size.press("Enter")
+    assert table.locator("tbody tr").evaluate_all(names) == "badc"  # n/a stays last
+    assert table.locator("th").nth(1).get_attribute("aria-sort") == "descending"
+    table.get_by_role("searchbox").fill("9.5")
+    assert table.locator("tbody tr").evaluate_all(names) == "a"
+    long = page.locator("#file-tables-differences")
+    long.locator("summary").click()
+    assert long.locator("tbody tr:visible").count() == 25 and "25 of 40 rows" in long.get_by_role("status").inner_text()
+    long.get_by_role("button", name="Show all rows").click()
+    assert long.locator("tbody tr:visible").count() == 40
+    page.context.close()
+
+
+def test_the_keyboard_skips_to_the_answer_and_links_open_tables(chromium: Any, file: Path) -> None:
+    page, _ = opened(chromium, file)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the answer"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.goto(file.as_uri() + "#file-tables-own")
+    assert page.locator("#file-tables-own").get_attribute("open") is not None
+    page.context.close()
+
+
+def test_paper_shows_closed_tables_in_order(chromium: Any, file: Path) -> None:
+    page, told = opened(chromium, file)
+    paper = page.pdf()
+    assert paper.startswith(b"%PDF") and paper.count(b"/Type /Page\n") >= 2
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.evaluate("[...document.querySelectorAll('details:not(.screen)')].every((one) => one.open)")
+    assert not page.locator("nav.toc").is_visible() and page.locator("#file-tables-own td").first.is_visible()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate("[...document.querySelectorAll('details')].every((one) => !one.open)") and told == []
+    page.context.close()

@@ -1,0 +1,250 @@
+"""Each line of evidence: green, amber, red or not measured by its table, with numbers reckoned by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.lib.reporting.page import lines_answer, lines_images
+from scripts.lib.reporting.page.comparisons import read_comparisons
+from scripts.lib.reporting.page.lines import Facts
+from scripts.lib.reporting.page.names import Names
+from scripts.lib.reporting.page.sections import SECTIONS
+from scripts.lib.reporting.page.tables import Tables
+from tests.helpers.report_tables import difference, study, write_results, write_table
+
+HELPED = difference(2, 0.2, 0.1, 0.3, 0.01)
+
+
+def facts(results: Path, config: dict[str, Any] | None = None) -> Facts:
+    own = config or study()
+    tables = Tables(results)
+    return Facts(tables, read_comparisons(tables, own), own, Names(own))
+
+
+def test_a_line_without_its_table_is_not_measured(tmp_path: Path) -> None:
+    lines = [section.tell(facts(tmp_path)) for section in SECTIONS]
+    # What the study says of its controls needs no table.
+    assert {line.state for line in lines if line.key != "controls"} == {"grey"}
+    assert len({line.key for line in lines}) == len(lines) == 13
+    assert all(line.reason.endswith(".") and line.word for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("trials", "detectable", "state", "reason"),
+    [
+        (
+            2,
+            0.03,
+            "amber",
+            "Only 2 trials a cell, five or more are better; a difference of 0.05 would be found in 1 of 1",
+        ),
+        (5, 0.03, "green", "5 trials a cell; a difference of 0.05 would be found in 1 of 1 comparison."),
+        (5, 0.2, "amber", "5 trials a cell; a difference of 0.05 would be found in 0 of 1 comparison."),
+    ],
+)
+def test_size_of_the_study(tmp_path: Path, trials: int, detectable: float, state: str, reason: str) -> None:
+    write_results(tmp_path, [{**HELPED, "n_trials": trials}])
+    cell = {name: HELPED[name] for name in ("dataset", "metric", "fraction", "arm", "against", "multiplier")}
+    write_table(tmp_path, "tables/power.csv", [{**cell, "detectable": detectable, "wanted": 0.05}])
+    line = lines_answer.statistics(facts(tmp_path))
+    assert (line.state, line.reason.startswith(reason)) == (state, True), line.reason
+
+
+@pytest.mark.parametrize(
+    ("trivial", "state", "reason"),
+    [
+        (0.37, "green", "All 2 cells score above"),
+        (0.6, "amber", "1 of 2 cells is no better than a trivial answer (RSNA Pneumonia at 1 %)."),  # real films: 0.5
+        (
+            0.7,
+            "red",
+            "2 of 2 cells are no better than a trivial answer (RSNA Pneumonia at 1 %), 1 of them called a gain.",
+        ),
+    ],
+)
+def test_trivial_answers(tmp_path: Path, trivial: float, state: str, reason: str) -> None:
+    write_results(tmp_path, [HELPED])
+    rows = [
+        {"dataset": "rsna", "metric": "f1", "baseline": name, "value": value}
+        for name, value in (("a", 0), ("b", trivial))
+    ]
+    write_table(tmp_path, "tables/baselines.csv", rows)
+    line = lines_answer.baselines(facts(tmp_path))
+    assert (line.state, line.reason.startswith(reason)) == (state, True), line.reason
+
+
+@pytest.mark.parametrize(
+    ("verdict", "hit", "state", "word"),
+    [
+        ("clean", None, "green", "40 test films are neither"),
+        ("stops", "stops", "red", "1 test film taught a model"),
+        ("clean", "allowed", "amber", "1 hit is allowed"),
+        ("not known", None, "amber", "not known in 1 check"),
+    ],
+)
+def test_leakage(tmp_path: Path, verdict: str, hit: str | None, state: str, word: str) -> None:
+    row = {"dataset": "rsna", "arm": "real", "kind": "all", "verdict": verdict, "tested": 40, "learned": 9, "hits": 0}
+    rows = [row] + (
+        [{**row, "kind": "pixels", "verdict": hit, "tested": "n/a", "learned": "n/a", "hits": "n/a"}] if hit else []
+    )
+    write_table(tmp_path, "tables/leakage.csv", rows)
+    line = lines_images.leakage(facts(tmp_path))
+    assert line.state == state and word in line.reason
+
+
+@pytest.mark.parametrize(
+    ("verdict", "found", "state", "word"),
+    [
+        ("passes", 1.0, "green", "The one pool has no more near-copies"),
+        ("passes", 0.58, "amber", "of planted copies that were cropped only 58 % are found"),
+        ("undecided", 1.0, "amber", "for 1 pool of 1 it cannot be told"),
+        (
+            "fails",
+            1.0,
+            "red",
+            "1 pool of 1 hold more near-copies than chance: 1.3 % of the images of a pool, 2 % of held-out",
+        ),
+    ],
+)
+def test_copies(tmp_path: Path, verdict: str, found: float, state: str, word: str) -> None:
+    pool = {"dataset": "rsna", "arm": "original", "fraction": 0.01, "verdict": verdict}
+    rows = [{**pool, "measure": "near_copies", "value": 0.0133, "floor": 0.02}]
+    rows += [{**pool, "measure": "found_cropped", "value": found, "floor": "n/a"}]
+    write_table(tmp_path, "tables/memorisation.csv", rows)
+    line = lines_images.copies(facts(tmp_path))
+    assert line.state == state and word.lower() in line.reason.lower()
+
+
+def test_distances_above_the_floor_are_counted_and_never_red(tmp_path: Path) -> None:
+    pool = {
+        "dataset": "rsna",
+        "arm": "original",
+        "fraction": 0.01,
+        "features": "proxy",
+        "measure": "kid",
+        "value": 0.01,
+    }
+    near, far = ({**pool, "low": low, "floor": 0.001, "floor_high": 0.002} for low in (0.001, 0.003))
+    write_table(tmp_path, "tables/fidelity.csv", [near])
+    assert lines_images.fidelity(facts(tmp_path)).state == "green"
+    write_table(tmp_path, "tables/fidelity.csv", [near, far])
+    line = lines_images.fidelity(facts(tmp_path))
+    assert line.state == "amber" and line.reason.startswith(
+        "1 of 2 distances (KID; features: proxy) lie above the floor"
+    )
+
+
+@pytest.mark.parametrize(("p", "value", "state"), [(0.01, 0.2, "green"), (0.01, -0.2, "red"), (0.9, 0.2, "amber")])
+def test_controls(tmp_path: Path, p: float, value: float, state: str) -> None:
+    row = difference(2, value, value - 0.1, value + 0.1, p, against="duplicate")
+    config = study(arms=["original", "duplicate"])
+    line = lines_answer.controls(facts(write_results(tmp_path, [row]), config))
+    assert line.state == state and line.reason.startswith("Against repeated real films the images are better in ")
+    alone = lines_answer.controls(facts(tmp_path))
+    assert alone.state == "amber" and "no arm repeats them" in alone.reason
+
+
+def test_groups_that_get_worse_are_counted_beside_chance(tmp_path: Path) -> None:
+    row = {"dataset": "rsna", "metric": "f1", "arm": "original", "column": "sex", "fraction": 0.01, "multiplier": 2}
+    rows = [
+        {**row, "group": f"g{n}", "gap": -0.1, "gap_low": -0.2, "gap_high": -0.01 if n < 1 else 0.1} for n in range(20)
+    ]
+    write_table(tmp_path, "tables/subgroups.csv", rows)
+    line = lines_answer.subgroups(facts(tmp_path))
+    assert line.state == "amber" and line.reason.startswith(
+        "1 of 20 groups and cells is worse off, for example RSNA Pneumonia sex g0"
+    )
+    write_table(tmp_path, "tables/subgroups.csv", rows[:4])  # 1 of 4 is more than a tenth
+    assert lines_answer.subgroups(facts(tmp_path)).state == "red"
+    write_table(tmp_path, "tables/subgroups.csv", rows[1:])
+    assert lines_answer.subgroups(facts(tmp_path)).state == "green"
+
+
+def test_probabilities_are_held_against_the_prevalence_of_the_same_cell(tmp_path: Path) -> None:
+    row = {
+        "dataset": "rsna",
+        "label": "pneumonia",
+        "fraction": 0.01,
+        "measure": "brier",
+        "n_films": 40,
+        "n_positives": 10,
+    }
+
+    def state(real: float, synthetic: float) -> str:
+        # 10 of 40 films: saying 0.25 of each has a Brier score of 0.25 * 0.75 = 0.1875.
+        rows = [{**row, "arm": "real", "multiplier": 0, "value": real}]
+        rows += [{**row, "arm": "original", "multiplier": 2, "value": synthetic}]
+        write_table(tmp_path, "tables/calibration.csv", rows)
+        return lines_answer.calibration(facts(tmp_path)).state
+
+    assert [state(0.18, 0.18), state(0.19, 0.19), state(0.18, 0.19), state(0.19, 0.18)] == [
+        "green",
+        "amber",
+        "red",
+        "green",
+    ]
+
+
+def test_films_that_got_worse(tmp_path: Path) -> None:
+    columns = ("dataset", "image_id", "label", "fraction", "multiplier", "change")
+    write_table(tmp_path, "tables/failures.csv", [], columns)
+    assert lines_answer.failures(facts(tmp_path)).state == "green"
+    rows = [
+        dict(zip(columns, ("rsna", name, "lung_opacity", 0.01, 2, change)))
+        for name, change in (("a", -0.1), ("b", -0.6))
+    ]
+    write_table(tmp_path, "tables/failures.csv", rows)
+    line = lines_answer.failures(facts(tmp_path))
+    assert line.state == "amber" and line.reason == (
+        "2 films among the worst of each cell; most of all b of RSNA Pneumonia for lung opacity, by −0.60."
+    )
+
+
+def test_films_from_elsewhere_are_counted_without_a_verdict(tmp_path: Path) -> None:
+    row = {"dataset": "rsna", "metric": "f1", "fraction": 0.01, "tested_on": "chexpert"}
+    cells = [("real", 0, 0.5), ("original", 2, 0.6), ("original", 5, 0.4)]
+    rows = [{**row, "arm": arm, "multiplier": many, "value": value} for arm, many, value in cells]
+    write_table(tmp_path, "rsna/external.csv", rows)
+    line = lines_answer.replication(facts(tmp_path))
+    assert line.state == "amber" and "RSNA Pneumonia on CheXpert: better in 1 of 2 cells" in line.reason
+
+
+@pytest.mark.parametrize(
+    ("words", "state"), [("passes", "green"), ("passes fails", "red"), ("passes undecided", "amber")]
+)
+def test_faithfulness_has_the_colour_of_the_worst_pool(tmp_path: Path, words: str, state: str) -> None:
+    pool = {"dataset": "rsna", "arm": "original"}
+    rows = [{**pool, "fraction": place, "verdict": word} for place, word in enumerate(words.split()) for _ in range(2)]
+    write_table(tmp_path, "tables/faithfulness.csv", rows)
+    line = lines_images.faithfulness(facts(tmp_path))
+    assert line.state == state and f"{len(words.split())} pool" in line.reason and "1 passes" in line.reason
+
+
+def test_a_shortcut_that_the_table_warns_of_is_quoted(tmp_path: Path) -> None:
+    row = {"dataset": "rsna", "arm": "original", "fraction": 0.01, "multiplier": 2, "note": ""}
+    write_table(tmp_path, "tables/shortcut.csv", [row, {**row, "multiplier": 5}])
+    assert lines_images.shortcut(facts(tmp_path)).state == "green"
+    write_table(tmp_path, "tables/shortcut.csv", [row, {**row, "multiplier": 5, "note": "source tells the label"}])
+    line = lines_images.shortcut(facts(tmp_path))
+    assert line.state == "amber" and line.reason.startswith("1 of 2 training sets") and "source tells" in line.reason
+
+
+@pytest.mark.parametrize(("ends", "state"), [((0.1, 0.3), "green"), ((-0.1, 0.3), "amber"), ((-0.3, -0.1), "red")])
+def test_other_seeds_confirm_or_contradict(tmp_path: Path, ends: tuple[float, float], state: str) -> None:
+    cell = {name: HELPED[name] for name in ("dataset", "metric", "arm", "against", "fraction", "multiplier")}
+    write_results(tmp_path, [HELPED])
+    write_table(tmp_path, "tables/replication.csv", [{**cell, "low": ends[0], "high": ends[1], "n_seeds": 5}])
+    line = lines_answer.replication(facts(tmp_path))
+    assert line.state == state and line.reason.startswith("Over 5 seeds the interval confirms ")
+
+
+def test_warnings_of_films_are_named(tmp_path: Path) -> None:
+    row = {"dataset": "rsna", "taken": 199, "quarantined": 1, "warnings": ""}
+    write_table(tmp_path, "table1.csv", [row])
+    line = lines_images.films(facts(tmp_path))
+    assert (line.state, line.reason) == ("green", "199 films taken, 1 quarantined (0.50 %), no warning.")
+    write_table(tmp_path, "table1.csv", [{**row, "warnings": "ages are missing"}])
+    assert lines_images.films(facts(tmp_path)).state == "amber"

@@ -1,0 +1,171 @@
+"""The page as a whole, and two studies beside each other: whole whatever is missing, escaped whatever stands in tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts.compare_reports import main as compare
+from scripts.lib.core.errors import InputError
+from scripts.lib.reporting.page.comparing import read_record, setting_rows
+from scripts.lib.reporting.page.guidelines import FOR_YOU, as_markdown
+from scripts.lib.reporting.page.page import make_report, record, render
+from scripts.lib.reporting.page.pictures import one_of_each_pool
+from scripts.lib.reporting.page.shown import MOST_ROWS, cell
+from scripts.lib.study.reported import found_beside
+from scripts.write_report import main as write
+from tests.helpers.report_tables import difference, study, write_results, write_table
+
+ROWS = [difference(2, 0.2, 0.1, 0.3, 0.01), difference(5, -0.2, -0.3, -0.1, 0.01)]
+HOSTILE = '<script>alert("x")</script>&\'"'
+
+
+def anchors(page: str) -> tuple[set[str], list[str]]:
+    """Return the anchors that a page links to, and all that it has."""
+    return set(re.findall(r'href="#([^"]+)"', page)), re.findall(r'\bid="([^"]+)"', page)
+
+
+def test_a_folder_without_any_result_makes_a_whole_page(tmp_path: Path) -> None:
+    page = render(make_report(tmp_path, study()))
+    wanted, there = anchors(page)
+    assert wanted <= set(there) and len(there) == len(set(there))
+    assert "gives no answer" in page and page.count("not measured</span>") >= 12 and page.rstrip().endswith("</html>")
+
+
+def test_the_page_asks_for_nothing_and_holds_its_pictures(tmp_path: Path) -> None:
+    page = render(make_report(write_results(tmp_path, ROWS), study()))
+    assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', page) and "url(" not in page
+    assert page.count("data:image/png;base64,") == 1 and 'width="60" height="40"' in page
+    wanted, there = anchors(page)
+    assert wanted <= set(there) and len(there) == len(set(there))
+    assert '<b><span aria-hidden="true">▲</span> +0.20</b>' in page and "Phantom films." in page
+
+
+def test_html_in_labels_titles_and_tables_is_text(tmp_path: Path) -> None:
+    config = study(name=HOSTILE)
+    config["datasets"] = {**config["datasets"], "rsna": {**config["datasets"]["rsna"], "title": HOSTILE}}
+    rows = [difference(2, 0.2, 0.1, 0.3, 0.01, note=HOSTILE), difference(5, 0.2, 0.1, 0.3, 0.9, note=HOSTILE)]
+    write_results(tmp_path, rows)
+    write_table(tmp_path, "tables/own.csv", [{HOSTILE: HOSTILE}])
+    page = render(make_report(tmp_path, config))
+    assert "alert(" in page and HOSTILE not in page and page.count("<script>") == 1
+
+
+def test_a_table_that_no_section_knows_is_shown_all_the_same(tmp_path: Path) -> None:
+    write_results(tmp_path, ROWS)
+    write_table(tmp_path, "tables/search.csv", [{"round": 1, "score": 0.123456}])
+    page = render(make_report(tmp_path, study()))
+    assert 'id="file-tables-search"' in page and 'data-v="0.123456">0.123</td>' in page
+
+
+def test_long_tables_are_cut_and_say_so(tmp_path: Path) -> None:
+    """Forty arms with 75 amounts each: 3,000 comparisons, and a page below 5 MB."""
+    rows = [
+        difference(n, 0.2, -0.1, 0.5, 0.9, arm=arm)
+        for arm in ["original", *(f"a{k}" for k in range(39))]
+        for n in range(1, 76)
+    ]
+    page = render(make_report(write_results(tmp_path, rows), study()))
+    assert len(page) < 5_000_000 and f"the first {MOST_ROWS} rows of 3,000; the file has all" in page
+    assert page.count("<td>a38</td>") == 1  # each other arm is one row of the table of arms
+
+
+def test_a_table_older_than_its_trials_is_named(tmp_path: Path) -> None:
+    write_results(tmp_path, ROWS)
+    write_table(
+        tmp_path, "tables/failures.csv", [], ("dataset", "image_id", "label", "fraction", "multiplier", "change")
+    )
+    trial = tmp_path / "rsna" / "trials" / "real" / "fraction-1" / "trial-0.parquet"
+    trial.parent.mkdir(parents=True)
+    trial.write_bytes(b"")
+    os.utime(trial, (1.5e9, 1.5e9))
+    states = {line.key: line for line in make_report(tmp_path, study()).lines}
+    assert states["failures"].state == "green" and make_report(tmp_path, study()).date == "2017-07-14"
+    os.utime(tmp_path / "tables" / "failures.csv", (1.4e9, 1.4e9))
+    line = next(line for line in make_report(tmp_path, study()).lines if line.key == "failures")
+    assert line.state == "amber" and "older than the newest trials" in line.reason
+
+
+def test_a_picture_that_is_none_stops_the_page_and_leaves_none(tmp_path: Path) -> None:
+    results = write_results(tmp_path / "results", ROWS)
+    (results / "figure2.png").write_bytes(b"no picture")
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(study()))
+    out = tmp_path / "report.html"
+    with pytest.raises(InputError, match="figure2.png: not a readable picture"):
+        write(
+            [
+                "--results",
+                str(results),
+                "--config",
+                str(config),
+                "--out",
+                str(out),
+                "--record",
+                str(tmp_path / "r.json"),
+                "--guidelines",
+                str(tmp_path / "g.md"),
+            ]
+        )
+    assert not out.exists() and sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "results"]
+
+
+def test_what_lies_beside_is_seen_by_content(tmp_path: Path) -> None:
+    results = write_results(tmp_path, ROWS)
+    waited = ["results/tables/differences.csv", "results/figure2.png"]
+    before = found_beside(results, waited)
+    assert set(before) == {"tables/intervals.csv", "tables/trials.csv", "tables/baselines.csv"}
+    os.utime(results / "tables" / "trials.csv", (1.5e9, 1.5e9))
+    assert found_beside(results, waited) == before
+    write_table(results, "tables/subgroups.csv", [{"a": 1}])
+    assert set(found_beside(results, waited)) - set(before) == {"tables/subgroups.csv"}
+
+
+def test_one_sheet_for_each_dataset_and_arm() -> None:
+    files = [f"rsna/pools/{arm}/fraction-{f}/sheet.png" for arm in ("a", "b") for f in ("0.01", "0.1", "1")]
+    assert one_of_each_pool([*files, "figure1.png"]) == ([files[2], files[5], "figure1.png"], [*files[:2], *files[3:5]])
+
+
+def test_cells_are_rounded_and_sorted_by_what_the_table_says() -> None:
+    shown = {text: cell(text).text for text in ("0.123456", "-0.00012345", "12", "1545.4", "0.50", "patient-1", "n/a")}
+    assert list(shown.values()) == ["0.123", "−0.000123", "12", "1,545", "0.5", "patient-1", "n/a"]
+    assert cell("0.123456").exact == "0.123456"
+
+
+def test_two_studies_beside_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, rows, seed in (("a", ROWS, 1), ("b", [ROWS[0], difference(5, -0.2, -0.5, 0.1, 0.3)], 2)):
+        results = write_results(tmp_path / name / "results", rows)
+        (results / "report.json").write_text(record(make_report(results, study(seed=seed))))
+    compare([str(tmp_path / "a"), str(tmp_path / "b" / "results"), "--out", str(tmp_path / "c.html")])
+    page = (tmp_path / "c.html").read_text()
+    assert "<h1>1 of 2 common comparisons has another verdict.</h1>" in page
+    assert "harms: −0.20 (−0.30 to −0.10)" in page and "undecided: −0.20 (−0.50 to 0.10)" in page
+    assert "<td>study.seed</td><td>1</td><td>2</td>" in page and "wrote" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"no report.json in it or in its results/; run `make report DIR="):
+        read_record(tmp_path)
+
+
+def test_settings_that_differ_are_named_with_their_path() -> None:
+    rows = setting_rows({"a": {"b": 1, "c": 2}, "d": [1]}, {"a": {"b": 1, "c": 3}, "d": [1], "e": {}})
+    assert [(row.about, row.left, row.right) for row in rows] == [("a.c", "2", "3"), ("e", "not there", "{}")]
+
+
+def test_the_guidelines_say_what_the_run_knows_and_leave_the_rest(tmp_path: Path) -> None:
+    report = make_report(write_results(tmp_path, ROWS), study())
+    items = {one.number: one for one in report.guidelines}
+    assert list(items) == list(range(1, 45)) and items[44].said == items[1].said == FOR_YOU
+    assert items[7].said == "RSNA Pneumonia (phantom films), MIMIC-CXR (phantom films) and CANDID-PTX (phantom films)."
+    assert items[20].said == "Patient." and items[32].said.startswith("RSNA Pneumonia: 5 trials, tested on 40 films")
+    assert items[39].said == FOR_YOU and items[35].said == FOR_YOU  # no table of failures, no Table 1
+    assert items[25].said == "Steps: 150 at 1 %, 300 at 10 %, 600 at 100 %."
+    text = as_markdown(report.guidelines)
+    known = sum(one.is_told for one in report.guidelines)
+    assert (
+        f"The run answers {known} of 44 items" in text
+        and text.count("\n| ") == 45
+        and "| 44 | funding | for you |" in text
+    )
