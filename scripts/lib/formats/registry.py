@@ -8,7 +8,7 @@ from typing import Any
 from unicodedata import category
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.formats import candid, chexpert, folder, kermany, medmnist, mimic, rsna, siim, vindr_pcxr
+from scripts.lib.formats import candid, chestxdet, chexpert, folder, kermany, medmnist, mimic, rsna, siim, vindr_pcxr
 from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.patients import name_patients
 from scripts.lib.formats.record import STRUCTURES, Listing, Record
@@ -24,6 +24,7 @@ READERS: dict[str, Reader] = {
     "medmnist": medmnist.read,
     "kermany": kermany.read,
     "vindr-pcxr": vindr_pcxr.read,
+    "chestxdet": chestxdet.read,
     "folder": folder.read,
 }
 

@@ -80,6 +80,23 @@ READERS: dict[str, dict[str, Any]] = {
         "unknown_view": "keep",
         **SHARED,
     },
+    "chestxdet": {
+        "train": "ChestX_Det_train.json",
+        "test": "ChestX_Det_test.json",
+        "train_images": "train_data",
+        "test_images": "test_data",
+        "groups": {
+            "pleural_effusion": ["Effusion"],
+            "consolidation": ["Consolidation"],
+            "atelectasis": ["Atelectasis"],
+            "pneumothorax": ["Pneumothorax"],
+            "cardiomegaly": ["Cardiomegaly"],
+        },
+        "frontal_only": False,
+        "unknown_view": "keep",
+        **SHARED,
+        **CHEXMASK,
+    },
     "folder": {
         "table": "labels.csv",
         "columns": {},
@@ -112,6 +129,7 @@ TABLE_KEYS = {
     "medmnist": ("file", "patients"),
     "kermany": ("patients",),
     "vindr-pcxr": ("train", "test", "train_boxes", "test_boxes", "patients"),
+    "chestxdet": ("train", "test", "chexmask", "patients"),
     "folder": ("table", "patients"),
 }
 WHERE = {
@@ -125,6 +143,8 @@ WHERE = {
     "medmnist": "PneumoniaMNIST of MedMNIST: zenodo.org/records/10519652, CC BY 4.0; pneumoniamnist.npz or a larger size",
     "kermany": "Kermany's chest films of children: data.mendeley.com/datasets/rscbjbr9sj, CC BY 4.0; ChestXRay2017, unpacked",
     "vindr-pcxr": "VinDr-PCXR: physionet.org/content/vindr-pcxr, credentialed access (CITI course and data use agreement)",
+    "chestxdet": "ChestX-Det: github.com/Deepwise-AILab/ChestX-Det-Dataset, Apache 2.0; lung and heart masks: a table of CheXmask "
+    "form, which a segmenter of your choice writes",
     "folder": "your own films: one CSV with columns image_id, file, patient_id and one a label; see docs/own-data.md",
 }
 

@@ -96,6 +96,8 @@ def _films(format: str, root: Path, reader: Mapping[str, Any]) -> Iterator[str]:
     if format == "chexpert":
         homes = [(Path(reader[key]).parent / key) for key in ("train", "valid") if reader[key]]
         return _below(root / home for home in homes)
+    if format == "chestxdet":
+        return _below(root / reader[f"{split}_images"] for split in ("train", "test") if reader[split])
     if format == "vindr-pcxr":
         return _below(root / split for split in ("train", "test"))
     return _below([root / reader["images"]] if "images" in reader else [])
