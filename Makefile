@@ -20,7 +20,7 @@ ifneq ($(wildcard docs/pictures.json),)
 DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
 endif
 
-.PHONY: install figure2 figure3 figures evidence rate plan docs-figures test test-cluster lint types lock clean help mend
+.PHONY: install figure2 figure3 figures evidence masks rate plan docs-figures test test-cluster lint types lock clean help mend
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,10 @@ figures: $(VENV)/.ready  ## Figures 1 to 4 and Table 1
 
 evidence: $(VENV)/.ready  ## what speaks for and against the answer: copies, fidelity, worth in real films, subgroups, calibration
 	$(SNAKEMAKE) evidence $(PLACE) $(OVERLAY)
+
+masks: STUDY ?= studies/aurad-phantom.yaml
+masks: $(VENV)/.ready  ## words to masks of several findings, made and measured (the embedded study, or STUDY=studies/aurad.yaml)
+	$(SNAKEMAKE) masks $(PLACE) $(OVERLAY)
 
 rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1
 	$(SNAKEMAKE) rated_sets $(PLACE) $(OVERLAY)

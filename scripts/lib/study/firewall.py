@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from scripts.lib.study.arms import FOUNDATION, KEPT, RATERS, VALIDATION, Arm
-from scripts.lib.study.cells import MGCA, AnyCell, Study
+from scripts.lib.study.cells import MASK_MODEL, MGCA, AnyCell, Study
 
 CHOICE = "results/proxy/learned_from.parquet"  # the films behind what a filter keeps
 LIST = "learned_from.parquet"
@@ -31,6 +31,8 @@ class Firewall:
         found = [arm.generator.folder] if arm.generator else []
         if arm.generator is None and FOUNDATION in arm.taught_by:
             found.append(self.study.base())
+        if arm.masks == "generated":
+            found.append(MASK_MODEL)
         if arm.filter:
             found.append(CHOICE)
         weights = self.study.trial_settings(cell.dataset)["model"]["weights"]
