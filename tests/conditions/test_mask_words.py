@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.lib.cohort.store import Cohort, pixels_sha256
+from scripts.lib.cohort.store import Cohort, pixels_sha256, with_films
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.conditions.mask_link import conditions_of
 from scripts.lib.conditions.mask_prompts import ask_of, ask_text, read_prompt
@@ -191,3 +191,9 @@ def test_masks_become_conditions_and_valid_ones_stand_in_for_those_that_are_not(
     assert set(table["kind"]) == {"mask"} and table["prompt"].isna().all() and table["transform"].isna().all()
     with pytest.raises(InputError, match="not a pool of masks"):
         conditions_of(cohort(tmp_path / "other"))
+
+
+def test_a_pool_of_masks_is_no_pool_of_films(tmp_path: Path) -> None:
+    assert len(with_films(cohort(tmp_path / "films"))) == 40
+    with pytest.raises(InputError, match="a pool of masks, without films or images"):
+        with_films(cohort(tmp_path / "c", kind="masks"))

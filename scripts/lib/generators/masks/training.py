@@ -64,9 +64,9 @@ def train_masks(
     code, unet = made.code, fast_layout(made.unet, placement).train()
     scheduler = training_scheduler(SCHEDULE)
     prompts = [ask_text(ask) for ask in films.asks]
-    states = text_states([*prompts, None], made)
-    words = torch.tensor([list(dict.fromkeys([*prompts, None])).index(prompt) for prompt in prompts])
-    different = states_of(prompts, states)
+    known_prompts = list(dict.fromkeys(prompts))
+    words = torch.tensor([known_prompts.index(prompt) for prompt in prompts])
+    different = text_states(known_prompts, made)
     planes = ask_planes(films.asks, code)
     draws = stage_masks(made)
     findings = torch.zeros(len(code.structures), dtype=torch.bool)
@@ -103,15 +103,9 @@ def train_masks(
         counts = spread(drawn & looked).to(placement.device).expand_as(wanted)
         return ((answer - wanted) ** 2 * counts).sum() / counts.sum().clamp(min=1.0)
 
-    log(f"{STAGE}: {len(films.asks)} films, {len(set(prompts))} different prompts, grid {code.side} x {code.side}")
+    log(f"{STAGE}: {len(films.asks)} films, {len(known_prompts)} different prompts, grid {code.side} x {code.side}")
     Trainer({"unet": unet}, settings, seed, STAGE, placement).train(loss, len(films.asks), checkpoints)
     unet.eval()
-
-
-def states_of(prompts: list[str], states: torch.Tensor) -> torch.Tensor:
-    """Return one row of states for each different prompt, in the order in which they first come."""
-    first = {prompt: row for row, prompt in reversed(list(enumerate(prompts)))}
-    return states[torch.tensor([first[prompt] for prompt in dict.fromkeys(prompts)])]
 
 
 def stage_masks(made: MaskGenerator) -> tuple[torch.Tensor, torch.Tensor]:
