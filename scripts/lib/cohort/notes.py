@@ -31,6 +31,7 @@ from scripts.lib.formats import (
     reports,
     rle,
     rsna,
+    vindr_cxr,
     vindr_pcxr,
 )
 from scripts.lib.formats.record import Notes
@@ -132,6 +133,10 @@ ADVICE: dict[str, Advice] = {
         LOOK, "look at these boxes on their films: masks come from the polygons, detection from the boxes"
     ),
     polygons.CLIPPED: Advice(LOOK, "look whether the polygons were drawn on films of this size"),
+    vindr_cxr.DISAGREE: Advice(NORMAL, "nothing, or look at the readers' rows of these films"),
+    vindr_cxr.NO_BOXES: Advice(LOOK, "check that the tables are of one edition of the dataset"),
+    vindr_cxr.ONE_READER: Advice(WARNING, "mind that nobody has checked their findings; check that the table is whole"),
+    vindr_cxr.RENAMED: Advice(NORMAL, NOTHING),
     patients.NO_ROW: Advice(
         LOOK, "add their rows: their patients are what the dataset itself says, or the films themselves"
     ),

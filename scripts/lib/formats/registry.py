@@ -8,7 +8,19 @@ from typing import Any
 from unicodedata import category
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.formats import candid, chestxdet, chexpert, folder, kermany, medmnist, mimic, rsna, siim, vindr_pcxr
+from scripts.lib.formats import (
+    candid,
+    chestxdet,
+    chexpert,
+    folder,
+    kermany,
+    medmnist,
+    mimic,
+    rsna,
+    siim,
+    vindr_cxr,
+    vindr_pcxr,
+)
 from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.patients import name_patients
 from scripts.lib.formats.record import STRUCTURES, Listing, Record
@@ -25,6 +37,7 @@ READERS: dict[str, Reader] = {
     "kermany": kermany.read,
     "vindr-pcxr": vindr_pcxr.read,
     "chestxdet": chestxdet.read,
+    "vindr-cxr": vindr_cxr.read,
     "folder": folder.read,
 }
 

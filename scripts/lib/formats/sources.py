@@ -97,6 +97,23 @@ READERS: dict[str, dict[str, Any]] = {
         **SHARED,
         **CHEXMASK,
     },
+    "vindr-cxr": {
+        "train": "annotations/image_labels_train.csv",
+        "test": "annotations/image_labels_test.csv",
+        "train_boxes": "annotations/annotations_train.csv",
+        "test_boxes": "annotations/annotations_test.csv",
+        "groups": {
+            "pleural_effusion": ["Pleural effusion"],
+            "consolidation": ["Consolidation"],
+            "atelectasis": ["Atelectasis"],
+            "pneumothorax": ["Pneumothorax"],
+            "cardiomegaly": ["Cardiomegaly"],
+        },
+        "box_masks": False,
+        "frontal_only": True,
+        "unknown_view": "keep",
+        **SHARED,
+    },
     "folder": {
         "table": "labels.csv",
         "columns": {},
@@ -130,6 +147,7 @@ TABLE_KEYS = {
     "kermany": ("patients",),
     "vindr-pcxr": ("train", "test", "train_boxes", "test_boxes", "patients"),
     "chestxdet": ("train", "test", "chexmask", "patients"),
+    "vindr-cxr": ("train", "test", "train_boxes", "test_boxes", "patients"),
     "folder": ("table", "patients"),
 }
 WHERE = {
@@ -145,6 +163,7 @@ WHERE = {
     "vindr-pcxr": "VinDr-PCXR: physionet.org/content/vindr-pcxr, credentialed access (CITI course and data use agreement)",
     "chestxdet": "ChestX-Det: github.com/Deepwise-AILab/ChestX-Det-Dataset, Apache 2.0; lung and heart masks: a table of CheXmask "
     "form, which a segmenter of your choice writes",
+    "vindr-cxr": "VinDr-CXR: physionet.org/content/vindr-cxr, credentialed access (CITI course and data use agreement)",
     "folder": "your own films: one CSV with columns image_id, file, patient_id and one a label; see docs/own-data.md",
 }
 

@@ -98,7 +98,7 @@ def _films(format: str, root: Path, reader: Mapping[str, Any]) -> Iterator[str]:
         return _below(root / home for home in homes)
     if format == "chestxdet":
         return _below(root / reader[f"{split}_images"] for split in ("train", "test") if reader[split])
-    if format == "vindr-pcxr":
+    if format in ("vindr-pcxr", "vindr-cxr"):
         return _below(root / split for split in ("train", "test"))
     return _below([root / reader["images"]] if "images" in reader else [])
 
