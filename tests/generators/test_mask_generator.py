@@ -9,20 +9,21 @@ import numpy as np
 import pytest
 import torch
 
-from scripts import sample_pool, train_mask_model
+from scripts import draw_film, sample_pool, train_controlnet, train_mask_model
 from scripts.lib.cohort.learned import read_learned
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
 from scripts.lib.generators.masks.coding import check_round_trip, make_code, round_trip, signed_distance
+from scripts.lib.generators.masks.film import boxes_of, summary
 from scripts.lib.generators.masks.network import SCHEDULE, ask_planes, check_stages, new_generator, open_masks
-from scripts.lib.generators.masks.sampling import MaskRequest, MaskSampler
+from scripts.lib.generators.masks.sampling import MadeMask, MaskRequest, MaskSampler
 from scripts.lib.generators.masks.training import read_films, stage_masks, train_masks
 from scripts.lib.generators.solvers import training_scheduler
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.settings import Section
 from tests.conditions.test_mask_words import STRUCTURES, chest
-from tests.helpers.diffusion_models import PLACE, write_base
+from tests.helpers.diffusion_models import CONTROL, PLACE, write_base
 from tests.helpers.diffusion_toy import CPU, TRAINING
 
 SETTINGS = {
@@ -200,3 +201,37 @@ def test_a_base_lends_its_inner_weights(base: Path) -> None:
     start = open_generator(base).unet
     assert torch.equal(made.unet.mid_block.resnets[0].conv1.weight, start.mid_block.resnets[0].conv1.weight)
     assert made.unet.config.in_channels == 2 * 16 + 3 * 4 and made.unet.config.out_channels == 16
+
+
+def test_boxes_are_those_of_the_connected_parts() -> None:
+    field = chest(right=True, left=True, large=True)
+    assert boxes_of(field, STRUCTURES) == [
+        {"structure": "pleural_effusion", "box": [3, 22, 13, 28]},
+        {"structure": "pleural_effusion", "box": [19, 22, 29, 28]},
+        {"structure": "cardiomegaly", "box": [11, 16, 21, 26]},
+    ]
+    told = summary({"pleural_effusion": "both"}, MadeMask(field, 1, ()), STRUCTURES)
+    assert told["as_asked"] is False and told["shown"] == {"pleural_effusion": "both", "cardiomegaly": ""}
+
+
+def test_a_sentence_becomes_a_folder(trained: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results" / "generators"
+    results.mkdir(parents=True)
+    (results / "masks").symlink_to(trained)
+    words = ["left pleural effusion", "--results", str(tmp_path / "results"), "--out", str(tmp_path / "film")]
+    with pytest.raises(InputError, match="controlnet: no model there; make it with"):
+        draw_film.main(words)
+    options = {
+        "--base": trained.parent / "base",
+        "--cohort": trained.parent / "cohort",
+        "--out": results / "controlnet",
+    }
+    options |= {"--config": json.dumps(CONTROL), "--seed": 1, "--checkpoint-dir": tmp_path / "check"}
+    train_controlnet.main([str(word) for option in options.items() for word in option])
+    with pytest.raises(InputError, match="did you mean 'pleural effusion'"):
+        draw_film.main(["pleural efusion", *words[1:]])
+    assert not (tmp_path / "film").exists()
+    draw_film.main(words)
+    told = json.loads((tmp_path / "film" / "film.json").read_text())
+    assert told["asked"] == {"pleural_effusion": "left"} and told["tries"] >= 1
+    assert sorted(path.name for path in (tmp_path / "film").iterdir()) == ["film.json", "image.png", "mask.png"]

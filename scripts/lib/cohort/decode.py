@@ -158,6 +158,8 @@ class Decoder:
             return {source.structure: rle.unite(parts, notes)}
         if source.kind == "rows":
             return {source.structure: rle.decode_absolute(source.data[0], source.shape or shape, notes)}
+        if source.kind == "coco":
+            return {source.structure: rle.decode_counts(source.data[0], source.shape or shape)}
         if source.kind == "polygons":
             return {source.structure: polygon_mask(source.data, shape, notes)}
         if source.kind == "boxes":

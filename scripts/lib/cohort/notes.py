@@ -16,6 +16,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.formats import (
     candid,
     chestxdet,
+    chexlocalize,
     chexmask,
     columns,
     dicom,
@@ -137,6 +138,7 @@ ADVICE: dict[str, Advice] = {
     vindr_cxr.NO_BOXES: Advice(LOOK, "check that the tables are of one edition of the dataset"),
     vindr_cxr.ONE_READER: Advice(WARNING, "mind that nobody has checked their findings; check that the table is whole"),
     vindr_cxr.RENAMED: Advice(NORMAL, NOTHING),
+    chexlocalize.RENAMED: Advice(NORMAL, NOTHING),
     patients.NO_ROW: Advice(
         LOOK, "add their rows: their patients are what the dataset itself says, or the films themselves"
     ),

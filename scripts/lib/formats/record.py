@@ -77,7 +77,7 @@ class MaskSource:
 
     `kind` says how `data` is read: "runs" SIIM run lengths (relative, column-major), "rows" CheXmask run lengths
     (absolute, row-major), "file" the path of a mask image below the root, "boxes" (x, y, width, height) in pixels, "polygons"
-    outlines, each of points (x, y) in pixels.
+    outlines, each of points (x, y) in pixels, "coco" lengths of 0 and 1 in turn (column-major).
     `where` names table and row for messages; `shape` is the (height, width) the table states, if any.
     """
 

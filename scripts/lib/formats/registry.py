@@ -11,6 +11,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.formats import (
     candid,
     chestxdet,
+    chexlocalize,
     chexpert,
     folder,
     kermany,
@@ -38,6 +39,7 @@ READERS: dict[str, Reader] = {
     "vindr-pcxr": vindr_pcxr.read,
     "chestxdet": chestxdet.read,
     "vindr-cxr": vindr_cxr.read,
+    "chexlocalize": chexlocalize.read,
     "folder": folder.read,
 }
 

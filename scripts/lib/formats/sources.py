@@ -114,6 +114,22 @@ READERS: dict[str, dict[str, Any]] = {
         "unknown_view": "keep",
         **SHARED,
     },
+    "chexlocalize": {
+        "val": "CheXlocalize/gt_segmentations_val.json",
+        "test": "CheXlocalize/gt_segmentations_test.json",
+        "val_images": "CheXpert/val",
+        "test_images": "CheXpert/test",
+        "groups": {
+            "pleural_effusion": ["Pleural Effusion"],
+            "consolidation": ["Consolidation"],
+            "atelectasis": ["Atelectasis"],
+            "pneumothorax": ["Pneumothorax"],
+            "cardiomegaly": ["Cardiomegaly"],
+        },
+        "frontal_only": True,
+        "unknown_view": "keep",
+        **SHARED,
+    },
     "folder": {
         "table": "labels.csv",
         "columns": {},
@@ -148,6 +164,7 @@ TABLE_KEYS = {
     "vindr-pcxr": ("train", "test", "train_boxes", "test_boxes", "patients"),
     "chestxdet": ("train", "test", "chexmask", "patients"),
     "vindr-cxr": ("train", "test", "train_boxes", "test_boxes", "patients"),
+    "chexlocalize": ("val", "test", "patients"),
     "folder": ("table", "patients"),
 }
 WHERE = {
@@ -164,6 +181,8 @@ WHERE = {
     "chestxdet": "ChestX-Det: github.com/Deepwise-AILab/ChestX-Det-Dataset, Apache 2.0; lung and heart masks: a table of CheXmask "
     "form, which a segmenter of your choice writes",
     "vindr-cxr": "VinDr-CXR: physionet.org/content/vindr-cxr, credentialed access (CITI course and data use agreement)",
+    "chexlocalize": "CheXlocalize: stanfordaimi.azurewebsites.net, with CheXpert's validation and test films; Stanford research use "
+    "agreement (a form, free of charge)",
     "folder": "your own films: one CSV with columns image_id, file, patient_id and one a label; see docs/own-data.md",
 }
 
