@@ -8,6 +8,8 @@
 #   {dataset}/conditions/{arm}/fraction-{f}.parquet one row an image to make                  build_conditions
 #   generators/base/                                the frozen foundation model               train_base
 #   generators/controlnet/                          the mask branch on top of it              train_controlnet
+#   generators/masks/                               words to masks                            train_mask_model
+#   {dataset}/masks/{arm}/fraction-{f}/             conditions, shards, {masks.csv,masks.png} build_mask_conditions, sample_masks, measure_masks
 #   generators/proxy-tuned/                         trained further on what was kept          finetune_generator
 #   generators/dpo/                                 tuned to what raters prefer               train_dpo
 #   judges/{judge}/                                 say what an image shows, from real films  train_judge
@@ -73,6 +75,7 @@ include: "rules/inputs.smk"
 include: "rules/cohorts.smk"
 include: "rules/conditions.smk"
 include: "rules/generators.smk"
+include: "rules/masks.smk"
 include: "rules/sampling.smk"
 include: "rules/pools.smk"
 include: "rules/filtering.smk"

@@ -47,6 +47,7 @@ rule prepare_cohort:
         meta="results/{dataset}/cohort/cohort.json",
         quarantine="results/{dataset}/cohort/quarantine.tsv",
         notes="results/{dataset}/cohort/notes.csv",
+        boxes="results/{dataset}/cohort/boxes.parquet",
     log:
         "results/logs/prepare_cohort/{dataset}.log",
     benchmark:

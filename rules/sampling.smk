@@ -2,9 +2,7 @@ rule sample_pool:
     input:
         generator=ask(STUDY.generator),
         conditions="results/{dataset}/conditions/{arm}/fraction-{fraction}.parquet",
-        index="results/{dataset}/cohort/index.parquet",
-        meta="results/{dataset}/cohort/cohort.json",
-        masks="results/{dataset}/cohort/masks.npy",
+        sources=ask(STUDY.mask_source_files),
     output:
         images="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/images.npy",
         masks="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/masks.npy",
@@ -26,7 +24,7 @@ rule sample_pool:
         launch=launch,
         code=code("sample_pool"),
         config=stage("sampling"),
-        cohort=subpath(input.index, parent=True),
+        cohort=ask(STUDY.mask_sources),
         out=subpath(output.index, parent=True),
         seed=STUDY.seed,
         shards=ask(STUDY.shard_count),

@@ -13,6 +13,12 @@ rule figure3:
     localrule: True
 
 
+rule masks:
+    input:
+        tell(STUDY.mask_tables),
+    localrule: True
+
+
 rule rated_sets:
     input:
         "results/feedback/assignments.parquet",

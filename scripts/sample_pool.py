@@ -23,7 +23,13 @@ def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--generator", type=Path, required=True, help="folder of a generator, of any kind")
     parser.add_argument("--conditions", type=Path, required=True, help="conditions table (.parquet)")
-    parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort that the masks come from")
+    parser.add_argument(
+        "--cohort",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="prepared cohort, or shards of a mask pool, that masks come from",
+    )
     add_config(parser, "sampling (section sampling)")
     parser.add_argument("--seed", type=int, required=True, help="seed of the study")
     parser.add_argument("--shard", type=int, default=0, help="number of this shard, from 0 (default 0)")

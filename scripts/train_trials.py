@@ -57,7 +57,7 @@ def train(args: Namespace) -> None:
     """Select the films, train and test each multiplier, write the predictions."""
     import pandas as pd
 
-    from scripts.lib.cohort.store import Cohort
+    from scripts.lib.cohort.store import Cohort, with_films
     from scripts.lib.core.seeds import trial_seed
     from scripts.lib.downstream.added import fitting_multipliers, open_store
     from scripts.lib.downstream.data import label_names, named_folders, open_pool
@@ -73,7 +73,13 @@ def train(args: Namespace) -> None:
         pool = open_store(args.pool, labels) if args.control else open_pool(args.pool, args.kept, args.trial, labels)
     others = {name: Cohort.open(folder) for name, folder in named_folders(args.external).items()}
     films = select_films(
-        Cohort.open(args.cohort), pd.read_parquet(args.subsets), pool, setting, args.config, others, args.control
+        with_films(Cohort.open(args.cohort)),
+        pd.read_parquet(args.subsets),
+        pool,
+        setting,
+        args.config,
+        others,
+        args.control,
     )
     multipliers, left_out = fitting_multipliers(args.control, films.stock, len(films.real), args.multipliers)
     note = "; ".join(filter(None, [args.note, left_out]))

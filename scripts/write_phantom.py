@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.core.seeds import derive_seed
     from scripts.lib.phantom.study import plan_films
-    from scripts.lib.phantom.writers import candid, chexpert, medmnist, mimic, rsna, siim, vindr_pcxr
+    from scripts.lib.phantom.writers import candid, chestxdet, chexpert, medmnist, mimic, rsna, siim, vindr_pcxr
     from scripts.lib.phantom.writers.tree import grow_tree
 
     if args.manifest.resolve().is_relative_to(args.out.resolve()):
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> None:
     films = plan_films(args.format, args.config, args.seed, args.dataset)
     track = functools.partial(progress, total=len(films), desc=args.dataset)
     writers = {"candid": candid, "chexpert": chexpert, "mimic": mimic, "rsna": rsna, "siim": siim}
-    writers |= {"medmnist": medmnist, "vindr-pcxr": vindr_pcxr}
+    writers |= {"medmnist": medmnist, "vindr-pcxr": vindr_pcxr, "chestxdet": chestxdet}
     with atomic_dir(args.out) as root:
         key = derive_seed(args.seed, "phantom", args.dataset)
         writers[args.format].write_tree(grow_tree(root, settings, key, films, track))

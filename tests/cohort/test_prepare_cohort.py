@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from scripts.lib.cohort.boxes import BOXES
 from scripts.lib.cohort.geometry import fit_image, fit_mask, fit_masks
 from scripts.lib.cohort.prepare import prepare_cohort
 from scripts.lib.cohort.splits import draw_splits, given_splits, linked_groups, take_exactly
@@ -67,7 +68,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_the_whole_way(tmp_path: Path) -> None:
     cohort = prepare(tree(tmp_path / "raw"), tmp_path / "out")
     index = cohort.index
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([*FILES, "notes.csv", "quarantine.tsv"])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        [*FILES, BOXES, "notes.csv", "quarantine.tsv"]
+    )
     # 12 films: 4 to the generator; a quarter of the 8 left, 2, to the test side; 6 to training. Two films a patient.
     assert Counter(index["split"]) == {"generator": 4, "train": 6, "test": 2}
     assert index.groupby("patient_id")["split"].nunique().eq(1).all()

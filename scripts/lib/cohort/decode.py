@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.lib.cohort import plausibility
-from scripts.lib.cohort.geometry import fit_image, fit_masks
+from scripts.lib.cohort.geometry import fit_boxes, fit_image, fit_masks
 from scripts.lib.cohort.notes import NO_REPORT, NO_VIEW, OBLONG, UNKNOWN_VIEW
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats import dicom, medmnist, raster, rle
 from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.paths import read_inside
-from scripts.lib.formats.record import MaskSource, Notes, Record, Rejected, Rejection
+from scripts.lib.formats.polygons import polygon_mask
+from scripts.lib.formats.record import Box, MaskSource, Notes, Record, Rejected, Rejection
 from scripts.lib.formats.reports import NO_IMPRESSION, findings, impression
 from scripts.lib.formats.views import LATERAL, side_of
 
@@ -76,7 +77,10 @@ class Decoder:
         if self.structures:
             field = fit_masks(masks, self.structures, self.resolution, self.fit, self.cover, header.aspect)
         source = hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).hexdigest()
-        return Decoded(record, small, field, source, header.sop_uid, notes, self._placement(small, masks, field, notes))
+        wanted = [box for box in record.boxes if box[0] in self.structures]
+        boxes = fit_boxes(wanted, image.shape, self.resolution, self.fit, header.aspect)
+        placement = self._placement(small, masks, field, notes)
+        return Decoded(record, small, field, source, header.sop_uid, notes, placement, boxes)
 
     def _placement(
         self,
@@ -154,6 +158,10 @@ class Decoder:
             return {source.structure: rle.unite(parts, notes)}
         if source.kind == "rows":
             return {source.structure: rle.decode_absolute(source.data[0], source.shape or shape, notes)}
+        if source.kind == "coco":
+            return {source.structure: rle.decode_counts(source.data[0], source.shape or shape)}
+        if source.kind == "polygons":
+            return {source.structure: polygon_mask(source.data, shape, notes)}
         if source.kind == "boxes":
             return {source.structure: box_mask(source.data, shape)}
         try:
@@ -172,7 +180,7 @@ class Decoded:
     """A film at the study's resolution: image uint8 (R, R), mask bit field uint8 (R, R) or None, and what was noted.
 
     `source` is the SHA-256 of the full-size grey image, `sop_uid` the identifier in its DICOM header, `placement` how
-    its lungs would fit it best (plausibility.py), None without lungs.
+    its lungs would fit it best (plausibility.py), None without lungs, `boxes` those of its findings in pixels of the image.
     """
 
     record: Record
@@ -182,6 +190,7 @@ class Decoded:
     sop_uid: str
     notes: Notes
     placement: str | None = None
+    boxes: tuple[Box, ...] = ()
 
 
 def box_mask(boxes: Sequence[Sequence[float]], shape: tuple[int, ...]) -> NDArray[np.bool_]:

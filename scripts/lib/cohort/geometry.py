@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from scripts.lib.formats.record import Box
+
 FITS = ("pad", "crop", "stretch")
 # The share of an output pixel that a structure must cover. Tubes and fractures are thinner than a pixel of a small
 # study and would vanish at one half.
-COVER = {"lungs": 0.5, "heart": 0.5, "pneumothorax": 0.5, "rib_fracture": 0.2, "chest_tube": 0.2, "pneumonia": 0.5}
+COVER = {
+    **dict.fromkeys(("lungs", "heart", "pneumothorax", "pneumonia", "pleural_effusion", "consolidation"), 0.5),
+    **dict.fromkeys(("atelectasis", "cardiomegaly", "emphysema", "fibrosis"), 0.5),
+    **dict.fromkeys(("rib_fracture", "chest_tube", "nodule", "calcification", "pleural_thickening"), 0.2),
+}
 
 
 def fit_image(image: NDArray[np.uint8], resolution: int, fit: str, aspect: float = 1.0) -> NDArray[np.uint8]:
@@ -53,6 +59,23 @@ def fit_masks(
             small = fit_mask(mask, resolution, fit, cover.get(structure, 0.5), aspect)
             field |= small.astype(np.uint8) << np.uint8(bit)
     return field
+
+
+def fit_boxes(
+    boxes: Sequence[Box], shape: tuple[int, ...], resolution: int, fit: str, aspect: float = 1.0
+) -> tuple[Box, ...]:
+    """Return boxes in pixels of a film of `shape` (H, W) as boxes in pixels of the output square, cut at its borders.
+
+    A box that lies in what "crop" cuts off is left out.
+    """
+    (width, height), (left, top) = _placement(shape, resolution, fit, aspect)
+    across, down = width / shape[1], height / shape[0]
+    fitted: list[Box] = []
+    for name, x0, y0, x1, y1 in boxes:
+        edges = np.clip([x0 * across + left, y0 * down + top, x1 * across + left, y1 * down + top], 0, resolution)
+        if edges[2] > edges[0] and edges[3] > edges[1]:
+            fitted.append((name, float(edges[0]), float(edges[1]), float(edges[2]), float(edges[3])))
+    return tuple(fitted)
 
 
 def _placement(

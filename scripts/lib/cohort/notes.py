@@ -15,6 +15,8 @@ from scripts.lib.cohort import plausibility
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats import (
     candid,
+    chestxdet,
+    chexlocalize,
     chexmask,
     columns,
     dicom,
@@ -25,10 +27,12 @@ from scripts.lib.formats import (
     medmnist,
     mimic,
     patients,
+    polygons,
     raster,
     reports,
     rle,
     rsna,
+    vindr_cxr,
     vindr_pcxr,
 )
 from scripts.lib.formats.record import Notes
@@ -123,6 +127,18 @@ ADVICE: dict[str, Advice] = {
     ),
     vindr_pcxr.DISAGREE: Advice(NORMAL, "nothing, or look at the readers' rows of these films"),
     vindr_pcxr.NO_BOXES: Advice(LOOK, "check that the tables are of one edition of the dataset"),
+    chestxdet.NO_PATIENTS: Advice(
+        WARNING, "mind that one patient may be in training and test; a table in reader.patients says it better"
+    ),
+    chestxdet.UNLIKE: Advice(
+        LOOK, "look at these boxes on their films: masks come from the polygons, detection from the boxes"
+    ),
+    polygons.CLIPPED: Advice(LOOK, "look whether the polygons were drawn on films of this size"),
+    vindr_cxr.DISAGREE: Advice(NORMAL, "nothing, or look at the readers' rows of these films"),
+    vindr_cxr.NO_BOXES: Advice(LOOK, "check that the tables are of one edition of the dataset"),
+    vindr_cxr.ONE_READER: Advice(WARNING, "mind that nobody has checked their findings; check that the table is whole"),
+    vindr_cxr.RENAMED: Advice(NORMAL, NOTHING),
+    chexlocalize.RENAMED: Advice(NORMAL, NOTHING),
     patients.NO_ROW: Advice(
         LOOK, "add their rows: their patients are what the dataset itself says, or the films themselves"
     ),

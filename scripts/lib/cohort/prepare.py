@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.cohort.boxes import BOXES, write_boxes
 from scripts.lib.cohort.census import census
 from scripts.lib.cohort.decode import Decoder
 from scripts.lib.cohort.geometry import COVER, FITS
@@ -85,6 +86,7 @@ def prepare_cohort(
     with (
         atomic_file(out / "quarantine.tsv") as quarantine,
         atomic_file(out / "notes.csv") as noted,
+        atomic_file(out / BOXES) as boxes,
         CohortWriter(out, resolution, listing.structures, listing.labels, meta) as writer,
     ):
         results = in_order(decoder, listing.records, threads)
@@ -107,6 +109,7 @@ def prepare_cohort(
         writer.meta.update(_meta(dataset, config, seed, listing, tally, counts, total, warnings))
         write_quarantine(quarantine, tally.rejected)
         write_notes(noted, tally.notes, tally.excluded)
+        write_boxes(boxes, tally.boxes)
     _report({**writer.meta, "n_images": len(writer)}, out)
 
 

@@ -140,6 +140,15 @@ class Cohort:
         return out
 
 
+def with_films(cohort: Cohort) -> Cohort:
+    """Return a cohort as it is; raises InputError for a pool of masks, whose images are black."""
+    if cohort.meta.get("kind") == "masks":
+        raise InputError(
+            f"{cohort.folders[0]}: a pool of masks, without films or images; make images of them first (an arm with `masks`)"
+        )
+    return cohort
+
+
 def read_index(folder: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Return the index of one folder: all columns, or those of `columns` that it has."""
     path = folder / "index.parquet"

@@ -13,7 +13,7 @@ from scripts.lib.cohort.notes import LOOK, NO_PATIENT, REPEATED, SHARED_MASK, ad
 from scripts.lib.cohort.store import pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
-from scripts.lib.formats.record import Notes, Record, Rejection
+from scripts.lib.formats.record import Box, Notes, Record, Rejection
 
 SHARED_FROM = 0.02  # share of a film's pixels from which two equal masks are no chance
 
@@ -22,7 +22,7 @@ SHARED_FROM = 0.02  # share of a film's pixels from which two equal masks are no
 class Tally:
     """What became of the records: rejected ones, ones left out by rule, notes, and what splitting needs of the rest.
 
-    `odd` counts the films that somebody should look at, `odd_kinds` why.
+    `odd` counts the films that somebody should look at, `odd_kinds` why. `boxes` are those of findings, each with its row.
     """
 
     rejected: list[Rejection]
@@ -39,6 +39,7 @@ class Tally:
     by_uid: dict[str, tuple[str, str]] = field(default_factory=dict)
     placements: Counter[str] = field(default_factory=Counter)
     by_mask: dict[str, tuple[str, str]] = field(default_factory=dict)
+    boxes: list[tuple[int, Box]] = field(default_factory=list)
 
 
 def take_result(result: Decoded | Rejection | str, writer: CohortWriter, tally: Tally, structures: list[str]) -> None:
@@ -67,6 +68,7 @@ def take_result(result: Decoded | Rejection | str, writer: CohortWriter, tally: 
     tally.splits.append(record.split)
     tally.labels.append(record.labels)
     tally.present.append(0 if result.mask is None else int(np.bitwise_or.reduce(result.mask, axis=None)))
+    tally.boxes += [(len(writer), box) for box in result.boxes]
     writer.add(result.image, result.mask, row)
 
 

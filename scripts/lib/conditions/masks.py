@@ -21,7 +21,18 @@ import numpy as np
 
 from scripts.lib.core.errors import InputError
 
-PAINT_ORDER = ("lungs", "heart", "pneumonia", "pneumothorax", "rib_fracture", "chest_tube")
+PAINT_ORDER = (
+    *("lungs", "heart", "cardiomegaly", "emphysema", "fibrosis", "pneumonia", "consolidation", "atelectasis"),
+    *(
+        "pleural_effusion",
+        "pneumothorax",
+        "pleural_thickening",
+        "nodule",
+        "calcification",
+        "rib_fracture",
+        "chest_tube",
+    ),
+)
 PALETTE: dict[str, tuple[int, int, int]] = {
     "lungs": (0, 128, 255),
     "heart": (255, 64, 64),
@@ -29,6 +40,15 @@ PALETTE: dict[str, tuple[int, int, int]] = {
     "pneumothorax": (255, 224, 0),
     "rib_fracture": (0, 224, 96),
     "chest_tube": (255, 0, 255),
+    "cardiomegaly": (255, 96, 160),
+    "consolidation": (160, 255, 96),
+    "atelectasis": (192, 128, 255),
+    "pleural_effusion": (0, 255, 255),
+    "nodule": (255, 255, 160),
+    "calcification": (255, 255, 255),
+    "emphysema": (96, 96, 255),
+    "fibrosis": (160, 128, 64),
+    "pleural_thickening": (0, 160, 160),
 }
 TRANSFORM_KEYS = {"flip", "dx", "dy", "dilate", "erode", "targets", "margin", "keep"}
 ONE_SIDED = 0.75  # share of a mask's pixels that must lie in one half for the mask to have a side

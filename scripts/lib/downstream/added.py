@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scripts.lib.cohort.store import Cohort, read_index
+from scripts.lib.cohort.store import Cohort, read_index, with_films
 from scripts.lib.cohort.subsets import ranks_of
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import rng
@@ -80,7 +80,8 @@ def make_stock(
 def open_store(folders: Sequence[Path], labels: Sequence[str]) -> Cohort:
     """Open the store of a control whole, with the columns of its index that trials read and these label columns."""
     columns = ["image_id", "film", "present", *HASHES, *labels]
-    return Cohort.open(folders, columns, lambda folder: np.arange(len(read_index(folder, ["image_id"]))), short_hashes)
+    store = Cohort.open(folders, columns, lambda folder: np.arange(len(read_index(folder, ["image_id"]))), short_hashes)
+    return with_films(store)
 
 
 def other_rows(index: pd.DataFrame, subsets: pd.DataFrame, trial: int, fraction: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scripts.lib.cohort.store import Cohort, read_index
+from scripts.lib.cohort.store import Cohort, read_index, with_films
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash
 from scripts.lib.filters.kept_view import open_kept
@@ -119,4 +119,4 @@ def open_pool(folders: Sequence[Path], kept: Path | None, trial: int, labels: Se
     def choose(folder: Path) -> np.ndarray:
         return np.flatnonzero(read_index(folder, ["trial"])["trial"] == trial)
 
-    return Cohort.open(folders, columns, choose, short_hashes)
+    return with_films(Cohort.open(folders, columns, choose, short_hashes))

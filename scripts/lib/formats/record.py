@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any
 
 EXAMPLES = 3  # examples kept of each kind of note
-STRUCTURES = ("lungs", "heart", "pneumothorax", "rib_fracture", "chest_tube", "pneumonia")
+STRUCTURES = (
+    *("lungs", "heart", "pneumothorax", "rib_fracture", "chest_tube", "pneumonia"),
+    *("pleural_effusion", "consolidation", "atelectasis", "cardiomegaly", "nodule", "calcification", "emphysema"),
+    *("fibrosis", "pleural_thickening"),
+)
+# A finding's box: structure, then left, top, right and bottom edge in pixels of the film, from its top left corner.
+Box = tuple[str, float, float, float, float]
 
 
 class Rejected(Exception):
@@ -70,7 +76,8 @@ class MaskSource:
     """One annotation, not yet decoded.
 
     `kind` says how `data` is read: "runs" SIIM run lengths (relative, column-major), "rows" CheXmask run lengths
-    (absolute, row-major), "file" the path of a mask image below the root, "boxes" (x, y, width, height) in pixels.
+    (absolute, row-major), "file" the path of a mask image below the root, "boxes" (x, y, width, height) in pixels, "polygons"
+    outlines, each of points (x, y) in pixels, "coco" lengths of 0 and 1 in turn (column-major).
     `where` names table and row for messages; `shape` is the (height, width) the table states, if any.
     """
 
@@ -90,7 +97,7 @@ class Record:
     "lateral" where the tables say so in other words than the view; `split` is the dataset's own
     split or None; `notes` say what was odd about its rows; `annotated` names the structures that somebody looked for in this film,
     present or not. `findings` is the section of that name where `report` is the impression alone (MIMIC). `frame` names the film
-    within a source file that holds many (MedMNIST). `ages` keeps the film only where its header's age lies in [least, most] years.
+    within a source file that holds many (MedMNIST). `boxes` are those of its findings. `ages` keeps the film only where its header's age lies in [least, most] years.
     """
 
     image_id: str
@@ -111,6 +118,7 @@ class Record:
     notes: Notes = field(default_factory=Notes)
     frame: str = ""
     ages: tuple[float, float] | None = None
+    boxes: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,20 @@ from typing import Any
 from unicodedata import category
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.formats import candid, chexpert, folder, kermany, medmnist, mimic, rsna, siim, vindr_pcxr
+from scripts.lib.formats import (
+    candid,
+    chestxdet,
+    chexlocalize,
+    chexpert,
+    folder,
+    kermany,
+    medmnist,
+    mimic,
+    rsna,
+    siim,
+    vindr_cxr,
+    vindr_pcxr,
+)
 from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.patients import name_patients
 from scripts.lib.formats.record import STRUCTURES, Listing, Record
@@ -24,6 +37,9 @@ READERS: dict[str, Reader] = {
     "medmnist": medmnist.read,
     "kermany": kermany.read,
     "vindr-pcxr": vindr_pcxr.read,
+    "chestxdet": chestxdet.read,
+    "vindr-cxr": vindr_cxr.read,
+    "chexlocalize": chexlocalize.read,
     "folder": folder.read,
 }
 

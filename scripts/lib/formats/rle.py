@@ -1,7 +1,8 @@
-"""Run-length masks: the two codings in use, which must not be mistaken for each other.
+"""Run-length masks: the three codings in use, which must not be mistaken for each other.
 
 SIIM-ACR and CANDID-PTX: pairs (gap, length), each gap counted from the end of the run before, pixels column by column.
 CheXmask: pairs (start, length), starts absolute and from 1, pixels row by row.
+CheXlocalize: COCO's, lengths of runs of 0 and 1 in turn, pixels column by column, written as text of five bits a sign.
 """
 
 from __future__ import annotations
@@ -94,6 +95,36 @@ def decode_absolute(text: str, shape: tuple[int, int], notes: Notes | None = Non
     if notes is not None:
         _note_disorder(starts, lengths, notes)
     return _paint(starts - 1, lengths, height * width).reshape(height, width)
+
+
+def coco_counts(text: str, count: int) -> list[int]:
+    """Return COCO's compressed runs as lengths of 0 and 1 in turn; their sum is `count`.
+
+    From the third on the text holds the difference to the run before the last. Raises Rejected for a text that is none.
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for sign in text:
+        code = ord(sign) - 48
+        if not 0 <= code < 64:
+            raise Rejected(f"run lengths: {sign!r} is no sign of COCO's text")
+        value |= (code & 31) << shift
+        shift += 5
+        if code & 32:
+            continue
+        if code & 16:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = shift = 0
+    if shift or min(runs, default=-1) < 0 or sum(runs) != count:
+        raise Rejected(f"run lengths: runs of {sum(runs)} pixels for a mask of {count}, or cut off")
+    return runs
+
+
+def decode_counts(runs: Sequence[int], shape: tuple[int, int]) -> Mask:
+    """Return the mask bool (H, W) of lengths of 0 and 1 in turn, column by column."""
+    flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return np.ascontiguousarray(flat.reshape(shape[1], shape[0]).T)
 
 
 def _note_disorder(starts: NDArray[np.int64], lengths: NDArray[np.int64], notes: Notes) -> None:

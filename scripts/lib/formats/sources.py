@@ -80,6 +80,56 @@ READERS: dict[str, dict[str, Any]] = {
         "unknown_view": "keep",
         **SHARED,
     },
+    "chestxdet": {
+        "train": "ChestX_Det_train.json",
+        "test": "ChestX_Det_test.json",
+        "train_images": "train_data",
+        "test_images": "test_data",
+        "groups": {
+            "pleural_effusion": ["Effusion"],
+            "consolidation": ["Consolidation"],
+            "atelectasis": ["Atelectasis"],
+            "pneumothorax": ["Pneumothorax"],
+            "cardiomegaly": ["Cardiomegaly"],
+        },
+        "frontal_only": False,
+        "unknown_view": "keep",
+        **SHARED,
+        **CHEXMASK,
+    },
+    "vindr-cxr": {
+        "train": "annotations/image_labels_train.csv",
+        "test": "annotations/image_labels_test.csv",
+        "train_boxes": "annotations/annotations_train.csv",
+        "test_boxes": "annotations/annotations_test.csv",
+        "groups": {
+            "pleural_effusion": ["Pleural effusion"],
+            "consolidation": ["Consolidation"],
+            "atelectasis": ["Atelectasis"],
+            "pneumothorax": ["Pneumothorax"],
+            "cardiomegaly": ["Cardiomegaly"],
+        },
+        "box_masks": False,
+        "frontal_only": True,
+        "unknown_view": "keep",
+        **SHARED,
+    },
+    "chexlocalize": {
+        "val": "CheXlocalize/gt_segmentations_val.json",
+        "test": "CheXlocalize/gt_segmentations_test.json",
+        "val_images": "CheXpert/val",
+        "test_images": "CheXpert/test",
+        "groups": {
+            "pleural_effusion": ["Pleural Effusion"],
+            "consolidation": ["Consolidation"],
+            "atelectasis": ["Atelectasis"],
+            "pneumothorax": ["Pneumothorax"],
+            "cardiomegaly": ["Cardiomegaly"],
+        },
+        "frontal_only": True,
+        "unknown_view": "keep",
+        **SHARED,
+    },
     "folder": {
         "table": "labels.csv",
         "columns": {},
@@ -112,6 +162,9 @@ TABLE_KEYS = {
     "medmnist": ("file", "patients"),
     "kermany": ("patients",),
     "vindr-pcxr": ("train", "test", "train_boxes", "test_boxes", "patients"),
+    "chestxdet": ("train", "test", "chexmask", "patients"),
+    "vindr-cxr": ("train", "test", "train_boxes", "test_boxes", "patients"),
+    "chexlocalize": ("val", "test", "patients"),
     "folder": ("table", "patients"),
 }
 WHERE = {
@@ -125,6 +178,11 @@ WHERE = {
     "medmnist": "PneumoniaMNIST of MedMNIST: zenodo.org/records/10519652, CC BY 4.0; pneumoniamnist.npz or a larger size",
     "kermany": "Kermany's chest films of children: data.mendeley.com/datasets/rscbjbr9sj, CC BY 4.0; ChestXRay2017, unpacked",
     "vindr-pcxr": "VinDr-PCXR: physionet.org/content/vindr-pcxr, credentialed access (CITI course and data use agreement)",
+    "chestxdet": "ChestX-Det: github.com/Deepwise-AILab/ChestX-Det-Dataset, Apache 2.0; lung and heart masks: a table of CheXmask "
+    "form, which a segmenter of your choice writes",
+    "vindr-cxr": "VinDr-CXR: physionet.org/content/vindr-cxr, credentialed access (CITI course and data use agreement)",
+    "chexlocalize": "CheXlocalize: stanfordaimi.azurewebsites.net, with CheXpert's validation and test films; Stanford research use "
+    "agreement (a form, free of charge)",
     "folder": "your own films: one CSV with columns image_id, file, patient_id and one a label; see docs/own-data.md",
 }
 

@@ -13,6 +13,7 @@ from scripts.lib.phantom.spec import STRUCTURES, Film, FilmSpec
 
 SKIN_FOLDS = {"PA": 0.10, "AP": 0.35}  # share of films; patients who lie have more
 Masks = dict[str, NDArray[np.bool_]]
+Areas = list[tuple[str, NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True)
@@ -81,26 +82,30 @@ def draw_frontal(spec: FilmSpec, size: int, rng: np.random.Generator) -> Film:
     anatomy.abdomen_parts(density, geometry, u, v)
     anatomy.thymus_parts(density, patient, geometry, u, v)
     anatomy.midline_parts(density, geometry, patient, u, v)
-    boxes = draw_opacities(canvas, spec, masks)
+    areas: Areas = []
+    boxes = draw_opacities(canvas, spec, masks, areas)
     draw_bones(canvas, spec, masks)
     draw_tube(canvas, spec, masks)
     masks["heart"] = heart > 0
     masks["lungs"] = sides["left"] | sides["right"]
-    return Film(expose(density, rng), masks, sides, boxes, spec.findings)
+    return Film(expose(density, rng), masks, sides, boxes, spec.findings, areas)
 
 
-def draw_opacities(canvas: findings.Canvas, spec: FilmSpec, masks: Masks) -> list[tuple[int, int, int, int]]:
-    """Draw the bright findings in place and return the boxes of pneumonia; fluid takes the place of pleural air."""
+def draw_opacities(
+    canvas: findings.Canvas, spec: FilmSpec, masks: Masks, areas: Areas
+) -> list[tuple[int, int, int, int]]:
+    """Draw the bright findings in place, add their `areas`, and return the boxes of pneumonia; fluid displaces pleural air."""
     boxes = []
     for finding in spec.findings:
         if finding.name == "atelectasis":
-            findings.atelectasis(canvas, finding)
+            areas.append((finding.name, findings.atelectasis(canvas, finding)))
         elif finding.name == "consolidation":
-            findings.consolidation(canvas, finding)
+            areas.append((finding.name, findings.consolidation(canvas, finding)))
         elif finding.name == "edema":
             findings.edema(canvas, finding)
         elif finding.name == "pleural effusion":
-            masks["pneumothorax"] &= ~findings.pleural_effusion(canvas, finding)
+            areas.append((finding.name, findings.pleural_effusion(canvas, finding)))
+            masks["pneumothorax"] &= ~areas[-1][1]
         elif finding.name == "pneumonia":
             found = (bounding_box(area) for area in findings.pneumonia(canvas, finding))
             boxes = [box for box in found if box is not None]

@@ -48,24 +48,27 @@ def deform(geometry: Geometry, findings: tuple[Finding, ...], rng: np.random.Gen
             geometry.shift -= finding.sign * 0.05 * finding.severity
 
 
-def atelectasis(canvas: Canvas, finding: Finding) -> None:
-    """Plate-like bands above the raised diaphragm and a dense wedge beside the heart."""
+def atelectasis(canvas: Canvas, finding: Finding) -> NDArray[np.bool_]:
+    """Plate-like bands above the raised diaphragm and a dense wedge beside the heart; returns their area."""
     rng, sign = canvas.rng, finding.sign
     us = canvas.u * np.float32(sign)
     lung = canvas.lung(sign)
     base = canvas.geometry.base[sign]
     tilt = rng.uniform(-0.35, 0.15)
+    area = np.zeros(us.shape, dtype=bool)
     for k in range(1 + int(finding.severity > 0.45)):
         line = canvas.v - (base - 0.13 - 0.14 * k + tilt * (us - 0.3))
         ends = soft(us - 0.12, 0.1) * soft(rng.uniform(0.5, 0.62) - us, 0.1)
         band = soft(rng.uniform(0.026, 0.038) - np.abs(line), 0.03) * ends
         blend(canvas.density, lung * band * 0.85, HEART - 0.06)
+        area |= lung * band > 0.5
     wedge = soft(canvas.v - (base - 0.24 + 0.9 * (us - 0.12)), 0.12)
     blend(canvas.density, lung * wedge * (0.45 + 0.3 * finding.severity), HEART - 0.08)
+    return area | (lung * wedge > 0.5)
 
 
-def consolidation(canvas: Canvas, finding: Finding) -> None:
-    """A lobe filled to soft-tissue density, nearly even, with one sharp border where the fissure lies."""
+def consolidation(canvas: Canvas, finding: Finding) -> NDArray[np.bool_]:
+    """A lobe filled to soft-tissue density, nearly even, with a sharp border at the fissure; returns its area."""
     rng, sign = canvas.rng, finding.sign
     us = canvas.u * np.float32(sign)
     fissure = rng.uniform(-0.14, 0.02) + rng.uniform(-0.12, 0.25) * (us - 0.35)
@@ -77,6 +80,7 @@ def consolidation(canvas: Canvas, finding: Finding) -> None:
     weight = canvas.lung(sign) * soft(sharp, 0.03) * soft(fading, 0.16)
     grain = 1.0 + 0.10 * texture(rng, us.shape[0], 12)
     blend(canvas.density, np.clip(weight * grain * (0.72 + 0.2 * finding.severity), 0.0, 1.0), HEART - 0.04)
+    return weight > 0.5
 
 
 def edema(canvas: Canvas, finding: Finding) -> None:

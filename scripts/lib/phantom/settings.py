@@ -121,6 +121,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "ap": 0.0,
         "prevalence": {"pneumonia": 0.25, "cardiomegaly": 0.05, "pleural_effusion": 0.05},
     },
+    # Which findings its films show together: together.py.
+    "chestxdet": {"patients": 1500, "test_patients": 280, "ap": 0.0},
 }
 SHARES = ("double", "ap", "lateral", "uncertain", "odd_files", "shortcut")
 SIDES = (28, 64, 128, 224)  # of the films of MedMNIST

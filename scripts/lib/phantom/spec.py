@@ -92,10 +92,14 @@ class FilmSpec:
 
 @dataclass
 class Film:
-    """A drawn film: `image` (size, size) uint8; masks (size, size) bool; boxes (x, y, width, height) in pixels, top left."""
+    """A drawn film: `image` (size, size) uint8; masks (size, size) bool; boxes (x, y, width, height) in pixels, top left.
+
+    `areas`: where each opacity lies, (size, size) bool, by the name of its finding; one entry a finding that was drawn.
+    """
 
     image: NDArray[np.uint8]
     masks: dict[str, NDArray[np.bool_]]
     lung_sides: dict[str, NDArray[np.bool_]]
     boxes: list[tuple[int, int, int, int]] = field(default_factory=list)
     findings: tuple[Finding, ...] = ()
+    areas: list[tuple[str, NDArray[np.bool_]]] = field(default_factory=list)

@@ -10,6 +10,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import derive_seed, rng
 from scripts.lib.phantom.settings import settings_of
 from scripts.lib.phantom.spec import FINDINGS, ONE_SIDED, SIDES, FilmSpec, Finding, Patient
+from scripts.lib.phantom.together import plan_together
 
 SPLITS = ("train", "validate", "test")
 EMPHYSEMA = 0.3  # share of patients
@@ -104,19 +105,26 @@ def draw_findings(main: str, settings: dict[str, Any], stream: np.random.Generat
     return tuple(sorted(found, key=lambda finding: FINDINGS.index(finding.name)))
 
 
-def plan_patients(numbers: range, split: str, settings: dict[str, Any], name: str, seed: int) -> list[FilmSpec]:
-    """Plan all films of the patients `numbers`, in order of patient, visit and view."""
+def plan_patients(
+    numbers: range, split: str, settings: dict[str, Any], name: str, seed: int, together: bool = False
+) -> list[FilmSpec]:
+    """Plan all films of the patients `numbers`, in order of patient, visit and view.
+
+    `together`: several findings a film in ChestX-Det's proportions (together.py), in place of the settings' `prevalence`.
+    """
     stream = rng(seed, "phantom", name, split)
     low, high = settings["films_per_patient" if split == "train" else "test_films_per_patient"]
     visits = [int(stream.integers(low, high + 1)) for _ in numbers]
     shares = settings["prevalence"] if split == "train" else settings["test_prevalence"] or settings["prevalence"]
-    mains = iter(quota(shares, sum(visits), stream))
+    count_films = sum(visits)
+    planned = iter(plan_together(count_films, stream) if together else [])
+    mains = iter([] if together else quota(shares, count_films, stream))
     films = []
     for number, count in zip(numbers, visits, strict=True):
         own = rng(seed, "phantom", name, "patient", number)
         patient = draw_child(number, own, tuple(settings["ages"])) if settings["ages"] else draw_patient(number, own)
         for study in range(1, count + 1):
-            found = draw_findings(next(mains), settings, own)
+            found = next(planned) if together else draw_findings(next(mains), settings, own)
             views = ["AP" if own.random() < settings["ap"] else "PA"]
             if own.random() < settings["lateral"]:
                 views.append("LATERAL")
@@ -132,7 +140,9 @@ def plan_films(format: str, config: dict[str, Any], seed: int, name: str | None 
     counts = (settings["patients"], settings["validate_patients"], settings["test_patients"])
     films, first = [], 1
     for split, count in zip(SPLITS, counts, strict=True):
-        films += plan_patients(range(first, first + count), split, settings, name or format, seed)
+        films += plan_patients(
+            range(first, first + count), split, settings, name or format, seed, format == "chestxdet"
+        )
         first += count
     if not films:
         raise InputError(

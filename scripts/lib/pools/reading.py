@@ -11,7 +11,7 @@ import numpy as np
 
 from scripts.lib.cohort.geometry import COVER, fit_image, fit_masks
 from scripts.lib.cohort.prepare import prepare_cohort
-from scripts.lib.cohort.store import Cohort, pixels_sha256
+from scripts.lib.cohort.store import Cohort, pixels_sha256, with_films
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.columns import find_column
@@ -80,7 +80,7 @@ def _need_labels(settings: Mapping[str, Any], there: Sequence[str], where: Path)
 
 def _resized_store(path: Path, settings: Mapping[str, Any], resolution: int, out: Path) -> Cohort:
     """Return a cohort store as it is, or written anew with squares of another side."""
-    found = Cohort.open(path)
+    found = with_films(Cohort.open(path))
     _need_labels(settings, found.labels, path)
     if settings["task"] == "segmentation":
         found.bit(settings["target"])

@@ -150,13 +150,16 @@ SOURCES = {
 # Keys of an arm that one source alone has.
 OF_SOURCE = {"path": "pool", "reader": "pool", "allow_one_class": "pool"}
 REAL = "real"  # the arm that is always there
+# Masks that an arm's images are made from, in place of transformed real ones: of the mask generator, or real shapes at random.
+MASKS = ("generated", "shuffled")
 
 
 @dataclass(frozen=True)
 class Arm:
     """One arm of a study: what it adds, and in which cells it runs ({datasets, fractions}; left out = all).
 
-    `mixing` holds the keys of trials.mixing that are its own; `path` is where somebody has put the images of the source pool.
+    `mixing` holds the keys of trials.mixing that are its own; `path` is where somebody has put the images of the source pool;
+    `masks` one of MASKS, "" for transformed real masks or words.
     """
 
     name: str
@@ -167,6 +170,7 @@ class Arm:
     cells: Mapping[str, Any] = field(default_factory=dict)
     mixing: Mapping[str, Any] = field(default_factory=dict)
     path: str = ""
+    masks: str = ""
 
     @property
     def taught_by(self) -> set[str]:
@@ -192,7 +196,7 @@ def arm_of(config: Mapping[str, Any], name: str) -> Arm:
     wanted = given.get("filter") or next(dropping, None)
     chosen = FILTERS[wanted] if wanted else None
     candidates = given.get("candidates", chosen.spare) if chosen else 1
-    own = (given.get("cells", {}), given.get("mixing", {}), given.get("path", ""))
+    own = (given.get("cells", {}), given.get("mixing", {}), given.get("path", ""), given.get("masks", ""))
     return Arm(name, source, generator, chosen, candidates, *own)
 
 
@@ -208,7 +212,7 @@ def arm_faults(config: Mapping[str, Any]) -> list[str]:
         if source != "generator":
             faults += [
                 f"config: arms.{name}.{key}: goes with source: generator alone, not with {source}; take it out"
-                for key in ("generator", "filter", "candidates")
+                for key in ("generator", "filter", "candidates", "masks")
                 if key in given
             ]
         for key, wanted in OF_SOURCE.items():

@@ -22,7 +22,16 @@ ROOT = Path(__file__).resolve().parents[3]
 CONFIG_FILE = ROOT / "config.yaml"
 DEFAULTS = ROOT / "studies" / "defaults"
 PLACEHOLDER = re.compile(r"\{(films|data)\}")
-PER_DATASET = ("write_phantom", "prepare_cohort", "conditions", "trials", "score_trials", "score_pool", "filter_pool")
+PER_DATASET = (
+    "write_phantom",
+    "prepare_cohort",
+    "conditions",
+    "trials",
+    "score_trials",
+    "score_pool",
+    "filter_pool",
+    "sample_masks",
+)
 # Keys of the section trials that a training does not read: how its predictions are scored.
 SCORING = ("empty_policy",)
 OTHERS = (*SCORING, "external")  # of all datasets
@@ -42,6 +51,8 @@ TRAINED = {
     "proxy.train": ("checkpoint_seconds", *STEP),
     "finetune": (*RUN, *STEP),
     "dpo": (*RUN, *STEP),
+    "masks": (*RUN, *STEP),
+    "masks.sampling": MODEL,
     "sampling": MODEL,
     "fidelity": MODEL,
     "faithfulness": MODEL,
@@ -165,6 +176,14 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
     if name in PROXY:
         prompts = {} if name == "train_proxy" else {"prompts": prompts_of(config, dataset)}
         return {key: config["proxy"][key] for key in PROXY[name]} | prompts
+    if name == "train_mask_model":
+        return {key: value for key, value in config["masks"].items() if key not in ("sampling", "measure")}
+    if name == "measure_masks":
+        return dict(config["masks"]["measure"])
+    if name == "sample_masks":
+        trials = stage(config, "trials", dataset)
+        aside = {key: trials[key] for key in ("validation_share", "validation_patients")}
+        return {"sampling": config["masks"]["sampling"], **aside}
     if dataset is None:
         return dict(config[name])
     section = config["datasets"][dataset]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from scripts.lib.study.arms import FOUNDATION, JUDGE, KEPT, RATERS, VALIDATION, Arm
-from scripts.lib.study.cells import MGCA, AnyCell, Study
+from scripts.lib.study.cells import MASK_MODEL, MGCA, AnyCell, Study
 from scripts.lib.study.judging import Judging
 
 CHOICE = "results/proxy/learned_from.parquet"  # the films behind what a filter keeps
@@ -32,6 +32,8 @@ class Firewall:
         found = [self.study.folder(arm.generator)] if arm.generator else []
         if arm.generator is None and FOUNDATION in arm.taught_by:
             found.append(self.study.base())
+        if arm.masks == "generated":
+            found.append(MASK_MODEL)
         if arm.filter and VALIDATION in arm.filter.taught_by:
             found.append(CHOICE)
         if arm.filter and JUDGE in arm.filter.taught_by:

@@ -96,7 +96,10 @@ def _films(format: str, root: Path, reader: Mapping[str, Any]) -> Iterator[str]:
     if format == "chexpert":
         homes = [(Path(reader[key]).parent / key) for key in ("train", "valid") if reader[key]]
         return _below(root / home for home in homes)
-    if format == "vindr-pcxr":
+    parts = {"chestxdet": ("train", "test"), "chexlocalize": ("val", "test")}.get(format)
+    if parts:
+        return _below(root / reader[f"{part}_images"] for part in parts if reader[part])
+    if format in ("vindr-pcxr", "vindr-cxr"):
         return _below(root / split for split in ("train", "test"))
     return _below([root / reader["images"]] if "images" in reader else [])
 

@@ -1,0 +1,40 @@
+"""The boxes of findings beside a cohort: boxes.parquet, one row a box.
+
+    row             which image of the cohort, from 0
+    structure       what the box holds
+    x0, y0, x1, y1  its left, top, right and bottom edge in pixels of the image, from the top left corner
+
+A dataset without boxes has the table without rows. That an image has no row says nothing where its dataset has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.parquet import read_parquet
+from scripts.lib.formats.record import Box
+
+BOXES = "boxes.parquet"
+EDGES = ("x0", "y0", "x1", "y1")
+
+
+def write_boxes(path: Path, boxes: Sequence[tuple[int, Box]]) -> None:
+    """Write boxes, each with the number of its image, in their order."""
+    rows = [(row, *box) for row, box in boxes]
+    frame = pd.DataFrame(rows, columns=["row", "structure", *EDGES])
+    frame.astype({"row": "int64", "structure": "string", **dict.fromkeys(EDGES, "float32")}).to_parquet(
+        path, index=False
+    )
+
+
+def read_boxes(folder: Path) -> pd.DataFrame:
+    """Return the boxes of a cohort's folder; raises InputError where the table is missing or has other columns."""
+    path = Path(folder) / BOXES
+    found = read_parquet(path, "the boxes of a cohort", "prepare it anew")
+    if missing := [name for name in ("row", "structure", *EDGES) if name not in found]:
+        raise InputError(f"{path}: no column {', '.join(missing)}; prepare this cohort anew")
+    return found

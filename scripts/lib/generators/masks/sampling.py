@@ -1,0 +1,238 @@
+"""Make masks of asks, stage by stage: each stage is one pass of the solver loop that makes images, given what earlier ones drew.
+
+A mask depends on the study seed, the generator, its condition and repeat alone. One that is not valid is drawn again with the
+next number, up to `tries`; what then is still not valid is kept and says why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.conditions.mask_prompts import Ask, ask_text, findings_of
+from scripts.lib.conditions.mask_shape import faults_of
+from scripts.lib.conditions.mask_shuffle import shuffled_fields
+from scripts.lib.conditions.mask_table import annotated_rows
+from scripts.lib.conditions.subset import choose_subset
+from scripts.lib.core.errors import InputError
+from scripts.lib.engine.commands import progress
+from scripts.lib.generators.controlled.foundation import fast_layout
+from scripts.lib.generators.masks.network import SCHEDULE, MaskGenerator, ask_planes, network_input, text_states
+from scripts.lib.generators.masks.training import stage_masks
+from scripts.lib.generators.protocol import Condition, ImageRequest
+from scripts.lib.generators.solving import Sampler
+from scripts.lib.training.devices import place
+from scripts.lib.training.settings import Section
+
+TRY = 10**6  # how far apart the repeats of one mask's tries are; a condition has fewer repeats
+
+
+@dataclass(frozen=True)
+class MaskRequest:
+    """One mask to make: what it shall show, and its number among the masks of its condition."""
+
+    condition_id: str
+    sample: int
+    ask: Ask
+
+
+@dataclass(frozen=True)
+class MadeMask:
+    """A mask, uint8 (H, W), how often it was drawn, and what is not valid of it."""
+
+    field: np.ndarray
+    tries: int
+    faults: tuple[str, ...]
+
+
+class StageModel:
+    """One stage of a mask generator as protocol.Model: `known` maps are given, the stage's structures are drawn."""
+
+    def __init__(self, made: MaskGenerator, stage: int, settings: Section) -> None:
+        self.made, self.stage = made, stage
+        self.placement = place(settings)
+        self.unet = fast_layout(made.unet, self.placement)
+        self.drawn, self.given = (part[stage] for part in stage_masks(made))
+        code = made.code
+        self._spread = self.drawn.float().repeat_interleave(code.each)[None, :, None, None].to(self.device)
+        self._findings = torch.zeros(len(code.structures))
+        self._findings[made.places(findings_of(code.structures))] = 1.0
+        self.asks: dict[str, Ask] = {}
+        self.known: dict[str, torch.Tensor] = {}
+
+    @property
+    def resolution(self) -> int:
+        return self.made.code.resolution
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.made.code.channels, self.made.code.side, self.made.code.side
+
+    @property
+    def scaling(self) -> float:
+        return 1.0
+
+    @property
+    def fingerprint(self) -> str:
+        return self.made.fingerprint
+
+    @property
+    def lineage(self) -> str:
+        """Each stage draws noise of its own."""
+        return f"{self.made.fingerprint}-{self.stage}"
+
+    @property
+    def schedule(self) -> Mapping[str, Any]:
+        return SCHEDULE
+
+    @property
+    def device(self) -> torch.device:
+        return self.placement.device
+
+    def warn_about(self, prompts: Sequence[str]) -> None:
+        """Prompts are written here, so none can be too long to be read."""
+
+    def condition(self, requests: Sequence[ImageRequest]) -> Condition:
+        """Return words, known maps and flags of requests whose asks and known maps were set beside."""
+        asks = [self.asks[request.name] for request in requests]
+        known = torch.stack([self.known[request.name] for request in requests])
+        count = len(requests)
+        parts = {
+            "text": text_states([ask_text(ask) for ask in asks], self.made),
+            "known": known,
+            "asked": ask_planes(asks, self.made.code),
+            "told": self._findings.expand(count, -1),
+            "given": self.given.float().expand(count, -1),
+        }
+        return {name: part.to(self.device) for name, part in parts.items()}
+
+    def null(self, requests: Sequence[ImageRequest], condition: Condition) -> Condition | None:
+        """Return the same without the ask: the anatomy that is given stays."""
+        silent = {name: torch.zeros_like(condition[name]) for name in ("text", "asked", "told")}
+        return {**condition, **silent}
+
+    def predict(self, latents: torch.Tensor, step: torch.Tensor, condition: Condition) -> torch.Tensor:
+        """Return the network's v; structures that this stage does not draw stay as they are seen in training, 0."""
+        seen = network_input(
+            latents * self._spread, condition["known"], condition["asked"], condition["told"], condition["given"]
+        )
+        seen = seen.to(memory_format=torch.channels_last)
+        with self.placement.autocast():
+            return self.unet(seen, step, encoder_hidden_states=condition["text"], return_dict=False)[0].float()
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        return latents
+
+
+class MaskSampler:
+    """Make masks; `settings` is the section `masks.sampling`, `seed` that of the study."""
+
+    def __init__(self, made: MaskGenerator, settings: Section, seed: int) -> None:
+        self.made, self.settings = made, settings
+        models = [StageModel(made, stage, settings) for stage in range(len(made.stages))]
+        self.loops = [_Loop(model, settings, seed) for model in models]
+        self.micro_batch: int = settings["micro_batch"]
+        self.limits: Mapping[str, float] = made.notes["limits"]
+
+    def masks(self, requests: Sequence[MaskRequest]) -> list[MadeMask]:
+        """Return the masks of requests in their order; those that are not valid are drawn again, up to `tries` times."""
+        made: dict[int, MadeMask] = {}
+        waiting = list(range(len(requests)))
+        for attempt in range(self.settings["tries"]):
+            fields = self._fields([_again(requests[row], attempt) for row in waiting])
+            for row, field in zip(waiting, fields, strict=True):
+                faults = tuple(faults_of(field, self.made.code.structures, self.limits))
+                made[row] = MadeMask(field, attempt + 1, faults)
+            waiting = [row for row in waiting if made[row].faults]
+            if not waiting:
+                break
+        return [made[row] for row in range(len(requests))]
+
+    def _fields(self, requests: Sequence[MaskRequest]) -> np.ndarray:
+        """Return masks uint8 (n, H, W), each drawn once."""
+        parts = [requests[k : k + self.micro_batch] for k in range(0, len(requests), self.micro_batch)]
+        return np.concatenate([self._part(part) for part in parts])
+
+    def _part(self, requests: Sequence[MaskRequest]) -> np.ndarray:
+        code = self.made.code
+        plain = [ImageRequest(one.condition_id, one.sample, None, None) for one in requests]
+        known = {request.name: torch.zeros(code.channels, code.side, code.side) for request in plain}
+        field = np.zeros((len(requests), code.resolution, code.resolution), np.uint8)
+        for loop in self.loops:
+            model = loop.stage_model
+            model.asks = {request.name: one.ask for request, one in zip(plain, requests)}
+            model.known = known
+            bits = np.uint8(sum(1 << int(place) for place in torch.nonzero(model.drawn).flatten()))
+            field |= code.decode(loop.maps(plain)) & bits
+            spread = model.drawn.float().repeat_interleave(code.each)[:, None, None]
+            # What the next stage sees is the map of the mask itself, as in training, not the answer of the network.
+            drawn = code.encode(field) * spread
+            known = {request.name: known[request.name] + maps for request, maps in zip(plain, drawn)}
+        return field
+
+
+class _Loop(Sampler):
+    """The solver loop of one stage."""
+
+    def __init__(self, model: StageModel, settings: Section, seed: int) -> None:
+        super().__init__(model, settings, seed)
+        self.stage_model = model
+
+    @torch.inference_mode()
+    def maps(self, requests: Sequence[ImageRequest]) -> torch.Tensor:
+        """Return clean maps (n, channels, g, g) on the CPU; raises InputError when one is not finite."""
+        padded = [*requests, *[requests[-1]] * (self.micro_batch - len(requests))]
+        made = self._denoise(padded)[: len(requests)].float().cpu()
+        broken = ~torch.isfinite(made).flatten(1).all(1)
+        if broken.any():
+            name = next(request.name for request, bad in zip(requests, broken) if bad)
+            raise InputError(f"{int(broken.sum())} masks are not finite, e.g. {name}; lower masks.sampling.guidance")
+        return made
+
+
+def _again(request: MaskRequest, attempt: int) -> MaskRequest:
+    return MaskRequest(request.condition_id, request.sample + attempt * TRY, request.ask)
+
+
+def draw_masks(made: MaskGenerator, table: pd.DataFrame, settings: Section, seed: int) -> list[MadeMask]:
+    """Return a generated mask for each row of a table of masks (conditions/mask_table.py)."""
+    rows = table[["condition_id", "sample", "ask"]].itertuples(index=False)
+    requests = [MaskRequest(row.condition_id, int(row.sample), json.loads(row.ask)) for row in rows]
+    sampler = MaskSampler(made, settings, seed)
+    size = 4 * sampler.micro_batch
+    parts = range(0, len(requests), size)
+    return [
+        mask
+        for start in progress(parts, total=len(parts), desc=f"batches of {size}")
+        for mask in sampler.masks(requests[start : start + size])
+    ]
+
+
+def shuffle_masks(
+    cohort: Cohort,
+    table: pd.DataFrame,
+    subset: tuple[pd.DataFrame, Mapping[str, Any], str, float],
+    made: MaskGenerator,
+    seed: int,
+) -> list[MadeMask]:
+    """Return a shuffled mask for each row; `subset`: ranks, what trials set aside, dataset and fraction.
+
+    They are held against the same limits as generated ones, but not drawn again: the control is what it is.
+    """
+    ranks, settings, dataset, fraction = subset
+    films = {
+        int(trial): annotated_rows(
+            cohort, choose_subset(cohort, ranks, settings, dataset, int(trial), fraction, seed).learned
+        )
+        for trial in table["trial"].unique()
+    }
+    fields = shuffled_fields(cohort, table, films, seed)
+    limits = made.notes["limits"]
+    return [MadeMask(field, 1, tuple(faults_of(field, cohort.structures, limits))) for field in fields]

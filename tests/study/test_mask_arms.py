@@ -1,0 +1,72 @@
+"""Arms whose images are made from pools of masks: what they are, what teaches them, and where their files lie."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.study.arms import MASKS, arm_faults
+from scripts.lib.study.cells import MASK_MODEL, Cell, Study
+from scripts.lib.study.config import CONFIG_FILE, ROOT, load_study, stage
+from scripts.lib.study.firewall import Firewall
+from scripts.lib.study.schema import read_schema
+
+OVERLAY = ROOT / "studies" / "aurad-phantom.yaml"
+AURAD, SHUFFLED = Cell("chestxdet", "aurad", "0.1"), Cell("chestxdet", "shuffled", "0.1")
+ORIGINAL = Cell("chestxdet", "original", "0.1")
+
+
+@pytest.fixture(scope="module")
+def config() -> dict[str, Any]:
+    return load_study([CONFIG_FILE, OVERLAY])
+
+
+def test_the_schema_names_the_kinds_of_masks() -> None:
+    arm = read_schema()["properties"]["arms"]["additionalProperties"]["properties"]
+    assert arm["masks"]["enum"] == list(MASKS)
+
+
+def test_each_arm_samples_from_masks_of_its_own(config: dict[str, Any]) -> None:
+    study = Study(config)
+    assert study.mask_arms == ["aurad", "shuffled"]
+    assert (study.mask_kind(AURAD), study.mask_kind(SHUFFLED)) == ("generated", "shuffled")
+    # two shards at 10 % (sampling.shards), so masks are cut as images are
+    assert study.mask_sources(AURAD) == [f"results/chestxdet/masks/aurad/fraction-0.1/shard-{k}" for k in (0, 1)]
+    assert study.mask_sources(ORIGINAL) == ["results/chestxdet/cohort"]
+    assert all(not path.endswith("images.npy") for path in study.mask_source_files(AURAD))
+    # the same generator and no filter, but other masks: pools of their own
+    assert len({study.pool(cell) for cell in (AURAD, SHUFFLED, ORIGINAL)}) == 3
+    assert len(study.mask_tables()) == 4
+    with pytest.raises(InputError, match="arm original has no masks of its own; set arms.original.masks"):
+        study.mask_kind(ORIGINAL)
+
+
+def test_the_mask_generator_is_held_against_test_films(config: dict[str, Any]) -> None:
+    firewall = Firewall(Study(config))
+    assert MASK_MODEL in firewall.teachers(AURAD)
+    assert MASK_MODEL not in firewall.teachers(SHUFFLED) and MASK_MODEL not in firewall.teachers(ORIGINAL)
+
+
+def test_masks_go_with_a_generator(config: dict[str, Any]) -> None:
+    wrong = {**config, "arms": {"twice": {"source": "duplicate", "masks": "generated"}}}
+    assert arm_faults(wrong) == [
+        "config: arms.twice.masks: goes with source: generator alone, not with duplicate; take it out"
+    ]
+
+
+def test_a_training_does_not_read_how_masks_are_sampled(config: dict[str, Any]) -> None:
+    training = stage(config, "train_mask_model")
+    assert "sampling" not in training and "measure" not in training and training["steps"] > 0
+    sampling = stage(config, "sample_masks", "chestxdet")
+    assert set(sampling) == {"sampling", "validation_share", "validation_patients"}
+    assert sampling["sampling"]["device"] == "auto"  # of section training
+
+
+def test_the_full_study_is_whole() -> None:
+    full = load_study([CONFIG_FILE, ROOT / "studies" / "aurad.yaml"], {"data": "/data"})
+    structures = full["datasets"]["chestxdet"]["structures"]
+    assert len(structures) == 8 and full["study"]["resolution"] % (full["masks"]["factor"] * full["masks"]["fold"]) == 0
+    groups = full["datasets"]["chestxdet"]["reader"]["groups"]
+    assert set(groups) == set(structures) - {"lungs", "heart"} == set(full["datasets"]["chestxdet"]["labels"])
