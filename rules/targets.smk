@@ -72,5 +72,5 @@ rule figure4:
     localrule: True
 
 
-TARGETS = ["all", "figure1", "figure2", "figure3", "figure4", "figures", "evidence", "replicate", "rated_sets", "report"]
+TARGETS = ["all", "figure1", "figure2", "figure3", "figure4", "figures", "evidence", "replicate", "rated_sets", "report", "masks"]
 check_targets(workflow, {"dataset": STUDY.datasets, "arm": list(CONFIG["arms"])}, TARGETS)

@@ -25,6 +25,7 @@ TAKEN_DATASETS = (
     "feedback",
     "tables",
     "seeds",
+    "judges",
     "logs",
     "benchmarks",
     "checkpoints",
