@@ -43,8 +43,7 @@
 #   {dataset}/{differences,intervals}.csv           how sure each difference and mean is      bootstrap_differences
 #   tables/{trials,baselines,intervals}.csv         those of all datasets                     collect_study
 #   tables/{differences,power}.csv  evidence.png    the study's differences, what it can find collect_differences, estimate_power, plot_evidence
-#   tables/{faithfulness,shortcut}.csv              whether images show what they should      measure_faithfulness, measure_shortcut
-#   tables/{leakage,fidelity,memorisation}.csv      those of all datasets and pools           collect_checks, collect_study, collect_fidelity
+#   tables/{leakage,fidelity,memorisation,faithfulness,shortcut}.csv  those of all datasets and pools  collect_checks, collect_study, collect_fidelity
 #   tables/equivalence.csv  equivalence.png         what synthetic films are worth in real ones measure_equivalence, plot_equivalence
 #   tables/{subgroups,failures}.csv  failures.png   for whom, and which films got worse       score_subgroups, draw_failures
 #   tables/{calibration,reliability}.csv  calibration.png  are probabilities right            measure_calibration, plot_calibration

@@ -25,6 +25,8 @@ TABLES = {
     "trials": "every metric of every training, with all digits",
     "baselines": "what a model reaches that says the same of every film",
     "leakage": "whether test films taught a model",
+    "faithfulness": "whether images show what they were asked to show",
+    "shortcut": "whether a model may learn what is an image instead of the label",
     "figure2": "what Figure 2 draws",
     "figure3": "what Figure 3 draws",
     "figure4": "what Figure 4 draws",

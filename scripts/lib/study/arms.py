@@ -128,7 +128,7 @@ FILTERS = {
         Filter("proxy", "proxy", "filter_pool", (VALIDATION,)),
         # Pixels decide, of films that taught the generator and of others; no label, and no model that learned.
         Filter(MEMORY, "memorisation", "drop_copies", (), "distinct.parquet", spare=2),
-        Filter(FAITHFUL, "faithfulness", "keep_faithful", (JUDGE,), "faithful.parquet", spare=2),
+        Filter(FAITHFUL, "faithfulness", "keep_faithful", (JUDGE,), "faithful.parquet", spare=3),
     )
 }
 # Sections whose `action` may drop images of all arms, or refuse a pool: the filter, and the file that lets trials begin.
