@@ -51,8 +51,7 @@
 #   tables/figure{3,4}_{trials,significance}.csv    the arms of Figures 3 and 4               score_figure_trials, compare_figure_arms
 #   tables/figure{2,3,4}.csv                        what the figures draw                     tabulate_figure2, tabulate_arms
 #   seeds/seed-{seed}/  seeds/seed-{seed}.csv       the study under another seed, its differences replicate_study
-#   tables/replication{,_seeds,_coverage}.csv       what holds under every seed               measure_replication
-#   replication.{pdf,png,svg}                       the same, drawn                           plot_replication
+#   tables/replication{,_seeds,_coverage}.csv  replication.png  what holds under every seed    measure_replication, plot_replication
 #   check.{html,csv}                                the data, before anything trains          check_data
 #   methods.md  tables/{README.md,codebook.csv}     methods and captions; what each column means      describe_study
 #   table1.{csv,md}                                 the cohorts                               tabulate_cohorts

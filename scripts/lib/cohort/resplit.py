@@ -24,7 +24,7 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 
-SAME = ("images.npy", "masks.npy", "quarantine.tsv", "notes.csv")
+WRITTEN = ("index.parquet", "cohort.json")  # all other files of a cohort stay the same
 BLOCK = 1024  # films whose masks are looked through at a time
 
 
@@ -99,9 +99,10 @@ def _counted(
 
 
 def _write(decoded: Path, out: Path, index: pd.DataFrame, meta: Mapping[str, Any]) -> None:
+    same = [path.name for path in sorted(decoded.iterdir()) if path.is_file() and path.name not in WRITTEN]
     with ExitStack() as stack:
-        paths = {name: stack.enter_context(atomic_file(out / name)) for name in (*SAME, "index.parquet", "cohort.json")}
-        for name in SAME:
+        paths = {name: stack.enter_context(atomic_file(out / name)) for name in (*same, *WRITTEN)}
+        for name in same:
             try:
                 os.link(decoded / name, paths[name])
             except OSError:  # another file system, or one without links

@@ -155,8 +155,9 @@ def fingerprint_of_all() -> str:
     digest = hashlib.sha256()
     for file in sorted((ROOT / PACKAGE).rglob("*.py")):
         status = file.stat()
-        code, _ = _digest_and_imports(file, (status.st_mtime_ns, status.st_size))
+        code, _ = _digest_and_imports(ROOT, file, (status.st_mtime_ns, status.st_size))
         digest.update(f"{file.relative_to(ROOT)} {code}\n".encode())
+    _known(ROOT).store()
     for file in (ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
