@@ -94,6 +94,7 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
+        PREREQUISITES,
         "results/report.html",
         "results/figure2.pdf",
         "results/table1.md",

@@ -130,7 +130,6 @@ rule draw_subsets:
     input:
         index="results/{dataset}/cohort/index.parquet",
         meta="results/{dataset}/cohort/cohort.json",
-        ready=ancient("results/{dataset}/prerequisites.csv"),
     output:
         "results/{dataset}/subsets.parquet",
     log:

@@ -1,6 +1,5 @@
 rule train_proxy:
     input:
-        ready(*STUDY.foundation),
         collect("results/{dataset}/cohort/cohort.json", dataset=STUDY.foundation),
         collect("results/{dataset}/cohort/images.npy", dataset=STUDY.foundation),
         collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.foundation),

@@ -1,6 +1,5 @@
 rule train_base:
     input:
-        ready(*STUDY.foundation),
         collect("results/{dataset}/cohort/cohort.json", dataset=STUDY.foundation),
         collect("results/{dataset}/cohort/images.npy", dataset=STUDY.foundation),
         collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.foundation),
@@ -42,7 +41,6 @@ rule train_controlnet:
         meta=f"results/{STUDY.generator_dataset}/cohort/cohort.json",
         images=f"results/{STUDY.generator_dataset}/cohort/images.npy",
         masks=f"results/{STUDY.generator_dataset}/cohort/masks.npy",
-        ready=ready(STUDY.generator_dataset),
     output:
         directory("results/generators/controlnet"),
     log:

@@ -71,9 +71,9 @@ def foundation_templates(wildcards):
     return to_json({name: prompts_of(CONFIG, name) for name in silent})
 
 
-def ready(*datasets):
-    """Checks that have to be passed before anything trains. Ancient: that one was made again redoes nothing."""
-    return [ancient(f"results/{name}/prerequisites.csv") for name in dict.fromkeys(datasets)]
+# No rule waits for these checks: an input of another time stamp would train everything anew, and behind an ancient one Snakemake
+# no longer sees changed settings. Targets ask for them, and their priority puts them before all trainings that may start.
+PREREQUISITES = [f"results/{name}/prerequisites.csv" for name in needed_datasets(CONFIG)]
 
 
 @signed

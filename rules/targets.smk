@@ -8,6 +8,7 @@ rule figure2:
 
 rule figure3:
     input:
+        PREREQUISITES,
         "results/figure3.pdf",
         tell(SHOWN.scored_reports),
     localrule: True
@@ -28,6 +29,7 @@ rule rated_sets:
 
 rule figures:
     input:
+        PREREQUISITES,
         collect("results/figure{number}.pdf", number=[1, 2, 3, 4]),
         "results/table1.md",
         "results/feedback/agreement.csv",
@@ -36,6 +38,7 @@ rule figures:
 
 rule evidence:
     input:
+        PREREQUISITES,
         collect("results/tables/{table}.csv", table=["fidelity", "memorisation", "faithfulness", "shortcut"]),
         tell(FIDELITY.pictures),
         "results/tables/equivalence.csv",

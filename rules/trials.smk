@@ -70,7 +70,6 @@ rule score_baselines:
 
 rule pretrain_mgca:
     input:
-        ready(*STUDY.foundation),
         collect("results/{dataset}/cohort/cohort.json", dataset=STUDY.foundation),
         collect("results/{dataset}/cohort/images.npy", dataset=STUDY.foundation),
         collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.foundation),

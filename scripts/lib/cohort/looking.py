@@ -63,8 +63,12 @@ def look_at(dataset: str, config: Mapping[str, Any], root: Path, seed: int, fold
     except (InputError, OSError) as error:
         empty = pd.DataFrame(columns=["image_id", "patient_id", "split", "view", "sex", "age", "report", SHOWN])
         return Look(dataset, empty, list(settings["labels"]), [], None, [str(error)], False)
-    sampled = len(listing.records) > ALL
+    sampled, listed = len(listing.records) > ALL, len(listing.records)
+    labels, structures = listing.labels, listing.structures
     chosen = sample(listing.records, seed, dataset) if sampled else None
+    films = listed_films(listing)
+    films["split"], split_faults = _splits(films, listing, settings["split"], seed, dataset)
+    del listing  # the preparation reads the tables again: a large one should not be there twice
     faults, cohort = [], None
     lifted = {**config, "quarantine_limit": 1.0, "noted_limit": 1.0}
     lifted |= {"split": {"test": 0.3}} if sampled else {}
@@ -77,15 +81,13 @@ def look_at(dataset: str, config: Mapping[str, Any], root: Path, seed: int, fold
         faults.append(str(error))
     finally:
         quiet.level = level
-    films = listed_films(listing)
     if cohort is not None and not sampled:
         films = decoded_films(cohort)
-    elif not films.empty:
-        films["split"], own = _splits(films, listing, settings["split"], seed, dataset)
-        faults += own
+    else:
+        faults += split_faults
     if cohort is not None:
         faults += limits(cohort.meta, settings, dataset, sampled)
-    return Look(dataset, films, listing.labels, listing.structures, cohort, faults, sampled, len(listing.records))
+    return Look(dataset, films, labels, structures, cohort, list(dict.fromkeys(faults)), sampled, listed)
 
 
 def sample(records: list[Record], seed: int, dataset: str) -> frozenset[str]:

@@ -168,16 +168,27 @@ def take_exactly(sizes: Sequence[int], target: int) -> list[bool]:
     """
     if set(sizes) <= {1}:  # one image a patient: any number is reached, and nothing has to be looked ahead
         return [place < target for place in range(len(sizes))]
-    # reach[k] has bit s set when some of the groups from k on add up to s.
+    # A group of one image fills any gap of one: where so many of them are left that they fill the largest group's, every sum
+    # up to all that is left is reached, and only the last groups have to be looked at one by one.
+    left, ones = [0], [0]
+    for size in reversed(sizes):
+        left.append(left[-1] + size)
+        ones.append(ones[-1] + (size == 1))
+    left.reverse()
+    ones.reverse()
+    enough = max(sizes) - 1
+    first = next(k for k in range(len(sizes) + 1) if ones[k] < enough or k == len(sizes))
+    # reach[k - first] has bit s set when some of the groups from k on add up to s.
     limit = (1 << (target + 1)) - 1
     reach = [1]
-    for size in reversed(sizes):
+    for size in reversed(sizes[first:]):
         reach.append((reach[-1] | (reach[-1] << size)) & limit)
     reach.reverse()
-    rest = reach[0].bit_length() - 1
+    rest = min(target, left[0]) if first else reach[0].bit_length() - 1
     taken = []
     for k, size in enumerate(sizes):
-        use = size <= rest and bool(reach[k + 1] >> (rest - size) & 1)
+        after = rest - size
+        use = after >= 0 and (after <= left[k + 1] if k + 1 < first else bool(reach[k + 1 - first] >> after & 1))
         rest -= size if use else 0
         taken.append(use)
     return taken

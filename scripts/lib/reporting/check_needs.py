@@ -20,8 +20,7 @@ from scripts.lib.cohort.subsets import draw_ranks, smallest_fraction
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.spreadsheet import inert
-from scripts.lib.study.config import prompts_of
-from scripts.lib.study.needs import from_reports, masked_arms, trains_foundation
+from scripts.lib.study.needs import from_reports, masked_arms, trains_foundation, words_of
 from scripts.lib.training.films import foundation_rows, has_reports, label_texts
 
 MISSING, WARNING, NOTE = "missing", "warning", "note"
@@ -122,7 +121,7 @@ def _reading_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> Ite
         if has_reports(own.index):
             silent.append(False)
             continue
-        texts = label_texts(rows, own.labels, prompts_of(config, name))
+        texts = label_texts(rows, own.labels, words_of(config, name))
         said = sum(text is not None for text in texts)
         silent.append(not said)
         yield Finding(

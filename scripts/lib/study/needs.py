@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from scripts.lib.study.arms import FOUNDATION, arm_of
-from scripts.lib.study.config import stage
+from scripts.lib.study.config import prompts_of, stage
 from scripts.lib.study.parts import study_datasets
 
 # What the check of prerequisites reads of a configuration.
-READ = ("arms", "base", "subsets", "conditions", "trials", "memorisation")
+READ = ("arms", "base", "subsets", "memorisation")
 
 
 def needs_settings(config: Mapping[str, Any], dataset: str) -> dict[str, Any]:
     """Return the part of a configuration that says what the films of one dataset have to bring."""
     study = {**config["study"], "datasets": [name for name in config["study"]["datasets"] if name == dataset]}
     own = {"study": study, "datasets": {dataset: config["datasets"][dataset]}, "from_reports": from_reports(config)}
+    own["words"] = {dataset: words_of(config, dataset)}
     return {key: config[key] for key in READ if key in config} | own
 
 
@@ -47,6 +48,12 @@ def trains_foundation(config: Mapping[str, Any]) -> bool:
     """Whether the workflow trains the foundation model for an arm of the study."""
     arms = [arm_of(config, name) for name in config["study"]["arms"]]
     return config["base"]["path"] is None and any(FOUNDATION in arm.taught_by for arm in arms)
+
+
+def words_of(config: Mapping[str, Any], dataset: str) -> dict[str, str]:
+    """Return the words of a dataset's labels, which stand in place of reports."""
+    known: Mapping[str, Any] = config.get("words", {})
+    return dict(known[dataset]) if dataset in known else prompts_of(config, dataset)
 
 
 def from_reports(config: Mapping[str, Any]) -> list[str]:
