@@ -8,6 +8,10 @@
 #   {dataset}/conditions/{arm}/fraction-{f}.parquet one row an image to make                  build_conditions
 #   generators/base/                                the frozen foundation model               train_base
 #   generators/controlnet/                          the mask branch on top of it              train_controlnet
+#   generators/class-autoencoder/  class-ldm/       makes images of classes                         train_class_autoencoder, train_class_ldm
+#   search/round-{r}/{proposal,score}-{k}.json      settings to try, what they are worth            propose_round, train_proposal
+#   search/{history.csv,best.json,importance.csv}   what a search found; search.png                 summarize_search, plot_search
+#   generators/sweep.csv  sweep.png                 its images over guidance and solver steps       sweep_sampling, plot_sweep
 #   generators/proxy-tuned/                         trained further on what was kept          finetune_generator
 #   generators/dpo/                                 tuned to what raters prefer               train_dpo
 #   {dataset}/pools/{arm}/fraction-{f}/
@@ -70,6 +74,8 @@ include: "rules/inputs.smk"
 include: "rules/cohorts.smk"
 include: "rules/conditions.smk"
 include: "rules/generators.smk"
+include: "rules/class_ldm.smk"
+include: "rules/search.smk"
 include: "rules/sampling.smk"
 include: "rules/pools.smk"
 include: "rules/filtering.smk"

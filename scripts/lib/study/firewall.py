@@ -31,7 +31,7 @@ class Firewall:
         found = [self.study.folder(arm.generator)] if arm.generator else []
         if arm.generator is None and FOUNDATION in arm.taught_by:
             found.append(self.study.base())
-        if arm.filter:
+        if arm.filter and VALIDATION in arm.filter.taught_by:
             found.append(CHOICE)
         weights = self.study.trial_settings(cell.dataset)["model"]["weights"]
         return found + ([] if weights in UNTRAINED else [weights])
@@ -78,7 +78,7 @@ class Firewall:
         chosen = taught & {VALIDATION, KEPT}
         if (FOUNDATION in taught and config["base"]["path"] is None) or (chosen and config["proxy"]["model"] is None):
             names += self.study.foundation
-        if arm.generator and arm.generator.needs_masks:
+        if arm.generator and arm.generator.own_films:
             names.append(self.study.generator_dataset)
         if RATERS in taught:
             feedback = config["feedback"]
