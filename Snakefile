@@ -10,6 +10,10 @@
 #   generators/controlnet/                          the mask branch on top of it              train_controlnet
 #   generators/masks/                               words to masks                            train_mask_model
 #   {dataset}/masks/{arm}/fraction-{f}/             conditions, shards, {masks.csv,masks.png} build_mask_conditions, sample_masks, measure_masks
+#   generators/class-autoencoder/  class-ldm/       makes images of classes                         train_class_autoencoder, train_class_ldm
+#   search/round-{r}/{proposal,score}-{k}.json      settings to try, what they are worth            propose_round, train_proposal
+#   search/{history.csv,best.json,importance.csv}   what a search found; search.png                 summarize_search, plot_search
+#   generators/sweep.csv  sweep.png                 its images over guidance and solver steps       sweep_sampling, plot_sweep
 #   generators/proxy-tuned/                         trained further on what was kept          finetune_generator
 #   generators/dpo/                                 tuned to what raters prefer               train_dpo
 #   judges/{judge}/                                 say what an image shows, from real films  train_judge
@@ -74,6 +78,8 @@ include: "rules/cohorts.smk"
 include: "rules/conditions.smk"
 include: "rules/generators.smk"
 include: "rules/masks.smk"
+include: "rules/class_ldm.smk"
+include: "rules/search.smk"
 include: "rules/sampling.smk"
 include: "rules/pools.smk"
 include: "rules/filtering.smk"

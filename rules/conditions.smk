@@ -16,7 +16,7 @@ rule build_conditions:
         runtime=lasting(30),
     params:
         code=code("build_conditions"),
-        config=stage("conditions"),
+        config=signed(lambda wildcards: as_text(one_line(STUDY.condition_settings, wildcards))),
         cohort=subpath(input.index, parent=True),
         most=ask(STUDY.candidates),
         seed=STUDY.seed,

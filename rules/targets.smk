@@ -75,5 +75,38 @@ rule figure4:
     localrule: True
 
 
-TARGETS = ["all", "figure1", "figure2", "figure3", "figure4", "figures", "evidence", "replicate", "rated_sets", "report", "masks"]
+rule paediatric:
+    input:
+        "results/figure2.pdf",
+        "results/table1.md",
+        "results/sweep.pdf",
+        collect("results/tables/{table}.csv", table=["leakage", "fidelity", "memorisation"]),
+        tell(STUDY.sheets),
+        tell(FIDELITY.pictures),
+        tell(STUDY.external_tables),
+    localrule: True
+
+
+rule search:
+    input:
+        "results/search/best.json",
+        "results/search/search.png",
+    localrule: True
+
+
+TARGETS = [
+    "all",
+    "figure1",
+    "figure2",
+    "figure3",
+    "figure4",
+    "figures",
+    "evidence",
+    "replicate",
+    "rated_sets",
+    "report",
+    "masks",
+    "paediatric",
+    "search",
+]
 check_targets(workflow, {"dataset": STUDY.datasets, "arm": list(CONFIG["arms"])}, TARGETS)

@@ -61,6 +61,18 @@ def test_the_paper_study_is_planned_when_its_files_are_there(tmp_path: Path) -> 
     assert any(line.split() == ["train_trials", "72"] for line in done.stdout.splitlines()), done.stdout[-3000:]
 
 
+def test_the_phantom_children_and_their_search_need_neither_masks_nor_reports(tmp_path: Path) -> None:
+    workflow = copy_repository(tmp_path)
+    overlay = ["--config", "class_ldm={from_search: true}"]
+    done = workflow.run("--dry-run", "paediatric", "search", *overlay, study="studies/paediatric-phantom.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if len(line.split()) == 2}
+    # 3 rounds of 4; 2 fractions x 2 arms; shards: 2 at 0.1 and 1 at 1 for each arm
+    wanted = {"propose_round": 3, "train_proposal": 12, "train_class_ldm": 1, "drop_copies": 2, "sample_pool": 6}
+    assert {name: int(jobs[name]) for name in wanted} == wanted
+    assert not {"train_base", "train_controlnet", "train_proxy", "validate_proxy"} & set(jobs)
+
+
 @pytest.mark.parametrize("name", ["study.trial=3", "study.trials=0", "nonsense=1"])
 def test_a_wrong_key_on_the_command_line_ends_the_run_with_one_line(tmp_path: Path, name: str) -> None:
     workflow = copy_repository(tmp_path)

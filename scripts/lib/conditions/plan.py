@@ -14,8 +14,9 @@ from scripts.lib.conditions.prompts import balancing_labels, label_prompts, spre
 from scripts.lib.conditions.subset import Subset
 from scripts.lib.core.errors import InputError
 
-KINDS = ("text", "mask", "both")
-TEXT, MASK, BOTH = range(len(KINDS))
+KINDS = ("text", "mask", "both", "class")
+TEXT, MASK, BOTH, CLASS = range(len(KINDS))
+WITHOUT_MASK, WITHOUT_TEXT = (TEXT, CLASS), (MASK, CLASS)
 AS_SUBSET = "subset"  # positive_share: that of the trial's own training films
 
 
@@ -36,6 +37,17 @@ class ImagePlan:
 def plan_kinds(settings: Mapping[str, Any], length: int) -> np.ndarray:
     """Return the kind of each of `length` images, int (length,), in the shares of `settings["kinds"]`; raises InputError."""
     shares = {name: float(settings["kinds"].get(name, 0)) for name in KINDS}
+    if shares["class"] == 1 and sum(shares.values()) == 1:
+        if settings["task"] == "segmentation":
+            raise InputError(
+                "a generator that follows classes draws no masks, and an image without a mask cannot train a segmentation; "
+                "leave the dataset out of arms.*.cells.datasets"
+            )
+        return np.full(length, CLASS)
+    if shares["class"]:
+        raise InputError(
+            f"conditions.kinds.class = {shares['class']}: a generator makes images of classes alone, or none"
+        )
     if abs(sum(shares.values()) - 1) > 1e-6 or min(shares.values()) < 0:
         raise InputError(f"conditions.kinds = {dict(settings['kinds'])}: expected shares of {KINDS} that sum to 1")
     segmentation = settings["task"] == "segmentation"
@@ -66,7 +78,7 @@ def plan_images(
         counts = subset.positives(targets)
     label[~normal] = balancing_labels(counts, int((~normal).sum()))
     prompts = [""] * (len(targets) + 1)
-    if (kind != MASK).any():
+    if not np.isin(kind, WITHOUT_TEXT).all():
         prompts = label_prompts(settings["prompts"], targets, bool(normal.any()))
     return ImagePlan(subset.trial, kind, label, targets, prompts)
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from scripts.lib.conditions.mask_sources import MaskSources, needs_structures
 from scripts.lib.conditions.masks import OTHER_SIDE, different_transforms, transform_text
-from scripts.lib.conditions.plan import KINDS, MASK, TEXT, ImagePlan
+from scripts.lib.conditions.plan import CLASS, KINDS, WITHOUT_MASK, WITHOUT_TEXT, ImagePlan
 from scripts.lib.conditions.prompts import NORMAL, SIDES, with_side
 from scripts.lib.core.seeds import content_hash, rng
 
@@ -41,7 +41,7 @@ def make_rows(
 
 
 def _text_rows(plan: ImagePlan) -> pd.DataFrame:
-    position = np.flatnonzero(plan.kind == TEXT)
+    position = np.flatnonzero(np.isin(plan.kind, WITHOUT_MASK))
     return _frame(plan, position, _alternate(plan, position))
 
 
@@ -56,7 +56,7 @@ def _mask_rows(
     plan: ImagePlan, sources: MaskSources, magnitudes: Mapping[str, Any], stream: tuple[object, ...]
 ) -> pd.DataFrame:
     """Return the rows of one trial that have a mask; every prefix uses the masks evenly."""
-    position = np.flatnonzero(plan.kind != TEXT)
+    position = np.flatnonzero(~np.isin(plan.kind, WITHOUT_MASK))
     needs = needs_structures(plan.label[position], plan.targets, sources.structures)
     chosen = sources.take(needs, rng(*stream, "order"))
     resized = [name for name in plan.targets if name in sources.structures]
@@ -81,15 +81,17 @@ def _frame(plan: ImagePlan, position: np.ndarray, side: np.ndarray) -> pd.DataFr
         (number, name): with_side(text, name) for number, text in enumerate(plan.prompts) for name in (*SIDES, None)
     }
     text = [
-        None if mask_only else prompts[label, name]
-        for mask_only, label, name in zip(kind == MASK, plan.label[position].tolist(), side)
+        None if silent else prompts[label, name]
+        for silent, label, name in zip(np.isin(kind, WITHOUT_TEXT), plan.label[position].tolist(), side)
     ]
+    names = np.array([class_text(name) for name in (*plan.targets, NORMAL)], dtype=object)
     return pd.DataFrame(
         {
             "position": position,
             "trial": plan.trial,
             "kind": np.array(KINDS, dtype=object)[kind],
             "prompt": np.array(text, dtype=object),
+            "shown": np.where(kind == CLASS, names[plan.label[position]], None),
             "mask_source": None,
             "mask_sha256": None,
             "transform": None,
@@ -101,7 +103,9 @@ def _frame(plan: ImagePlan, position: np.ndarray, side: np.ndarray) -> pd.DataFr
 
 def _identify(table: pd.DataFrame) -> pd.DataFrame:
     """Add condition_id: the hash of what an image is made from, never of where it stands."""
-    parts = [pd.factorize(table[column].fillna("").astype(object)) for column in ("prompt", "mask_sha256", "transform")]
+    said = table["prompt"].where(table["shown"].isna(), table["shown"])  # a class stands for the text that it has not
+    told = (said, table["mask_sha256"], table["transform"])
+    parts = [pd.factorize(column.fillna("").astype(object)) for column in told]
     together = np.ravel_multi_index([code for code, _ in parts], [len(texts) for _, texts in parts])
     _, first, code = np.unique(together, return_index=True, return_inverse=True)
     keys = zip(*(texts[numbers[first]] for numbers, texts in parts))
@@ -112,6 +116,16 @@ def _identify(table: pd.DataFrame) -> pd.DataFrame:
 def condition_id(prompt: str | None, mask_sha256: str | None, transform: str | None) -> str:
     """Return the identity of a condition: its text, the hash of its source mask, and the mask's transform as JSON."""
     return content_hash(prompt or "", mask_sha256 or "", transform or "")
+
+
+def class_text(name: str) -> str:
+    """Return what stands in the identity of a condition for the text that a class has not."""
+    return f"{KINDS[CLASS]} {name}"
+
+
+def class_condition(name: str) -> str:
+    """Return the identity of a condition that is a class."""
+    return condition_id(class_text(name), None, None)
 
 
 def _number_samples(table: pd.DataFrame) -> pd.DataFrame:

@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.subsets import check_classes
 from scripts.lib.conditions.mask_sources import read_sources
-from scripts.lib.conditions.plan import TEXT, plan_images, plan_kinds
+from scripts.lib.conditions.plan import WITHOUT_MASK, plan_images, plan_kinds
 from scripts.lib.conditions.rows import make_rows
 from scripts.lib.conditions.subset import Subset, choose_subset
 from scripts.lib.core.errors import InputError
@@ -65,7 +66,7 @@ def _rows_of(subset: Subset, targets: list[str], settings: Mapping[str, Any], re
     """Return the rows of one trial."""
     cohort = subset.cohort
     kind = plan_kinds(settings, request.multiplier * len(subset.films))
-    sources = read_sources(subset, targets) if (kind != TEXT).any() else None
+    sources = None if np.isin(kind, WITHOUT_MASK).all() else read_sources(subset, targets)
     plan = plan_images(subset, sources, kind, targets, settings)
     stream = (request.seed, "conditions", request.dataset, f"{request.fraction:g}", subset.trial)
     return make_rows(plan, sources, settings["transforms"], stream, cohort.labels, cohort.structures)

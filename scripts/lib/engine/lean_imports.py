@@ -26,8 +26,9 @@ import importlib
 import importlib.util
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any, cast
@@ -96,6 +97,8 @@ class _Folder(types.ModuleType):
     def __init__(self, name: str, folder: Path) -> None:
         super().__init__(name)
         self.__path__ = [str(folder)]
+        if "." not in name:
+            self.__version__ = metadata.version(name.replace("_", "-"))  # what their own modules ask it for
         self.__spec__ = ModuleSpec(name, None, is_package=True)
         self.__spec__.submodule_search_locations = self.__path__
 
@@ -107,16 +110,26 @@ class _Folder(types.ModuleType):
         return getattr(importlib.import_module(self.__name__), name)
 
 
-def _open_bare() -> None:
-    for name in BARE:
+@contextmanager
+def bare_packages(*names: str) -> Iterator[None]:
+    """Open these packages, the outer ones first, as bare folders of modules while the block runs."""
+    _open_bare(names)
+    try:
+        yield
+    finally:
+        _remove_folders(names)
+
+
+def _open_bare(names: Iterable[str] = BARE) -> None:
+    for name in names:
         root, *rest = name.split(".")
         found = importlib.util.find_spec(root) if root not in sys.modules else sys.modules[root].__spec__
         if found is not None and found.submodule_search_locations and name not in sys.modules:
             sys.modules[name] = _Folder(name, Path(found.submodule_search_locations[0]).joinpath(*rest))
 
 
-def _remove_folders() -> None:
-    for name in BARE:
+def _remove_folders(names: Iterable[str] | None = None) -> None:
+    for name in list(sys.modules) if names is None else names:
         if isinstance(sys.modules.get(name), _Folder):
             del sys.modules[name]
 

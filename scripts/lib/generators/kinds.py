@@ -26,10 +26,18 @@ def _controlled(folder: Path) -> MakeModel:
     return partial(ControlledModel, open_generator(folder))
 
 
+def _class_ldm(folder: Path) -> MakeModel:
+    from scripts.lib.generators.conditional.sampling import ClassModel
+
+    # The masks' structures do not matter to a generator of classes.
+    return lambda structures, settings: ClassModel(folder, settings)
+
+
 OPENERS: dict[str, Callable[[Path], MakeModel]] = {
     "controlled": _controlled,
     # What the trainings of this kind write, by the step that they are of.
     **dict.fromkeys(("foundation", "controlnet", "dpo", "proxy-tuned"), _controlled),
+    "class-ldm": _class_ldm,
 }
 
 

@@ -116,6 +116,13 @@ def mgca_shape(config: Config, dataset: str) -> dict[str, Any]:
     return {**_side(config), **_of_training(config["mgca"])}
 
 
+def class_shape(config: Config, part: str) -> dict[str, Any]:
+    """Return the shape of the training of one part of a class-conditional model: autoencoder | unet."""
+    own = config["class_ldm"]
+    coder = {"latents_of": own["autoencoder"]["channels"]} if part == "unet" else {}
+    return {**_side(config), **coder, part: _of_training(own[part]), "precision": own["precision"]}
+
+
 def trial_shape(config: Config, dataset: str) -> dict[str, Any]:
     """Return the shape of a dataset's trials."""
     own = stage(config, "trials", dataset)

@@ -15,7 +15,7 @@ from scripts.lib.planning import networks, shapes, work
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.shapes import Config
 from scripts.lib.planning.work import Sizes, Work
-from scripts.lib.study.arms import BASE, GENERATORS, RATERS, Generator
+from scripts.lib.study.arms import BASE, CLASS, GENERATORS, RATERS, Generator
 from scripts.lib.study.processor import BF16, FP32, resolved
 
 FLOAT, HALF = 4, 2  # bytes
@@ -119,8 +119,10 @@ def generator_parameters(config: Config) -> dict[str, int]:
     return parts | {"text": networks.clip_text_parameters(*known)}
 
 
-def _image(unit: str, shape: Mapping[str, Any]) -> float:
+def _image(unit: str, shape: Mapping[str, Any]) -> float | None:
     key, side, kind = _parts(shape), shape["resolution"], unit.split()[0]
+    if kind == CLASS:
+        return None
     passes = 1 if kind == "mask" else 1 + shape["guided"]  # the share of steps with two passes
     hint = 0.0 if kind == "text" else networks.embedding(key, side)
     steps = shape["steps"] * passes * networks.denoising(key, side, hinted=kind != "text")
@@ -217,7 +219,14 @@ STAGES = {
     "prepare_cohort": Stage(work.cohort_work, shapes.stored_shape),
     "build_conditions": Stage(work.condition_work),
     "train_base": Stage(work.base_work, shapes.foundation_shape, _foundation, _founded, casts="base"),
-    **{one.rule: _generator_stage(one) for one in GENERATORS.values() if one.name != BASE},
+    **{one.rule: _generator_stage(one) for one in GENERATORS.values() if one.name != BASE and one.follows != CLASS},
+    "train_class_autoencoder": Stage(
+        work.steps_in(lambda config: config["class_ldm"]["autoencoder"]),
+        lambda config, _: shapes.class_shape(config, "autoencoder"),
+        casts="class_ldm",
+    ),
+    "train_class_ldm": Stage(work.class_work, lambda config, _: shapes.class_shape(config, "unet"), casts="class_ldm"),
+    "train_proposal": Stage(work.class_work, lambda config, _: shapes.class_shape(config, "unet"), casts="class_ldm"),
     "sample_pool": Stage(
         work.sampling_work,
         shapes.sampling_shape,

@@ -42,7 +42,7 @@ def conditions_of(config: Config, dataset: str, arm: str, fraction: str, size: S
         if real is None:
             return None
         films += real
-    kinds = stage(config, "conditions", dataset)["kinds"]
+    kinds = Study(config).condition_settings(Cell(dataset, arm, fraction))["kinds"]
     counts = {kind: most * kinds.get(kind, 0.0) * films for kind in KINDS}
     return {kind: round(count) for kind, count in counts.items() if count}
 
@@ -177,6 +177,13 @@ def generator_work(generator: Generator) -> Callable[[Job, Config, Sizes], Work]
         return Work(units, steps=steps)
 
     return count
+
+
+def class_work(job: Job, config: Config, sizes: Sizes) -> Work:
+    """Count the steps of a U-Net that follows classes, of the study's or of a proposal, and the films that become latents."""
+    steps = config["search"]["steps"] if job.rule == "train_proposal" else config["class_ldm"]["unet"]["steps"]
+    films = sizes[config["study"]["generator_dataset"]].splits.get("generator")
+    return Work({"step": steps, "film": films or 0}, steps=steps, unknown=films is None)
 
 
 def heldout_checks(config: Config) -> tuple[int, float]:

@@ -21,6 +21,7 @@ KEPT = "kept"  # what a filter kept of the pool of finetune.source
 JUDGE = "judge"  # films that taught the judge of faithfulness
 OTHERS = "others"  # real training films outside of the subset
 ELSEWHERE = "elsewhere"  # films that the study does not know
+CLASS = "class"  # what an image shows where a generator follows neither text nor mask: one of its classes
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,21 @@ class Generator:
 
     rule         makes the folder
     taught_by    what it learned from, of the four above
-    needs_masks  whether it learns from films with masks, those of study.generator_dataset; one that does not cannot follow any
+    own_films    whether films of study.generator_dataset teach it, those of split generator
+    follows      CLASS where its conditions are classes; "" where they are what section `conditions` says
     """
 
     name: str
     section: str
     rule: str
     taught_by: tuple[str, ...]
-    needs_masks: bool = True
+    own_films: bool = True
+    follows: str = ""
+
+    @property
+    def needs_masks(self) -> bool:
+        """Whether it learns from films with masks, and follows any; one that does not cannot."""
+        return self.own_films and not self.follows
 
     @property
     def folder(self) -> str:
@@ -114,10 +122,11 @@ BASE = "base"  # the foundation model itself: it follows texts and no masks; it 
 GENERATORS = {
     one.name: one
     for one in (
-        Generator(BASE, "base", "train_base", (FOUNDATION,), needs_masks=False),
+        Generator(BASE, "base", "train_base", (FOUNDATION,), own_films=False),
         Generator("controlnet", "controlnet", "train_controlnet", (FOUNDATION,)),
         Generator("proxy-tuned", "finetune", "finetune_generator", (FOUNDATION, KEPT)),
         Generator("dpo", "dpo", "train_dpo", (FOUNDATION, RATERS)),
+        Generator("class-ldm", "class_ldm", "train_class_ldm", (), follows=CLASS),
     )
 }
 MEMORY = "memory"  # drops near-copies of training films

@@ -120,6 +120,11 @@ class Study:
         """Return the table of the images to make."""
         return f"results/{cell.dataset}/conditions/{cell.arm}/fraction-{cell.fraction}.parquet"
 
+    def condition_settings(self, cell: AnyCell) -> dict[str, Any]:
+        """Return what a cell's conditions are made of; those of a generator that follows something else are all of that kind."""
+        settings, generator = stage(self.config, "conditions", cell.dataset), self.arm(cell.arm).generator
+        return {**settings, "kinds": {generator.follows: 1.0}} if generator and generator.follows else settings
+
     def pool(self, cell: AnyCell) -> str:
         """Return the folder of a cell's pool."""
         return f"results/{cell.dataset}/pools/{self._pool_arm(cell.arm)}/fraction-{cell.fraction}"
@@ -329,6 +334,16 @@ class Study:
     def folder(self, generator: Generator) -> str:
         """Return where a generator lies; the foundation model may have been trained elsewhere."""
         return self.base() if generator.name == BASE_GENERATOR else generator.folder
+
+    def generator_target(self) -> list[str]:
+        """Return the labels of `study.generator_dataset` that are classes of a generator; raises InputError where it has masks."""
+        section = self.config["datasets"][self.generator_dataset]
+        if section["task"] == "segmentation":
+            raise InputError(
+                f"config: study.generator_dataset = {self.generator_dataset}: its target is a mask; a generator that follows "
+                f"classes learns from a dataset of the task classification or multilabel"
+            )
+        return [section["target"]] if isinstance(section["target"], str) else section["target"]
 
     def proxy(self) -> str:
         """Return how open_clip calls the proxy model."""

@@ -15,6 +15,7 @@ from scripts.lib.formats.sources import FOLDER_COLUMNS, reader_settings
 from scripts.lib.study.arms import KEPT, RATERS, REAL, arm_faults, arm_of, gate_faults
 from scripts.lib.study.parts import maskless_faults, outside_faults
 from scripts.lib.study.schema import unknown_key
+from scripts.lib.study.search_faults import space_faults
 
 # Folders of results/ that a dataset of the same name would write into, and the arm that is always there.
 TAKEN_DATASETS = (
@@ -26,6 +27,7 @@ TAKEN_DATASETS = (
     "tables",
     "seeds",
     "judges",
+    "search",
     "logs",
     "benchmarks",
     "checkpoints",
@@ -41,7 +43,8 @@ FRACTION = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 def sense_faults(config: Mapping[str, Any]) -> list[str]:
     """Return faults that a schema cannot see: names that do not exist, lists out of order, arms without a generator."""
-    faults = [*_unknown_names(config), *_fraction_faults(config), *arm_faults(config), *gate_faults(config)]
+    faults = [*_unknown_names(config), *_fraction_faults(config), *arm_faults(config)]
+    faults += [*gate_faults(config), *space_faults(config)]
     for name, section in config["datasets"].items():
         faults += _dataset_faults(f"datasets.{name}", name, section)
     for arm in config["arms"]:
@@ -63,6 +66,13 @@ def _mask_faults(config: Mapping[str, Any]) -> Iterator[str]:
             continue
         for name in arm.cells.get("datasets", config["study"]["datasets"]):
             task, own = config["datasets"][name]["task"], config["datasets"][name].get("conditions") or {}
+            if arm.generator.follows:
+                if task == "segmentation":
+                    yield (
+                        f"config: arms.{arm.name}.generator = {arm.generator.name}: makes images of classes, which have no "
+                        f"masks for the segmentation of {name}; leave {name} out of arms.{arm.name}.cells.datasets"
+                    )
+                continue
             kinds = {**config["conditions"].get(task, {}).get("kinds", {}), **own.get("kinds", {})}
             if wanted := [kind for kind in ("mask", "both") if kinds.get(kind)]:
                 yield (

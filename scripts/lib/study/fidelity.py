@@ -112,7 +112,7 @@ class Fidelity:
         study, found = self.study, []
         if self.config["base"]["path"] is None and FOUNDATION in GENERATORS[generator].taught_by:
             found += [(name, learned_split(self.config, name)) for name in study.foundation]
-        if GENERATORS[generator].needs_masks:
+        if GENERATORS[generator].own_films:
             found.append((study.generator_dataset, "generator"))
         return list(dict.fromkeys(found))
 

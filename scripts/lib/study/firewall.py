@@ -85,7 +85,7 @@ class Firewall:
         chosen = taught & {VALIDATION, KEPT}
         if (FOUNDATION in taught and config["base"]["path"] is None) or (chosen and config["proxy"]["model"] is None):
             names += self.study.foundation
-        if arm.generator and arm.generator.needs_masks:
+        if arm.generator and arm.generator.own_films:
             names.append(self.study.generator_dataset)
         if RATERS in taught:
             feedback = config["feedback"]

@@ -33,7 +33,8 @@ def needed_datasets(config: Mapping[str, Any]) -> list[str]:
     names = list(study["datasets"])
     if trains_foundation(config) or from_reports(config):
         names += study["foundation"]
-    if masked_arms(config):
+    arms = [arm_of(config, name) for name in study["arms"]]
+    if any(arm.generator.own_films for arm in arms if arm.generator):
         names.append(study["generator_dataset"])
     return [name for name in study_datasets(config) if name in names]
 

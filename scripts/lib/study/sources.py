@@ -79,8 +79,8 @@ def missing_sources(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield one sentence for each real dataset, table or weight that the study names and the disk does not have."""
     study = config["study"]
     generators = [arm_of(config, name).generator for name in config["arms"]]
-    masked = any(generator.needs_masks for generator in generators if generator)
-    wanted = list(dict.fromkeys([*study["datasets"], *([study["generator_dataset"]] if masked else [])]))
+    taught = any(generator.own_films for generator in generators if generator)
+    wanted = list(dict.fromkeys([*study["datasets"], *([study["generator_dataset"]] if taught else [])]))
     if config["base"]["path"] is None:
         wanted += [name for name in study["foundation"] if name not in wanted]
     elif not (Path(config["base"]["path"]) / "model_index.json").is_file():

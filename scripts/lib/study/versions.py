@@ -11,6 +11,7 @@ ARITHMETIC = {
     "scripts.lib.training": ("torch",),
     "scripts.lib.encoders": ("torch", "transformers"),
     "scripts.lib.generators": ("torch", "diffusers", "transformers"),
+    "scripts.lib.generators.conditional": ("monai",),
     "scripts.lib.filters.proxy.model": ("torch", "open-clip-torch", "timm", "transformers"),
     "scripts.lib.mgca": ("torch", "timm", "transformers"),
     "scripts.lib.downstream": ("torch", "timm", "segmentation-models-pytorch"),

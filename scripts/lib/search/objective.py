@@ -1,0 +1,62 @@
+"""What a proposal is worth: the KID of its images to held-out films, lower is better."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.core.errors import InputError
+from scripts.lib.fidelity.chosen import choose, rows_of_splits
+from scripts.lib.fidelity.distances import LEAST, Rows, between, within
+from scripts.lib.fidelity.features import extract
+from scripts.lib.fidelity.networks import open_extractor
+from scripts.lib.fidelity.sweep import requests_like
+from scripts.lib.fidelity.whole import Scale
+from scripts.lib.generators.conditional.folder import write_model
+from scripts.lib.generators.conditional.sampling import ClassModel
+from scripts.lib.generators.conditional.training import ClassModelParts
+from scripts.lib.generators.shards import make_batch
+from scripts.lib.generators.solving import Sampler
+from scripts.lib.training.devices import Placement
+from scripts.lib.training.settings import Section
+
+SPLIT = "validate"  # never test: what chooses may not report
+DIGITS = 8
+
+
+def kid_of(
+    parts: ClassModelParts, names: list[str], cohort: Path, sampling: Section, search: Mapping[str, Any], seed: int,
+    placement: Placement,
+) -> float:  # fmt: skip
+    """Return the KID, in features of the random network, of an image for each film of split validate, of that film's class.
+
+    search  images (most films), batch_size and nearest of section fidelity
+
+    Raises InputError for fewer than LEAST films, and for images that are not finite.
+    """
+    opened = Cohort.open(cohort)
+    rows = rows_of_splits(cohort, [SPLIT])
+    if len(rows) < LEAST:
+        raise InputError(f"{cohort}: {len(rows)} films of split {SPLIT}, expected at least {LEAST} to score a proposal")
+    extractor = open_extractor("random", "", placement, search["batch_size"])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_model(folder, parts, names, opened.resolution)
+        file = folder / "films.npy"
+        np.save(file, extract(opened, extractor))
+        films = choose([cohort], [file], opened.labels, [rows], search["images"])
+        model = ClassModel(folder, sampling)
+        images = make_batch(Sampler(model, sampling, seed), requests_like(films, names))
+        real = films.features([file])
+    size = extractor.batch_size
+    made = np.concatenate([extractor(images[start : start + size]) for start in range(0, len(images), size)])
+    scale = Scale.of(real)
+    both = [Rows.of(scale.whole(found)[0], films.groups) for found in (made, real)]
+    own = [within(one, scale, search["nearest"]) for one in both]
+    value = between(both[0], both[1], own[0], own[1], scale, search["nearest"])["kid"].value
+    return float(f"{value:.{DIGITS}g}")
