@@ -88,7 +88,8 @@ def test_copies_are_found_mirrored_too() -> None:
     assert flat_layers(np.stack([one]), 4).sum() == sum(((one >> bit) & 1).sum() for bit in range(4))
     assert overlap_diversity(np.stack([one] * 5), 4) == pytest.approx(1)
     learned = real_fields(2)
-    copied = table(masks(learned), real_fields(1), learned)
+    # Unseen masks that lie elsewhere, so that none of them is equal to a learned one by chance.
+    copied = table(masks(learned), np.roll(real_fields(1), 5, 2), learned)
     assert copied.loc[("copies", "all"), "value"] > 0.8
 
 
