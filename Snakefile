@@ -10,10 +10,10 @@
 #   generators/controlnet/                          the mask branch on top of it              train_controlnet
 #   generators/masks/                               words to masks                            train_mask_model
 #   {dataset}/masks/{arm}/fraction-{f}/             conditions, shards, {masks.csv,masks.png} build_mask_conditions, sample_masks, measure_masks
-#   generators/class-autoencoder/  class-ldm/       makes images of classes                         train_class_autoencoder, train_class_ldm
-#   search/round-{r}/{proposal,score}-{k}.json      settings to try, what they are worth            propose_round, train_proposal
-#   search/{history.csv,best.json,importance.csv}   what a search found; search.png                 summarize_search, plot_search
-#   generators/sweep.csv  sweep.png                 its images over guidance and solver steps       sweep_sampling, plot_sweep
+#   generators/class-autoencoder/  class-ldm/       makes images of classes                   train_class_autoencoder, train_class_ldm
+#   search/round-{r}/{proposal,score}-{k}.json      settings to try, what they are worth      propose_round, train_proposal
+#   search/{history.csv,best.json,importance.csv}   what a search found; search.png           summarize_search, plot_search
+#   generators/sweep.csv  sweep.png                 its images over guidance and steps        sweep_sampling, plot_sweep
 #   generators/proxy-tuned/                         trained further on what was kept          finetune_generator
 #   generators/dpo/                                 tuned to what raters prefer               train_dpo
 #   judges/{judge}/                                 say what an image shows, from real films  train_judge
@@ -57,7 +57,7 @@
 #   seeds/seed-{seed}/  seeds/seed-{seed}.csv       the study under another seed, its differences replicate_study
 #   tables/replication{,_seeds,_coverage}.csv  replication.png  what holds under every seed    measure_replication, plot_replication
 #   check.{html,csv}                                the data, before anything trains          check_data
-#   methods.md  tables/{README.md,codebook.csv}     methods and captions; what each column means      describe_study
+#   methods.md  tables/{README.md,codebook.csv}     methods, captions, meaning of columns     describe_study
 #   table1.{csv,md}                                 the cohorts                               tabulate_cohorts
 #   figure{1,2,3,4}.{pdf,png,svg}                   the figures                               plot_figure1 ... plot_figure4
 #   report.{html,json}  guidelines.md               the page that answers, and what it says   write_report

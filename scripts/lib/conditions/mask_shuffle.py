@@ -24,14 +24,15 @@ def shuffled_fields(cohort: Cohort, table: pd.DataFrame, films: dict[int, np.nda
     patients = cohort.index["patient_id"].astype(str).to_numpy()
     findings = np.uint8(sum(cohort.bit(name) for name in findings_of(cohort.structures)))
     made = np.empty((len(table), cohort.resolution, cohort.resolution), np.uint8)
-    for number, row in enumerate(table[["source", "trial", "condition_id", "sample"]].itertuples(index=False)):
-        own = int(place[row.source])
-        stream = rng(seed, "shuffled", row.source, int(row.sample), row.condition_id)
-        others = films[int(row.trial)]
+    columns = (table[name].tolist() for name in ("source", "trial", "condition_id", "sample"))
+    for number, (source, trial, condition, sample) in enumerate(zip(*columns, strict=True)):
+        own = int(place[source])
+        stream = rng(seed, "shuffled", source, int(sample), condition)
+        others = films[int(trial)]
         others = others[patients[others] != patients[own]]
         if not len(others):
             raise InputError(
-                f"shuffled: trial {row.trial} has films of one patient alone, so there is nobody to take findings of"
+                f"shuffled: trial {trial} has films of one patient alone, so there is nobody to take findings of"
             )
         chosen = stream.choice(others, size=len(findings_of(cohort.structures)))
         field = cohort.masks([own])[0] & ~findings

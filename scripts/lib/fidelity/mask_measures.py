@@ -165,19 +165,14 @@ def shape_rows(pool: MaskSet, real: MaskSet, halves: Halves) -> Iterator[Row]:
     for name in pool.structures:
         counts = [int(one.shapes[f"{name}.log_area"].notna().sum()) for one in (pool, real)]
         if min(counts) < 2 * LEAST:
-            yield row(
-                "area",
-                name,
-                *[float("nan")] * 3,
-                counts[0],
-                note=f"shown by {counts[0]} masks and {counts[1]} real ones",
-            )
+            note, unknown = f"shown by {counts[0]} masks and {counts[1]} real ones", float("nan")
+            yield row("area", name, unknown, unknown, unknown, counts[0], note=note)
             continue
         for what, measure in (("log_area", "area"), ("parts", "parts"), ("compactness", "compactness")):
             one, two = (part.shapes[f"{name}.{what}"].to_numpy() for part in (pool, real))
             yield halves.compare(measure, name, _ks, one, two)
-        one, two = (part.shapes[[f"{name}.x", f"{name}.y"]].to_numpy() for part in (pool, real))
-        yield halves.compare("position", name, _energy, one, two)
+        places = [part.shapes[[f"{name}.x", f"{name}.y"]].to_numpy() for part in (pool, real)]
+        yield halves.compare("position", name, _energy, *places)
 
 
 def _ks(one: np.ndarray, two: np.ndarray) -> float:

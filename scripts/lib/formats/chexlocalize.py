@@ -107,7 +107,7 @@ def _record(
 
 
 def _mask(structure: str, given: Any, where: str) -> tuple[MaskSource, ...]:
-    size = given.get("size") if isinstance(given, dict) else None
+    size: Any = given.get("size") if isinstance(given, dict) else None
     whole = isinstance(size, list) and len(size) == 2 and all(type(one) is int and one > 0 for one in size)
     if not whole or not isinstance(given.get("counts"), str):
         raise InputError(f"{where}: {str(given)[:60]}, expected size [height, width] and counts")

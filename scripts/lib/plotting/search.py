@@ -29,10 +29,9 @@ def draw_search(history: pd.DataFrame, importance: pd.DataFrame, settings: Mappi
 
 def _history(axis: Axes, table: pd.DataFrame) -> None:
     known = table[table["score"].notna()]
-    for number, rows in known.groupby("round"):
-        axis.plot(
-            rows["number"], rows["score"], "o", ms=4, color=COLOURS[int(number) % len(COLOURS)], label=f"round {number}"
-        )
+    for number in sorted(known["round"].unique().tolist()):
+        rows, colour = known[known["round"] == number], COLOURS[int(number) % len(COLOURS)]
+        axis.plot(rows["number"], rows["score"], "o", ms=4, color=colour, label=f"round {number}")
     axis.plot(table["number"], table["best"], color=INK, lw=1, drawstyle="steps-post", label="best so far")
     axis.axhline(table["score"].iloc[0], color=SOFT, lw=0.6, ls=":", label="defaults")
     failed = table[table["score"].isna()]
