@@ -43,7 +43,7 @@ def config(**changes: Any) -> dict[str, Any]:
             "splits": {"siim": [], "rsna": ["train"]},
             "shards": 1,
             "ratings": None,
-            "sets": {"mask_dataset": "candid"},
+            "sets": {"mask_dataset": "candid", "kinds": {"text": 1}},
         },
         "figures": {
             "arm": "plain",
@@ -197,7 +197,7 @@ def test_raters_see_films_of_datasets_with_splits(study: Study) -> None:
     shown = Shown(study)
     assert shown.captioned("results/{}/cohort") == ["results/rsna/cohort"]
     assert shown.unseen() == ["rsna"]  # real films, simulated raters
-    assert shown.feedback("sets") == {"splits": {"rsna": ["train"]}, "mask_dataset": "candid"}
+    assert shown.feedback("sets") == {"splits": {"rsna": ["train"]}, "mask_dataset": "candid", "kinds": {"text": 1}}
     assert shown.rated_files()[0] == "results/feedback/pool/shard-0/images.npy"
     assert shown.ratings() == "results/feedback/simulated.jsonl"
 

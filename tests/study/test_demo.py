@@ -39,4 +39,4 @@ def test_its_plan_holds_every_check_and_few_jobs(tmp_path: Path) -> None:
         "compare_arms",
         "plot_figure2",
     }
-    assert wanted <= counts.keys() and counts["total"] <= 100, counts
+    assert wanted <= counts.keys() and counts["total"] <= 120, counts

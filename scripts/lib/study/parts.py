@@ -70,7 +70,8 @@ def _pool_faults(config: Mapping[str, Any], where: str, arm: str) -> Iterator[st
 def maskless_faults(config: Mapping[str, Any], where: str, arms: Iterable[str]) -> Iterator[str]:
     """Yield a fault where generators of arms learn from masks and study.generator_dataset is said to have none."""
     name = config["study"]["generator_dataset"]
-    if config["datasets"][name].get("structures") != []:  # left out: all that the tables have
+    given = config["datasets"].get(name, {})  # a name that is unknown is another fault
+    if given.get("structures") != []:  # left out: all that the tables have
         return
     known = [arm_of(config, arm) for arm in arms if arm in config["arms"]]
     if masked := [arm.name for arm in known if arm.generator and arm.generator.needs_masks]:
