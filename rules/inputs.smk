@@ -1,5 +1,6 @@
 # What the rules of single stages ask beside the study itself: functions alone, no rules.
 from scripts.lib.cohort.telling import tell_cohorts
+from scripts.lib.engine.passed_on import passed_on
 from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import prompts_of
 from scripts.lib.study.needs import needed_datasets, needs_settings, tell_findings
@@ -8,6 +9,7 @@ from scripts.lib.study.raw_content import raw_content
 from scripts.lib.study.replication import Replication
 from scripts.lib.study.sources import root_of, tracked_files
 
+REPLICATION = Replication(STUDY)
 WITH_REPORTS = ("mimic", "candid")  # formats that bring a report for nearly every film
 
 
@@ -38,7 +40,7 @@ def raw_root(wildcards):
 @signed
 def films_of_another_seed(wildcards, resources):
     """A params function: real films that another run has decoded; of `resources`, since the cohort is the same without them."""
-    return shlex.join(f"--decoded={folder}" for folder in Replication(STUDY).decoded(wildcards.dataset))
+    return shlex.join(f"--decoded={folder}" for folder in REPLICATION.decoded(wildcards.dataset))
 
 
 def cohorts_of(dag):
@@ -71,7 +73,7 @@ def foundation_templates(wildcards):
     return to_json({name: prompts_of(CONFIG, name) for name in silent})
 
 
-# No rule waits for these checks: an input of another time stamp would train everything anew, and behind an ancient one Snakemake
+# Nothing waits for these checks. An input of another time stamp would train everything anew, and behind an ancient one Snakemake
 # no longer sees changed settings. Targets ask for them, and their priority puts them before all trainings that may start.
 PREREQUISITES = [f"results/{name}/prerequisites.csv" for name in needed_datasets(CONFIG)]
 
@@ -134,3 +136,14 @@ def pool_settings(wildcards):
 def decoding_settings(wildcards):
     """A params function: where and how precisely an autoencoder computes."""
     return as_text({key: CONFIG["sampling"][key] for key in ("device", "precision", "micro_batch")})
+
+
+def whole_config(wildcards):
+    return to_json(one_line(REPLICATION.settings, int(wildcards.seed)))
+
+
+def options_of_run(wildcards, resources):
+    """A function of `resources`, so that another number of cores redoes nothing."""
+    return shlex.join(
+        ["--snakefile", str(workflow.main_snakefile), *passed_on(sys.argv[1:], workflow.resource_settings.cores)]
+    )

@@ -1,24 +1,10 @@
 # The whole study under other seeds. Each seed has a folder and a Snakemake of its own, which resumes, and sends its jobs where
 # the study's jobs go; one more seed computes that seed alone. What is drawn with the study's own seed is the study itself.
-from scripts.lib.engine.passed_on import passed_on
 from scripts.lib.study.fingerprint import fingerprint_of_all
-
-REPLICATION = Replication(STUDY)
 
 
 wildcard_constraints:
     seed="[0-9]+",
-
-
-def whole_config(wildcards):
-    return to_json(one_line(REPLICATION.settings, int(wildcards.seed)))
-
-
-def options_of_run(wildcards, resources):
-    """A function of `resources`, so that another number of cores redoes nothing."""
-    return shlex.join(
-        ["--snakefile", str(workflow.main_snakefile), *passed_on(sys.argv[1:], workflow.resource_settings.cores)]
-    )
 
 
 rule replicate_study:

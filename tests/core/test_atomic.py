@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -57,3 +58,24 @@ def test_kill_9_in_the_middle_leaves_the_old_file(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], env=os.environ, check=False)
     assert done.returncode == -signal.SIGKILL
     assert target.read_text() == "old"
+
+
+def test_what_a_killed_process_left_goes_with_the_next_try_and_that_of_others_stays(tmp_path: Path) -> None:
+    target = tmp_path / "cohort"
+    program = (
+        "import os, signal\nfrom scripts.lib.core.atomic import atomic_dir\n"
+        f"with atomic_dir({str(target)!r}) as part:\n"
+        "    (part / 'half').write_text('x')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], env=os.environ, check=False)
+    (left,) = tmp_path.glob(".cohort.*.part")
+    dead = left.name.split(".")[-2]
+    elsewhere = (
+        tmp_path / f".cohort.another-machine.{dead}.part"
+    )  # a number says nothing about another machine's processes
+    alive = tmp_path / f".cohort.{platform.node()}.{os.getppid()}.part"
+    elsewhere.mkdir()
+    alive.mkdir()
+    with atomic_dir(target) as part:
+        (part / "whole").write_text("x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["cohort", elsewhere.name, alive.name])

@@ -147,7 +147,8 @@ def test_a_profile_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PWD", str(tmp_path))
     for given in (["--workflow-profile", "profiles/slrum"], ["--workflow-profile=profiles/slrum"]):
         with pytest.raises(
-            InputError, match=r"profiles/slrum: there is no such folder; the workflow has profiles/default, "
+            InputError,
+            match=r"profiles/slrum: there is no such folder; did you mean profiles/slurm.*; the workflow has profiles/default, ",
         ):
             check_profile(["-n", *given], ROOT)
     for given in ("none", "generic", "profiles/generic", str(ROOT / "profiles" / "slurm")):

@@ -206,7 +206,8 @@ def test_a_changed_key_redoes_only_its_stage_and_what_follows(finished: Workflow
     with edited(finished.root / "config.yaml", "  test: welch", "  test: paired"):
         plan = finished.planned("all")
     assert plan == {
-        "compare_arms", "compare_dataset_arms", "summarize_dataset", "tabulate_figure2", "plot_figure2", "all"
+        "compare_arms", "compare_dataset_arms", "summarize_dataset", "tabulate_figure2", "plot_figure2", "all",
+        "describe_study", "write_report"
     }  # fmt: skip
 
 

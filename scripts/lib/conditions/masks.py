@@ -52,7 +52,6 @@ PALETTE: dict[str, tuple[int, int, int]] = {
 }
 TRANSFORM_KEYS = {"flip", "dx", "dy", "dilate", "erode", "targets", "margin", "keep"}
 ONE_SIDED = 0.75  # share of a mask's pixels that must lie in one half for the mask to have a side
-OTHER_SIDE = {"left": "right", "right": "left"}
 
 
 def render(bits: np.ndarray, structures: Sequence[str], transform: Mapping[str, Any] | None) -> np.ndarray:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.conditions.mask_sources import MaskSources, needs_structures
-from scripts.lib.conditions.masks import OTHER_SIDE, different_transforms, transform_text
+from scripts.lib.conditions.masks import different_transforms, transform_text
 from scripts.lib.conditions.plan import CLASS, KINDS, WITHOUT_MASK, WITHOUT_TEXT, ImagePlan
 from scripts.lib.conditions.prompts import NORMAL, SIDES, with_side
+from scripts.lib.conditions.sides import OTHER_SIDE
 from scripts.lib.core.seeds import content_hash, rng
 
 TEXTS = ("condition_id", "kind", "prompt", "mask_source", "transform", "side")

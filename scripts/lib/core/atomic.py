@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +17,28 @@ LONGEST_NAME = 255  # bytes, on nearly every file system
 
 
 def _temporary_sibling(path: Path) -> Path:
-    name = f".{path.name}.{os.getpid()}.part"
-    if len(os.fsencode(name)) > LONGEST_NAME:  # the output's own name may be as long as the file system allows
-        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.{os.getpid()}.part"
-    return path.parent / name
+    """Return a name beside `path` that says which process writes it; what killed processes of this machine left there goes."""
+    own = f"{platform.node() or 'here'}.{os.getpid()}"
+    stem = path.name
+    if (
+        len(os.fsencode(f".{stem}.{own}.part")) > LONGEST_NAME
+    ):  # the output's own name may be as long as the file system allows
+        stem = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]
+    for left in path.parent.glob(f".{glob.escape(stem)}.*.part"):
+        machine, _, process = left.name[len(stem) + 2 : -len(".part")].rpartition(".")
+        if machine == platform.node() and process.isdigit() and not _is_alive(int(process)):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    return path.parent / f".{stem}.{own}.part"
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def sync(path: Path) -> None:

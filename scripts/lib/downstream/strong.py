@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scripts.lib.conditions.masks import OTHER_SIDE
+from scripts.lib.conditions.sides import OTHER_SIDE
 from scripts.lib.core.seeds import content_hash, derive_seed, rng
 from scripts.lib.downstream.augment import augment_each
 from scripts.lib.downstream.data import Films
