@@ -13,7 +13,16 @@ from PIL import Image
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.tables import FIGURE2
 from scripts.lib.reporting import docs_pictures
-from scripts.lib.reporting.docs_pictures import PICTURES, caption, differences, facts_of, outdated, renew, with_captions
+from scripts.lib.reporting.docs_pictures import (
+    PICTURES,
+    RECORD,
+    caption,
+    differences,
+    facts_of,
+    outdated,
+    renew,
+    with_captions,
+)
 from tests.conftest import ROOT
 
 
@@ -94,6 +103,22 @@ def test_what_is_changed_by_hand_is_found(repository: Path, tmp_path: Path) -> N
     config = repository / "config.yaml"
     config.write_text(config.read_text().replace("  trials: 2\n", "  trials: 3\n"))
     assert outdated(repository)
+
+
+def test_figure_2_alone_renews_its_picture_and_leaves_the_others(repository: Path, tmp_path: Path) -> None:
+    results = write_results(tmp_path / "results")
+    renew(repository, results)
+    before = json.loads((repository / RECORD).read_text())
+    for name in ("figure3", "figure4"):
+        (results / f"{name}.png").unlink()
+    Image.new("RGB", (2600, 100), "red").save(results / "figure2.png")
+    config = repository / "config.yaml"
+    config.write_text(config.read_text().replace("  trials: 2\n", "  trials: 3\n"))
+    assert "docs/figure3.png" not in renew(repository, results)
+    after = json.loads((repository / RECORD).read_text())
+    assert list(differences(repository)) == [] and outdated(repository)  # Figures 3 and 4 are of the code before
+    changed = [name for name in PICTURES if after["pictures"][name] != before["pictures"][name]]
+    assert changed == ["figure2.png"] and after["facts"] == before["facts"]
 
 
 def test_results_that_are_not_there_change_nothing(repository: Path, tmp_path: Path) -> None:

@@ -47,19 +47,24 @@ NAMES = {"f1": "F1", "dice": "Dice", "auroc": "AUROC"}
 
 
 def renew(root: Path, results: Path) -> list[str]:
-    """Copy the pictures of `results` to docs/ and write the captions of all pages anew; return what was renewed.
+    """Copy the pictures of `results` to docs/ and write their captions anew; return what was renewed.
 
     root     the repository
-    results  a folder where `make figure2 figure3 figures` has run
-    Raises InputError where a picture or table is missing, or no page has a place for a caption.
+    results  a folder where `make figure2 figure3 figures` has run; after `make figure2` alone the other pictures stay, and the
+             record does not say that they are of this code
+    Raises InputError where Figure 2 or a picture's table is missing, or no page has a place for a caption.
     """
-    wanted = [results / source for source, _ in PICTURES.values()] + [results / name for name in TABLES.values()]
-    if missing := [str(path) for path in wanted if not path.is_file()]:
+    here = {name: found for name, found in PICTURES.items() if (results / found[0]).is_file()}
+    tables = {name: table for name, table in TABLES.items() if f"{name}.png" in here}
+    if missing := [
+        str(results / table) for table in ("figure2.png", *tables.values()) if not (results / table).is_file()
+    ]:
         raise InputError(f"{', '.join(missing)}: missing; run `make figure2 figure3 figures` first")
-    record = {"study": study_digest(root)}
-    facts = {name: facts_of(read_table(results / table, FIGURE2, optional=FIGURE2)) for name, table in TABLES.items()}
+    old = json.loads((root / RECORD).read_text()) if (root / RECORD).is_file() else {}
+    record = {"study": study_digest(root) if here.keys() == PICTURES.keys() else old.get("study", "")}
+    facts = {name: facts_of(read_table(results / table, FIGURE2, optional=FIGURE2)) for name, table in tables.items()}
     pages = with_captions(read_pages(root), facts)
-    pictures = {name: smaller(results / source, width) for name, (source, width) in PICTURES.items()}
+    pictures = {name: smaller(results / source, width) for name, (source, width) in here.items()}
     for name, content in pictures.items():
         with atomic_file(root / "docs" / name) as path:
             path.write_bytes(content)
@@ -68,7 +73,8 @@ def renew(root: Path, results: Path) -> list[str]:
             path.write_text(text, encoding="utf-8")
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in pictures.items()}
     with atomic_file(root / RECORD) as path:
-        path.write_text(json.dumps({**record, "pictures": digests, "facts": facts}, indent=1, sort_keys=True) + "\n")
+        kept = {"pictures": {**old.get("pictures", {}), **digests}, "facts": {**old.get("facts", {}), **facts}}
+        path.write_text(json.dumps({**record, **kept}, indent=1, sort_keys=True) + "\n")
     return [*(f"docs/{name}" for name in pictures), *pages, str(RECORD)]
 
 
