@@ -15,7 +15,9 @@ from tests.helpers.rating_toy import SCRIPT_PROMPT, Server, Study, write_study
 playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="browser tests need Debian's chromium")
-RATERS = ("keys", "back", "one", "two", "tabs", "mouse", "look", "crash")
+RATERS = ("keys", "back", "one", "two", "tabs", "mouse", "look", "policy", "crash")
+REFUSAL = "Content Security Policy"  # what the browser says of whatever the page's policy refuses
+PATIENCE = 60000  # ms that a test waits for the page; a machine full of other work is slow
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +45,23 @@ class Tab:
         self.wrong: list[str] = []
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("console", self.hear)
         self.page.goto(url)
         self.begin()
 
+    def hear(self, told: Any) -> None:
+        """Keep what the browser says of the page's policy; a server that is down also says something, and is no fault."""
+        if REFUSAL in told.text:
+            self.wrong.append(told.text)
+
     def begin(self) -> None:
         """Go past the start page, which is there as long as nothing is scored."""
-        self.page.wait_for_selector('.desk[data-ready="true"]', timeout=15000)
+        self.page.wait_for_selector('.desk[data-ready="true"]', timeout=PATIENCE)
         if self.page.get_attribute(".desk", "data-place") == "start":
             self.page.click("text=Begin without training")
 
     def wait(self, place: int | str) -> None:
-        self.page.wait_for_selector(f'.desk[data-place="{place}"][data-ready="true"]', timeout=15000)
+        self.page.wait_for_selector(f'.desk[data-place="{place}"][data-ready="true"]', timeout=PATIENCE)
 
     def keys(self, keys: str | list[str]) -> None:
         for key in keys:
@@ -61,7 +69,20 @@ class Tab:
 
     def saved(self) -> None:
         """Wait until the server has confirmed every score."""
-        self.page.wait_for_function("!document.querySelector('.desk .waiting')", timeout=15000)
+        self.count(".desk .waiting", 0)
+
+    # The page's policy refuses code in strings, and so the polling of wait_for_function: what follows asks by selectors.
+    def count(self, selector: str, number: int) -> None:
+        """Wait until the page holds `number` nodes of a selector."""
+        playwright.expect(self.page.locator(selector)).to_have_count(number, timeout=PATIENCE)
+
+    def says(self, selector: str, text: str) -> None:
+        """Wait until the first node of a selector holds a text."""
+        playwright.expect(self.page.locator(selector).first).to_contain_text(text, timeout=PATIENCE)
+
+    def says_no_more(self, selector: str, text: str) -> None:
+        """Wait until the first node of a selector no longer holds a text."""
+        playwright.expect(self.page.locator(selector).first).not_to_contain_text(text, timeout=PATIENCE)
 
     def pressed(self, aspect: str = "text") -> list[int]:
         """Return the scores that the page shows, in the order of the images."""
@@ -176,7 +197,7 @@ def test_two_tabs_of_one_rater(server: Server, tab: Any) -> None:
     first.keys("12")
     first.saved()
     second.keys("5")  # the same image again: the latest counts
-    second.page.wait_for_function("document.querySelectorAll('.scores [aria-pressed=true]').length === 2")
+    second.count('.scores [aria-pressed="true"]', 2)
     assert second.pressed() == [5, 2]
     second.keys(["ArrowDown", "0", "0"])
     second.wait(1)
@@ -224,9 +245,7 @@ def test_window_zoom_and_outline(server: Server, tab: Any) -> None:
     home = ann.page.inner_text(".readout")
     drag(ann.page, 100, 100, -60, -40)
     ann.page.mouse.wheel(0, -400)
-    ann.page.wait_for_function(
-        f"document.querySelector('.readout').textContent.split('Scale')[1] !== '{home.split('Scale')[1]}'"
-    )
+    ann.says_no_more(".readout", home[home.index("Scale") :])
     moved = ann.page.inner_text(".readout")
     assert moved.startswith("Level 108  Window 195  Scale ")
     # e to the power of 400 / 400 larger; the page shows whole numbers from 10 on
@@ -275,6 +294,20 @@ def test_a_wrong_link_shows_nothing(server: Server, chromium: Any) -> None:
     page.close()
 
 
+def test_the_policy_refuses_code_and_other_hosts_and_a_test_sees_it(server: Server, tab: Any) -> None:
+    ann = tab("policy")
+    ann.wait(0)
+    assert ann.wrong == []
+    for attempt in (
+        "setTimeout('window.stolen = 1')",
+        "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.stolen = 1'}))",
+        f"void fetch('http://localhost:{server.port}/').then(() => {{ window.stolen = 1; }}, () => {{}})",
+    ):
+        with ann.page.expect_console_message(lambda told: REFUSAL in told.text, timeout=PATIENCE):
+            ann.page.evaluate(attempt)
+    assert len(ann.wrong) >= 3 and ann.page.evaluate("window.stolen") is None
+
+
 def test_killed_between_two_scores(server: Server, tab: Any) -> None:
     ann = tab("crash")
     ann.wait(0)
@@ -282,7 +315,7 @@ def test_killed_between_two_scores(server: Server, tab: Any) -> None:
     ann.saved()
     server.stop()
     ann.keys("34")
-    ann.page.wait_for_function("document.querySelector('.notice').textContent.includes('Not saved yet')")
+    ann.says(".notice", "Not saved yet")
     assert ann.page.locator(".desk .waiting").count() == 2
     server.start()
     ann.wait(1)

@@ -113,7 +113,7 @@ def test_keys_after_clicks_go_where_the_mark_is_however_slow_the_line(
     tunnel.delay = 0.1
     page.page.click('button[data-image="0"][data-score="3"]')
     page.keys("4")  # goes to the next image
-    page.page.wait_for_function("document.querySelectorAll('.desk .waiting').length === 1")  # the first one is saved,
+    page.count(".desk .waiting", 1)  # the first one is saved,
     assert page.pressed() == [3, 4]  # and shown as such although the second is under way
     page.page.locator(".desk canvas").nth(3).click()
     page.keys("1")
