@@ -8,7 +8,12 @@ from scripts.lib.reporting.key_reference import NOTHING, Key, list_keys, page, p
 from scripts.lib.study.config import CONFIG_FILE, ROOT, read_study
 from scripts.lib.study.schema import read_schema
 
-FREE = ("arms.", "datasets.", "search.space.", "faithfulness.sources")  # mappings of names; their entries are described once, as NAME
+FREE = (
+    "arms.",
+    "datasets.",
+    "search.space.",
+    "faithfulness.sources",
+)  # mappings of names; their entries are described once, as NAME
 
 
 def all_keys() -> dict[str, Key]:

@@ -119,7 +119,10 @@ def test_keys_that_do_not_go_with_a_source_are_refused(arm: dict[str, object], c
 def test_what_is_scored_is_made_by_a_generator(part: str, keys: dict[str, object]) -> None:
     given = {"figures": {part: keys}} if part == "figure3" else {"finetune": {"source": keys}}
     (fault,) = part_faults(load_study([ROOT / "config.yaml"], given), part)
-    assert "= duplicate: no generator makes its images; write one of class-ldm, class-ldm-safe, original, proxy-filtered" in fault
+    assert (
+        "= duplicate: no generator makes its images; write one of class-ldm, class-ldm-safe, original, proxy-filtered"
+        in fault
+    )
 
 
 def test_figure_1_shows_a_pool_where_figure_2_shows_a_control() -> None:
