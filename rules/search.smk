@@ -88,7 +88,7 @@ rule summarize_search:
         "Summarize the search"
     shell:
         "python -m scripts.summarize_search --scores {input:q} --config {params.config:q} --seed {params.seed} "
-        "--history {output.history:q} --best {output.best:q} --importance {output.importance:q} > {log:q} 2>&1"
+        "--out-history {output.history:q} --out-best {output.best:q} --out-importance {output.importance:q} > {log:q} 2>&1"
 
 
 rule plot_search:

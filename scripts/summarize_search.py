@@ -1,7 +1,7 @@
 """Write what a search found: every proposal with its score, the best one, and how much each key matters.
 
     python -m scripts.summarize_search --scores results/search/round-0/score-0.json ... --config search.json --seed 1 \\
-        --history results/search/history.csv --best results/search/best.json --importance results/search/importance.csv
+        --out-history results/search/history.csv --out-best results/search/best.json --out-importance results/search/importance.csv
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--scores", type=Path, nargs="+", required=True, help="scores of all rounds (.json)")
     add_config(parser, "section search, with `defaults` of the keys of its space")
     parser.add_argument("--seed", type=int, required=True, help="seed of the study")
-    parser.add_argument("--history", type=Path, required=True, help="table of all proposals (.csv)")
-    parser.add_argument("--best", type=Path, required=True, help="the best proposal (.json)")
-    parser.add_argument("--importance", type=Path, required=True, help="table of the keys (.csv)")
+    parser.add_argument("--out-history", type=Path, required=True, help="table of all proposals (.csv)")
+    parser.add_argument("--out-best", type=Path, required=True, help="the best proposal (.json)")
+    parser.add_argument("--out-importance", type=Path, required=True, help="table of the keys (.csv)")
     args = parser.parse_args(argv)
 
     from scripts.lib.core.seeds import derive_seed
@@ -29,10 +29,10 @@ def main(argv: list[str] | None = None) -> None:
 
     scores = read_scores(args.scores)
     best = best_file(scores)
-    with atomic_file(args.best) as path:
+    with atomic_file(args.out_best) as path:
         path.write_text(to_json(best) + "\n")
     shares = importance(scores, args.config, derive_seed(args.seed, "search", "importance"))
-    for table, out in ((history(scores), args.history), (shares, args.importance)):
+    for table, out in ((history(scores), args.out_history), (shares, args.out_importance)):
         with atomic_file(out) as path:
             write_table(table, path)
 

@@ -15,6 +15,8 @@ from scripts.lib.engine.commands import add_config, make_parser, run
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = sorted(path.stem for path in (ROOT / "scripts").glob("[a-z]*.py"))
+# Commands that print, ask or write into a results folder of fixed form.
+PRINTING = ("plan_study", "rate_images", "renew_docs", "show_status", "trace_image", "write_provenance")
 
 
 def parse(text: str) -> dict[str, object]:
@@ -65,7 +67,7 @@ def test_there_is_a_help_text_for_every_command() -> None:
         "            importlib.import_module(f'scripts.{name}').main(['--help'])\n"
         "        except SystemExit as stop:\n"
         "            assert stop.code == 0, name\n"
-        "    assert '--out' in text.getvalue() or name in ('rate_images', 'plan_study', 'renew_docs', 'show_status'), name\n"
+        f"    assert '--out' in text.getvalue() or name in {PRINTING!r}, name\n"
         "    assert 'torch' not in sys.modules, f'{name} imports torch for its help'\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -177,6 +177,7 @@ def test_processes_of_a_killed_run_are_found_and_nothing_else(
             (job, other),  # of another folder
             (job, ""),  # started by hand
             (["-c", wait, "an editor"], str(record)),
+            (["-c", wait, "-m scripts.lib.planning.seconds .snakemake/runs/x/jobs.json"], str(record)),  # no job
         ]
         for arguments, mark in cases:
             environment = {**os.environ, MARK: mark}

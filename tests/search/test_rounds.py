@@ -116,7 +116,7 @@ def test_the_commands_write_the_same_bytes_and_refuse_what_is_no_score(tmp_path:
             paths += out
         call = ["--scores", *map(str, paths), "--config", json.dumps(SETTINGS), "--seed", "1"]
         out = [str(folder / name) for name in ("history.csv", "best.json", "importance.csv")]
-        summarize_search.main([*call, "--history", out[0], "--best", out[1], "--importance", out[2]])
+        summarize_search.main([*call, "--out-history", out[0], "--out-best", out[1], "--out-importance", out[2]])
         return [*paths, *map(Path, out)]
 
     (tmp_path / "a").mkdir()

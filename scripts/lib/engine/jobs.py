@@ -205,11 +205,17 @@ def local_jobs(run: Run) -> list[RunningJob]:
 
 
 def _rule_of(command: Sequence[str]) -> str | None:
-    """Return which script a process runs, ENGINE for the Snakemake of a job, None for a shell or anything else."""
+    """Return which script a process runs, ENGINE for the Snakemake of a job, None for a shell or anything else.
+
+    What a run starts for itself (`-m scripts.lib...`, the planner's prices) is no job, though it names a folder .snakemake.
+    """
     if not command or Path(command[0]).name in SHELLS:
         return None
-    if match := re.search(r"-m scripts\.(?!lib\b)(\w+)", " ".join(command)):
+    words = " ".join(command)
+    if match := re.search(r"-m scripts\.(?!lib\b)(\w+)", words):
         return match.group(1)
+    if "-m scripts.lib." in words:
+        return None
     return ENGINE if any("snakemake" in word for word in command[:4]) else None
 
 

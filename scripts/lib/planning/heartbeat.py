@@ -8,6 +8,7 @@ the Snakefile: standard library only, the planner's rates are asked in a process
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
@@ -163,7 +164,9 @@ def _ask_planner(folder: Path, told: Mapping[str, Any]) -> subprocess.Popen[str]
     except OSError:
         return None
     command = [sys.executable, "-m", "scripts.lib.planning.seconds", str(folder / ASKED), str(folder / ANSWER)]
-    return subprocess.Popen(["nice", *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    planner = subprocess.Popen(["nice", *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    atexit.register(planner.kill)  # nobody reads the answer once the run has ended
+    return planner
 
 
 def _answer(heart: Heartbeat, folder: Path, planner: subprocess.Popen[str]) -> str | None:

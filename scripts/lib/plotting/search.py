@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from scripts.lib.plotting.panels import COLOURS, titled_panels
 from scripts.lib.plotting.style import GRID, INK, MM, SOFT, journal_style
@@ -37,6 +38,7 @@ def _history(axis: Axes, table: pd.DataFrame) -> None:
     failed = table[table["score"].isna()]
     if len(failed):
         axis.plot(failed["number"], [known["score"].max()] * len(failed), "x", color=SOFT, ms=5, label="failed")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel("proposal")
     axis.set_ylabel("KID to films of split validate")
     axis.grid(color=GRID, lw=0.6)

@@ -14,6 +14,7 @@ from scripts.lib.plotting.style import GRID, MM, SOFT, journal_style
 
 HEIGHT = 62.0  # mm
 MEASURE = "kid"  # unbiased at any number of images
+DODGE = 0.012  # share of the axis between lines, so that no interval hides another
 
 
 def draw_sweep(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
@@ -26,16 +27,27 @@ def draw_sweep(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
         figure, axis = plt.subplots(figsize=(settings["width_mm"] * MM * NARROW, HEIGHT * MM), layout="constrained")
         low, high = rows["floor_low"].min(), rows["floor_high"].max()
         axis.axhspan(low, high, color=GRID, zorder=0, label="real against real")
-        for place, (steps, line) in enumerate(rows.sort_values("guidance").groupby("steps")):
+        lines = list(rows.sort_values("guidance").groupby("steps"))
+        aside = DODGE * float(rows["guidance"].max() - rows["guidance"].min())
+        for place, (steps, line) in enumerate(lines):
             colour, marker = look(place)
+            guidance = line["guidance"] + aside * (place - (len(lines) - 1) / 2)
             reach = [line["value"] - line["low"], line["high"] - line["value"]]
             axis.errorbar(
-                line["guidance"], line["value"], reach, marker=marker, ms=4, lw=1, capsize=2, color=colour, label=f"{steps} steps"
-            )  # fmt: skip
+                guidance,
+                line["value"],
+                reach,
+                marker=marker,
+                ms=4,
+                lw=1,
+                capsize=2,
+                color=colour,
+                label=f"{steps} steps",
+            )
         axis.set_xlabel("guidance (1 = none)")
         axis.set_ylabel(f"KID, {rows['features'].iloc[0]} features")
         axis.set_title(
             f"{rows['n'].iloc[0]} images against as many films of {rows['dataset'].iloc[0]}", color=SOFT, fontsize=7
         )
-        axis.legend(fontsize=6, frameon=False)
+        axis.legend(fontsize=6, frameon=True, framealpha=1.0, edgecolor="none")  # the band is seen on white alone
     return figure
