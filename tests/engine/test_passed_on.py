@@ -44,14 +44,17 @@ def test_a_run_that_fails_is_one_line() -> None:
         run_snakemake(["--no-such-option"], "seed 2")
 
 
-def test_a_run_whose_job_is_ended_is_interrupted_and_waited_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ignored", [False, True], ids=["foreground", "background"])
+def test_a_run_whose_job_is_ended_is_interrupted_and_waited_for(tmp_path: Path, ignored: bool) -> None:
+    """A shell without a terminal starts what it puts into the background with SIGINT ignored."""
     stub = tmp_path / "stub"
     stub.write_text(
         f"#!/bin/sh\ntrap 'sleep 0.3; touch {tmp_path}/ended; exit 1' INT\nsleep 0.5\ntouch {tmp_path}/begun\nwhile :; do sleep 0.05; done\n"
     )
     stub.chmod(0o755)
     code = (
-        "import sys\nfrom scripts.lib.core.stop_requests import end_on_request\n"
+        f"import signal, sys\nsignal.signal(signal.SIGINT, signal.{'SIG_IGN' if ignored else 'default_int_handler'})\n"
+        "from scripts.lib.core.stop_requests import end_on_request\n"
         "from scripts.lib.engine.inner_run import run_snakemake\n"
         f"end_on_request()\nsys.executable = {str(stub)!r}\nrun_snakemake([], 'seed 2')\n"
     )
@@ -60,5 +63,8 @@ def test_a_run_whose_job_is_ended_is_interrupted_and_waited_for(tmp_path: Path) 
         while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         process.terminate()
-        assert process.wait(20) == 143
+        try:
+            assert process.wait(20) == 143
+        finally:
+            process.kill()
     assert (tmp_path / "ended").exists()

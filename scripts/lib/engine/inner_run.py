@@ -15,6 +15,10 @@ ENDING = signal.SIGINT
 
 def run_snakemake(words: Sequence[str], what: str) -> None:
     """Run `snakemake WORDS` to its end. Raises InputError where it fails; `what` says whose run it was."""
+    if (
+        signal.getsignal(ENDING) == signal.SIG_IGN
+    ):  # a shell starts what it puts into the background so, and it is inherited
+        signal.signal(ENDING, signal.default_int_handler)
     with subprocess.Popen([sys.executable, "-m", "snakemake", *words]) as process:
         try:
             status = process.wait()
