@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.lib.core.atomic import atomic_file
-from scripts.lib.core.errors import InputError
 from scripts.lib.engine.commands import make_parser, run
+
+ADVICE = "look at nearest.png beside it, train the generator shorter or on more films, or set memorisation.action: drop"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -18,17 +18,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="what was found (.txt)")
     args = parser.parse_args(argv)
 
-    from scripts.lib.fidelity.memorisation import FAILS
-    from scripts.lib.formats.csv_text import read_columns
+    from scripts.lib.fidelity.verdicts import clear_pool
 
-    row = read_columns(args.table, ["measure", "verdict", "note"]).iloc[0]
-    if row["verdict"] == FAILS:
-        raise InputError(
-            f"{args.table}: {row['note']}; look at nearest.png beside it, train the generator shorter or on more films, or set "
-            f"memorisation.action: drop"
-        )
-    with atomic_file(args.out) as path:
-        path.write_text(f"{row['verdict']}: {row['note']}\n")
+    clear_pool(args.table, args.out, ADVICE)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def test_a_faulty_list_stops_with_one_line(tmp_path: Path, changes: dict[str, An
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("{}", "a JSON dict; expected a list"), ("[1", "not JSON"), ("[3]", "expected an object with file_name")],
+    [("{}", "not a JSON list"), ("[1", "not JSON"), ("[3]", "expected an object with file_name")],
 )
 def test_a_file_that_is_no_list_stops_with_one_line(tmp_path: Path, text: str, words: str) -> None:
     root = tree(tmp_path / "raw", [row()])

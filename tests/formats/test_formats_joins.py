@@ -250,5 +250,5 @@ def test_a_table_of_patients_with_a_blank(tmp_path: Path) -> None:
     files(tmp_path, who__csv="image_id,patient_id\na,\n")
     with pytest.raises(InputError, match="row 2: column patient_id is empty"):
         read_patients(tmp_path / "who.csv")
-    with pytest.raises(InputError, match="no such table"):
+    with pytest.raises(InputError, match="no such file"):
         read_patients(tmp_path / "who.json")

@@ -1,4 +1,4 @@
-"""JSON files that others wrote: an object, or one line that says what is wrong with the file."""
+"""JSON files that others wrote: an object or a list, or one line that says what is wrong with the file."""
 
 from __future__ import annotations
 
@@ -11,14 +11,26 @@ from scripts.lib.core.errors import InputError
 
 def read_json(path: Path, expected: str) -> dict[str, Any]:
     """Return the JSON object in a file; raises InputError, which says what was `expected`, when there is none."""
+    found = _read(path, expected)
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: not a JSON object; expected {expected}")
+    return found
+
+
+def read_json_list(path: Path, expected: str) -> list[Any]:
+    """Return the JSON list in a file; raises InputError, which says what was `expected`, when there is none."""
+    found = _read(path, expected)
+    if not isinstance(found, list):
+        raise InputError(f"{path}: not a JSON list; expected {expected}")
+    return found
+
+
+def _read(path: Path, expected: str) -> Any:
     try:
-        found = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{path}: no such file; expected {expected}") from None
     except OSError as error:
         raise InputError(f"{path}: not readable ({error.strerror}); expected {expected}") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}); get a true copy") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: not a JSON object; expected {expected}")
-    return found

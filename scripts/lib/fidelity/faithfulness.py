@@ -27,12 +27,12 @@ from scripts.lib.fidelity.agreement import (
     share_of,
     shuffled_auroc,
 )
+from scripts.lib.fidelity.verdicts import FAILS, PASSES, UNDECIDED
 
 COLUMNS = [
     *["dataset", "arm", "fraction", "judge", "measure", "shows", "value", "low", "high", "n"],
     *["floor", "floor_low", "floor_high", "chance", "chance_low", "chance_high", "verdict", "note"],
 ]
-FAILS, PASSES, UNDECIDED = "fails", "passes", "undecided"
 LEAST = 20  # images, and films, of each class (or with a mask) that a verdict needs
 Measure = tuple[str, str, Estimate, Estimate, Estimate]  # name, what is to be seen, images, floor, chance
 

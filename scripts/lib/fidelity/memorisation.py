@@ -16,12 +16,12 @@ import pandas as pd
 from scipy import stats
 
 from scripts.lib.fidelity.chosen import hashes
+from scripts.lib.fidelity.verdicts import FAILS, PASSES, UNDECIDED
 
 COLUMNS = [
     *["dataset", "arm", "fraction", "measure", "value", "low", "high", "n"],
     *["floor", "floor_low", "floor_high", "verdict", "note"],
 ]
-FAILS, PASSES, UNDECIDED = "fails", "passes", "undecided"
 LEAST_HELDOUT = 200  # films: half of them set a threshold that one in a hundred passes
 LEAST_IMAGES = 100
 SENSITIVE = 0.9  # share of each kind of planted copies that must be found before a pool may pass ...

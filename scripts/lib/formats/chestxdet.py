@@ -6,7 +6,6 @@ renumbered: nothing says whose film it is. Lungs and heart come apart from it, i
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.json_files import read_json_list
 from scripts.lib.formats import chexmask
 from scripts.lib.formats.labels import check_labels
 from scripts.lib.formats.paths import safe_path
@@ -26,6 +26,7 @@ CLASSES = (
 )
 SPLITS = ("train", "test")
 KEYS = ("file_name", "syms", "boxes", "polygons")
+EXPECTED = f"ChestX-Det's list of objects with {', '.join(KEYS)}"
 NO_PATIENTS = "films each counted as a patient of its own: ChestX-Det's names are renumbered and name no patient"
 UNLIKE = "boxes that differ from their polygon by more than 2 pixels"
 APART = 2.0  # pixels
@@ -45,7 +46,7 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     listing.suffixes = (".png", ".jpg", ".jpeg")
     for split in SPLITS:
         if settings[split]:
-            for number, row in enumerate(_rows(root / settings[split]), start=1):
+            for number, row in enumerate(read_json_list(root / settings[split], EXPECTED), start=1):
                 _add(listing, row, f"{root / settings[split]} row {number}", settings, split, groups)
     if not settings["patients"]:
         listing.notes.add(NO_PATIENTS, count=len(listing.records))
@@ -80,20 +81,6 @@ def _check_class(name: str, where: str) -> None:
             f"{where}: class {name!r} is none of ChestX-Det's{f', did you mean {near[0]!r}?' if near else ''}; expected one of "
             f"{', '.join(CLASSES)}"
         )
-
-
-def _rows(path: Path) -> list[Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; expected ChestX-Det's list of films") from None
-    except OSError as error:
-        raise InputError(f"{path}: not readable ({error.strerror}); expected ChestX-Det's list of films") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error}); get a true copy") from None
-    if not isinstance(found, list):
-        raise InputError(f"{path}: a JSON {type(found).__name__}; expected a list of objects with {', '.join(KEYS)}")
-    return found
 
 
 def _add(

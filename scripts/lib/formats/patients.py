@@ -7,12 +7,12 @@ name of a film, `img_id` (00000001_000.png) NIH's, whose digits before the under
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.json_files import read_json_list
 from scripts.lib.formats.keys import Join
 from scripts.lib.formats.record import Listing
 from scripts.lib.formats.sources import table_path
@@ -52,14 +52,10 @@ def read_patients(path: Path, encoding: str = "utf-8") -> Join[str]:
 
 
 def _mappings(path: Path) -> Join[str]:
-    try:
-        entries = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such table; check reader.patients") from None
-    except (OSError, UnicodeError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({' '.join(str(error).split())[:200]}); copy it anew") from None
-    if not isinstance(entries, list) or not entries:
-        raise InputError(f"{path}: expected a list of mappings from subset_img_id to img_id, as RSNA published it")
+    wanted = "a list of mappings from subset_img_id to img_id, as RSNA published it (reader.patients)"
+    entries = read_json_list(path, wanted)
+    if not entries:
+        raise InputError(f"{path}: no entry; expected {wanted}")
     patients: Join[str] = Join(path, "subset_img_id")
     for number, entry in enumerate(entries, start=1):
         film, patient = _mapping(entry, f"{path} entry {number}")
