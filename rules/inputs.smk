@@ -3,6 +3,7 @@ from scripts.lib.cohort.telling import tell_cohorts
 from scripts.lib.engine.passed_on import passed_on
 from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import prompts_of
+from scripts.lib.study.mask_pools import MaskPools
 from scripts.lib.study.needs import needed_datasets, needs_settings, tell_findings
 from scripts.lib.study.firewall import tell_checks
 from scripts.lib.study.raw_content import raw_content
@@ -10,6 +11,7 @@ from scripts.lib.study.replication import Replication
 from scripts.lib.study.sources import root_of, tracked_files
 
 REPLICATION = Replication(STUDY)
+MASK_POOLS = MaskPools(STUDY)
 WITH_REPORTS = ("mimic", "candid")  # formats that bring a report for nearly every film
 
 

@@ -95,7 +95,7 @@ rule sample_masks:
         launch=launch,
         code=code("sample_masks"),
         config=stage("sample_masks"),
-        kind=ask(STUDY.mask_kind),
+        kind=ask(MASK_POOLS.kind),
         cohort=subpath(input.index, parent=True),
         out=subpath(output.index, parent=True),
         seed=STUDY.seed,
@@ -110,7 +110,7 @@ rule sample_masks:
 
 rule measure_masks:
     input:
-        pool=ask(STUDY.mask_files),
+        pool=ask(MASK_POOLS.files),
         generator="results/generators/masks",
         index=f"results/{STUDY.generator_dataset}/cohort/index.parquet",
         masks=f"results/{STUDY.generator_dataset}/cohort/masks.npy",
@@ -130,7 +130,7 @@ rule measure_masks:
     params:
         code=code("measure_masks"),
         config=stage("measure_masks"),
-        pool=ask(STUDY.mask_shards),
+        pool=ask(MASK_POOLS.shards),
         cohort=subpath(input.index, parent=True),
         seed=STUDY.seed,
     message:
@@ -146,13 +146,13 @@ ruleorder: link_masks > build_conditions
 
 rule link_masks:
     input:
-        pool=ask(STUDY.mask_files),
+        pool=ask(MASK_POOLS.files),
     output:
         "results/{dataset}/conditions/{arm}/fraction-{fraction}.parquet",
     log:
         "results/logs/link_masks/{dataset}_{arm}_{fraction}.log",
     wildcard_constraints:
-        arm="|".join(STUDY.mask_arms) or "-",
+        arm="|".join(MASK_POOLS.arms) or "-",
     conda:
         "../envs/main.yaml"
     threads: 1
@@ -161,7 +161,7 @@ rule link_masks:
         runtime=lasting(30),
     params:
         code=code("link_masks"),
-        pool=ask(STUDY.mask_shards),
+        pool=ask(MASK_POOLS.shards),
     message:
         "Take the masks of {wildcards.arm} as conditions of {wildcards.dataset} at {wildcards.fraction}"
     shell:

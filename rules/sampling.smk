@@ -2,7 +2,7 @@ rule sample_pool:
     input:
         generator=ask(STUDY.generator),
         conditions="results/{dataset}/conditions/{arm}/fraction-{fraction}.parquet",
-        sources=ask(STUDY.mask_source_files),
+        sources=ask(MASK_POOLS.source_files),
     output:
         images="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/images.npy",
         masks="results/{dataset}/pools/{arm}/fraction-{fraction}/shard-{shard}/masks.npy",
@@ -24,7 +24,7 @@ rule sample_pool:
         launch=launch,
         code=code("sample_pool"),
         config=stage("sampling"),
-        cohort=ask(STUDY.mask_sources),
+        cohort=ask(MASK_POOLS.sources),
         out=subpath(output.index, parent=True),
         seed=STUDY.seed,
         shards=ask(STUDY.shard_count),

@@ -16,7 +16,7 @@ rule figure3:
 
 rule masks:
     input:
-        tell(STUDY.mask_tables),
+        tell(MASK_POOLS.tables),
     localrule: True
 
 

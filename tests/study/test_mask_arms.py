@@ -11,6 +11,7 @@ from scripts.lib.study.arms import MASKS, arm_faults
 from scripts.lib.study.cells import MASK_MODEL, Cell, Study
 from scripts.lib.study.config import CONFIG_FILE, ROOT, load_study, stage
 from scripts.lib.study.firewall import Firewall
+from scripts.lib.study.mask_pools import MaskPools
 from scripts.lib.study.schema import read_schema
 
 OVERLAY = ROOT / "studies" / "aurad-phantom.yaml"
@@ -30,17 +31,18 @@ def test_the_schema_names_the_kinds_of_masks() -> None:
 
 def test_each_arm_samples_from_masks_of_its_own(config: dict[str, Any]) -> None:
     study = Study(config)
-    assert study.mask_arms == ["aurad", "shuffled"]
-    assert (study.mask_kind(AURAD), study.mask_kind(SHUFFLED)) == ("generated", "shuffled")
+    masks = MaskPools(study)
+    assert masks.arms == ["aurad", "shuffled"]
+    assert (masks.kind(AURAD), masks.kind(SHUFFLED)) == ("generated", "shuffled")
     # two shards at 10 % (sampling.shards), so masks are cut as images are
-    assert study.mask_sources(AURAD) == [f"results/chestxdet/masks/aurad/fraction-0.1/shard-{k}" for k in (0, 1)]
-    assert study.mask_sources(ORIGINAL) == ["results/chestxdet/cohort"]
-    assert all(not path.endswith("images.npy") for path in study.mask_source_files(AURAD))
+    assert masks.sources(AURAD) == [f"results/chestxdet/masks/aurad/fraction-0.1/shard-{k}" for k in (0, 1)]
+    assert masks.sources(ORIGINAL) == ["results/chestxdet/cohort"]
+    assert all(not path.endswith("images.npy") for path in masks.source_files(AURAD))
     # the same generator and no filter, but other masks: pools of their own
     assert len({study.pool(cell) for cell in (AURAD, SHUFFLED, ORIGINAL)}) == 3
-    assert len(study.mask_tables()) == 4
+    assert len(masks.tables()) == 4
     with pytest.raises(InputError, match="arm original has no masks of its own; set arms.original.masks"):
-        study.mask_kind(ORIGINAL)
+        masks.kind(ORIGINAL)
 
 
 def test_the_mask_generator_is_held_against_test_films(config: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import BASE as BASE_GENERATOR
-from scripts.lib.study.arms import MASKS, REAL, Arm, Generator, arm_of, gates
+from scripts.lib.study.arms import REAL, Arm, Generator, arm_of, gates
 from scripts.lib.study.config import stage
 from scripts.lib.study.confounder import confounder
 from scripts.lib.study.exposure import exposure
@@ -127,9 +127,9 @@ class Study:
 
     def pool(self, cell: AnyCell) -> str:
         """Return the folder of a cell's pool."""
-        return f"results/{cell.dataset}/pools/{self._pool_arm(cell.arm)}/fraction-{cell.fraction}"
+        return f"results/{cell.dataset}/pools/{self.pool_arm(cell.arm)}/fraction-{cell.fraction}"
 
-    def _pool_arm(self, name: str) -> str:
+    def pool_arm(self, name: str) -> str:
         """Return the arm whose pool an arm reads: of those with the same generator, filter and candidates the first.
 
         Arms share their conditions and noise, so one that only mixes the images in another way has the same images.
@@ -143,47 +143,6 @@ class Study:
             == (own.generator, own.filter, own.candidates, own.masks)
         )
         return next(alike, name)
-
-    @property
-    def mask_arms(self) -> list[str]:
-        """The arms whose images are made from a pool of masks."""
-        return [name for name, arm in self._arms.items() if arm.masks]
-
-    def mask_kind(self, cell: AnyCell) -> str:
-        """Return which masks an arm's images are made from; raises InputError for an arm without a pool of masks."""
-        kind = self.arm(cell.arm).masks
-        if not kind:
-            raise InputError(
-                f"arm {cell.arm} has no masks of its own; set arms.{cell.arm}.masks to one of {', '.join(MASKS)}"
-            )
-        return kind
-
-    def mask_folder(self, cell: AnyCell) -> str:
-        """Return the folder of a cell's pool of masks."""
-        return f"results/{cell.dataset}/masks/{self._pool_arm(cell.arm)}/fraction-{cell.fraction}"
-
-    def mask_shards(self, cell: AnyCell) -> list[str]:
-        """Return the folders of its shards in order."""
-        return [f"{self.mask_folder(cell)}/shard-{shard}" for shard in range(self.shard_count(cell))]
-
-    def mask_files(self, cell: AnyCell) -> list[str]:
-        """Return the files of those shards."""
-        return [f"{shard}/{name}" for shard in self.mask_shards(cell) for name in COHORT_FILES]
-
-    def mask_tables(self) -> list[str]:
-        """Return the tables that hold the study's pools of masks against real masks."""
-        cells = self.cells(self.datasets, [name for name in self.arms if self.arm(name).masks], self.fractions)
-        return list(dict.fromkeys(f"{self.mask_folder(cell)}/masks.csv" for cell in cells))
-
-    def mask_sources(self, cell: AnyCell) -> list[str]:
-        """Return the folders that the masks of a cell's conditions lie in: of its pool of masks, or of its cohort."""
-        return self.mask_shards(cell) if self.arm(cell.arm).masks else [f"results/{cell.dataset}/cohort"]
-
-    def mask_source_files(self, cell: AnyCell) -> list[str]:
-        """Return the files of those folders that sampling reads."""
-        return [
-            f"{folder}/{name}" for folder in self.mask_sources(cell) for name in COHORT_FILES if name != "images.npy"
-        ]
 
     def has_pool(self, cell: AnyCell) -> bool:
         """Whether a cell's trials read a store of images beside their cohort: `real` and controls of its own films do not."""
