@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_rating_app_browser import CHROMIUM, Tab, own, playwright
+from tests.browser.test_rating_app_browser import CHROMIUM, Tab, own
 from tests.helpers.rating_toy import Server, write_study
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="browser tests need Debian's chromium")
@@ -64,16 +64,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.stop()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-def open_page(browser: Any, server: Server, rater: str, size: tuple[int, int]) -> Tab:
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, has_touch=size[0] < 700)
+def open_page(chromium: Any, server: Server, rater: str, size: tuple[int, int]) -> Tab:
+    context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, has_touch=size[0] < 700)
     tab = Tab.__new__(Tab)
     tab.page, tab.asked, tab.wrong = context.new_page(), [], []
     tab.page.on("pageerror", lambda error: tab.wrong.append(str(error)))
@@ -84,9 +76,9 @@ def open_page(browser: Any, server: Server, rater: str, size: tuple[int, int]) -
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_a_rater_reads_trains_and_rates(name: str, server: Server, browser: Any) -> None:
+def test_a_rater_reads_trains_and_rates(name: str, server: Server, chromium: Any) -> None:
     """Nothing of the training is counted; every page passes the audit; a phone shows one image at a time."""
-    ann = open_page(browser, server, name, SIZES[name])
+    ann = open_page(chromium, server, name, SIZES[name])
     assert "toy study" in ann.page.inner_text(".start h1") and name in ann.page.inner_text(".start")
     assert ann.page.locator(".anchors section").count() == 6
     assert ann.page.evaluate(AUDIT) == []
@@ -116,8 +108,8 @@ def test_a_rater_reads_trains_and_rates(name: str, server: Server, browser: Any)
     assert ann.page.evaluate(AUDIT) == [] and ann.wrong == []
 
 
-def test_flags_comment_pace_and_guide(server: Server, browser: Any) -> None:
-    ann = open_page(browser, server, "marks", SIZES["laptop"])
+def test_flags_comment_pace_and_guide(server: Server, chromium: Any) -> None:
+    ann = open_page(chromium, server, "marks", SIZES["laptop"])
     ann.page.keyboard.press("Tab")  # from the button that has the focus to the next
     ann.page.keyboard.press("Enter")
     ann.wait(0)
