@@ -52,6 +52,12 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
 def test_a_missing_base_is_named_with_its_licence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="base.path = .*RoentGen.*credentialed"):
         check_sources(config("phantom", str(tmp_path)))
+    single = tmp_path / "v1-5.safetensors"
+    single.write_bytes(b"")
+    with pytest.raises(
+        InputError, match=f"{single}: one file; .* python -m scripts.convert_base --file {single} --like"
+    ):
+        check_sources(config("phantom", str(single)))
     (tmp_path / "model_index.json").write_text("{}")
     check_sources(config("phantom", str(tmp_path)))
 

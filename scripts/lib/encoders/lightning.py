@@ -1,4 +1,4 @@
-"""Reading MGCA's published checkpoints, pickles of Lightning 1.5, without running anything they say.
+"""Reading published checkpoints of MGCA and Stable Diffusion, pickles of Lightning, without running anything they say.
 
 Besides weights such a file holds settings and the state of callbacks, as objects of classes. `torch.load(weights_only=True)`
 refuses all classes but its own. Here the harmless ones that Lightning writes are named, and each is read as an empty
@@ -75,8 +75,8 @@ class StandIn(dict):
         return None
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Return the state_dict of a checkpoint, tensors on the CPU.
+def read_checkpoint(path: Path, kind: str = "MGCA") -> dict[str, Tensor]:
+    """Return the state_dict of a checkpoint, tensors on the CPU; `kind`: what it should be one of, for errors.
 
     Raises InputError when the file is damaged, holds another class than those of KNOWN, or has no state_dict of tensors.
     """
@@ -87,7 +87,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path) if archive else []
             content = None if foreign else torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise InputError(f"{path}: not readable ({error.strerror or error}); expected a checkpoint of MGCA") from None
+        raise InputError(f"{path}: not readable ({error.strerror or error}); expected a checkpoint of {kind}") from None
     except FAULTS as error:
         reason = " ".join(str(error).split())
         foreign = re.findall(r"GLOBAL ([\w.]+)", reason)[:1]
@@ -103,7 +103,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         )
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise InputError(f"{path}: no state_dict of tensors; expected a checkpoint of MGCA")
+        raise InputError(f"{path}: no state_dict of tensors; expected a checkpoint of {kind}")
     return dict(state)
 
 

@@ -83,8 +83,13 @@ def missing_sources(config: Mapping[str, Any]) -> Iterator[str]:
     wanted = list(dict.fromkeys([*study["datasets"], *([study["generator_dataset"]] if taught else [])]))
     if config["base"]["path"] is None:
         wanted += [name for name in study["foundation"] if name not in wanted]
-    elif not (Path(config["base"]["path"]) / "model_index.json").is_file():
-        yield f"base.path = {config['base']['path']}: no model_index.json there; {WEIGHTS}"
+    elif (base := Path(config["base"]["path"])).is_file():
+        yield (
+            f"base.path = {base}: one file; expected a folder in diffusers format; make it with "
+            f"python -m scripts.convert_base --file {base} --like FOLDER_OF_THE_SAME_ARCHITECTURE --out FOLDER"
+        )
+    elif not (base / "model_index.json").is_file():
+        yield f"base.path = {base}: no model_index.json there; {WEIGHTS}"
     for name in study["datasets"]:
         weights = stage(config, "trials", name)["model"]["weights"]
         if weights not in (None, "imagenet", "mgca") and not Path(weights).exists():
