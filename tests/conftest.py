@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
@@ -20,8 +21,9 @@ from tests.helpers.job_server import job_server
 # on the number of its threads: one, on a machine of any size.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Hundreds of processes are started from copies of the repository: where none of them may keep what it has compiled, each
-# compiles the library anew.
+# compiles the library anew, and each worker all tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("Snakefile", "rules", "report", "scripts", "envs", "profiles", "studies", "config.yaml")
@@ -73,6 +75,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             *(item.get_closest_marker(name) is None for name in ("workflow", "long")),
         ]
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_is_loaded_is_passed_by() -> None:
+    """Let collections of garbage pass by what there is before a file's tests: of torch and the others half a million objects.
+
+    statsmodels' corrections collect at each call, a fifth of a second where all of it is looked at.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 # What a skipped test says, what such tests are, and how to run them.
