@@ -38,7 +38,8 @@ class Workflow:
 
     def command(self, *arguments: str, study: str | None = "studies/tiny.yaml") -> list[str]:
         overlay = ["--configfile", study] if study else []
-        return [self.interpreter, "-m", "snakemake", "--cores", "2", *arguments, *overlay]
+        # Models this small are no faster with two threads, which would wait for each other beside other load.
+        return [self.interpreter, "-m", "snakemake", "--cores", "2", "--max-threads", "1", *arguments, *overlay]
 
     def run(self, *arguments: str, study: str | None = "studies/tiny.yaml") -> subprocess.CompletedProcess[str]:
         command = self.command(*arguments, study=study)
@@ -135,14 +136,21 @@ def figures_are_closed() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
-    """The tiny study, run to its end."""
-    folder = tmp_path_factory.mktemp("finished")
-    with job_server(folder / "jobs") as interpreter:
-        workflow = replace(copy_repository(folder / "a study's copy"), interpreter=interpreter)
-        done = workflow.run("figure3", "figures", "all")
-        assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
-        yield workflow
+def forked_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An interpreter whose Snakemake runs its jobs as forks of one process, which all processes of the tests share."""
+    own = tmp_path_factory.getbasetemp()
+    with job_server((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "jobs") as interpreter:
+        yield interpreter
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, forked_jobs: str) -> Workflow:
+    """The tiny study, run to its end, with all evidence."""
+    copy = copy_repository(tmp_path_factory.mktemp("finished") / "a study's copy")
+    workflow = replace(copy, interpreter=forked_jobs)
+    done = workflow.run("figure3", "figures", "all", "evidence")
+    assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
+    return workflow
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Jobs of a workflow as forks of a process that has imported what nearly all of them import first: torch alone takes 3 s, diffusers 2.
 
-`with job_server(folder) as interpreter:` starts it. A Snakemake that is started with that interpreter finds beside it a
+`with job_server(folder) as interpreter:` starts it, or takes the one that another process of the tests has started there. A Snakemake that is started with that interpreter finds beside it a
 `python` that hands `python -m scripts.NAME ...` over, with its folder, environment, arguments and open files, and ends as the
 job did. What else is called `python` starts as ever. A job imports everything of this repository itself, from its own folder.
 """
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import array
 import atexit
+import fcntl
+import gc
 import json
 import os
 import runpy
@@ -19,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,27 +60,46 @@ sys.exit(int(server.recv(16) or b"1"))
 
 @contextmanager
 def job_server(folder: Path) -> Iterator[str]:
-    """Yield the interpreter whose jobs are forks; `folder` becomes that of the socket, and as a virtual environment."""
-    (folder / "bin").mkdir(parents=True)
-    path, python, interpreter = folder / "socket", folder / "bin" / "python", folder / "bin" / "interpreter"
-    python.write_text(CLIENT.format(python=sys.executable, path=str(path)))
-    python.chmod(0o755)
-    interpreter.symlink_to(sys.executable)
-    own = Path(sys.prefix)
-    if (own / "pyvenv.cfg").is_file():  # the packages of this virtual environment
-        shutil.copy(own / "pyvenv.cfg", folder)
-        (folder / "lib").symlink_to(own / "lib")
+    """Yield the interpreter whose jobs are forks; `folder` becomes that of the socket, and as a virtual environment.
+
+    All that give the same folder share one server. Who has started it ends it, once nobody else uses it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "starting").open("w") as starting, (folder / "users").open("w") as users:
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        server = None if (folder / "socket").exists() else _start(folder)
+        fcntl.flock(starting, fcntl.LOCK_UN)
+        try:
+            yield str(folder / "bin" / "interpreter")
+        finally:
+            if server is not None:
+                fcntl.flock(users, fcntl.LOCK_EX)
+                (folder / "socket").unlink(missing_ok=True)
+                server.terminate()
+                server.wait()
+
+
+def _start(folder: Path) -> subprocess.Popen[bytes]:
+    """Start the server and return once it answers."""
+    path, binaries = folder / "socket", folder / "bin"
+    if not binaries.exists():
+        binaries.mkdir()
+        (binaries / "python").write_text(CLIENT.format(python=sys.executable, path=str(path)))
+        (binaries / "python").chmod(0o755)
+        (binaries / "interpreter").symlink_to(sys.executable)
+        own = Path(sys.prefix)
+        if (own / "pyvenv.cfg").is_file():  # the packages of this virtual environment
+            shutil.copy(own / "pyvenv.cfg", folder)
+            (folder / "lib").symlink_to(own / "lib")
     # As jobs have it: read once, when torch is imported. Threads that spin would be many times slower.
     own_threads = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
     command = [sys.executable, "-m", "tests.helpers.job_server", str(path)]
     server = subprocess.Popen(command, cwd=ROOT, env=own_threads)
-    try:
-        while not path.exists() and server.poll() is None:
-            time.sleep(0.05)
-        yield str(interpreter)
-    finally:
-        server.terminate()
-        server.wait()
+    while not path.exists() and server.poll() is None:
+        time.sleep(0.05)
+    assert server.returncode is None, "the server of jobs has not started"
+    return server
 
 
 def serve(path: Path) -> None:
@@ -92,11 +113,13 @@ def serve(path: Path) -> None:
             __import__(name)
     for name in LATER:
         __import__(name)
+    gc.collect()
+    gc.freeze()  # a job's collections pass by all this, and leave its memory shared
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(path) + ".part")
     listening.listen(64)
     Path(str(path) + ".part").rename(path)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
+    signal.signal(signal.SIGCHLD, _reap)
     while True:
         caller, _ = listening.accept()
         if os.fork() == 0:
@@ -104,6 +127,13 @@ def serve(path: Path) -> None:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _keep(caller)
         caller.close()
+
+
+def _reap(*_: object) -> None:
+    """Take leave of those that have waited for a job, whose processor time counts as the server's then."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _keep(caller: socket.socket) -> None:

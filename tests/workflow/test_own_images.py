@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pandas as pd
 import pytest
 
 from tests.conftest import ROOT, Workflow, copy_repository
-from tests.helpers.job_server import job_server
 from tests.helpers.own_images import labelled, write_images
 
 pytestmark = pytest.mark.workflow
@@ -20,10 +18,9 @@ COUNT = 40
 
 
 @pytest.fixture
-def workflow(tmp_path: Path) -> Iterator[Workflow]:
+def workflow(tmp_path: Path, forked_jobs: str) -> Workflow:
     """A copy of the repository whose jobs are forks of one process."""
-    with job_server(tmp_path / "jobs") as interpreter:
-        yield replace(copy_repository(tmp_path / "copy"), interpreter=interpreter)
+    return replace(copy_repository(tmp_path / "copy"), interpreter=forked_jobs)
 
 
 def test_your_own_images_in_ten_minutes(workflow: Workflow, tmp_path: Path) -> None:
