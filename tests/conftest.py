@@ -88,6 +88,11 @@ def what_is_loaded_is_passed_by() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Let the end of the process free all of it: libraries in C++ tell of what is left."""
+    gc.unfreeze()
+
+
 # What a skipped test says, what such tests are, and how to run them.
 SKIPS = {
     "chromium": "in a browser (`apt-get install chromium`)",
