@@ -1,7 +1,7 @@
 """Jobs of a workflow as forks of a process that has imported what nearly all of them import first: torch alone takes 3 s, diffusers 2.
 
 `with job_server(folder) as interpreter:` starts it, or takes the one that another process of the tests has started there. A Snakemake that is started with that interpreter finds beside it a
-`python` that hands `python -m scripts.NAME ...` over, with its folder, environment, arguments and open files, and ends as the
+`python` that hands `python -m scripts.NAME ...` (or benchmarks.NAME) over, with its folder, environment, arguments and open files, and ends as the
 job did. What else is called `python` starts as ever. A job imports everything of this repository itself, from its own folder.
 """
 
@@ -46,7 +46,7 @@ LATER = (
 CLIENT = """#!{python} -IS
 import array, json, os, socket, sys
 words = sys.argv[1:]
-if words[:1] != ["-m"] or not words[1].startswith("scripts."):
+if words[:1] != ["-m"] or not words[1].startswith(("scripts.", "benchmarks.")):
     os.execv({python!r}, [{python!r}, *words])
 server = socket.socket(socket.AF_UNIX)
 server.connect({path!r})
@@ -178,7 +178,7 @@ def _work(folder: str, environment: Mapping[str, str], words: Sequence[str], fil
     sys.argv = [words[1], *words[2:]]
     paths = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     sys.path = paths + [path for path in sys.path if path not in ("", str(ROOT))]
-    for name in [name for name in sys.modules if name.split(".")[0] in ("scripts", "tests")]:
+    for name in [name for name in sys.modules if name.split(".")[0] in ("scripts", "tests", "benchmarks")]:
         del sys.modules[name]
     status: Any = 0
     try:
