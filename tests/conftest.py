@@ -43,7 +43,7 @@ class Workflow:
 
     def run(self, *arguments: str, study: str | None = "studies/tiny.yaml") -> subprocess.CompletedProcess[str]:
         command = self.command(*arguments, study=study)
-        if "--dry-run" in arguments:  # starts no job, so that a fork is as good as a process of its own
+        if {"-n", "--dry-run"} & set(arguments):  # starts no job, so that a fork is as good as a process of its own
             return snakemake(command[3:], self.root)
         return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
 

@@ -34,7 +34,8 @@ def test_your_own_images_in_ten_minutes(workflow: Workflow, tmp_path: Path) -> N
         folder, [{**row, "number": place % (COUNT - 1)} for place, row in enumerate(labelled(COUNT))], 48, "images.csv"
     )
     (workflow.root / "there.yaml").write_text(
-        f"arms: {{mine: {{path: '{folder}'}}}}\ndatasets: {{rsna: {{phantom: {{patients: 120}}}}}}\nstudy:\n  trials: 1\n"
+        f"arms: {{mine: {{path: '{folder}'}}}}\ndatasets: {{rsna: {{phantom: {{patients: 120}}}}}}\n"
+        "training: {precision: auto}\nstudy:\n  trials: 1\n"
     )
     words = commands[0][3:]
     place = words.index("--configfile") + 1
@@ -44,6 +45,7 @@ def test_your_own_images_in_ten_minutes(workflow: Workflow, tmp_path: Path) -> N
     assert done.returncode == 0, text[-8000:]
     assert "its images were made elsewhere" in text and not re.search(r"rule (train_base|sample_pool)", text)
     results = workflow.root / "results"
+    assert (results / "processor.json").is_file()  # measured, as the tiny study does not
     summary = pd.read_csv(results / "rsna" / "summary.csv").query("metric == 'f1'")
     cells = summary[["arm", "multiplier"]].apply(tuple, axis=1).tolist()
     assert sorted(cells) == [("duplicate", 1), ("duplicate", 2), ("mine", 1), ("mine", 2), ("real", 0)]

@@ -25,7 +25,7 @@ from tests.helpers.held_workflow import wait_until
 
 pytestmark = pytest.mark.workflow
 KEPT = (".npy", ".parquet", ".csv", ".md", ".tsv", ".safetensors", ".json", ".png", ".pdf", ".svg", ".dcm", ".jpg")
-SKIPPED = ("logs", "benchmarks", "checkpoints", "processor.json")  # the last holds a measured speed
+SKIPPED = ("logs", "benchmarks", "checkpoints")
 
 
 @contextmanager
