@@ -1,8 +1,9 @@
 """Jobs of a workflow as forks of a process that has imported what nearly all of them import first: torch alone takes 3 s, diffusers 2.
 
-`with job_server(folder) as interpreter:` starts it, or takes the one that another process of the tests has started there. A Snakemake that is started with that interpreter finds beside it a
-`python` that hands `python -m scripts.NAME ...` (or benchmarks.NAME) over, with its folder, environment, arguments and open files, and ends as the
-job did. What else is called `python` starts as ever. A job imports everything of this repository itself, from its own folder.
+`with job_server(folder) as interpreter:` starts it, or takes the one that another process of the tests has started there. A
+Snakemake that is started with that interpreter finds beside it a `python` that hands `python -m scripts.NAME ...` (and
+benchmarks.NAME) over, with its folder, environment, arguments and open files, and ends as the job did. What else is called
+`python` starts as ever. A job imports everything of this repository itself, from its own folder.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import gc
 import json
 import os
 import runpy
+import select
 import shutil
 import signal
 import socket
@@ -103,7 +105,33 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def serve(path: Path) -> None:
-    """Answer calls until SIGTERM; each has two processes of its own, the job and one that waits for it."""
+    """Answer calls until SIGTERM: start a job for each, tell its caller how it ended, end it when its caller is killed."""
+    _load()
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path) + ".part")
+    listening.listen(64)
+    ended, ends = os.pipe2(os.O_NONBLOCK)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(ends)
+    Path(str(path) + ".part").rename(path)
+    callers: dict[socket.socket, int] = {}  # with the process of the job of each
+    while True:
+        ready, _, _ = select.select([listening, ended, *callers], [], [])
+        for one in ready:
+            if one is listening:
+                caller, _ = listening.accept()
+                if (job := _started(caller, [listening, *callers])) is not None:
+                    callers[caller] = job
+            elif one == ended:
+                os.read(ended, 4096)
+                _tell_ends(callers)
+            elif one in callers and not one.recv(1):  # killed
+                os.kill(callers.pop(one), signal.SIGKILL)
+                one.close()
+
+
+def _load() -> None:
+    """Import what jobs import."""
     from scripts.lib.engine.lean_imports import lean_imports
 
     for name in PRELOADED:
@@ -115,56 +143,44 @@ def serve(path: Path) -> None:
         __import__(name)
     gc.collect()
     gc.freeze()  # a job's collections pass by all this, and leave its memory shared
-    listening = socket.socket(socket.AF_UNIX)
-    listening.bind(str(path) + ".part")
-    listening.listen(64)
-    Path(str(path) + ".part").rename(path)
-    signal.signal(signal.SIGCHLD, _reap)
-    while True:
-        caller, _ = listening.accept()
-        if os.fork() == 0:
-            listening.close()
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _keep(caller)
-        caller.close()
 
 
-def _reap(*_: object) -> None:
-    """Take leave of those that have waited for a job, whose processor time counts as the server's then."""
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-
-
-def _keep(caller: socket.socket) -> None:
-    """Start the job, end it when its caller is killed, and tell the caller how it ended; never returns."""
+def _started(caller: socket.socket, others: Sequence[socket.socket]) -> int | None:
+    """Read a call and start its job; return its process, or None when the caller was killed before it had said all."""
     files = array.array("i")
     head, ancillary, _, _ = caller.recvmsg(16, socket.CMSG_SPACE(3 * files.itemsize))
-    files.frombytes(ancillary[0][2][: 3 * files.itemsize])
-    wanted, text = int(head), b""
-    while len(text) < wanted:
-        part = caller.recv(wanted - len(text))
-        if not part:  # killed before it had said what it wants
-            os._exit(1)
+    if ancillary:
+        files.frombytes(ancillary[0][2][: 3 * files.itemsize])
+    wanted, text = int(head or b"0"), b""
+    while len(text) < wanted and (part := caller.recv(wanted - len(text))):
         text += part
-    job = os.fork()
-    if job == 0:
-        caller.close()
+    job = None
+    if wanted and len(text) == wanted and (job := os.fork()) == 0:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for one in (caller, *others):
+            one.close()
         _work(*json.loads(text), files)
     for number in files:
         os.close(number)
-    caller.settimeout(0.02)
-    while True:
-        done, status = os.waitpid(job, os.WNOHANG)
-        if done:
-            code = os.waitstatus_to_exitcode(status)
-            caller.sendall(str(code if code >= 0 else 128 - code).encode())
-            os._exit(0)
-        try:
-            if caller.recv(1) == b"":
-                os.kill(job, signal.SIGKILL)
-        except TimeoutError:
-            pass
+    if job is None:
+        caller.close()
+    return job
+
+
+def _tell_ends(callers: dict[socket.socket, int]) -> None:
+    """Tell the callers of all jobs that have ended their exit status."""
+    with suppress(ChildProcessError):
+        while True:
+            job, status = os.waitpid(-1, os.WNOHANG)
+            if job == 0:
+                return
+            for caller in [one for one, its in callers.items() if its == job]:
+                code = os.waitstatus_to_exitcode(status)
+                with suppress(OSError):  # killed just now
+                    caller.sendall(str(code if code >= 0 else 128 - code).encode())
+                del callers[caller]
+                caller.close()
 
 
 def _work(folder: str, environment: Mapping[str, str], words: Sequence[str], files: Sequence[int]) -> None:
