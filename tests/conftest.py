@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import shutil
@@ -20,8 +21,9 @@ from tests.helpers.job_server import job_server
 # on the number of its threads: one, on a machine of any size.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Hundreds of processes are started from copies of the repository: where none of them may keep what it has compiled, each
-# compiles the library anew.
+# compiles the library anew, and each worker all tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("Snakefile", "rules", "report", "scripts", "envs", "profiles", "studies", "config.yaml")
@@ -36,11 +38,12 @@ class Workflow:
 
     def command(self, *arguments: str, study: str | None = "studies/tiny.yaml") -> list[str]:
         overlay = ["--configfile", study] if study else []
-        return [self.interpreter, "-m", "snakemake", "--cores", "2", *arguments, *overlay]
+        # Models this small are no faster with two threads, which would wait for each other beside other load.
+        return [self.interpreter, "-m", "snakemake", "--cores", "2", "--max-threads", "1", *arguments, *overlay]
 
     def run(self, *arguments: str, study: str | None = "studies/tiny.yaml") -> subprocess.CompletedProcess[str]:
         command = self.command(*arguments, study=study)
-        if "--dry-run" in arguments:  # starts no job, so that a fork is as good as a process of its own
+        if {"-n", "--dry-run"} & set(arguments):  # starts no job, so that a fork is as good as a process of its own
             return snakemake(command[3:], self.root)
         return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
 
@@ -73,6 +76,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             *(item.get_closest_marker(name) is None for name in ("workflow", "long")),
         ]
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_is_loaded_is_passed_by() -> None:
+    """Let collections of garbage pass by what there is before a file's tests: of torch and the others half a million objects.
+
+    statsmodels' corrections collect at each call, a fifth of a second where all of it is looked at.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let the end of the process free all of it: libraries in C++ tell of what is left."""
+    gc.unfreeze()
 
 
 # What a skipped test says, what such tests are, and how to run them.
@@ -123,14 +141,21 @@ def figures_are_closed() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
-    """The tiny study, run to its end."""
-    folder = tmp_path_factory.mktemp("finished")
-    with job_server(folder / "jobs") as interpreter:
-        workflow = replace(copy_repository(folder / "a study's copy"), interpreter=interpreter)
-        done = workflow.run("figure3", "figures", "all")
-        assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
-        yield workflow
+def forked_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An interpreter whose Snakemake runs its jobs as forks of one process, which all processes of the tests share."""
+    own = tmp_path_factory.getbasetemp()
+    with job_server((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "jobs") as interpreter:
+        yield interpreter
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, forked_jobs: str) -> Workflow:
+    """The tiny study, run to its end, with all evidence."""
+    copy = copy_repository(tmp_path_factory.mktemp("finished") / "a study's copy")
+    workflow = replace(copy, interpreter=forked_jobs)
+    done = workflow.run("figure3", "figures", "all", "evidence")
+    assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
+    return workflow
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pickle
 import pkgutil
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -191,8 +192,8 @@ def test_no_exported_cell_is_a_formula(tmp_path: Path) -> None:
 
 
 @pytest.mark.workflow
-def test_the_end_of_a_run_tells_what_the_log_files_hold(tmp_path: Path) -> None:
-    workflow = copy_repository(tmp_path / "study")
+def test_the_end_of_a_run_tells_what_the_log_files_hold(tmp_path: Path, forked_jobs: str) -> None:
+    workflow = replace(copy_repository(tmp_path / "study"), interpreter=forked_jobs)
     done = workflow.run("results/siim/cohort/index.parquet")
     assert done.returncode == 0, done.stderr[-4000:]
     lines = [line for line in done.stderr.splitlines() if line.startswith("siim: ")]

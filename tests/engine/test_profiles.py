@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,9 +24,9 @@ GENERIC = ("--workflow-profile", "profiles/generic", "--seconds-between-status-c
 
 
 @pytest.mark.workflow
-def test_a_shell_as_the_scheduler_gives_the_local_bytes(tmp_path: Path) -> None:
+def test_a_shell_as_the_scheduler_gives_the_local_bytes(tmp_path: Path, forked_jobs: str) -> None:
     """One run computes here, the other in another folder through the profile's scripts: the same manifest of the same films."""
-    workflow = copy_repository(tmp_path / "a copy")
+    workflow = replace(copy_repository(tmp_path / "a copy"), interpreter=forked_jobs)
     target, other = "results/phantom/siim.json", tmp_path / "another folder"
     other.mkdir()
     done = workflow.run(target)

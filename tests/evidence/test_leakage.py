@@ -18,7 +18,7 @@ from tests.helpers.leakage_films import CHANGES, SETTINGS, learned, phantom, sto
 PLANTED = 20
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stores() -> dict[str, Store]:
     """A tested dataset of 24 test and 6 training films, and a cohort of 26 others that taught."""
     own = [phantom(number) for number in range(30)]

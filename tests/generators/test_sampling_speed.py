@@ -114,9 +114,10 @@ def graphs(compiler, monkeypatch):
 
 
 def test_compiled_blocks_are_whole_graphs_with_the_same_result(base, plain_images, graphs):
-    images = make_batch(sampler_of(base, compile="blocks"), requests())
+    chosen = [number for number, kind in enumerate(KINDS) if kind == "both"]  # all networks; each form takes seconds
+    images = make_batch(sampler_of(base, compile="blocks"), [requests()[k] for k in chosen])
     assert len(graphs) >= 4  # both kinds of blocks at two widths at least
-    assert np.abs(images.astype(int) - plain_images).max() <= 1
+    assert np.abs(images.astype(int) - plain_images[chosen]).max() <= 1
 
 
 def test_a_step_compiled_as_one_piece_makes_the_same_images(base, plain_images, graphs):

@@ -8,6 +8,7 @@ folder that it runs in.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import logging
@@ -32,6 +33,7 @@ PRELOADED = (
     "snakemake_executor_plugin_cluster_generic",
     "jsonschema",
     "yaml",
+    "smart_open",
 )
 
 
@@ -61,6 +63,9 @@ def _server() -> subprocess.Popen[str]:
 def _serve() -> None:
     for name in PRELOADED:
         importlib.import_module(name)
+    importlib.import_module("snakemake.cli").get_argument_parser()  # finds the plugins, once for all
+    gc.collect()
+    gc.freeze()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -155,14 +156,14 @@ def test_the_snakemake_commands_of_the_pages_plan(
 
 
 @cache
-def help_of(module: str, *part: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m MODULE [PART] --help`, once for all commands that name it."""
-    command = [sys.executable, "-m", module, *part, "--help"]
+def help_of(python: str, module: str, *part: str) -> subprocess.CompletedProcess[str]:
+    """Run `PYTHON -m MODULE [PART] --help`, once for all commands that name it."""
+    command = [python, "-m", module, *part, "--help"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("python -m ")])
-def test_a_python_command_of_the_pages_is_there(command: str, place: Workflow) -> None:
+def test_a_python_command_of_the_pages_is_there(command: str, forked_jobs: str) -> None:
     module = shlex.split(command)[2]
     if module == "scripts.NAME":
         module = "scripts.prepare_cohort"
@@ -171,7 +172,7 @@ def test_a_python_command_of_the_pages_is_there(command: str, place: Workflow) -
     assert file.is_file() or folder.is_file(), command
     words = shlex.split(command.replace("[", "").replace("]", ""))[3:]
     part = words[:1] if words and not words[0].startswith("-") else []
-    done = help_of(module, *part)
+    done = help_of(str(Path(forked_jobs).with_name("python")), module, *part)
     assert done.returncode == 0 and "usage" in done.stdout, done.stdout + done.stderr
     for option in [word for word in words if word.startswith("--")]:
         assert option in done.stdout, f"{command}: {option} is no option of {module}"

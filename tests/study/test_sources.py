@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +135,8 @@ def test_films_of_a_folder_are_those_of_its_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.workflow
-def test_a_table_that_changed_but_looks_older_makes_the_cohort_anew(tmp_path: Path) -> None:
-    workflow = copy_repository(tmp_path / "study")
+def test_a_table_that_changed_but_looks_older_makes_the_cohort_anew(tmp_path: Path, forked_jobs: str) -> None:
+    workflow = replace(copy_repository(tmp_path / "study"), interpreter=forked_jobs)
     raw = tmp_path / "raw"
     plan = {"patients": 20, "test_patients": 1, "size": 64, "missing_files": 0}
     shared = ["--dataset", "siim", "--format", "siim", "--seed", "1", "--config", json.dumps(plan)]

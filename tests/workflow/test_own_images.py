@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pandas as pd
 import pytest
 
 from tests.conftest import ROOT, Workflow, copy_repository
-from tests.helpers.job_server import job_server
 from tests.helpers.own_images import labelled, write_images
 
 pytestmark = pytest.mark.workflow
@@ -20,10 +18,9 @@ COUNT = 40
 
 
 @pytest.fixture
-def workflow(tmp_path: Path) -> Iterator[Workflow]:
+def workflow(tmp_path: Path, forked_jobs: str) -> Workflow:
     """A copy of the repository whose jobs are forks of one process."""
-    with job_server(tmp_path / "jobs") as interpreter:
-        yield replace(copy_repository(tmp_path / "copy"), interpreter=interpreter)
+    return replace(copy_repository(tmp_path / "copy"), interpreter=forked_jobs)
 
 
 def test_your_own_images_in_ten_minutes(workflow: Workflow, tmp_path: Path) -> None:
@@ -37,7 +34,8 @@ def test_your_own_images_in_ten_minutes(workflow: Workflow, tmp_path: Path) -> N
         folder, [{**row, "number": place % (COUNT - 1)} for place, row in enumerate(labelled(COUNT))], 48, "images.csv"
     )
     (workflow.root / "there.yaml").write_text(
-        f"arms: {{mine: {{path: '{folder}'}}}}\ndatasets: {{rsna: {{phantom: {{patients: 120}}}}}}\nstudy:\n  trials: 1\n"
+        f"arms: {{mine: {{path: '{folder}'}}}}\ndatasets: {{rsna: {{phantom: {{patients: 120}}}}}}\n"
+        "training: {precision: auto}\nstudy:\n  trials: 1\n"
     )
     words = commands[0][3:]
     place = words.index("--configfile") + 1
@@ -47,6 +45,7 @@ def test_your_own_images_in_ten_minutes(workflow: Workflow, tmp_path: Path) -> N
     assert done.returncode == 0, text[-8000:]
     assert "its images were made elsewhere" in text and not re.search(r"rule (train_base|sample_pool)", text)
     results = workflow.root / "results"
+    assert (results / "processor.json").is_file()  # measured, as the tiny study does not
     summary = pd.read_csv(results / "rsna" / "summary.csv").query("metric == 'f1'")
     cells = summary[["arm", "multiplier"]].apply(tuple, axis=1).tolist()
     assert sorted(cells) == [("duplicate", 1), ("duplicate", 2), ("mine", 1), ("mine", 2), ("real", 0)]
