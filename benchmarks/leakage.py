@@ -1,6 +1,6 @@
 """Time and memory of the leakage firewall: reducing films, and searching copies among as many as the largest datasets have.
 
-    python -m benchmarks.leakage --films 500000 --tested 100000
+    python -m benchmarks.leakage --films 60000 180000 500000
 
 The films are drawn: shapes that all share, ten ways in which films differ together, and detail of their own. A hundred of the
 tested films are mirrored copies of learned ones; the program says how many of them were found, and what else.
@@ -9,8 +9,8 @@ tested films are mirrored copies of learned ones; the program says how many of t
 from __future__ import annotations
 
 import argparse
-import resource
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -19,7 +19,6 @@ import numpy as np
 from scripts.lib.cohort.reduced import SIDE, reduce_images
 from scripts.lib.core.seeds import rng
 from scripts.lib.engine.commands import set_threads
-from scripts.lib.evidence import copies
 from scripts.lib.evidence.copies import Gallery, find_copies
 
 BLOCK = 4096
@@ -46,46 +45,63 @@ def draw_films(path: Path, count: int) -> np.ndarray:
     return pictures
 
 
-def memory() -> int:
-    """Return the most memory that this process had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+class Watched:
+    """The most memory of its own that this process has had inside of the block, in MB: without files that it maps."""
+
+    def __enter__(self) -> Watched:
+        self.most, self._done = 0, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.2):
+            for line in Path("/proc/self/status").read_text().splitlines():
+                if line.startswith("RssAnon"):
+                    self.most = max(self.most, int(line.split()[1]) // 1024)
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--films", type=int, default=500_000, help="tested and learned films together")
-    parser.add_argument("--tested", type=int, default=100_000, help="tested films among them")
+    parser.add_argument("--films", type=int, nargs="+", default=[500_000], help="tested and learned films together")
+    parser.add_argument("--tested", type=float, default=0.2, help="share of tested films among them")
     parser.add_argument("--side", type=int, default=512, help="side of the films that are reduced, in pixels")
     parser.add_argument("--threads", type=int, default=2, help="threads")
     args = parser.parse_args()
     set_threads(args.threads)
     sizes = rng(1, "leakage", "large").integers(0, 256, (256, args.side, args.side), np.uint8)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(4):
         reduce_images(sizes)
-    per_film = (time.perf_counter() - start) / 4 / len(sizes)
-    print(
-        f"reducing: {1 / per_film:,.0f} films of {args.side} pixels a second, {args.films:,} in {args.films * per_film:.0f} s"
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        search(draw_films(Path(folder) / "films.npy", args.films), args.tested)
+    per_film = (time.process_time() - start) / 4 / len(sizes)
+    print(f"reducing: {1 / per_film:,.0f} films of {args.side} pixels a processor second", flush=True)
+    del sizes
+    for films in args.films:
+        with tempfile.TemporaryDirectory() as folder:
+            search(draw_films(Path(folder) / "films.npy", films), round(films * args.tested))
 
 
 def search(pictures: np.ndarray, tested: int) -> None:
     """Search the last `tested` pictures among the others and print what was found, and what it took."""
     learned = len(pictures) - tested
     pictures[learned : learned + COPIES] = pictures[:COPIES, :, ::-1]
-    galleries = [
+    new, known = (
         Gallery([pictures], np.zeros(len(rows), np.int8), rows.astype(np.int32))
         for rows in (np.arange(learned, len(pictures)), np.arange(learned))
-    ]
-    before, start = memory(), time.perf_counter()
-    table = find_copies(*galleries, 0.95)
-    took = time.perf_counter() - start
+    )
+    start = time.process_time()
+    with Watched() as watched:
+        table = find_copies(new, known, 0.95)
+    took = time.process_time() - start
     right = int((table["tested"] == table["learned"]).sum())
     print(
-        f"searching {tested:,} among {learned:,}: {took:.0f} s, memory {before} MB before, {memory()} MB at most (with the mapped "
-        f"file); {right} of {COPIES} copies found, {len(table) - right} others; {copies.BLOCK} films at once"
+        f"searching {tested:,} among {learned:,}: {took:.0f} processor s, {took / len(pictures) * 1000:.2f} ms a film, at most "
+        f"{watched.most} MB beside the mapped pictures; {right} of {COPIES} copies found, {len(table) - right} others",
+        flush=True,
     )
 
 

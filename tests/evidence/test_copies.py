@@ -188,6 +188,7 @@ def test_memory_is_cut_into_pieces_without_losing_any(monkeypatch: pytest.Monkey
     stand /= np.linalg.norm(stand, axis=1, keepdims=True)
     whole = CodeTable(codes_of(stand), stand).near(codes_of(stand), stand)
     monkeypatch.setattr(code_search, "AT_ONCE", 1)
+    monkeypatch.setattr(code_search, "DECIDED", 1)
     pieces = CodeTable(codes_of(stand), stand).near(codes_of(stand), stand)
     assert all(np.array_equal(one, two) for one, two in zip(whole, pieces))
 
@@ -203,8 +204,8 @@ def test_the_search_finds_what_comparing_all_with_all_finds() -> None:
     alike = (np.bitwise_count(queries[:, None] ^ codes) <= 15) & (near @ stand.T >= 0.87)
     shared = np.zeros_like(alike)
     for band in range(4):
-        turned = (band_keys(queries, band)[:, None] ^ weak_turns(near, band))[:, :, None] == band_keys(codes, band)
-        shared |= turned.any(axis=1)
+        turned = band_keys(codes, band)[:, None] ^ weak_turns(stand, band)
+        shared |= (band_keys(queries, band)[:, None, None] == turned).any(axis=2)
     expected = set(zip(*(part.tolist() for part in np.nonzero(alike & shared))))
     assert found == expected and 100 < len(found) < alike.sum() + 1
 

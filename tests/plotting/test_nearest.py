@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scripts.lib.plotting.nearest import COPY, draw_nearest
+from scripts.lib.plotting.judged import draw_judged
+from scripts.lib.plotting.nearest import COPY, LINE, draw_nearest
 from scripts.lib.plotting.sheet import EDGE, GAP, HEADING, PAPER
 
 
@@ -24,3 +25,17 @@ def test_captions_stay_below_their_pair_and_copies_are_framed() -> None:
     # Between the first two pairs nothing but paper lies at the height of the captions.
     gap = picture[rows.max() + 2 : rows.max() + 2 + GAP, EDGE + pair + 2 : EDGE + pair + EDGE - 2]
     assert (gap == PAPER).all() and gap.size
+
+
+def test_the_first_row_says_what_its_tiles_show() -> None:
+    films = np.zeros((4, 64, 64), np.uint8)
+    captions = [("likeness 0.9", "name", False)] * 4
+    picture = np.asarray(draw_nearest(films, films, captions, "rsna", "what is shown"))
+    top = EDGE + 2 * HEADING
+    heads = (picture[top - LINE : top - 2] != PAPER).any(axis=(0, 2))
+    for first in (EDGE, EDGE + 130):  # image and film of the first pair, 128 pixels each
+        assert heads[first : first + 128].any() and not heads[first - 2 : first].any()
+    masks = np.asarray(draw_judged(np.zeros((2, 3, 64, 64), np.uint8), captions[:2], ("siim", "what is shown")))
+    assert all((masks[top - LINE : top - 2, EDGE + 130 * k : EDGE + 130 * k + 60] != PAPER).any() for k in range(3))
+    alone = np.asarray(draw_judged(np.zeros((2, 1, 64, 64), np.uint8), captions[:2], ("rsna", "what is shown")))
+    assert (alone[top - LINE : top - 3] == PAPER).all()

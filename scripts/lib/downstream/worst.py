@@ -48,17 +48,20 @@ def worst_images(
     if (rows < 0).any():
         raise InputError(f"{folders[0]}: the findings name other images than this pool's; judge it anew")
     images, chosen = pool.images(rows), found.iloc[order]
-    tiles, title = images[:, None], "image"
+    tiles, title = images[:, None], "label"
     if judge.masks:
         masks = pool.mask(rows, shows[0])
         guessed = np.concatenate([logits > 0 for logits in answers(judge.model, pool, rows, placement)])
-        tiles, title = np.stack([masks * np.uint8(255), images, guessed * np.uint8(255)], axis=1), "asked mask, image, found mask"  # fmt: skip
+        tiles, title = np.stack([masks * np.uint8(255), images, guessed * np.uint8(255)], axis=1), "mask"  # fmt: skip
         lines = [f"Dice {row.dice:.2f}" if row.asked else f"asked for none, found {row.found} pixels" for row in chosen.itertuples()]  # fmt: skip
     else:
         lines = [_told(row, shows) for _, row in chosen.iterrows()]
     meta = pool.meta
     name = ", ".join(f"{word}{meta[key]}" for key, word in (("dataset", ""), ("arm", "arm "), ("fraction", "fraction ")) if meta.get(key) is not None)  # fmt: skip
-    about = (f"{name or 'pool'}: {title}, worst first", "of real films so many agree as little or less; red: the judge denies the image")  # fmt: skip
+    about = (
+        f"{name or 'pool'}: images that agree least with their {title}, worst first",
+        f"per cent: so many real films agree as little with their own {title}; red: the judge denies the image",
+    )
     under = [f"{value:.1%} of real films | {image}" for value, image in zip(usual[order], chosen["image_id"])]
     return Worst(tiles, list(zip(lines, under)), usual[order], about)
 
@@ -76,4 +79,4 @@ def _told(row: pd.Series, shows: Sequence[str]) -> str:
     if not off:
         return "asked for nothing"
     name = max(off, key=lambda one: off[one])
-    return f"{'' if row[f'asked_{name}'] else 'no '}{name.replace('_', ' ')}; judge {row[f'found_{name}']:.2f}"
+    return f"asked: {'' if row[f'asked_{name}'] else 'no '}{name.replace('_', ' ')}; judge {row[f'found_{name}']:.2f}"

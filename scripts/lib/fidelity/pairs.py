@@ -52,12 +52,16 @@ def nearest_pairs(
     for _, pair in shown.iterrows():
         copy = bool(pair["similarity"] > gate.threshold)
         turned = ", mirrored" if pair["mirrored"] else ""
-        captions.append((f"{pair['similarity']:.3f}{', near-copy' * copy}{turned}", f"{pair['image_id']} | {pair['film_dataset']} {pair['film']}", copy))  # fmt: skip
+        captions.append((f"likeness {pair['similarity']:.3f}{', near-copy' * copy}{turned}", f"{pair['image_id']} | {pair['film_dataset']} {pair['film']}", copy))  # fmt: skip
     parts = {"dataset": "{}", "arm": "arm {}", "fraction": "fraction {}"}
     about = ", ".join(form.format(opened.meta[key]) for key, form in parts.items() if opened.meta.get(key) is not None)
-    copies = int(gate.copies(nearest["similarity"].to_numpy()).sum())
+    counts = [
+        f"{np.mean(above):.1%} of {len(above):,} {what} ({int(above.sum()):,})"
+        for above, what in (
+            (gate.copies(nearest["similarity"].to_numpy()), "images"), (gate.copies(gate.heldout), "held-out real films")
+        )
+    ]  # fmt: skip
     return NearestPairs(
-        opened.images(rows), films, captions, f"{about or 'pool'}: image and nearest training film, worst first",
-        f"correlation after alignment; above {gate.threshold:.3f} (red) lie {copies:,} of {len(nearest):,} images and "
-        f"{int(gate.copies(gate.heldout).sum()):,} of {len(gate.heldout):,} held-out films",
+        opened.images(rows), films, captions, f"{about or 'pool'}: images most like a training film, worst first",
+        f"near-copies (red): likeness above {gate.threshold:.3f}; so are {' and '.join(counts)}",
     )  # fmt: skip

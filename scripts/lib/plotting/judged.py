@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from scripts.lib.plotting.nearest import COPY, LINE, within
+from scripts.lib.core.phantom import mark
+from scripts.lib.plotting.nearest import COPY, LINE, name_tiles, within
 from scripts.lib.plotting.sheet import EDGE, GAP, HEADING, INK, PAPER, SOFT, TILE, sheet_font
 
 MOST = 12  # images in the picture
 WIDTH = 3  # groups in a row
+NAMES = ("asked mask", "image", "found mask")
 
 
 def draw_judged(tiles: np.ndarray, captions: Sequence[tuple[str, str, bool]], about: tuple[str, str]) -> Image.Image:
@@ -30,7 +32,7 @@ def draw_judged(tiles: np.ndarray, captions: Sequence[tuple[str, str, bool]], ab
     width = max(2 * EDGE + columns * max(group, 150) + (columns - 1) * EDGE, 640)
     picture = Image.new("RGB", (width, 2 * EDGE + 2 * HEADING + -(-len(tiles) // columns) * row), PAPER)
     pen = ImageDraw.Draw(picture)
-    pen.text((EDGE, EDGE - 6), about[0], INK, sheet_font(16, bold=True))
+    pen.text((EDGE, EDGE - 6), mark() + about[0], INK, sheet_font(16, bold=True))
     pen.text((EDGE, EDGE + HEADING - 8), about[1], SOFT, sheet_font(11))
     for place, (parts, (first, second, denied)) in enumerate(zip(tiles, captions)):
         left = EDGE + place % columns * (max(group, 150) + EDGE)
@@ -38,6 +40,8 @@ def draw_judged(tiles: np.ndarray, captions: Sequence[tuple[str, str, bool]], ab
         for number, pixels in enumerate(parts):
             large = np.repeat(np.repeat(pixels[::step, ::step], factor, 0), factor, 1)
             picture.paste(Image.fromarray(large), (left + number * (tile + 2), top))
+        if place < columns and each == len(NAMES):
+            name_tiles(pen, NAMES, left, top, tile)
         if denied:
             pen.rectangle((left - 2, top - 2, left + group + 1, top + tile + 1), outline=COPY, width=2)
         pen.text((left, top + tile + 3), first, COPY if denied else INK, sheet_font(10))

@@ -13,6 +13,7 @@ from scripts.lib.plotting.sheet import EDGE, GAP, HEADING, INK, PAPER, SOFT, TIL
 COLUMNS, MOST = 3, 12  # pairs in a row of the picture, and in all
 LINE = 16
 COPY = (192, 57, 43)
+NAMES = ("image", "nearest training film")
 
 
 def draw_nearest(
@@ -41,11 +42,19 @@ def draw_nearest(
         for number, pixels in enumerate((image, film)):
             large = np.repeat(np.repeat(pixels[::step, ::step], factor, 0), factor, 1)
             picture.paste(Image.fromarray(large), (left + number * (tile + 2), top))
+        if place < columns:
+            name_tiles(pen, NAMES, left, top, tile)
         if copy:
             pen.rectangle((left - 2, top - 2, left + pair + 1, top + tile + 1), outline=COPY, width=2)
         pen.text((left, top + tile + 3), first, COPY if copy else INK, sheet_font(10))
         pen.text((left, top + tile + 3 + LINE - 2), within(pen, second, pair), SOFT, sheet_font(9))
     return picture
+
+
+def name_tiles(pen: ImageDraw.ImageDraw, names: Sequence[str], left: int, top: int, tile: int) -> None:
+    """Write above the first row what each tile of a group shows; `left`, `top`: pixels of its corner, `tile`: width of each."""
+    for number, name in enumerate(names):
+        pen.text((left + number * (tile + 2), top - LINE), within(pen, name, tile), SOFT, sheet_font(9))
 
 
 def within(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
