@@ -6,7 +6,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.engine.launch import launch_prefix
 from scripts.lib.engine.slurm import check_arrays, check_partitions, cluster_partitions
 from scripts.lib.engine.start import begin_jobs
-from scripts.lib.planning.heartbeat import begin_heartbeat
+from scripts.lib.engine.heartbeat import begin_heartbeat
 
 GPUS = CONFIG["compute"]["gpus"]
 LONGEST_JOB = CONFIG["compute"]["longest_job"]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.engine.commands import make_parser, run
+from scripts.lib.engine.heartbeat import STATUS, status_lines
 from scripts.lib.engine.records import runs_of
-from scripts.lib.planning.heartbeat import STATUS, status_lines
 
 
 def main(argv: list[str] | None = None) -> None:

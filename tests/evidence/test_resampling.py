@@ -8,7 +8,6 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.metrics import overlap_scores
-from scripts.lib.downstream.settings import EMPTY_POLICIES
 from scripts.lib.evidence.predicted import Member, Predicted, gather_predictions
 from scripts.lib.evidence.resampling import (
     LABEL_METRICS,
@@ -18,6 +17,7 @@ from scripts.lib.evidence.resampling import (
     point_scores,
     resample,
 )
+from scripts.lib.study.tables import EMPTY_POLICIES
 from tests.helpers.predicted_trials import label_table, mask_table
 
 LABELS = ("a", "b", "c")

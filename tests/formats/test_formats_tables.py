@@ -34,6 +34,11 @@ NORMALISED = {
     "lone CR": PLAIN.replace("\n", "\r").encode(),
     "UTF-16 little endian": PLAIN.encode("utf-16"),
     "UTF-16 big endian": b"\xfe\xff" + PLAIN.encode("utf-16-be"),
+    "UTF-32": PLAIN.encode("utf-32"),
+    "UTF-32 big endian": b"\0\0\xfe\xff" + PLAIN.encode("utf-32-be"),
+    "two byte order marks, of two tools": b"\xef\xbb\xbf" + PLAIN.encode("utf-8-sig"),
+    "files put together, each with its mark": "id,a,b\nx,1,2\n\ufeffy,3,4\n".encode(),
+    "joints without width": "\u200bid,a,b\u200b\nx\u200b,1,2\ny,3,4\n".encode(),
     "reordered, blank-led names": b" b , id,a\n2,x,1\n4,y,3\n",
     "blanks in cells, blank lines": b"id,a,b\n\nx, 1 ,2\n,,\ny,3,4\n\n",
     "no newline at the end": PLAIN.rstrip().encode(),
@@ -61,6 +66,13 @@ WRONG = {
     "open quote": (b'id,a,b\nx,"1,2\ny,3,4\n', "not a CSV table"),
     "UTF-16 without mark": (PLAIN.encode("utf-16-le"), "NUL"),
     "Latin-1": ("id,a,b\nä,1,2\n".encode("latin-1"), "reader.encoding"),
+    "semicolons": (PLAIN.replace(",", ";").encode(), "separated by semicolons: save it with commas"),
+    "tabs": (PLAIN.replace(",", "\t").encode(), "separated by tabs"),
+    "semicolons, as Excel declares them": (b"sep=;\n" + PLAIN.replace(",", ";").encode(), "separated by semicolons"),
+    "Excel's own file": (b"PK\x03\x04\x14\0", "an Excel workbook or a ZIP archive"),
+    "Excel's old file": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook"),
+    "Parquet": (b"PAR1\x15\x04", "a Parquet table"),
+    "packed without saying so": (gzip.compress(PLAIN.encode()), "packed by gzip"),
     "cut gzip": (gzip.compress(PLAIN.encode() * 500)[:60], "copy it anew"),
 }
 
@@ -80,6 +92,18 @@ def test_declared_encoding(tmp_path: Path) -> None:
     assert cells(path, "cp1252") == [("ä", "1", "2")]
 
 
+def test_a_declared_encoding_without_a_mark(tmp_path: Path) -> None:
+    path = written(tmp_path, PLAIN.encode("utf-16-le"))
+    assert cells(path, "utf-16-le") == [("x", "1", "2"), ("y", "3", "4")]
+
+
+@pytest.mark.parametrize("encoding", ["utf9", "hex", "rot13", ""])
+def test_what_is_no_encoding_of_text_is_one_line(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(InputError, match="reader.encoding = .*no encoding of text") as caught:
+        cells(written(tmp_path, PLAIN), encoding)
+    assert "\n" not in str(caught.value)
+
+
 def test_missing_table(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such table"):
         Table(tmp_path / "t.csv")
@@ -91,6 +115,10 @@ def test_equal_repeats_are_dropped_and_unlike_ones_stop(tmp_path: Path) -> None:
     unlike = written(tmp_path, "id,a\nx,1\ny,2\nx,2\n")
     with pytest.raises(InputError, match="row 4: id x is already in row 2"):
         list(Table(unlike).unique("id"))
+    # One accent in two Unicode forms is one name: a join would take the last of the two rows in silence.
+    forms = written(tmp_path, "id,a\n\u00e9,1\ne\u0301,2\n")
+    with pytest.raises(InputError, match="row 3: id .* is already in row 2"):
+        list(Table(forms).unique("id"))
     with pytest.raises(InputError, match="row 2: column id is empty"):
         list(Table(written(tmp_path, "id,a\n,1\n")).unique("id"))
 

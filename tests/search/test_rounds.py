@@ -19,6 +19,7 @@ from scripts.lib.study.config import CONFIG_FILE, load_study, to_json
 from scripts.lib.study.search_faults import default_faults, space_faults
 from scripts.lib.study.search_space import Search, defaults_of, with_values
 
+UNET = "class_ldm.unet"
 RATE, KIND, WIDTH = "class_ldm.unet.learning_rate", "class_ldm.diffusion.prediction", "class_ldm.unet.layers"
 SPACE = {
     RATE: {"low": 1e-4, "high": 1e-2, "log": True},
@@ -135,7 +136,10 @@ def test_the_commands_write_the_same_bytes_and_refuse_what_is_no_score(tmp_path:
         ("sampling.guidance", {"low": 1.0, "high": 2.0}, "not searched; write keys of class_ldm.unet"),
         ("class_ldm.unet.steps", {"low": 1, "high": 2}, "not searched"),
         (KIND, {"low": 1, "high": 2}, "the key holds 'epsilon'; write choices"),
-        (KIND, {"choices": ["v_prediction", "sample"]}, "the default 'epsilon' is not among its choices"),
+        (f"{UNET}.class_dropout", {"choices": [0.3, 0.4]}, "the default 0.15 is not among its choices"),
+        (KIND, {"choices": ["epsilon", "sample"]}, 'prediction = "sample": expected one of'),
+        (f"{UNET}.class_dropout", {"low": -7, "high": 0.5}, "class_dropout = -7: expected at least 0"),
+        (f"{UNET}.class_dropout", {"low": 0.0, "high": 1.5}, "class_dropout = 1.5: expected at most 1"),
         (RATE, {"low": 1e-3}, "expected low and high, or choices"),
         (RATE, {"low": 2e-3, "high": 1e-3}, "expected low < high"),
         (RATE, {"low": 0.0, "high": 1e-2, "log": True}, "expected a number above 0"),

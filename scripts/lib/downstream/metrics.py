@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from scripts.lib.core.auroc import auroc
-from scripts.lib.downstream.settings import EMPTY_POLICIES
+from scripts.lib.study.tables import EMPTY_POLICIES
 
 
 def f1(truth: np.ndarray, predicted: np.ndarray) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import SOURCES
+from scripts.lib.study.tables import EMPTY_POLICIES
 from scripts.lib.training.learning_rate import SCHEDULES
 from scripts.lib.training.settings import Section
 
@@ -22,7 +23,6 @@ NEEDED = (
 )
 PRETRAIN = "pretrain"  # the mixing that learns from synthetic films first
 NEEDED_FOR_MASKS = ("model.decoder_channels", "loss.bce", "loss.dice")
-EMPTY_POLICIES = ("exclude", "kaggle", "zero")
 CHOICES = {
     "task": ("classification", "multilabel", "segmentation"),
     "precision": ("auto", "fp32", "bf16"),

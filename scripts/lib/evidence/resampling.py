@@ -15,15 +15,10 @@ import numpy as np
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.metrics import label_scores, overlap_scores
-from scripts.lib.downstream.settings import EMPTY_POLICIES
 from scripts.lib.evidence.predicted import Member, Predicted
 from scripts.lib.evidence.ranked import Order, ratio
+from scripts.lib.study.tables import LABEL_METRICS, MASK_METRICS
 
-LABEL_METRICS = ("f1", "f1_tuned", "auroc", "auprc")
-MASK_METRICS = tuple(
-    [*(f"{name}{end}" for name in ("dice", "iou") for end in ("", *(f"_{one}" for one in EMPTY_POLICIES)))]
-    + ["false_positive_share"]
-)
 SMALLER_IS_BETTER = frozenset({"false_positive_share"})
 CHUNK_BYTES = 2_000_000  # of weights: a chunk of draws stays in the processor's cache
 Draws = dict[str, np.ndarray]

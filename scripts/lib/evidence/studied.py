@@ -12,7 +12,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.predictions import read_predictions
 from scripts.lib.downstream.scoring import numbered
 from scripts.lib.evidence.predicted import Cell, Predicted, gather_predictions
-from scripts.lib.evidence.resampling import LABEL_METRICS, MASK_METRICS
+from scripts.lib.study.tables import LABEL_METRICS, MASK_METRICS
 
 Films = dict[Cell, tuple[float, float]]
 

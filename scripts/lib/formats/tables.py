@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from difflib import get_close_matches
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.sources import table_path
+from scripts.lib.formats.table_files import bare, open_text, separated_by
 
 FIELD_LIMIT = 1 << 24
 MISSING_WORDS = frozenset({"", "nan", "na", "n/a", "none", "null"})
@@ -31,7 +29,7 @@ class Row:
         self.line = line
 
     def __getitem__(self, column: str) -> str:
-        return self._values[self._columns[column]].strip()
+        return bare(self._values[self._columns[column]])
 
     def get(self, column: str, default: str = "") -> str:
         """Return the value of a column, or `default` where the table has no such column."""
@@ -44,7 +42,7 @@ class Row:
 
     def content(self, ignoring: Sequence[str] = ()) -> tuple[str, ...]:
         """Return all values, to compare two rows."""
-        return tuple(value.strip() for column, value in zip(self._columns, self._values) if column not in ignoring)
+        return tuple(bare(value) for column, value in zip(self._columns, self._values) if column not in ignoring)
 
 
 class Table:
@@ -52,13 +50,13 @@ class Table:
 
     def __init__(self, path: str | Path, required: Iterable[str] = (), encoding: str = "utf-8") -> None:
         self.path = table_path(Path(path).parent, Path(path).name)
-        self._stream = _open_text(self.path, encoding)
+        self._stream = open_text(self.path, encoding)
         csv.field_size_limit(FIELD_LIMIT)
         self._reader = csv.reader(self._stream, strict=True)
         header = next((row for row in self._lines() if any(cell.strip() for cell in row)), None)
         if header is None:
             raise InputError(f"{self.path}: empty; expected a CSV table with a header line")
-        self.columns = _check_header(self.path, [name.strip() for name in header], required)
+        self.columns = _check_header(self.path, [bare(name) for name in header], required)
 
     def __del__(self) -> None:
         if stream := getattr(self, "_stream", None):  # whoever stops in the middle of a table leaves no file open
@@ -100,13 +98,13 @@ class Table:
             name = row[key]
             if not name:
                 raise InputError(f"{row.where}: column {key} is empty; expected an identifier")
-            content = hash(row.content())
-            if name not in seen:
-                seen[name] = (row.line, content)
+            content, same = hash(row.content(ignoring=[key])), normal_form(name)
+            if same not in seen:
+                seen[same] = (row.line, content)
                 yield row
-            elif seen[name][1] != content:
+            elif seen[same][1] != content:
                 raise InputError(
-                    f"{row.where}: {key} {name} is already in row {seen[name][0]} with other values; keep one of the two"
+                    f"{row.where}: {key} {name} is already in row {seen[same][0]} with other values; keep one of the two"
                 )
 
 
@@ -115,7 +113,7 @@ def _check_header(path: Path, names: list[str], required: Iterable[str]) -> dict
     missing = [name for name in required if name not in names]
     if missing:
         raise InputError(
-            f"{path}: no column {', '.join(missing)}{_nearest(missing, names)}; the table has {', '.join(names)[:300]}"
+            f"{path}: no column {', '.join(missing)}{_nearest(missing, names)}; the table has {', '.join(names)[:300]}{separated_by(names)}"
         )
     if doubled:
         raise InputError(f"{path}: column {', '.join(doubled)} is there twice; rename or remove one")
@@ -126,27 +124,6 @@ def _nearest(missing: Sequence[str], names: Sequence[str]) -> str:
     lower = {name.lower(): name for name in names}
     near = [lower[match] for name in missing for match in get_close_matches(name.lower(), lower, n=1)]
     return f", did you mean {', '.join(near)}?" if near else ""
-
-
-def _open_text(path: Path, encoding: str) -> io.TextIOWrapper:
-    if not path.is_file():
-        raise InputError(f"{path}: no such table; check `root` and the table names under `reader`")
-    with ExitStack() as on_error:
-        source = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115
-        opened = on_error.enter_context(source)
-        try:
-            start = opened.read(4)
-            opened.seek(0)
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"{path}: cannot be read ({error}); copy it anew") from None
-        if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            encoding = "utf-16"
-        elif b"\0" in start:
-            raise InputError(f"{path}: holds NUL bytes where text was expected; save it as CSV in UTF-8")
-        elif encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
-            encoding = "utf-8-sig"
-        on_error.pop_all()  # the reader closes it
-    return io.TextIOWrapper(cast(BinaryIO, opened), encoding=encoding, newline="")
 
 
 def stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, int] | None]:

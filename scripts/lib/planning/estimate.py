@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.engine.progress import least_seconds
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.pricing import MEASURED, Price, least_known, price_of
 from scripts.lib.planning.rates import Rates, check_efficiency
@@ -92,31 +93,25 @@ def wall_hours(plan: Plan, cores: int, gpus: int, share: float = 1.0) -> float:
 
     A job on several GPUs is taken to be as many times faster as it has GPUs. `share`: of a GPU's peak, as in Line.hours_at.
     """
-    seconds = [price.seconds_at(share) / max(1, job.gpus) for job, price in zip(plan.jobs, plan.prices)]
-    ends: dict[int, float] = {}
-    stack = list(range(len(plan.jobs)))
-    while stack:  # a job's end is known once those of all that it waits for are
-        waiting = [need for need in plan.jobs[stack[-1]].needs if need not in ends]
-        if waiting:
-            stack += waiting
-        else:
-            here = stack.pop()
-            ends[here] = seconds[here] + max((ends[need] for need in plan.jobs[here].needs), default=0.0)
-    on_cpu = sum(s * min(job.threads, cores) for s, job in zip(seconds, plan.jobs) if not (gpus and job.gpus))
-    on_gpu = sum(s * job.gpus for s, job in zip(seconds, plan.jobs)) if gpus else 0.0
-    return max(max(ends.values(), default=0.0), on_cpu / cores, on_gpu / gpus if gpus else 0.0) / 3600
+    seconds = {n: price.seconds_at(share) / max(1, plan.jobs[n].gpus) for n, price in enumerate(plan.prices)}
+    return least_seconds(dict(enumerate(plan.jobs)), seconds, cores, gpus) / 3600
 
 
 def _warnings(plan: Plan, config: Config, sizes: Sizes, machine: Mapping[str, Any]) -> list[str]:
     found, largest = [], config["compute"]["largest_pool"]
-    for dataset, arm, fraction in sorted({job.cell for job in plan.jobs if job.rule == "sample_pool"}):
-        images = sum((conditions_of(config, dataset, arm, fraction, sizes[dataset]) or {}).values())
+    sampled = {job.cell for job, own in zip(plan.jobs, plan.work) if job.rule == "sample_pool" and not own.unknown}
+    for dataset, arm, fraction in sorted(sampled):
+        images = sum(conditions_of(config, dataset, arm, fraction, sizes[dataset]).values())
         if images > largest:
             found.append(
                 f"pool of {dataset} {arm} at {fraction}: {images:,} images, more than compute.largest_pool = {largest:,}; "
                 f"lower study.multipliers[{fraction!r}] or raise the key"
             )
-    for name in sorted({job.dataset for job, own in zip(plan.jobs, plan.work) if own.unknown}):
+    unknown = [job for job, own in zip(plan.jobs, plan.work) if own.unknown]
+    named = {job.wildcards["dataset"] for job in unknown if "dataset" in job.wildcards}
+    if len(unknown) > sum("dataset" in job.wildcards for job in unknown):  # e.g. a model of all of a cohort
+        named |= {name for name, size in sizes.items() if not size.splits}
+    for name in sorted(named):
         found.append(
             f"size of {name} not known: its cohort is not prepared and no table gives it; its jobs have no hours"
         )

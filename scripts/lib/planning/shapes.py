@@ -56,23 +56,28 @@ def section_shape(base: Config) -> dict[str, Any]:
     return {"unet": own, "vae": {**coder, "attention": vae.get("attention", True)}}
 
 
-def drawn_shape(config: Config, dataset: str) -> dict[str, Any]:
+def drawn(config: Config, dataset: str) -> dict[str, Any]:
     """Return the shape of a film of a dataset's raw tree."""
     section = config["datasets"][dataset]
     size = (section.get("phantom") or {}).get("size") if section["root"] == PHANTOM else "real"
     return {"format": section["format"], **({"film": size} if size else {})}
 
 
-def stored_shape(config: Config, dataset: str) -> dict[str, Any]:
-    """Return the shape of a film that is decoded and stored."""
-    return drawn_shape(config, dataset) | _side(config)
+def side(config: Config) -> dict[str, Any]:
+    """Return the side of the study's images."""
+    return {"resolution": config["study"]["resolution"]}
 
 
-def sampling_shape(config: Config, dataset: str) -> dict[str, Any]:
-    """Return the shape of an image that is made."""
-    own = config["sampling"]
-    wanted = {key: own[key] for key in ("solver", "steps", "micro_batch", "precision")}
-    return {**_generator(config), **wanted, "guided": guided_share(own)}
+def generator(config: Config) -> dict[str, Any]:
+    """Return the shape of the foundation model and of a ControlNet on it."""
+    return {**side(config), **base_shape(config), "hint_channels": config["controlnet"]["hint_channels"]}
+
+
+def training(section: Config, *parts: str) -> dict[str, Any]:
+    """Return what of a training's settings decides how long a step takes; of several `parts` each, and their precision."""
+    if parts:
+        return {part: training(section[part]) for part in parts} | {"precision": section["precision"]}
+    return {key: value for key, value in section.items() if key not in FREE}
 
 
 def guided_share(sampling: Mapping[str, Any]) -> float:
@@ -82,65 +87,33 @@ def guided_share(sampling: Mapping[str, Any]) -> float:
     return sum(low <= place <= high for place in places) / len(places) if sampling["guidance"] > 1 else 0.0
 
 
-def reconstruction_shape(config: Config, dataset: str) -> dict[str, Any]:
-    """Return the shape of a film that goes through the autoencoder."""
-    return {**_generator(config), **{key: config["sampling"][key] for key in ("micro_batch", "precision")}}
+def sampling(config: Config, *keys: str) -> dict[str, Any]:
+    """Return the shape of an image that a generator decodes, with these keys of the section `sampling`."""
+    return generator(config) | {key: config["sampling"][key] for key in (*keys, "micro_batch", "precision")}
 
 
-def foundation_shape(config: Config, dataset: str) -> dict[str, Any]:
-    """Return the shape of the foundation model's training, part by part."""
-    parts = {part: _of_training(config["base"][part]) for part in ("vae", "text", "unet")}
-    return {**_side(config), **parts, "precision": config["base"]["precision"]}
-
-
-def generator_shape(config: Config, section: str) -> dict[str, Any]:
+def tuning(config: Config, section: str) -> dict[str, Any]:
     """Return the shape of the training of a generator of the registry."""
-    own = config[section]
     keys = ("batch_size", "gradient_accumulation", "precision", "trains")
-    return {**_generator(config), **{key: own[key] for key in keys if key in own or key != "trains"}}
+    return generator(config) | {key: config[section][key] for key in keys if key in config[section]}
 
 
-def proxy_training_shape(config: Config, dataset: str) -> dict[str, Any]:
-    """Return the shape of the proxy model's training."""
-    return {**_side(config), **_of_training(config["proxy"]["train"]), "precision": config["proxy"]["precision"]}
-
-
-def scoring_shape(config: Config, dataset: str) -> dict[str, Any]:
+def scoring(config: Config) -> dict[str, Any]:
     """Return the shape of an image that the proxy model scores."""
     own = config["proxy"]
-    return {**_side(config), "model": own["model"] or _of_training(own["train"]), "precision": own["precision"]}
+    return {**side(config), "model": own["model"] or training(own["train"]), "precision": own["precision"]}
 
 
-def mgca_shape(config: Config, dataset: str) -> dict[str, Any]:
-    """Return the shape of MGCA's pre-training."""
-    return {**_side(config), **_of_training(config["mgca"])}
-
-
-def class_shape(config: Config, part: str) -> dict[str, Any]:
+def class_model(config: Config, part: str) -> dict[str, Any]:
     """Return the shape of the training of one part of a class-conditional model: autoencoder | unet."""
     own = config["class_ldm"]
     coder = {"latents_of": own["autoencoder"]["channels"]} if part == "unet" else {}
-    return {**_side(config), **coder, part: _of_training(own[part]), "precision": own["precision"]}
+    return {**side(config), **coder, **training(own, part)}
 
 
-def trial_shape(config: Config, dataset: str) -> dict[str, Any]:
+def trial(config: Config, dataset: str) -> dict[str, Any]:
     """Return the shape of a dataset's trials."""
     own = stage(config, "trials", dataset)
     model = {key: value for key, value in own["model"].items() if key != "weights"}
-    return {
-        **_side(config),
-        "model": model,
-        **{key: own[key] for key in ("task", "image_size", "batch_size", "precision")},
-    }
-
-
-def _side(config: Config) -> dict[str, Any]:
-    return {"resolution": config["study"]["resolution"]}
-
-
-def _generator(config: Config) -> dict[str, Any]:
-    return {**_side(config), **base_shape(config), "hint_channels": config["controlnet"]["hint_channels"]}
-
-
-def _of_training(section: Config) -> dict[str, Any]:
-    return {key: value for key, value in section.items() if key not in FREE}
+    keys = ("task", "image_size", "batch_size", "precision")
+    return {**side(config), "model": model, **{key: own[key] for key in keys}}

@@ -19,6 +19,10 @@ CHEXPERT = {"train": 191_027, "test": 202}
 TRAIN_TABLE_ONLY = ("siim", "rsna")
 
 
+class UnknownSize(Exception):
+    """No table gives the films that are asked for: a job that needs them has no hours."""
+
+
 @dataclass(frozen=True)
 class Size:
     """Films of one dataset: `listed` in its tables, `splits` {split: films}, `masked` whether its cohort has masks.
@@ -33,16 +37,22 @@ class Size:
     drawn: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
     @property
-    def films(self) -> int | None:
-        """Films of the prepared cohort."""
-        return sum(self.splits.values()) if self.splits else None
+    def films(self) -> int:
+        """Films of the prepared cohort; raises UnknownSize."""
+        if not self.splits:
+            raise UnknownSize
+        return sum(self.splits.values())
 
-    def subset(self, trial: int, fraction: str) -> int | None:
+    def side(self, split: str) -> int:
+        """Return the films of a split; raises UnknownSize."""
+        if split not in self.splits:
+            raise UnknownSize
+        return self.splits[split]
+
+    def subset(self, trial: int, fraction: str) -> int:
         """Return the real training films of a trial; from shares alone it is right to within half a patient."""
-        if (trial, fraction) in self.drawn:
-            return self.drawn[trial, fraction]
-        train = self.splits.get("train")
-        return None if train is None else max(1, round(float(fraction) * train))
+        drawn = self.drawn.get((trial, fraction))
+        return max(1, round(float(fraction) * self.side("train"))) if drawn is None else drawn
 
 
 def read_sizes(config: Mapping[str, Any], results: Path) -> dict[str, Size]:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from scripts.lib.planning import networks, shapes, work
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.shapes import Config
-from scripts.lib.planning.work import Sizes, Work
+from scripts.lib.planning.sizes import UnknownSize
+from scripts.lib.planning.work import Sizes, Work, step_work
 from scripts.lib.study.arms import BASE, CLASS, GENERATORS, RATERS, Generator
 from scripts.lib.study.processor import BF16, FP32, resolved
 
@@ -67,7 +68,10 @@ def stage_of(rule: str) -> str:
 def work_of(job: Job, config: Config, sizes: Sizes) -> Work:
     """Return what a job has to do; a rule without units here costs its job alone."""
     stage = STAGES.get(stage_of(job.rule))
-    return stage.count(job, config, sizes) if stage else Work()
+    try:
+        return stage.count(job, config, sizes) if stage else Work()
+    except UnknownSize:
+        return Work(unknown=True)
 
 
 def shape_of(config: Config, rule: str, dataset: str | None, gpu: bool) -> dict[str, Any]:
@@ -204,8 +208,8 @@ def _judge(config: Config, dataset: str | None) -> Weights:
 def _generator_stage(one: Generator) -> Stage:
     pairs = RATERS in one.taught_by
     return Stage(
-        work.generator_work(one),
-        lambda config, _: shapes.generator_shape(config, one.section),
+        lambda job, config, sizes: work.generator_work(one, config, sizes),
+        lambda config, _: shapes.tuning(config, one.section),
         partial(_tuning, pairs),
         partial(_tuned, one),
         casts=one.section,
@@ -214,22 +218,31 @@ def _generator_stage(one: Generator) -> Stage:
     )
 
 
+_CLASS_UNET = Stage(work.class_work, lambda config, _: shapes.class_model(config, "unet"), casts="class_ldm")
 STAGES = {
-    "write_phantom": Stage(work.phantom_work, shapes.drawn_shape),
-    "prepare_cohort": Stage(work.cohort_work, shapes.stored_shape),
+    "write_phantom": Stage(work.phantom_work, shapes.drawn),
+    "prepare_cohort": Stage(work.cohort_work, lambda config, name: shapes.drawn(config, name) | shapes.side(config)),
     "build_conditions": Stage(work.condition_work),
-    "train_base": Stage(work.base_work, shapes.foundation_shape, _foundation, _founded, casts="base"),
+    "train_base": Stage(
+        work.base_work,
+        lambda config, _: shapes.side(config) | shapes.training(config["base"], "vae", "text", "unet"),
+        _foundation,
+        _founded,
+        casts="base",
+    ),
     **{one.rule: _generator_stage(one) for one in GENERATORS.values() if one.name != BASE and one.follows != CLASS},
     "train_class_autoencoder": Stage(
-        work.steps_in(lambda config: config["class_ldm"]["autoencoder"]),
-        lambda config, _: shapes.class_shape(config, "autoencoder"),
+        lambda job, config, sizes: step_work(config["class_ldm"]["autoencoder"]),
+        lambda config, _: shapes.class_model(config, "autoencoder"),
         casts="class_ldm",
     ),
-    "train_class_ldm": Stage(work.class_work, lambda config, _: shapes.class_shape(config, "unet"), casts="class_ldm"),
-    "train_proposal": Stage(work.class_work, lambda config, _: shapes.class_shape(config, "unet"), casts="class_ldm"),
+    "train_class_ldm": _CLASS_UNET,
+    "train_proposal": _CLASS_UNET,
     "sample_pool": Stage(
         work.sampling_work,
-        shapes.sampling_shape,
+        lambda config, _: (
+            shapes.sampling(config, "solver", "steps") | {"guided": shapes.guided_share(config["sampling"])}
+        ),
         _image,
         lambda config, _: Weights(0, sum(generator_parameters(config).values())),
         casts="sampling",
@@ -237,31 +250,32 @@ STAGES = {
     ),
     "reconstruct_films": Stage(
         work.reconstruction_work,
-        shapes.reconstruction_shape,
-        lambda _, shape: (
-            networks.encoding(_parts(shape), shape["resolution"])
-            + networks.decoding(_parts(shape), shape["resolution"])
-        ),
+        lambda config, _: shapes.sampling(config),
+        lambda _, shape: sum(one(_parts(shape), shape["resolution"]) for one in (networks.encoding, networks.decoding)),
         kept=0,
     ),
     "train_proxy": Stage(
-        work.steps_in(lambda config: config["proxy"]["train"]),
-        shapes.proxy_training_shape,
+        lambda job, config, sizes: step_work(config["proxy"]["train"]),
+        lambda config, _: (
+            shapes.side(config)
+            | shapes.training(config["proxy"]["train"])
+            | {"precision": config["proxy"]["precision"]}
+        ),
         lambda _, shape: _films(shape) * (networks.proxy_film(shape, shape["resolution"], learns=True) or 0.0),
         partial(_proxy, True),
     ),
     "score_pool": Stage(
         work.scoring_work,
-        shapes.scoring_shape,
+        lambda config, _: shapes.scoring(config),
         lambda _, shape: networks.proxy_film(shape["model"], shape["resolution"]),
         partial(_proxy, False),
         kept=0,
     ),
     "pretrain_mgca": Stage(
-        work.steps_in(lambda config: config["mgca"]),
-        shapes.mgca_shape,
+        lambda job, config, sizes: step_work(config["mgca"]),
+        lambda config, _: shapes.side(config) | shapes.training(config["mgca"]),
         lambda _, shape: _films(shape) * networks.mgca_pair(shape, shape["resolution"]),
         _pretrained,
     ),
-    "train_trials": Stage(work.trial_work, shapes.trial_shape, _trial, _judge, learning=4, kept=0),
+    "train_trials": Stage(work.trial_work, shapes.trial, _trial, _judge, learning=4, kept=0),
 }

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.lib.conditions.plan import KINDS
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.planning.jobs import Job
-from scripts.lib.planning.sizes import Size
+from scripts.lib.planning.sizes import Size, UnknownSize
 from scripts.lib.study.arms import KEPT, RATERS, Generator
-from scripts.lib.study.cells import Cell, Study
+from scripts.lib.study.cells import Cell, Study, cell_of
 from scripts.lib.study.config import stage
 from scripts.lib.study.stores import Stores
 
@@ -33,24 +33,28 @@ class Work:
     unknown: bool = False
 
 
-def conditions_of(config: Config, dataset: str, arm: str, fraction: str, size: Size) -> dict[str, int] | None:
-    """Return the images to make for a pool by kind; each trial has its own."""
-    most = Study(config).candidates(Cell(dataset, arm, fraction))
-    films = 0
-    for trial in range(config["study"]["trials"]):
-        real = size.subset(trial, fraction)
-        if real is None:
-            return None
-        films += real
-    kinds = Study(config).condition_settings(Cell(dataset, arm, fraction))["kinds"]
-    counts = {kind: most * kinds.get(kind, 0.0) * films for kind in KINDS}
-    return {kind: round(count) for kind, count in counts.items() if count}
+def conditions_of(config: Config, dataset: str, arm: str, fraction: str, size: Size) -> dict[str, int]:
+    """Return the images to make for a pool by kind, each trial its own; raises UnknownSize."""
+    study, cell = Study(config), Cell(dataset, arm, fraction)
+    images = study.candidates(cell) * sum(size.subset(trial, fraction) for trial in range(study.trials))
+    kinds = study.condition_settings(cell)["kinds"]
+    counts = {kind: round(images * kinds.get(kind, 0.0)) for kind in KINDS}
+    return {kind: count for kind, count in counts.items() if images * kinds.get(kind, 0.0)}
 
 
 def rated_images(config: Config) -> dict[str, int]:
     """Return the images of the sets that raters see, by kind."""
     sets = config["feedback"]["sets"]
     return {kind: round(sets["sets"] * sets["images"] * share) for kind, share in sets["kinds"].items() if share}
+
+
+def _rows(job: Job, config: Config, sizes: Sizes) -> dict[str, int]:
+    return conditions_of(config, *job.cell, sizes[job.dataset])
+
+
+def _stored(images: int, masked: bool, config: Config) -> int:
+    """Return the bytes of images on the disk, with their rows of the index."""
+    return images * (config["study"]["resolution"] ** 2 * (1 + masked) + ROW_BYTES)
 
 
 def phantom_work(job: Job, config: Config, sizes: Sizes) -> Work:
@@ -66,35 +70,22 @@ def phantom_work(job: Job, config: Config, sizes: Sizes) -> Work:
 def cohort_work(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the films that are decoded."""
     size = sizes[job.dataset]
-    films = size.films
-    return (
-        Work(unknown=True) if films is None else Work({"film": films}, films, bytes=_stored(films, size.masked, config))
-    )
-
-
-def _stored(images: int, masked: bool, config: Config) -> int:
-    """Return the bytes of images on the disk, with their rows of the index."""
-    return images * (config["study"]["resolution"] ** 2 * (1 + masked) + ROW_BYTES)
+    return Work({"film": size.films}, size.films, bytes=_stored(size.films, size.masked, config))
 
 
 def condition_work(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the rows of a table of conditions."""
-    rows = conditions_of(config, *job.cell, sizes[job.dataset])
-    if rows is None:
-        return Work(unknown=True)
-    return Work({"row": sum(rows.values())}, bytes=sum(rows.values()) * ROW_BYTES)
+    rows = sum(_rows(job, config, sizes).values())
+    return Work({"row": rows}, bytes=rows * ROW_BYTES)
 
 
 def sampling_work(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the images that a shard of a pool, or of the rated pool, computes by kind."""
-    rows: dict[str, int] | None
     if job.rule == "sample_rated_pool":
         rows, shards, masked = rated_images(config), config["feedback"]["shards"], True
     else:
-        rows, masked = conditions_of(config, *job.cell, sizes[job.dataset]), sizes[job.dataset].masked
+        rows, masked = _rows(job, config, sizes), sizes[job.dataset].masked
         shards = Study(config).shard_count(Cell(*job.cell))
-    if rows is None:
-        return Work(unknown=True)
     shard, own = int(job.wildcards["shard"]), config["sampling"]
     mine = {kind: count // shards + (shard < count % shards) for kind, count in rows.items()}
     images = sum(mine.values())
@@ -118,13 +109,10 @@ def computed_images(rows: Mapping[str, int], batch: int, micro: int) -> dict[str
 
 def reconstruction_work(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the films that any trial learns from at the largest fraction at which the arm runs."""
-    size, study = sizes[job.wildcards["dataset"]], Study(config)
-    train = size.splits.get("train")
-    if train is None:
-        return Work(unknown=True)
-    share = float(Stores(study).largest_fraction(Cell(job.wildcards["dataset"], job.wildcards["arm"], "")))
+    size, study = sizes[job.dataset], Study(config)
+    share = float(Stores(study).largest_fraction(Cell(job.dataset, job.wildcards["arm"], "")))
     draws = study.trials if config["subsets"]["per_trial"] else 1
-    films = round(train * (1 - (1 - share) ** draws))  # trials that draw for themselves share some of their films
+    films = round(size.side("train") * (1 - (1 - share) ** draws))  # trials that draw for themselves share some films
     return Work({"film": films}, films, bytes=_stored(films, size.masked, config))
 
 
@@ -132,12 +120,8 @@ def scoring_work(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the images of a shard, or the films of the validation, that the proxy model scores."""
     if job.rule == "validate_proxy":
         held = config["proxy"]["validation"]
-        films = sizes[held["dataset"]].splits.get(held["split"])
-        return Work(unknown=True) if films is None else Work({"image": films})
-    rows = conditions_of(config, *job.cell, sizes[job.dataset])
-    if rows is None:
-        return Work(unknown=True)
-    images = math.ceil(sum(rows.values()) / Study(config).shard_count(Cell(*job.cell)))
+        return Work({"image": sizes[held["dataset"]].side(held["split"])})
+    images = math.ceil(sum(_rows(job, config, sizes).values()) / Study(config).shard_count(Cell(*job.cell)))
     return Work({"image": images}, images, bytes=images * ROW_BYTES)
 
 
@@ -148,35 +132,25 @@ def base_work(job: Job, config: Config, sizes: Sizes) -> Work:
     return Work({**steps, "film": films}, steps=sum(steps.values()))
 
 
-def steps_in(section: Callable[[Config], Config]) -> Callable[[Job, Config, Sizes], Work]:
-    """Return a counter of the steps of a training whose settings `section` finds."""
-
-    def count(job: Job, config: Config, sizes: Sizes) -> Work:
-        steps = section(config)["steps"]
-        return Work({"step": steps}, steps=steps)
-
-    return count
+def step_work(section: Config, **units: int) -> Work:
+    """Return the steps of a training whose settings `section` holds, with other units beside them."""
+    return Work({"step": section["steps"], **units}, steps=section["steps"])
 
 
-def generator_work(generator: Generator) -> Callable[[Job, Config, Sizes], Work]:
-    """Return a counter of the training of a generator of the registry: steps, films that become latents, held-out checks."""
-
-    def count(job: Job, config: Config, sizes: Sizes) -> Work:
-        steps = config[generator.section]["steps"]
-        units = {"step": steps}
-        if RATERS in generator.taught_by:
-            units |= {"film": sum(rated_images(config).values()), "check": heldout_checks(config)[0]}
-        elif KEPT in generator.taught_by:
-            source = config["finetune"]["source"]
-            cell = (source["dataset"], source["arm"], f"{source['fraction']:g}")
-            rows = conditions_of(config, *cell, sizes[source["dataset"]])
-            units["film"] = round(sum((rows or {}).values()) * (100 - config["proxy"]["percentile"]) / 100)
-        else:
-            splits = sizes[config["study"]["generator_dataset"]].splits
-            units["film"] = splits.get("generator", splits.get("train", 0))
-        return Work(units, steps=steps)
-
-    return count
+def generator_work(generator: Generator, config: Config, sizes: Sizes) -> Work:
+    """Count the training of a generator of the registry: steps, films that become latents, held-out checks."""
+    own = config[generator.section]
+    if RATERS in generator.taught_by:
+        return step_work(own, film=sum(rated_images(config).values()), check=heldout_checks(config)[0])
+    if KEPT in generator.taught_by:
+        source = cell_of(config["finetune"]["source"])
+        try:
+            pool = conditions_of(config, source.dataset, source.arm, source.fraction, sizes[source.dataset])
+        except UnknownSize:
+            pool = {}
+        return step_work(own, film=round(sum(pool.values()) * (100 - config["proxy"]["percentile"]) / 100))
+    splits = sizes[config["study"]["generator_dataset"]].splits
+    return step_work(own, film=splits.get("generator", splits.get("train", 0)))
 
 
 def class_work(job: Job, config: Config, sizes: Sizes) -> Work:
@@ -205,18 +179,14 @@ def heldout_checks(config: Config) -> tuple[int, float]:
 
 def trial_work(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the steps of a trial at all of its multipliers, and the films that it is tested on."""
-    dataset, _, fraction = job.cell
-    size = sizes[dataset]
-    real, test = size.subset(int(job.wildcards["trial"]), fraction), size.splits.get("test")
-    if real is None or test is None:
-        return Work(unknown=True)
-    own = stage(config, "trials", dataset)
-    multipliers = Study(config).multipliers(Cell(*job.cell))
-    budget, steps = own["budget"], 0
-    fixed = steps_of(budget, float(fraction))
-    for multiplier in multipliers:
-        learned = round(real * (1 - own["validation_share"])) + multiplier * real
-        epoch = math.ceil(learned / own["batch_size"])
-        steps += fixed if budget["kind"] == "steps" else budget["epochs"] * epoch
-    elsewhere = [sizes[name].splits.get("test", 0) for name in Study(config).external(dataset) if name in sizes]
-    return Work({"step": steps, "test film": (test + sum(elsewhere)) * len(multipliers)}, steps=steps)
+    study, own = Study(config), stage(config, "trials", job.dataset)
+    fraction, budget, multipliers = job.cell[2], own["budget"], study.multipliers(Cell(*job.cell))
+    real = sizes[job.dataset].subset(int(job.wildcards["trial"]), fraction)
+    tested = sizes[job.dataset].side("test")
+    tested += sum(sizes[name].splits.get("test", 0) for name in study.external(job.dataset) if name in sizes)
+    if budget["kind"] == "steps":
+        steps = len(multipliers) * steps_of(budget, float(fraction))
+    else:
+        learned = (round(real * (1 - own["validation_share"])) + multiplier * real for multiplier in multipliers)
+        steps = sum(budget["epochs"] * math.ceil(films / own["batch_size"]) for films in learned)
+    return Work({"step": steps, "test film": tested * len(multipliers)}, steps=steps)

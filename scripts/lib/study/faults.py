@@ -16,6 +16,7 @@ from scripts.lib.study.arms import KEPT, RATERS, REAL, arm_faults, arm_of, gate_
 from scripts.lib.study.parts import maskless_faults, outside_faults
 from scripts.lib.study.schema import unknown_key
 from scripts.lib.study.search_faults import space_faults
+from scripts.lib.study.tables import LABEL_METRICS, MASK_METRICS
 
 # Folders of results/ that a dataset of the same name would write into, and the arm that is always there.
 TAKEN_DATASETS = (
@@ -116,6 +117,15 @@ def _unknown_names(config: Mapping[str, Any]) -> list[str]:
         # Prompts of the shared section serve the datasets of every overlay; those of a dataset serve its own labels.
         *((f"arms.{arm}.cells.datasets", arms[arm].get("cells", {}).get("datasets", []), datasets) for arm in arms),
         ("controlnet.palette", palette if isinstance(palette, Mapping) else [], structures),
+    ]
+    every = [*LABEL_METRICS, *MASK_METRICS]
+    named += [
+        ("statistics.metrics", [name.partition(":")[0] for name in config["statistics"]["metrics"]], every),
+        ("statistics.bootstrap.metrics", config["statistics"]["bootstrap"]["metrics"], every),
+        *(
+            (f"figures.metrics.{task}", [name], MASK_METRICS if task == "segmentation" else LABEL_METRICS)
+            for task, name in figures["metrics"].items()
+        ),
     ]
     for key in ("figure3", "figure4"):
         named += [

@@ -88,6 +88,15 @@ def schema_faults(config: Mapping[str, Any]) -> list[str]:
     return faults or [line for error in errors for line in _explain(error)]
 
 
+def value_faults(key: str, value: Any) -> list[str]:
+    """Return one line where a dotted key cannot hold a value."""
+    path, nested = key.split("."), value
+    for name in reversed(path):
+        nested = {name: nested}
+    errors = (error for error in _validator().iter_errors(nested) if list(error.absolute_path)[: len(path)] == path)
+    return [line for error in errors for line in _explain(error)]
+
+
 def _endless(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, float]]:
     """Yield the place of each number that is not finite: no bound of the schema refuses nan."""
     if isinstance(value, float) and not math.isfinite(value):

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scripts.lib.study.schema import value_faults
+
 ROOTS = ("class_ldm.unet.", "class_ldm.diffusion.")  # what a proposal trains; the autoencoder is the same for all
 FIXED = ("steps", "train_timesteps")  # a search gives all proposals the same number
 
 
 def space_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield one line for each key of search.space that does not exist, or whose prior does not fit it."""
+    """Yield one line for each key of search.space that does not exist, or whose prior does not fit it or holds what it cannot."""
     for key, prior in config["search"]["space"].items():
         where = f"config: search.space: {key}"
         *path, name = key.split(".")
@@ -25,8 +27,11 @@ def space_faults(config: Mapping[str, Any]) -> Iterator[str]:
             section = section[part]
         if name not in section:
             yield f"{where}: no such key; there are {', '.join(sorted(section))}"
-        elif "choices" not in prior:
-            yield from _range_faults(where, section[name], prior)
+            continue
+        faults = [] if "choices" in prior else list(_range_faults(where, section[name], prior))
+        values = prior["choices"] if "choices" in prior else [prior[end] for end in ("low", "high") if end in prior]
+        outside = (line.removeprefix("config: ") for value in values for line in value_faults(key, value))
+        yield from faults or [f"{where}: {line}" for line in outside]
 
 
 def default_faults(config: Mapping[str, Any]) -> Iterator[str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.planning.heartbeat import Heartbeat, status_lines
-from scripts.lib.planning.progress import Bar, Step, duration, outlook, read_bar, running_line, study_line
+from scripts.lib.engine.heartbeat import Heartbeat, status_lines
+from scripts.lib.engine.progress import Bar, Step, duration, outlook, read_bar, running_line, study_line
 
 
 def test_steps_weigh_what_they_take() -> None:

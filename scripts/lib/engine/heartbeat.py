@@ -20,8 +20,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scripts.lib.engine.progress import Bar, Outlook, Step, duration, outlook, read_bar, running_line, study_line
 from scripts.lib.engine.screen import weigh_steps
-from scripts.lib.planning.progress import Bar, Outlook, Step, duration, outlook, read_bar, running_line, study_line
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow

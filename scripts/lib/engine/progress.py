@@ -10,11 +10,25 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 UNKNOWN_SECONDS = 2.0  # of a job of which no rate says anything: nearly all such jobs read and write tables
 LAST_BYTES = 4096  # of a log, in which its progress bar is looked for
 # A bar of tqdm: its words, done/total, and the seconds that it still expects.
 BAR = re.compile(r"(?:^|[\r\n])([^\r\n|%]*?):? +\d+%\|[^|]*\| (\d+)/(\d+) \[[\d:]+<([\d:?]+)")
+
+
+class AnyJob(Protocol):
+    """What counts of a job for the time by the clock: class Step, or a job of a plan."""
+
+    @property
+    def threads(self) -> int: ...
+
+    @property
+    def gpus(self) -> int: ...
+
+    @property
+    def needs(self) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -77,10 +91,8 @@ def outlook(
     spent = {number: took.get(number, running.get(number, 0.0)) for number in steps}
     work_left = sum(left[number] * step.threads for number, step in steps.items())
     work_done = sum(spent[number] * step.threads for number, step in steps.items())
-    on_gpu = sum(left[number] * step.gpus for number, step in steps.items()) / gpus if gpus else 0.0
-    on_cpu = sum(left[n] * min(step.threads, cores) for n, step in steps.items() if not (gpus and step.gpus)) / cores
     whole = work_done + work_left
-    return Outlook(work_done / whole if whole else 1.0, max(_longest_chain(steps, left), on_cpu, on_gpu))
+    return Outlook(work_done / whole if whole else 1.0, least_seconds(steps, left, cores, gpus))
 
 
 def _corrected(steps: Mapping[int, Step], took: Mapping[int, float]) -> Iterator[tuple[int, float]]:
@@ -112,16 +124,26 @@ def _corrected(steps: Mapping[int, Step], took: Mapping[int, float]) -> Iterator
             yield number, UNKNOWN_SECONDS
 
 
-def _longest_chain(steps: Mapping[int, Step], left: Mapping[int, float]) -> float:
+def least_seconds(jobs: Mapping[int, AnyJob], seconds: Mapping[int, float], cores: int, gpus: int) -> float:
+    """Return the least time by the clock: the longest chain of jobs, or all cores or GPUs busy all the time.
+
+    A job that asks for a GPU counts for the GPUs where there are any, else for the cores. `seconds` of each job.
+    """
+    on_cpu = sum(seconds[n] * min(job.threads, cores) for n, job in jobs.items() if not (gpus and job.gpus)) / cores
+    on_gpu = sum(seconds[n] * job.gpus for n, job in jobs.items()) / gpus if gpus else 0.0
+    return max(_longest_chain(jobs, seconds), on_cpu, on_gpu)
+
+
+def _longest_chain(jobs: Mapping[int, AnyJob], seconds: Mapping[int, float]) -> float:
     """Return the seconds of the longest chain of jobs that wait for each other."""
     ends: dict[int, float] = {}
-    stack = list(steps)
+    stack = list(jobs)
     while stack:  # a job's end is known once those of all that it waits for are
         here = stack[-1]
-        waiting = [need for need in steps[here].needs if need in steps and need not in ends]
+        waiting = [need for need in jobs[here].needs if need in jobs and need not in ends]
         if here in ends or not waiting:
             stack.pop()
-            ends.setdefault(here, left[here] + max((ends[n] for n in steps[here].needs if n in ends), default=0.0))
+            ends.setdefault(here, seconds[here] + max((ends[n] for n in jobs[here].needs if n in ends), default=0.0))
         else:
             stack += waiting
     return max(ends.values(), default=0.0)
