@@ -89,8 +89,8 @@ def build_autoencoder(form: Mapping[str, Any]) -> AutoencoderKL:
 
 
 @torch.no_grad()
-def start_simple(autoencoder: AutoencoderKL) -> None:
-    """Begin with residual blocks that pass their input on, and with latents that carry little noise.
+def start_simple(autoencoder: Any) -> None:
+    """Begin an AutoencoderKL with residual blocks that pass their input on, and with latents that carry little noise.
 
     As the autoencoder of a foundation model does (controlled/autoencoder.py); docs/class-ldm.md has what it is worth.
     """

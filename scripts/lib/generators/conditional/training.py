@@ -67,7 +67,7 @@ def train_autoencoder(
     """Train an autoencoder on all films and return it with its form; `settings` is class_ldm.autoencoder."""
     form = autoencoder_form(settings, resolution)
     torch.manual_seed(derive_seed(seed, CODER))
-    network = build_autoencoder(form)
+    network: Any = build_autoencoder(form)
     start_simple(network)
     network.to(placement.device, memory_format=torch.channels_last)
 
