@@ -84,6 +84,8 @@ rule paediatric:
         tell(STUDY.sheets),
         tell(FIDELITY.pictures),
         tell(STUDY.external_tables),
+        "results/ldm_edits.pdf",
+        f"{EDITING.folder}/edits.csv",
     localrule: True
 
 

@@ -20,7 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort")
     parser.add_argument("--split", required=True, help="split whose films teach it; never test")
     parser.add_argument("--structure", default="", help="structure that it finds; left out = labels")
-    add_config(parser, "a trial's settings, with films and held_out of faithfulness.judge")
+    add_config(parser, "a trial's settings, with films and held_out of faithfulness.judge, and edits.blur")
     add_training(parser, "the judge")
     args = parser.parse_args(argv)
     set_threads(args.threads)
@@ -33,6 +33,7 @@ def main(argv: list[str] | None = None) -> None:
         from scripts.lib.core.log import log
         from scripts.lib.core.stop_requests import stop_requests
         from scripts.lib.downstream import judges
+        from scripts.lib.downstream.blurred import blurred
         from scripts.lib.downstream.judged import findings
         from scripts.lib.downstream.predict import place_trial
         from scripts.lib.training.checkpoints import Checkpoints, publish
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
         rows = judges.judge_rows(cohort, args.split, kind, args.config["films"])
         learned, held = judges.held_out(cohort, rows, args.config["held_out"])
         names = [args.structure] if args.structure else judges.told_labels(cohort, learned)
-        films = judges.films_for(cohort, learned, kind, names)
+        films = blurred(judges.films_for(cohort, learned, kind, names), args.config.get("blur", 0.0))
         placement, seed = place_trial(args.config), derive_seed(args.seed, "judge", args.out.name) % 2**31
         identity = resume_identity("train_judge", args.config, films.digest(), seed)
         checkpoints = Checkpoints(args.checkpoint_dir, identity, args.config["checkpoint_seconds"])

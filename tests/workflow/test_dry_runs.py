@@ -67,8 +67,9 @@ def test_the_phantom_children_and_their_search_need_neither_masks_nor_reports(tm
     done = workflow.run("--dry-run", "paediatric", "search", *overlay, study="studies/paediatric-phantom.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     jobs = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if len(line.split()) == 2}
-    # 3 rounds of 4; 2 fractions x 2 arms; shards: 2 at 0.1 and 1 at 1 for each arm
-    wanted = {"propose_round": 3, "train_proposal": 12, "train_class_ldm": 1, "drop_copies": 2, "sample_pool": 6}
+    # 3 rounds of 4; shards: 2 at 0.1 for each arm and 1 at 1 for one; 3 ways and 2 controls of edits
+    wanted = {"propose_round": 3, "train_proposal": 12, "train_class_ldm": 1, "drop_copies": 1, "sample_pool": 5}
+    wanted |= {"sweep_edits": 1, "edit_films": 5}
     assert {name: int(jobs[name]) for name in wanted} == wanted
     assert not {"train_base", "train_controlnet", "train_proxy", "validate_proxy"} & set(jobs)
 

@@ -59,6 +59,7 @@ TRAINED = {
     "sampling": MODEL,
     "fidelity": MODEL,
     "faithfulness": MODEL,
+    "edits": MODEL,
     "trials": (*RUN, "schedule", "warmup"),
 }
 # What each step of the proxy model reads of its section.

@@ -109,6 +109,7 @@ def _unknown_names(config: Mapping[str, Any]) -> list[str]:
             (f"faithfulness.sources.{name}.dataset", [one["dataset"]], datasets)
             for name, one in config["faithfulness"]["sources"].items()
         ),
+        ("edits.judge.dataset", [config["edits"]["judge"]["dataset"]] if config["edits"]["judge"] else [], datasets),
         ("leakage.links", [link["dataset"] for link in config["leakage"]["links"]], datasets),
         ("feedback.sets.mask_dataset", [feedback["sets"]["mask_dataset"]], datasets),
         ("feedback.simulation.judge.findings.dataset", [judge["findings"]["dataset"]], datasets),

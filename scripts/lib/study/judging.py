@@ -20,16 +20,20 @@ LABELS = "labels"
 
 @dataclass(frozen=True)
 class Source:
-    """The films that teach a judge: a split of a dataset, and the structure that it finds; "" where it tells labels."""
+    """The films that teach a judge: a split of a dataset, and the structure that it finds; "" where it tells labels.
+
+    `blurred`: each film by a width of its own, so that it does not learn how sharp the films of a class are.
+    """
 
     dataset: str
     split: str
     structure: str = ""
+    blurred: bool = False
 
     @property
     def judge(self) -> str:
         """The name of the judge, a folder below results/judges."""
-        return f"{self.dataset}-{self.split}-{self.structure or LABELS}"
+        return f"{self.dataset}-{self.split}-{self.structure or LABELS}{'-blurred' if self.blurred else ''}"
 
 
 def shown_by(config: Mapping[str, Any], dataset: str) -> list[str]:
@@ -58,6 +62,26 @@ def judge_source(config: Mapping[str, Any], dataset: str) -> Source:
             f"{where}: {given['dataset']} has no {', '.join(shown_by(config, dataset))}; name films with it"
         )
     return Source(given["dataset"], given["split"], structure)
+
+
+def edits_source(config: Mapping[str, Any]) -> Source | None:
+    """Return the films whose judge confirms edits of study.generator_dataset: edits.judge, else those of the first dataset of
+    study.foundation with its labels, else its own training films, which taught no generator.
+
+    None where its target is a mask. Raises InputError for test films, or films without its labels.
+    """
+    dataset, given = config["study"]["generator_dataset"], config["edits"]["judge"]
+    if _has_masks(config, dataset):
+        return None
+    if given and given["split"] == "test":
+        raise InputError("config: edits.judge: edits are reported on films of split test; name another")
+    if given and not _has(config, given["dataset"], dataset):
+        raise InputError(f"config: edits.judge: {given['dataset']} has no {', '.join(shown_by(config, dataset))}; name films with it")  # fmt: skip
+    if given:
+        return Source(given["dataset"], given["split"], blurred=True)
+    others = (name for name in config["study"]["foundation"] if name != dataset and not _has_masks(config, name))
+    found = next((name for name in others if _has(config, name, dataset)), dataset)
+    return Source(found, learned_split(config, found) if found != dataset else "train", blurred=True)
 
 
 def _has_masks(config: Mapping[str, Any], dataset: str) -> bool:
@@ -104,7 +128,8 @@ class Judging:
 
     def sources(self) -> dict[str, Source]:
         """Return {judge: its films} of all datasets of the study."""
-        return {one.judge: one for one in map(self.source, self.study.datasets)}
+        known = [*map(self.source, self.study.datasets), edits_source(self.config)]
+        return {one.judge: one for one in known if one}
 
     def judge(self, cell: AnyCell) -> str:
         """Return the folder of the judge that looks at a cell's images."""
@@ -133,6 +158,8 @@ class Judging:
         judge = self.config["faithfulness"]["judge"]
         budget = {"kind": "steps", "steps": judge["steps"]}
         about = {key: judge[key] for key in ("films", "held_out")}
+        if self._of(job).blurred:
+            about["blur"] = self.config["edits"]["blur"]
         return {**kept, **about, "model": model, "budget": budget, "task": "segmentation" if task == "segmentation" else "multilabel"}  # fmt: skip
 
     def _of(self, job: Any) -> Source:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.generators.conditional.classes import requested_class
 from scripts.lib.generators.conditional.folder import fingerprint, open_model
-from scripts.lib.generators.conditional.networks import predict
+from scripts.lib.generators.conditional.networks import encode, predict
+from scripts.lib.generators.controlled.autoencoder import to_model
 from scripts.lib.generators.protocol import Condition, ImageRequest
 from scripts.lib.training.devices import place
 from scripts.lib.training.settings import Section
@@ -89,6 +91,12 @@ class ClassModel:
         """Return the U-Net's answer, float32."""
         with self.placement.autocast():
             return predict(self.unet, latents, step, condition["class"])
+
+    @torch.inference_mode()
+    def encode(self, images: np.ndarray) -> torch.Tensor:
+        """Return the scaled latents (n, C, h, w), float32, of films uint8 (n, H, W): the means of what the encoder says."""
+        moments = encode(self.autoencoder, to_model(images).to(self.device))
+        return moments.chunk(2, dim=1)[0].float() * self.scaling
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Return images (n, 1, H, W) of clean latents, float32; the decoder computes in float32."""
