@@ -7,12 +7,14 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from scripts.lib.cohort.table1 import COLUMNS, markdown
 from scripts.lib.core.phantom import VARIABLE, mark, phantoms, say_phantoms
 from scripts.lib.evidence.tables import write_table
 from scripts.lib.plotting.sheet import sheet_title
-from scripts.lib.plotting.style import save
+from scripts.lib.plotting.style import MM, STRIP, journal_style, save
 
 
 @pytest.fixture
@@ -66,3 +68,27 @@ def test_sheets_and_table_1_say_it(drawn: None) -> None:
         "PHANTOM: films drawn by the workflow, no evidence about patients (siim)."
     )
     assert "PHANTOM" not in markdown([{**row, "dataset": "mine"}])
+
+
+@pytest.mark.parametrize("reserved", [True, False])
+def test_the_strip_leaves_a_legend_its_room(reserved: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """20 of 40 mm belong to the legend; they are 20 mm still when the strip is there, and nothing lies over anything."""
+    monkeypatch.setenv(VARIABLE, "siim")
+    with journal_style():
+        figure, axis = plt.subplots(figsize=(4, 40 * MM), layout="constrained")
+        axis.plot([0, 1], [0, 1], label="a line")
+        axis.set_xlabel("below the axis")
+        foot = 0.5 if reserved else 0.0
+        figure.set_layout_engine(ConstrainedLayoutEngine(rect=(0, foot, 1, 1 - foot)))
+        if reserved:
+            figure.legend(loc="upper center", bbox_to_anchor=(0.5, 0.5))
+        save(figure, [tmp_path / "figure.png"])
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        renderer = canvas.get_renderer()
+        height = figure.get_figheight() * figure.dpi
+        drawn = axis.get_tightbbox(renderer)
+        strip = STRIP * figure.dpi
+        assert drawn.y0 >= strip + foot * 40 * MM * figure.dpi - 1 and drawn.y1 <= height
+        for legend in figure.legends:
+            assert strip <= legend.get_window_extent(renderer).y1 <= strip + 20 * MM * figure.dpi + 1 < drawn.y0 + 2

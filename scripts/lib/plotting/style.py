@@ -88,10 +88,17 @@ def _say_phantom(figure: Figure) -> None:
     share = STRIP / (height + STRIP)
     figure.set_size_inches(width, height + STRIP)
     engine = figure.get_layout_engine()
+    for legend in figure.legends:
+        # Its place is a share of the figure too, and stays one when the figure is drawn at another resolution.
+        left, bottom, wide, high = figure.transFigure.inverted().transform_bbox(legend.get_bbox_to_anchor()).bounds
+        place = (left, share + bottom * (1 - share), wide, high * (1 - share))
+        legend.set_bbox_to_anchor(place, transform=figure.transFigure)
     if isinstance(engine, ConstrainedLayoutEngine):
-        engine.set(rect=(0, share, 1, 1 - share))  # left, bottom, width, height
+        left, bottom, wide, high = engine.get()["rect"]  # what a figure keeps free for its legend stays free
+        engine.set(rect=(left, share + bottom * (1 - share), wide, high * (1 - share)))
     elif isinstance(engine, TightLayoutEngine):
-        engine.set(rect=(0, share, 1, 1))  # left, bottom, right, top
+        left, bottom, right, top = engine.get()["rect"]
+        engine.set(rect=(left, share + bottom * (1 - share), right, share + top * (1 - share)))
     else:
         for axes in figure.axes:
             left, bottom, wide, high = axes.get_position().bounds

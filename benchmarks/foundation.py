@@ -1,0 +1,144 @@
+"""What shorter trainings of the foundation model and the ControlNet cost and keep: processor time beside the judges of levers.py.
+
+Each variant is trained by the workflow's own commands in a folder of its own, which a second call finds; all are judged by the
+same two models of real films, on the same conditions with the same noise. Needs the cohorts and conditions of a study that has run.
+
+    python -m benchmarks.foundation --results results --out runs/foundation --only "as is" "U-Net 400 x 32"
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from benchmarks import levers
+from scripts.lib.engine.commands import make_parser, run, set_threads
+from scripts.lib.study import config as study_config
+from scripts.lib.study.processor import resolved
+
+ROOT = Path(__file__).resolve().parents[1]
+# As the workflow starts its jobs.
+MEMORY = {
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**32),
+}
+# Changes of config.yaml by variant: sections base and controlnet. The first is what the others are held against.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "long": {
+        "base": {
+            "vae": {"steps": 500, "batch_size": 16, "learning_rate": 4e-3},
+            "text": {"steps": 300, "batch_size": 128, "learning_rate": 2e-3},
+            "unet": {"steps": 650, "batch_size": 64, "learning_rate": 2e-3, "ema": 0.995},
+        },
+        "controlnet": {"steps": 650, "batch_size": 32, "learning_rate": 4e-3},
+    },
+    "half": {
+        "base": {
+            "vae": {"steps": 400, "batch_size": 8, "learning_rate": 4e-3},
+            "text": {"steps": 200, "batch_size": 128, "learning_rate": 2e-3},
+            "unet": {"steps": 650, "batch_size": 32, "learning_rate": 2e-3, "ema": 0.99},
+        },
+        "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3},
+    },
+    "third": {
+        "base": {
+            "vae": {"steps": 400, "batch_size": 8, "learning_rate": 4e-3},
+            "text": {"steps": 200, "batch_size": 64, "learning_rate": 2e-3},
+            "unet": {"steps": 450, "batch_size": 32, "learning_rate": 2.5e-3, "ema": 0.99},
+        },
+        "controlnet": {"steps": 400, "batch_size": 16, "learning_rate": 4e-3},
+    },
+}
+
+
+def command(module: str, *arguments: object) -> float:
+    """Run a command of the workflow on one thread; return the seconds of processor that it took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    words = [sys.executable, "-m", module, *map(str, arguments)]
+    subprocess.run(words, check=True, cwd=ROOT, env={**os.environ, **MEMORY})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def train(name: str, results: Path, folder: Path) -> dict[str, float]:
+    """Train a variant's two models into `folder`, unless they are there; return their seconds of processor."""
+    notes = folder / "seconds.json"
+    if notes.exists():
+        return dict(json.loads(notes.read_text()))
+    config = resolved(study_config.merge(study_config.load_study([ROOT / "config.yaml"]), VARIANTS[name]), "fp32")
+    study, folder = config["study"], folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    shared = ["--seed", study["seed"], "--threads", 1]
+    seconds = {}
+    if "base" in VARIANTS[name]:
+        cohorts = [(results / dataset / "cohort").resolve() for dataset in study["foundation"]]
+        words = ["--cohorts", *cohorts, "--config", study_config.to_json(study_config.stage(config, "base"))]
+        words += ["--resolution", study["resolution"], "--checkpoint-dir", folder / "kept", "--out", folder / "base"]
+        seconds["base"] = command("scripts.train_base", *words, *shared)
+    cohort = (results / study["generator_dataset"] / "cohort").resolve()
+    base = folder / "base" if "base" in VARIANTS[name] else folder.parent / VARIANTS[name]["on"] / "base"
+    words = [
+        "--base",
+        base,
+        "--cohort",
+        cohort,
+        "--config",
+        study_config.to_json(study_config.stage(config, "controlnet")),
+    ]
+    words += ["--checkpoint-dir", folder / "kept", "--out", folder / "controlnet"]
+    seconds["controlnet"] = command("scripts.train_controlnet", *words, *shared)
+    notes.write_text(json.dumps(seconds))
+    return seconds
+
+
+def judge(names: list[str], options: Namespace) -> list[dict[str, Any]]:
+    """Return a row a variant, after one for real films: Dice of masks, AUROC of words, KID of both."""
+    import numpy as np
+
+    from benchmarks import levers_judges as judges
+
+    config = study_config.load_study([ROOT / "config.yaml"])
+    settings = {**config["sampling"], "precision": "fp32", "device": "cpu"}
+    rows: list[dict[str, Any]] = [{"variant": name} for name in ("real films", *names)]
+    contests = {name: levers.Contest(options.out / name / "controlnet", settings, {name: {}}) for name in names}
+    for kind, make in (("mask", judges.segmentation_judge), ("text", judges.label_judge)):
+        referee = make(config, options.results)
+        made: dict[str, list[Any]] = {name: [] for name in names}
+        for dataset in levers.MASKS if kind == "mask" else levers.TEXTS:
+            requests, conditions = levers.requests_of(options.results, dataset, config, options.images)
+            wanted = referee.wanted(requests, conditions)
+            for name, contest in contests.items():
+                contest.run(kind, requests, conditions.cohort.structures, options.seed)
+                images = np.concatenate(contest.images[name].pop(kind))
+                made[name].append((images, referee.score(images, wanted)))
+        together = levers.Contest(options.out, settings, {})
+        together.seconds = {name: contest.seconds[name] for name, contest in contests.items()}
+        levers.judged(rows, kind, referee, made, together)
+    return rows
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--results", type=Path, default=Path("results"), help="results folder of a study that has run")
+    parser.add_argument("--out", type=Path, default=Path("runs/foundation"), help="where the variants' models go")
+    parser.add_argument("--only", nargs="+", default=list(VARIANTS), choices=VARIANTS, help="variants (default all)")
+    parser.add_argument("--images", type=int, default=256, help="images of each dataset and variant (default 256)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the noise")
+    parser.add_argument("--train-only", action="store_true", help="train, and judge another time")
+    options = parser.parse_args(argv)
+    set_threads(options.threads)
+    for name in options.only:
+        print(name, train(name, options.results, options.out / name), flush=True)
+    if not options.train_only:
+        print(levers.table(judge(options.only, options)))
+
+
+if __name__ == "__main__":
+    run(main)
