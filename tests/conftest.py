@@ -43,8 +43,9 @@ class Workflow:
 
     def run(self, *arguments: str, study: str | None = "studies/tiny.yaml") -> subprocess.CompletedProcess[str]:
         command = self.command(*arguments, study=study)
-        if {"-n", "--dry-run"} & set(arguments):  # starts no job, so that a fork is as good as a process of its own
-            return snakemake(command[3:], self.root)
+        if {"-n", "--dry-run"} & set(arguments) or self.interpreter != sys.executable:
+            # Starts no job, or jobs that are forks themselves: a fork is as good as a process of its own.
+            return snakemake(command[3:], self.root, interpreter=self.interpreter)
         return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
 
     def planned(self, *arguments: str) -> set[str]:

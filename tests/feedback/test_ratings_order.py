@@ -190,6 +190,10 @@ def test_the_order_and_the_number_of_lines_change_no_byte(corrected, stream, twi
     mixed = lines + lines[: round(twice * len(lines))]
     stream.shuffle(mixed)
     assert preferences(folder, mixed) == expected
-    # Without the corrections it would be others, so the test can fail.
+
+
+def test_without_the_corrections_it_would_be_others(corrected) -> None:
+    """So that the test above can fail."""
+    folder, lines, expected = corrected
     first = [line for line in lines if json.loads(line)["session"].endswith("-1")]
     assert preferences(folder, first) != expected and all(expected)

@@ -38,12 +38,13 @@ PRELOADED = (
 
 
 def snakemake(
-    words: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+    words: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None, interpreter: str = sys.executable
 ) -> subprocess.CompletedProcess[str]:
-    """Run `snakemake WORDS` in a folder, as `python -m snakemake` would, and return its exit status and output."""
+    """Run `snakemake WORDS` in a folder, as `INTERPRETER -m snakemake` would, and return its exit status and output."""
     with tempfile.TemporaryDirectory() as place:
         out, err = Path(place, "out"), Path(place, "err")
         call = {"words": list(words), "folder": str(folder), "environment": dict(environment or os.environ)}
+        call["interpreter"] = interpreter
         server = _server()
         assert server.stdin is not None and server.stdout is not None
         server.stdin.write(json.dumps(call | {"out": str(out), "err": str(err)}) + "\n")
@@ -86,7 +87,7 @@ def _run(call: Mapping[str, object]) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = ["snakemake", *words]
+    sys.argv, sys.executable = ["snakemake", *words], str(call["interpreter"])
     paths = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     sys.path = paths + [path for path in sys.path if path not in ("", str(ROOT))]
     status = 1
