@@ -71,8 +71,8 @@ def judge_of(options: Namespace, config: Mapping[str, Any], folder: Path) -> tup
     judging = Judging(Study(config))
     source, shows = judging.source(options.dataset), judging.shows(options.dataset)
     judge = options.results / "judges" / source.judge
+    judge = judge if judge.exists() else folder / source.judge
     if not judge.exists():
-        judge = folder / source.judge
         settings = {**judging.settings(SimpleNamespace(judge=source.judge)), **ON_PROCESSOR}
         train_judge.main(
             [
@@ -138,18 +138,20 @@ def measure(options: Namespace) -> None:
     config = load_study([CONFIG_FILE])
     settings = to_json({**stage(config, "controlnet"), **ON_PROCESSOR, "steps": options.steps})
     with tempfile.TemporaryDirectory() as text:
-        folder = Path(text)
+        folder: Path = options.folder or Path(text)
+        folder.mkdir(parents=True, exist_ok=True)
         judge, shows = judge_of(options, config, folder)
         cohort = options.results / config["study"]["generator_dataset"] / "cohort"
         for name, taught in ((OWN, cohort), (DEALT, write_dealt(cohort, folder / "dealt", SEED))):
             before, generator = time.process_time(), folder / name.replace(" ", "-")
-            train_controlnet.main(
-                [
-                    *["--base", str((options.results / "generators" / "base").resolve()), "--cohort", str(taught)],
-                    *["--config", settings, "--seed", str(SEED), "--threads", str(options.threads)],
-                    *["--checkpoint-dir", f"{generator}-c", "--out", str(generator)],
-                ]
-            )
+            if not generator.exists():
+                train_controlnet.main(
+                    [
+                        *["--base", str((options.results / "generators" / "base").resolve()), "--cohort", str(taught)],
+                        *["--config", settings, "--seed", str(SEED), "--threads", str(options.threads)],
+                        *["--checkpoint-dir", f"{generator}-c", "--out", str(generator)],
+                    ]
+                )
             said = verdict(options, config, generator, judge, shows)
             print(f"{name}, {options.steps} steps, {time.process_time() - before:.0f} s: {said}", flush=True)
 
@@ -161,6 +163,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--fraction", default="0.1", help="fraction whose conditions are taken")
     parser.add_argument("--steps", type=int, default=650, help="steps of each ControlNet")
     parser.add_argument("--images", type=int, default=200, help="images that each of them makes")
+    parser.add_argument("--folder", type=Path, help="where it works, so that a killed run goes on (default: nowhere)")
     options = parser.parse_args(argv)
     set_threads(options.threads)
     measure(options)

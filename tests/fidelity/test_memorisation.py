@@ -195,6 +195,25 @@ def test_shards_and_their_order_change_no_byte(results: Path, tmp_path: Path) ->
     assert not set(left["image_id"]) & {f"s{number}" for number in range(100, 105)}
 
 
+def test_bad_features_of_a_pool_are_one_line(results: Path, tmp_path: Path) -> None:
+    made = pool(results, tmp_path, films(40, "fresh"))
+    pixels, features = (tmp_path / f"{name}-0.npy" for name in NETWORKS)
+    good, bad, out = np.load(features), tmp_path / "bad.npy", tmp_path / "none.parquet"
+    broken = good.copy()
+    broken[3, 1] = np.nan
+    for content, line in (
+        (good[:, :-1], "of the training films; one network for both"),
+        (good[:-1], "39 rows for 40 images"),
+        (broken, r"NaN or infinite numbers \(1 of 40 rows\)"),
+    ):
+        np.save(bad, content)
+        with pytest.raises(InputError, match=line):
+            match(results, made["pool"][0], [pixels, bad], out)
+    with pytest.raises(InputError, match="absent.npy"):
+        match(results, made["pool"][0], [pixels, tmp_path / "absent.npy"], out)
+    assert not out.exists()
+
+
 def test_refusal_stops_with_the_reason(results: Path, tmp_path: Path) -> None:
     bad = pool(results, tmp_path / "bad", films(TAUGHT, "taught")[:100])
     memorisation(results, bad["nearest"], tmp_path / "bad.csv")
