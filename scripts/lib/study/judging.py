@@ -19,7 +19,7 @@ LABELS = "labels"
 
 
 @dataclass(frozen=True)
-class Source:
+class JudgeFilms:
     """The films that teach a judge: a split of a dataset, and the structure that it finds; "" where it tells labels."""
 
     dataset: str
@@ -38,7 +38,7 @@ def shown_by(config: Mapping[str, Any], dataset: str) -> list[str]:
     return [target] if isinstance(target, str) else list(target)
 
 
-def judge_source(config: Mapping[str, Any], dataset: str) -> Source:
+def judge_source(config: Mapping[str, Any], dataset: str) -> JudgeFilms:
     """Return the films whose judge looks at images for a dataset: the first of these that has what they are to show.
 
     faithfulness.sources, the dataset's own split `generator`, that of the ControlNet's dataset (masks), the films of the
@@ -49,7 +49,7 @@ def judge_source(config: Mapping[str, Any], dataset: str) -> Source:
     given = config["faithfulness"]["sources"].get(dataset)
     if not given:
         name, split = next(one for one in _candidates(config, dataset) if _has(config, one[0], dataset))
-        return Source(name, split, structure)
+        return JudgeFilms(name, split, structure)
     where = f"config: faithfulness.sources.{dataset}"
     if given["split"] == "test":
         raise InputError(f"{where}: trials are tested on films of split test; name another")
@@ -57,7 +57,7 @@ def judge_source(config: Mapping[str, Any], dataset: str) -> Source:
         raise InputError(
             f"{where}: {given['dataset']} has no {', '.join(shown_by(config, dataset))}; name films with it"
         )
-    return Source(given["dataset"], given["split"], structure)
+    return JudgeFilms(given["dataset"], given["split"], structure)
 
 
 def _has_masks(config: Mapping[str, Any], dataset: str) -> bool:
@@ -96,13 +96,13 @@ class Judging:
         """Return what images of a cell are asked to show."""
         return self.shows(cell.dataset)
 
-    def source(self, dataset: str) -> Source:
+    def source(self, dataset: str) -> JudgeFilms:
         """Return the films whose judge looks at images for a dataset."""
         return judge_source(self.config, dataset)
 
     # Judges
 
-    def sources(self) -> dict[str, Source]:
+    def sources(self) -> dict[str, JudgeFilms]:
         """Return {judge: its films} of all datasets of the study."""
         return {one.judge: one for one in map(self.source, self.study.datasets)}
 
@@ -135,7 +135,7 @@ class Judging:
         about = {key: judge[key] for key in ("films", "held_out")}
         return {**kept, **about, "model": model, "budget": budget, "task": "segmentation" if task == "segmentation" else "multilabel"}  # fmt: skip
 
-    def _of(self, job: Any) -> Source:
+    def _of(self, job: Any) -> JudgeFilms:
         known = self.sources()
         if job.judge not in known:
             raise InputError(f"results/judges/{job.judge}: no dataset of this study is judged by it; there are {', '.join(known)}")  # fmt: skip
