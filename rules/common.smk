@@ -26,8 +26,7 @@ ALIVE = one_line(enter_folder, workflow)
 CONFIG = one_line(read_config, workflow)
 STUDY = Study(CONFIG)
 say_phantoms(CONFIG, study_datasets(CONFIG))
-SHOWN = Shown(STUDY)
-STORES = Stores(STUDY)
+SHOWN, STORES = Shown(STUDY), Stores(STUDY)
 
 
 wildcard_constraints:

@@ -10,25 +10,25 @@ import pandas as pd
 import pytest
 
 from scripts import measure_shortcut
-from scripts.lib.evidence.shortcut import COLUMNS, INFORMATION, SOURCE, Mixture, information_row, table
+from scripts.lib.evidence.shortcut import COLUMNS, INFORMATION, SOURCE, LabelCounts, information_row, table
 from tests.helpers.fidelity_films import as_table, films, write_store
 
 
 def test_mutual_information_by_hand() -> None:
     # Label and source are the same thing: one bit, all of what there is to know.
-    whole, entropy = Mixture(np.array([50, 0]), np.array([0, 50])).information()
+    whole, entropy = LabelCounts(np.array([50, 0]), np.array([0, 50])).information()
     assert whole.value == pytest.approx(1.0) and entropy == pytest.approx(1.0) and whole.error == pytest.approx(0.0)
     # 60 films, 20 of them diseased, and 60 images, 40 of them: I = 1/3 log2(4/3) + 1/6 log2(2/3), twice.
-    some, _ = Mixture(np.array([40, 20]), np.array([20, 40])).information()
+    some, _ = LabelCounts(np.array([40, 20]), np.array([20, 40])).information()
     assert some.value == pytest.approx(2 * (np.log2(4 / 3) / 3 + np.log2(2 / 3) / 6)) and some.n == 120
-    none, _ = Mixture(np.array([40, 20]), np.array([80, 40])).information()
+    none, _ = LabelCounts(np.array([40, 20]), np.array([80, 40])).information()
     assert none.value == pytest.approx(0.0, abs=1e-12)
 
 
 def test_what_chance_gives_is_the_floor() -> None:
     stream = np.random.default_rng(3)
     parts = [
-        Mixture(np.bincount(stream.integers(0, 2, 80)), np.bincount(stream.integers(0, 2, 80))) for _ in range(400)
+        LabelCounts(np.bincount(stream.integers(0, 2, 80)), np.bincount(stream.integers(0, 2, 80))) for _ in range(400)
     ]
     row = information_row(parts[:1], "edema", 1)
     values = np.array([one.information()[0].value for one in parts])
@@ -37,7 +37,7 @@ def test_what_chance_gives_is_the_floor() -> None:
 
 
 def test_a_pool_in_which_every_image_is_diseased_is_told() -> None:
-    row = information_row([Mixture(np.array([70, 30]), np.array([0, 200]))] * 2, "edema", 2)
+    row = information_row([LabelCounts(np.array([70, 30]), np.array([0, 200]))] * 2, "edema", 2)
     assert row["note"].startswith("every image shows edema, 30% of films do; the source tells ")
     assert row["positive_real"] == 0.3 and row["positive_synthetic"] == 1.0
     seen = {"measure": SOURCE, "label": "edema = 1", "low": 0.9, "floor_high": 0.6, "note": ""}
@@ -47,7 +47,7 @@ def test_a_pool_in_which_every_image_is_diseased_is_told() -> None:
     # The same mixture of images that nobody can tell from films is no shortcut.
     made = table([row, {**seen, "low": 0.52}], {"dataset": "toy", "arm": "mine", "fraction": "1"})
     assert "told from films" not in made["note"][0]
-    assert information_row([Mixture(np.array([70, 30]), np.array([140, 60]))], "edema", 2)["note"] == ""
+    assert information_row([LabelCounts(np.array([70, 30]), np.array([140, 60]))], "edema", 2)["note"] == ""
 
 
 def measured(folder: Path, shift: float, diseased: float = 0.5) -> Any:

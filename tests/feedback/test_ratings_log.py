@@ -79,6 +79,8 @@ def test_a_score_that_is_none_is_refused_by_the_rating_and_by_the_reader(tmp_pat
         (line()[:-1], "not JSON"),
         (line()[:30], "not JSON"),
         (line()[1:], "not JSON"),
+        (line()[:-1] + ', "score": 5}', "key 'score' is given twice"),
+        pytest.param("[" * 100_000, "not JSON", id="nested 100,000 deep"),
     ],
 )
 def test_a_line_that_is_no_rating_is_named(tmp_path: Path, text: str, message: str) -> None:

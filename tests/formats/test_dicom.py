@@ -224,6 +224,15 @@ def test_header_is_read() -> None:
     assert notes[dicom.BURNED_IN] == 1
 
 
+@pytest.mark.parametrize(
+    ("orientation", "turned"),
+    [(["L", "F"], 0), (["A", "F"], 0), (["R", "F"], 1), (["L", "H"], 1), (["RP", "FR"], 1), ("L", 0), (None, 0)],
+)
+def test_a_header_that_says_mirrored_is_noted(orientation: object, turned: int) -> None:
+    _, _, notes = read(dicom_bytes(ramp(), PatientOrientation=orientation))
+    assert notes[dicom.TURNED] == turned
+
+
 def test_wrong_vr_and_character_set_do_not_cost_the_film() -> None:
     ds = dataset(ramp(), PatientAge="old", PatientName="x")
     ds.SpecificCharacterSet = "ISO_IR 100"

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.encoders.vocabulary import PROBES, check_vocabulary
-from scripts.lib.generators.controlled.generator import Generator, open_generator
+from scripts.lib.generators.controlled.generator import ControlledGenerator, open_generator
 from tests.helpers.diffusion_models import write_base
 
 CONFIGS = [f"{part}/config.json" for part in ("unet", "vae", "text_encoder")] + ["scheduler/scheduler_config.json"]
@@ -42,7 +42,7 @@ def refused(folder: Path, *words: str) -> None:
     assert "\n" not in message and all(word in message for word in words), message
 
 
-def weights(generator: Generator) -> dict[str, torch.Tensor]:
+def weights(generator: ControlledGenerator) -> dict[str, torch.Tensor]:
     return generator.unet.state_dict() | generator.vae.state_dict() | generator.text_encoder.state_dict()
 
 

@@ -16,7 +16,7 @@ from scripts.lib.cohort.store import pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.encoders.clip_text import save_tokenizer, train_tokenizer
 from scripts.lib.generators.controlled.control import build_controlnet
-from scripts.lib.generators.controlled.generator import Generator, open_generator
+from scripts.lib.generators.controlled.generator import ControlledGenerator, open_generator
 from scripts.lib.generators.controlled.layout import BASE_PARTS, CLASSES, write_model_index
 from tests.helpers.diffusion_toy import TRAINING
 
@@ -175,7 +175,7 @@ def write_base(folder: Path, image_channels: int = 1, text_width: int = 16, leng
     return folder
 
 
-def random_generator(folder: Path, seed: int = 1) -> Generator:
+def random_generator(folder: Path, seed: int = 1) -> ControlledGenerator:
     """Open a base and give it a ControlNet whose zero layers are random, so that masks have an effect."""
     generator = open_generator(folder)
     generator.notes.update(structures=STRUCTURES, palette="colour", absent_mask="zero_residual")

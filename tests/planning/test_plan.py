@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.measuring import write_rates
 from scripts.lib.core.errors import InputError
-from scripts.lib.planning.estimate import Line, Plan, make_plan, wall_hours
+from scripts.lib.planning.estimate import Plan, PlanLine, make_plan, wall_hours
 from scripts.lib.planning.jobs import Job, list_jobs
 from scripts.lib.planning.rates import read_rates
 from scripts.lib.planning.sizes import read_sizes
@@ -143,8 +143,8 @@ def test_written_rates_join_those_that_are_there(tmp_path: Path) -> None:
 
 def test_the_table_has_columns_and_totals() -> None:
     lines = [
-        Line("sample_pool", "original", 2, 1_234_567, hours=1234.5, disk_gb=2.5, rss_mb=812.0),
-        Line("collect", "", 1, source="n/a"),
+        PlanLine("sample_pool", "original", 2, 1_234_567, hours=1234.5, disk_gb=2.5, rss_mb=812.0),
+        PlanLine("collect", "", 1, source="n/a"),
     ]
     head, rule, first, second, _, total = table(Plan(lines, [], [], [])).splitlines()[:6]
     assert first.split() == [

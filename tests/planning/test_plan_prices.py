@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.planning.estimate import Line, Plan, make_plan
+from scripts.lib.planning.estimate import Plan, PlanLine, make_plan
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.pricing import Price, price_of, seconds_of
 from scripts.lib.planning.sizes import read_sizes
@@ -49,7 +49,7 @@ def test_a_floor_is_operations_over_the_peak(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_floor_says_that_it_is_one_and_what_a_share_of_the_peak_gives() -> None:
-    lines = [Line("sample_pool", "original", 1, hours=10, gpu_hours=10, peak_hours=8, source="floor")]
+    lines = [PlanLine("sample_pool", "original", 1, hours=10, gpu_hours=10, peak_hours=8, source="floor")]
     prices = [Price(36_000.0, "floor", at_peak=28_800.0)]
     plan = Plan(lines, [Job("sample_pool", {}, (), 1, 1, None)], [Work()], prices)
     machine = {"peak_source": "by hand"}

@@ -10,7 +10,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.tables import FIGURE2
-from scripts.lib.plotting.figure1 import COLUMNS, DrawnStage, Picture, draw_figure1
+from scripts.lib.plotting.figure1 import COLUMNS, DrawnStage, OutlinedFilm, draw_figure1
 from scripts.lib.plotting.stages import StageMaterial, study_stages
 from scripts.lib.plotting.style import save
 from tests.helpers.diffusion_models import write_cohort
@@ -34,7 +34,8 @@ def film(level):
 @pytest.mark.parametrize("count", [1, 4, 7])
 def test_boxes_run_left_to_right_and_back_again(count, tmp_path):
     stages = [
-        DrawnStage(f"Stage {k}", ["a line"], [Picture(film(20 * k), film(1) > 0, True, "word")]) for k in range(count)
+        DrawnStage(f"Stage {k}", ["a line"], [OutlinedFilm(film(20 * k), film(1) > 0, True, "word")])
+        for k in range(count)
     ]
     figure = draw_figure1(stages)
     page = figure.axes[0]

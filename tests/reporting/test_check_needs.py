@@ -13,7 +13,7 @@ import pytest
 from scripts import check_prerequisites
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
-from scripts.lib.reporting.check_needs import SHOWN, Films, check_needs, missing_needs
+from scripts.lib.reporting.check_needs import SHOWN, FilmTable, check_needs, missing_needs
 from scripts.lib.study.config import CONFIG_FILE, load_study
 from scripts.lib.study.needs import needs_settings
 
@@ -30,7 +30,7 @@ def study(generator: str = "base", section: dict[str, Any] | None = None, **chan
     return load_study([CONFIG_FILE], {**given, **changes})
 
 
-def films(masks: int = 0, reports: str | None = None, **columns: Any) -> dict[str, Films]:
+def films(masks: int = 0, reports: str | None = None, **columns: Any) -> dict[str, FilmTable]:
     """Return 40 films, 12 for the generator, 8 to test, 20 to train, every second one ill."""
     index = pd.DataFrame(
         {
@@ -42,7 +42,7 @@ def films(masks: int = 0, reports: str | None = None, **columns: Any) -> dict[st
             SHOWN: np.uint8(masks),
         }
     ).assign(**columns)
-    return {"mine": Films(index, ["sick"], ["lungs"])}
+    return {"mine": FilmTable(index, ["sick"], ["lungs"])}
 
 
 def test_nothing_is_missing() -> None:

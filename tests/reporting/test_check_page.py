@@ -17,7 +17,7 @@ from scripts.lib.cohort import looking
 from scripts.lib.cohort.looking import look_at
 from scripts.lib.reporting import check_facts, check_pictures
 from scripts.lib.reporting.check_findings import film_tables, findings
-from scripts.lib.reporting.check_needs import MISSING, WARNING, Finding, write_findings
+from scripts.lib.reporting.check_needs import MISSING, WARNING, CheckLine, write_findings
 from scripts.lib.reporting.check_page import Cost, duration, write_page
 from scripts.lib.reporting.check_targets import Target, targets
 from scripts.lib.study.config import CONFIG_FILE, load_study, stage
@@ -63,7 +63,7 @@ def study(root: Path, section: Mapping[str, Any] | None = None, **overlay: Any) 
     return load_study([CONFIG_FILE], {**given, **overlay})
 
 
-def check(tmp_path: Path, config: dict[str, Any]) -> tuple[list[Finding], list[Target], str]:
+def check(tmp_path: Path, config: dict[str, Any]) -> tuple[list[CheckLine], list[Target], str]:
     """Return findings, targets and the text of the page."""
     root = Path(config["datasets"]["mine"]["root"])
     look = look_at("mine", stage(config, "prepare_cohort", "mine"), root, 1, tmp_path / "look", 1)
@@ -74,7 +74,7 @@ def check(tmp_path: Path, config: dict[str, Any]) -> tuple[list[Finding], list[T
     return found, makes, page.read_text(encoding="utf-8")
 
 
-def stops(found: Sequence[Finding]) -> list[str]:
+def stops(found: Sequence[CheckLine]) -> list[str]:
     lines = [one.line() for one in found if one.level == MISSING]
     assert all("\n" not in line and "Traceback" not in line for line in lines)
     return lines
@@ -238,9 +238,9 @@ def test_durations(hours: float | None, said: str) -> None:
 
 def test_the_screen_says_each_finding_and_the_verdict_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = [
-        Finding(MISSING, "a", "no film", "add some"),
-        Finding(WARNING, "a", "odd", ""),
-        Finding("note", "a", "quiet", ""),
+        CheckLine(MISSING, "a", "no film", "add some"),
+        CheckLine(WARNING, "a", "odd", ""),
+        CheckLine("note", "a", "quiet", ""),
     ]
     write_findings(tmp_path / "check.csv", found)
     tell_findings([tmp_path / "check.csv"])

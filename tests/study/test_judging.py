@@ -12,7 +12,7 @@ from scripts.lib.study.cells import Cell, Study
 from scripts.lib.study.config import CONFIG_FILE, load_study
 from scripts.lib.study.exposure import exposure
 from scripts.lib.study.firewall import Firewall
-from scripts.lib.study.judging import Judging, Source
+from scripts.lib.study.judging import JudgeFilms, Judging
 from tests.conftest import ROOT
 
 CELL = Cell("rsna", "original", "0.1")
@@ -24,17 +24,17 @@ def judging(*overlays: str, **given: Any) -> Judging:
 
 def test_films_of_generators_teach_first() -> None:
     own = judging()
-    assert own.source("candid") == own.source("siim") == Source("candid", "generator", "pneumothorax")
-    assert own.source("rsna") == own.source("chexpert") == Source("mimic", "train")
+    assert own.source("candid") == own.source("siim") == JudgeFilms("candid", "generator", "pneumothorax")
+    assert own.source("rsna") == own.source("chexpert") == JudgeFilms("mimic", "train")
     assert set(own.sources()) == {"candid-generator-pneumothorax", "mimic-train-labels"}
     assert own.judge(CELL) == "results/judges/mimic-train-labels" and own.shown(CELL) == ["pneumonia"]
     # Without such films the dataset's own training films are left.
-    assert judging(study={"foundation": []}, base={"path": "/model"}).source("rsna") == Source("rsna", "train")
+    assert judging(study={"foundation": []}, base={"path": "/model"}).source("rsna") == JudgeFilms("rsna", "train")
 
 
 def test_sources_may_be_named_but_for_films_that_lack_the_label() -> None:
     named = {"rsna": {"dataset": "rsna", "split": "train"}}
-    assert judging(faithfulness={"sources": named}).source("rsna") == Source("rsna", "train")
+    assert judging(faithfulness={"sources": named}).source("rsna") == JudgeFilms("rsna", "train")
     with pytest.raises(InputError, match="faithfulness.sources.rsna: chexpert has no pneumonia; name films with it"):
         judging(faithfulness={"sources": {"rsna": {"dataset": "chexpert", "split": "train"}}}).source("rsna")
     with pytest.raises(InputError, match="split"):

@@ -82,6 +82,10 @@ ADVICE: dict[str, Advice] = {
     dicom.BURNED_IN: Advice(
         LOOK, "look whether names of patients are in the picture, and whether letters give away a label"
     ),
+    dicom.TURNED: Advice(
+        WARNING,
+        "look at some of them: where the heart is on the wrong side, prompts and labels of a side are wrong too",
+    ),
     encapsulated.TRAILING: Advice(NORMAL, NOTHING),
     encapsulated.FEWER_BITS: Advice(NORMAL, NOTHING),
     raster.GAMMA: Advice(NORMAL, "nothing, unless the films look too dark or too bright beside the others"),

@@ -11,7 +11,7 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.data import Films, films_of
 from scripts.lib.downstream.metrics import label_scores, overlap_scores
-from scripts.lib.downstream.rows import Row, score_rows
+from scripts.lib.downstream.rows import MetricRow, score_rows
 
 CHUNK = 256  # films whose masks are in memory at a time
 
@@ -36,7 +36,7 @@ def _constant_scores(test: Films, value: int, settings: Mapping[str, Any]) -> di
     return overlap_scores(truth * value, pixels, truth, settings["empty_policy"])
 
 
-def baseline_rows(cohort: Cohort, dataset: str, settings: Mapping[str, Any]) -> list[Row]:
+def baseline_rows(cohort: Cohort, dataset: str, settings: Mapping[str, Any]) -> list[MetricRow]:
     """Return the rows of the table of baselines, one a metric."""
     return [
         row

@@ -14,7 +14,7 @@ NO_POSITIVE = "no test film shows the structure"
 NO_NEGATIVE = "every test film shows the structure"
 ONE_CLASS = "its test films are all of one class"
 NO_THRESHOLD = "no films of both classes were set aside to tune its threshold on (trials.validation_share)"
-Row = dict[str, Any]
+MetricRow = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class Setting:
     seed: int
 
 
-def score_rows(scores: Mapping[str, float | None], settings: Mapping[str, Any], common: Row) -> Iterator[Row]:
+def score_rows(
+    scores: Mapping[str, float | None], settings: Mapping[str, Any], common: MetricRow
+) -> Iterator[MetricRow]:
     """Yield one row a metric; "f1:0" is named after the label; a score that does not exist is None, an empty field.
 
     n_labels: how many labels a value is the mean of, None for masks; the note says which ones are not in it, and why.
@@ -62,7 +64,7 @@ def _why_lost(lost: Sequence[str], count: int, names: Sequence[str], scores: Map
     return "; ".join([*parts, *([f"mean of {count - len(lost)} of {count} labels"] if count > 1 else [])])
 
 
-def write_table(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:
+def write_table(path: Path, rows: Sequence[MetricRow], columns: Sequence[str]) -> None:
     """Write rows as CSV, whole or not at all; the same rows give the same bytes."""
     with atomic_file(path) as temporary, temporary.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, columns, lineterminator="\n")

@@ -15,7 +15,7 @@ from scripts.lib.core.seeds import trial_seed
 from scripts.lib.downstream.data import label_names
 from scripts.lib.downstream.metrics import best_thresholds, label_scores, overlap_scores
 from scripts.lib.downstream.predictions import AGAIN, EXTERNAL, MASKS, TEST, TUNING, Predictions, open_predictions
-from scripts.lib.downstream.rows import Row, score_rows
+from scripts.lib.downstream.rows import MetricRow, score_rows
 
 Scores = dict[str, float | None]
 
@@ -33,7 +33,7 @@ def numbered(patterns: Sequence[Path], count: int) -> list[Path]:
 
 def score_file(
     path: Path, settings: Mapping[str, Any], study_seed: int, films: Mapping[str, Sequence[str]], external: bool = False
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return the rows of one trial's file, one a multiplier and metric; with `external` one for each other cohort, too.
 
     `films`: the test films of each cohort that it must have been tested on. Raises InputError, one line, where the file is of
@@ -55,14 +55,14 @@ def score_predictions(
     split: str = TEST,
     films: Sequence[str] | None = None,
     path: Path | None = None,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return the rows of a trial's models on the films of one cohort; `films` are checked where they are given."""
     where = path or Path(made.place)
     names = label_names(settings) or [str(settings["target"])]
     frame = made.table.to_pandas()
     own = frame[(frame["split"] == split) & (frame["dataset"] == tested_on)]
     tuning = frame[frame["split"] == TUNING]
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for multiplier, cell in made.cells.items():
         here = own[own["multiplier"] == multiplier]
         _check_rows(where, here, names, tested_on, films)

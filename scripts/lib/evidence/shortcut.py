@@ -36,7 +36,7 @@ SEEN = 0.7  # AUROC from which films and images are said to be told apart
 
 
 @dataclass(frozen=True)
-class Mixture:
+class LabelCounts:
     """Films and images of one training set by label: `films`, `images` (without, with)."""
 
     films: np.ndarray
@@ -57,13 +57,13 @@ class Mixture:
 
 def mixtures(
     cohort: Cohort, subsets: pd.DataFrame, pool: Cohort, label: str, fraction: float, multiplier: int, trials: int
-) -> list[Mixture]:
+) -> list[LabelCounts]:
     """Return what each trial trains on at a multiplier, by label; unknown labels are left out."""
     found = []
     for trial in range(trials):
         real = subset_rows(cohort.index, subsets, trial, fraction)
         images = trial_rows(pool.index, trial, multiplier * len(real))
-        found.append(Mixture(*(_counted(part.index[label].iloc[rows]) for part, rows in ((cohort, real), (pool, images)))))  # fmt: skip
+        found.append(LabelCounts(*(_counted(part.index[label].iloc[rows]) for part, rows in ((cohort, real), (pool, images)))))  # fmt: skip
     return found
 
 
@@ -72,7 +72,7 @@ def _counted(labels: pd.Series) -> np.ndarray:
     return np.array([(known == 0).sum(), (known == 1).sum()])
 
 
-def information_row(parts: Sequence[Mixture], label: str, multiplier: int) -> dict[str, Any]:
+def information_row(parts: Sequence[LabelCounts], label: str, multiplier: int) -> dict[str, Any]:
     """Return the row of mutual information: the mean over trials; the floor is what chance gives (chi-squared, 95 %)."""
     each = [one.information() for one in parts]
     count = int(np.mean([one.n for one, _ in each]))

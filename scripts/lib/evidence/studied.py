@@ -14,10 +14,10 @@ from scripts.lib.downstream.scoring import numbered
 from scripts.lib.evidence.predicted import Cell, Predicted, gather_predictions
 from scripts.lib.study.tables import LABEL_METRICS, MASK_METRICS
 
-Films = dict[Cell, tuple[float, float]]
+FilmCounts = dict[Cell, tuple[float, float]]
 
 
-def read_dataset(entry: Mapping[str, Any], trials: int) -> tuple[Predicted, Films]:
+def read_dataset(entry: Mapping[str, Any], trials: int) -> tuple[Predicted, FilmCounts]:
     """Return a dataset's predictions, and the real and synthetic films of each cell: means of its trials.
 
     `entry`: {name, predictions: paths with {} for the number of a trial}. Raises InputError as `gather_predictions`, and for
@@ -34,7 +34,7 @@ def read_dataset(entry: Mapping[str, Any], trials: int) -> tuple[Predicted, Film
     predicted = gather_predictions(tables())
     if predicted.dataset != entry["name"]:
         raise InputError(f"predictions of {predicted.dataset}; expected those of {entry['name']}")
-    films: Films = {}
+    films: FilmCounts = {}
     for (fraction, arm, multiplier), rows in pd.concat(counts).groupby(
         ["fraction", "arm", "multiplier"], observed=True
     ):

@@ -220,8 +220,10 @@ def _moment(text: str) -> float | None:
 def _parse(line: bytes, sets: Collection[str] | None, raters: Collection[str] | None) -> dict[str, Any]:
     """Return one line as a mapping with the keys KEYS or REMARK_KEYS; InputError without file and line."""
     try:
-        record = json.loads(line.rstrip(BLANK))
-    except ValueError as error:
+        record = json.loads(line.rstrip(BLANK), object_pairs_hook=_each_once)
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise InputError(f"not JSON ({error})") from None
     kind: type[Rating] | type[Remark] = Remark if isinstance(record, dict) and "remark" in record else Rating
     expected = KEYS if kind is Rating else REMARK_KEYS
@@ -241,6 +243,15 @@ def _parse(line: bytes, sets: Collection[str] | None, raters: Collection[str] | 
             f"time {record['time']!r}: expected ISO 8601 with its offset, as 2026-01-31T12:00:00.000+00:00"
         )
     return record | asdict(rating) | {"sequence": whole("sequence", record["sequence"], None)}
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the keys of a record with their values; of a key that is given twice the last value would count in silence."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        twice = [key for key, _ in pairs if [name for name, _ in pairs].count(key) > 1]
+        raise InputError(f"key {twice[0]!r} is given twice")
+    return record
 
 
 def _is_torn(line: bytes) -> bool:

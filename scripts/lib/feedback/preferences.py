@@ -30,7 +30,7 @@ RULES = {"pairs": ("all", "best_worst", "margin"), "raters": ("combined", "each"
 READING = ["set_id", "rater", "place"]
 DIGITS = 9  # means closer than this are equal: their difference is a rounding error
 Scores = dict[str, float | None]
-Comparison = tuple[Scores, Scores, list[str]]  # of the earlier image, of the later one, and who scored both
+ScoredPair = tuple[Scores, Scores, list[str]]  # of the earlier image, of the later one, and who scored both
 
 
 def build_pairs(latest: pd.DataFrame, sets: pd.DataFrame, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -166,7 +166,7 @@ def read_pairs(path: Path) -> list[dict[str, Any]]:
     return pairs
 
 
-def _compared(scores: np.ndarray, raters: np.ndarray, how: str) -> dict[tuple[int, int], Comparison]:
+def _compared(scores: np.ndarray, raters: np.ndarray, how: str) -> dict[tuple[int, int], ScoredPair]:
     """Return {(image, later image): scores of both, who compared them} of readings (n, images, aspects) by `raters` (n,).
 
     A score is None in an aspect in which no reading has both images; pairs without any aspect are left out.
@@ -195,7 +195,7 @@ def _differences(first: Scores, second: Scores) -> list[float]:
     return [round(one - other, DIGITS) for one, other in both if one is not None and other is not None]
 
 
-def _chosen(compared: Mapping[tuple[int, int], Comparison], settings: Mapping[str, Any]) -> list[tuple[int, int]]:
+def _chosen(compared: Mapping[tuple[int, int], ScoredPair], settings: Mapping[str, Any]) -> list[tuple[int, int]]:
     """Return (winner, loser) samples. Where the aspects disagree, their sum names the winner, then the text."""
     pairs = []
     for (first, second), (*sides, _) in compared.items():

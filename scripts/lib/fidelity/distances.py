@@ -20,7 +20,7 @@ BLOCK = 512  # rows whose distances to all others are held at once
 
 
 @dataclass(frozen=True)
-class Estimate:
+class IntervalValue:
     """A value with the ends of its interval of 95 %."""
 
     value: float
@@ -55,7 +55,7 @@ class Rows:
         return [Moments.of(part) for part in np.split(self.features, ends[:-1])]
 
 
-def jackknife(whole: float, without: np.ndarray) -> Estimate:
+def jackknife(whole: float, without: np.ndarray) -> IntervalValue:
     """Return an estimate freed of bias of order 1/n, with its interval, from the values without each group (GROUPS,).
 
     Quenouille (1956): g times the whole less g - 1 times the mean of the parts. FID's bias is linear in 1/n (Chong and
@@ -65,7 +65,7 @@ def jackknife(whole: float, without: np.ndarray) -> Estimate:
     pseudo = count * whole - (count - 1) * without
     value, error = float(pseudo.mean()), float(pseudo.std(ddof=1)) / count**0.5
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
-    return Estimate(value, value - reach, value + reach)
+    return IntervalValue(value, value - reach, value + reach)
 
 
 # FID
@@ -80,7 +80,7 @@ class Frechet:
         self.whole = _added(self.parts)
         self.roots = [_root(one, scale.factor) for one in [self.whole, *_without(self.whole, self.parts)]]
 
-    def distances(self, images: Rows) -> tuple[float, Estimate]:
+    def distances(self, images: Rows) -> tuple[float, IntervalValue]:
         """Return the plain FID (Heusel et al. 2017) of images to the films, and the one corrected for their number."""
         parts = images.moments()
         whole = _added(parts)
@@ -154,7 +154,9 @@ def _by_group(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return found
 
 
-def kid(own: tuple[np.ndarray, np.ndarray], crossed: np.ndarray, counts: tuple[np.ndarray, np.ndarray]) -> Estimate:
+def kid(
+    own: tuple[np.ndarray, np.ndarray], crossed: np.ndarray, counts: tuple[np.ndarray, np.ndarray]
+) -> IntervalValue:
     """Return the unbiased KID (Binkowski et al. 2018) over all pairs, and its interval from leaving out groups.
 
     own      kernel sums within each set by groups of both rows (GROUPS, GROUPS), pairs of a row with itself left out
@@ -171,7 +173,7 @@ def kid(own: tuple[np.ndarray, np.ndarray], crossed: np.ndarray, counts: tuple[n
     without = np.array([value(np.arange(GROUPS) != group) for group in range(GROUPS)])
     whole, spread = value(everything), jackknife(value(everything), without)
     reach = (spread.high - spread.low) / 2
-    return Estimate(whole, whole - reach, whole + reach)
+    return IntervalValue(whole, whole - reach, whole + reach)
 
 
 # Both KID and the neighbours, in one pass over the products
@@ -220,7 +222,7 @@ def _smallest(values: np.ndarray, count: int) -> np.ndarray:
 
 def between(
     images: Rows, films: Rows, own: Within, reference: Within, scale: Scale, nearest: int
-) -> dict[str, Estimate]:
+) -> dict[str, IntervalValue]:
     """Return kid, precision, recall, density and coverage of images against films.
 
     The last four as in prdc (Kynkaanniemi et al. 2019; Naeem et al. 2020): precision = images inside the ball of a film (to
@@ -251,17 +253,17 @@ def between(
     }
 
 
-def mean(values: np.ndarray, groups: np.ndarray) -> Estimate:
+def mean(values: np.ndarray, groups: np.ndarray) -> IntervalValue:
     """Return the mean of values (n,), with an interval from leaving out groups."""
     totals, counts = np.bincount(groups, values, GROUPS), np.bincount(groups, minlength=GROUPS)
     without = (totals.sum() - totals) / (counts.sum() - counts)
     found = jackknife(float(values.mean()), without)
     reach = (found.high - found.low) / 2
-    return Estimate(float(values.mean()), float(values.mean()) - reach, float(values.mean()) + reach)
+    return IntervalValue(float(values.mean()), float(values.mean()) - reach, float(values.mean()) + reach)
 
 
-def share(truths: np.ndarray, groups: np.ndarray) -> Estimate:
+def share(truths: np.ndarray, groups: np.ndarray) -> IntervalValue:
     """Return a share, with the wider of two intervals: from leaving out groups, and Wilson's, which knows 0 and 1."""
     found, count = mean(truths.astype(float), groups), len(truths)
     test = stats.binomtest(int(truths.sum()), count).proportion_ci(CONFIDENCE, method="wilson")
-    return Estimate(found.value, max(0.0, min(found.low, test.low)), min(1.0, max(found.high, test.high)))
+    return IntervalValue(found.value, max(0.0, min(found.low, test.low)), min(1.0, max(found.high, test.high)))

@@ -25,7 +25,7 @@ COLUMNS = ("measure", "of", "value", "low", "high", "n", "floor", "note")
 LEAST = 10  # masks that show a structure, or its shape is not compared
 COPY_QUANTILE = 0.99  # of the held-out masks' own overlaps
 CONFIDENCE = 0.95
-Row = dict[str, object]
+MeasureRow = dict[str, object]
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Halves:
         distance: Callable[[np.ndarray, np.ndarray], float],
         pool: np.ndarray,
         real: np.ndarray,
-    ) -> Row:
+    ) -> MeasureRow:
         """Return the row of a distance between two sets of values, mean and range over the halves."""
         floors, values = [], []
         for one, two, taken in self.parts:
@@ -110,12 +110,12 @@ class Halves:
 
 def row(
     measure: str, of: str, value: float, low: float, high: float, n: int, floor: float = float("nan"), note: str = ""
-) -> Row:
+) -> MeasureRow:
     """Return one row of the table."""
     return dict(zip(COLUMNS, (measure, of, value, low, high, n, floor, note), strict=True))
 
 
-def share_row(measure: str, of: str, hits: np.ndarray, floor: float = float("nan"), note: str = "") -> Row:
+def share_row(measure: str, of: str, hits: np.ndarray, floor: float = float("nan"), note: str = "") -> MeasureRow:
     """Return the row of a share with Wilson's interval; without a case it says so."""
     if not len(hits):
         return row(measure, of, float("nan"), float("nan"), float("nan"), 0, floor, "no such mask in the pool")
@@ -123,7 +123,7 @@ def share_row(measure: str, of: str, hits: np.ndarray, floor: float = float("nan
     return row(measure, of, float(hits.mean()), float(found.low), float(found.high), len(hits), floor, note)
 
 
-def answers(pool: MaskSet) -> Iterator[Row]:
+def answers(pool: MaskSet) -> Iterator[MeasureRow]:
     """Yield whether masks show what was asked for, nothing else, and on the side that was asked for, bilateral included."""
     every: dict[str, list[bool]] = {"shown_if_asked": [], "shown_if_not_asked": [], "side_agreement": []}
     for name in findings_of(pool.structures):
@@ -141,7 +141,7 @@ def answers(pool: MaskSet) -> Iterator[Row]:
         yield share_row(measure, "all", np.array(found, dtype=bool))
 
 
-def frequencies(pool: MaskSet, real: MaskSet, halves: Halves) -> Iterator[Row]:
+def frequencies(pool: MaskSet, real: MaskSet, halves: Halves) -> Iterator[MeasureRow]:
     """Yield how often each finding is shown, the floor being that of real masks, and how far findings go together as they do."""
     for place, name in enumerate(findings_of(pool.structures)):
         yield share_row("frequency", name, pool.present[:, place], float(real.present[:, place].mean()))
@@ -160,7 +160,7 @@ def _largest_phi(one: np.ndarray, two: np.ndarray) -> float:
     return float(np.abs(phi_matrix(one) - phi_matrix(two)).max(initial=0.0))
 
 
-def shape_rows(pool: MaskSet, real: MaskSet, halves: Halves) -> Iterator[Row]:
+def shape_rows(pool: MaskSet, real: MaskSet, halves: Halves) -> Iterator[MeasureRow]:
     """Yield distances of areas, places, parts and compactness for each structure that both sets show often enough."""
     for name in pool.structures:
         counts = [int(one.shapes[f"{name}.log_area"].notna().sum()) for one in (pool, real)]
@@ -184,7 +184,7 @@ def _energy(one: np.ndarray, two: np.ndarray) -> float:
     return energy_distance(one[~np.isnan(one).any(1)], two[~np.isnan(two).any(1)])
 
 
-def validity(pool: MaskSet, real: MaskSet, limits: Mapping[str, float], tries: np.ndarray) -> Iterator[Row]:
+def validity(pool: MaskSet, real: MaskSet, limits: Mapping[str, float], tries: np.ndarray) -> Iterator[MeasureRow]:
     """Yield the share of masks that can be, at the first try and at last, and how often each limit is broken."""
     broken = [faults_of(field, pool.structures, limits) for field in pool.fields]
     real_broken = [faults_of(field, real.structures, limits) for field in real.fields]
@@ -196,7 +196,7 @@ def validity(pool: MaskSet, real: MaskSet, limits: Mapping[str, float], tries: n
         yield share_row("broken", name, np.array([name in one for one in broken]), share)
 
 
-def copies(pool: MaskSet, real: MaskSet, learned: np.ndarray) -> Iterator[Row]:
+def copies(pool: MaskSet, real: MaskSet, learned: np.ndarray) -> Iterator[MeasureRow]:
     """Yield the share of masks that overlap a learned one, mirrored too, more than nearly all held-out masks do; and diversity."""
     of_real = highest_overlaps(real.fields, learned, len(real.structures))
     of_pool = highest_overlaps(pool.fields, learned, len(pool.structures))
@@ -217,7 +217,7 @@ def copies(pool: MaskSet, real: MaskSet, learned: np.ndarray) -> Iterator[Row]:
     )
 
 
-def tests(pool: MaskSet, real: MaskSet, halves: Halves) -> Iterator[Row]:
+def tests(pool: MaskSet, real: MaskSet, halves: Halves) -> Iterator[MeasureRow]:
     """Yield how well a classifier tells the pool from real masks; 0.5 = not at all, the floor tells real from real."""
     of_pool, of_real = pool.features(), real.features()
     names = sorted(set(of_pool.columns) | set(of_real.columns))

@@ -13,7 +13,7 @@ import pandas as pd
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.log import log
 from scripts.lib.fidelity.chosen import Chosen, choose, halves, rows_named, rows_of_splits
-from scripts.lib.fidelity.distances import GROUPS, LEAST, Estimate, Frechet, Rows, between, within
+from scripts.lib.fidelity.distances import GROUPS, LEAST, Frechet, IntervalValue, Rows, between, within
 from scripts.lib.fidelity.whole import Scale
 
 MEASURES = ("fid_plain", "fid", "kid", "precision", "recall", "density", "coverage")
@@ -84,7 +84,7 @@ def compare(sides: Sides, features: tuple[Sequence[Path], Path], nearest: int) -
         frechet = Frechet(real, scale)
         for found, rows in ((values, mine), (floors, floor)):
             plain, corrected = frechet.distances(rows)
-            found |= {"fid_plain": Estimate(plain, np.nan, np.nan), "fid": corrected}
+            found |= {"fid_plain": IntervalValue(plain, np.nan, np.nan), "fid": corrected}
         if count < SURE * size:
             fid_note = f"{count} films for {size} features: FID's correction is rough, read KID"
     out = []
@@ -158,8 +158,10 @@ def _notes(images: np.ndarray, scale: Scale) -> list[str]:
     return found
 
 
-def _numbers(values: Mapping[str, Estimate], floors: Mapping[str, Estimate], measure: str) -> dict[str, float]:
-    none = Estimate(np.nan, np.nan, np.nan)
+def _numbers(
+    values: Mapping[str, IntervalValue], floors: Mapping[str, IntervalValue], measure: str
+) -> dict[str, float]:
+    none = IntervalValue(np.nan, np.nan, np.nan)
     own, floor = values.get(measure, none), floors.get(measure, none)
     return {
         "value": own.value,

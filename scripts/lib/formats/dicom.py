@@ -7,6 +7,7 @@ Without a window, 8-bit films keep their grey values, as PNG and JPEG films do, 
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ DIRTY = "DICOM films with bits beyond BitsStored, masked"
 PADDED = "DICOM films with padding, shown black"
 SIGNED = "DICOM films with signed pixels"
 COLOURED = "colour films turned to grey"
+TURNED = "films that lie mirrored or upside down, as their header says (PatientOrientation)"
 BURNED_IN = "films whose header says that letters are burned in"
 
 
@@ -183,6 +185,7 @@ def _between(values: NDArray, ends: tuple[float, float], valid: NDArray[np.bool_
 
 def _header(dataset: Dataset, notes: Notes) -> Header:
     note_person(notes, _text(dataset, "PatientAge"), _text(dataset, "PatientSex"))
+    notes[TURNED] += _is_turned(_text(dataset, "PatientOrientation"))
     notes[BURNED_IN] += str(dataset.get("BurnedInAnnotation") or "").strip().upper() == "YES"
     return Header(
         sop_uid=_text(dataset, "SOPInstanceUID"),
@@ -192,6 +195,15 @@ def _header(dataset: Dataset, notes: Notes) -> Header:
         age=age_of(_text(dataset, "PatientAge")),
         aspect=aspect.of_dicom(dataset),
     )
+
+
+def _is_turned(orientation: str) -> bool:
+    """Whether rows run to the patient's right, or columns to the head (PS3.3 C.7.6.1.1.1); readers see L and F (or A, P).
+
+    `orientation` is the text of PatientOrientation, e.g. "['L', 'F']". A note alone, for many writers put anything there.
+    """
+    words = re.findall(r"[A-Z]+", orientation.upper())
+    return len(words) == 2 and (words[0].startswith("R") or words[1].startswith("H"))
 
 
 def _text(dataset: Dataset, name: str) -> str:

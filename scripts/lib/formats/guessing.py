@@ -25,7 +25,6 @@ NAMES = {
     "sex": ("sex", "gender", "patient_sex"),
     "age": ("age", "patient_age", "age_years"),
 }
-ZERO_ONE = frozenset({"0", "1"})
 
 
 @dataclass

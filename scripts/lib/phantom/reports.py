@@ -39,7 +39,7 @@ PLACEHOLDERS = (
 
 
 @dataclass(frozen=True)
-class Report:
+class FilmReport:
     """The two sections of a report."""
 
     findings: str
@@ -76,11 +76,11 @@ def sentence_case(text: str) -> str:
     return text[0].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
-def write_report(spec: FilmSpec, stream: np.random.Generator) -> Report:
+def write_report(spec: FilmSpec, stream: np.random.Generator) -> FilmReport:
     """Return the report of a visit; a visit without findings is called normal."""
     if not spec.findings:
         shares = np.array([0.5, 0.3, 0.1, 0.1])
-        return Report(CLEAR[int(stream.integers(len(CLEAR)))], NORMAL[int(stream.choice(len(NORMAL), p=shares))])
+        return FilmReport(CLEAR[int(stream.integers(len(CLEAR)))], NORMAL[int(stream.choice(len(NORMAL), p=shares))])
     findings = " ".join(SENTENCES[finding.name].format(**words(finding)) for finding in spec.findings)
     rest = " No pneumothorax is seen." if spec.finding("pneumothorax") is None and stream.random() < 0.4 else ""
     phrases = [short_form(finding, stream) for finding in spec.findings]
@@ -88,10 +88,10 @@ def write_report(spec: FilmSpec, stream: np.random.Generator) -> Report:
         impression = " ".join(f"{k}. {sentence_case(phrase)}" for k, phrase in enumerate(phrases, start=1))
     else:
         impression = sentence_case(" and ".join(phrases) if len(phrases) < 3 else ", ".join(phrases))
-    return Report(findings + rest, impression)
+    return FilmReport(findings + rest, impression)
 
 
-def as_text(report: Report, reason: str = "Evaluate for acute process.") -> str:
+def as_text(report: FilmReport, reason: str = "Evaluate for acute process.") -> str:
     """Return the report as one text file with the headings of a real one."""
     return (
         "                                 FINAL REPORT\n"
@@ -100,7 +100,7 @@ def as_text(report: Report, reason: str = "Evaluate for acute process.") -> str:
     )
 
 
-def as_note(report: Report, stream: np.random.Generator) -> str:
+def as_note(report: FilmReport, stream: np.random.Generator) -> str:
     """Return the report as one line whose names and dates were replaced by placeholders."""
     lead = (
         f"CHEST X-RAY [DATE]. {PLACEHOLDERS[int(stream.integers(len(PLACEHOLDERS)))]} " if stream.random() < 0.6 else ""

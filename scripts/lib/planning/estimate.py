@@ -19,7 +19,7 @@ from scripts.lib.planning.work import Sizes, Work, conditions_of
 
 
 @dataclass
-class Line:
+class PlanLine:
     """The jobs of one stage and arm, added up. `source` is that of its least known job, `hours` what is known of them.
 
     `peak_hours` are those of `hours` that are operations over a GPU's peak, and so too few.
@@ -48,7 +48,7 @@ class Line:
 class Plan:
     """A study's lines and warnings, and its jobs with their work and price, place by place."""
 
-    lines: list[Line]
+    lines: list[PlanLine]
     jobs: Sequence[Job]
     work: list[Work]
     prices: list[Price]
@@ -59,12 +59,12 @@ def make_plan(jobs: Sequence[Job], config: Config, sizes: Sizes, rates: Rates) -
     """Return the plan of all jobs; the jobs of a target alone (nothing to compute) are left out of its lines."""
     work = [work_of(job, config, sizes) for job in jobs]
     prices = [price_of(job, own, config, rates) for job, own in zip(jobs, work)]
-    lines: dict[tuple[str, str], Line] = {}
+    lines: dict[tuple[str, str], PlanLine] = {}
     for job, own, price in zip(jobs, work, prices):
         if not job.outputs:
             continue
         arm, hours = job.wildcards.get("arm", ""), (price.seconds or 0.0) / 3600
-        line = lines.setdefault((job.rule, arm), Line(job.rule, arm))
+        line = lines.setdefault((job.rule, arm), PlanLine(job.rule, arm))
         line.jobs += 1
         line.images += own.images
         line.steps += own.steps

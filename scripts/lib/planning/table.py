@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.atomic import atomic_file
-from scripts.lib.planning.estimate import Line, Plan, larger, wall_hours
+from scripts.lib.planning.estimate import Plan, PlanLine, larger, wall_hours
 from scripts.lib.planning.pricing import FLOOR, MEANING, MEASURED, NONE, ORDER
 from scripts.lib.planning.sizes import Size
 
@@ -19,7 +19,7 @@ LEFT = (0, 1, 7)  # columns of words
 NOTES = (
     "hours: by the clock, added up over jobs; trainings at full length, which early stopping may end sooner",
     "disk: films, pools, weights and their largest checkpoint; not figures and logs, nor checkpoints of trials",
-    "memory: largest measured, of the processor; GPU: at least, weights, gradients and optimiser without activations",
+    "memory: largest measured, of the processor; GPU: at least, weights, gradients and optimizer without activations",
 )
 COST_HEAD = ("stage", "jobs", "planned s", "measured s", "ratio", "planned by")
 
@@ -30,7 +30,7 @@ def table(plan: Plan, shares: tuple[float, float] | None = None) -> str:
     `shares` (low, high) of a GPU's peak: hours that come from the peak are shown for them as well.
     """
     lines = plan.lines
-    total = Line("total", "", source="")
+    total = PlanLine("total", "", source="")
     for line in lines:
         for name in ("jobs", "images", "steps", "hours", "peak_hours", "disk_gb"):
             setattr(total, name, getattr(total, name) + getattr(line, name))
@@ -120,7 +120,7 @@ def number(value: float) -> str:
     return f"{value:.2f}" if value >= 1 else f"{value:.3f}" if value >= 0.001 else "<0.001"
 
 
-def _cells(line: Line, shares: tuple[float, float] | None, least: bool | None = None) -> tuple[str, ...]:
+def _cells(line: PlanLine, shares: tuple[float, float] | None, least: bool | None = None) -> tuple[str, ...]:
     least = line.source in (FLOOR, NONE) if least is None else least
     hours = f"{'>= ' if least else ''}{number(line.hours)}" if line.hours > 0 or line.source != NONE else "n/a"
     span = ""
@@ -145,7 +145,7 @@ def size_lines(sizes: Mapping[str, Size]) -> list[str]:
 def write_csv(path: Path, plan: Plan) -> None:
     """Write one row a stage and arm."""
     with atomic_file(path) as part, part.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, [field.name for field in fields(Line)], lineterminator="\n")
+        writer = csv.DictWriter(stream, [field.name for field in fields(PlanLine)], lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(line) for line in plan.lines)
 

@@ -12,10 +12,10 @@ FAR = 1.5  # times: a stage further off than this in either direction is marked
 SHORT = 0.01  # share of the longest stage: stages below it share a row
 SIDES = ("planned_wall_seconds", "measured_wall_seconds")
 JOBS = ("jobs_planned", "jobs_measured", "jobs_compared")
-Row = Mapping[str, Any]
+CostRow = Mapping[str, Any]
 
 
-def draw_cost(rows: Sequence[Row], title: str) -> Any:
+def draw_cost(rows: Sequence[CostRow], title: str) -> Any:
     """Return the figure of cost_rows' rows (its last one holds the sums).
 
     Above the line the stages with both sides, the longest first, and their sum; below it those with one side alone. At the
@@ -52,7 +52,7 @@ def draw_cost(rows: Sequence[Row], title: str) -> Any:
         return figure
 
 
-def _merged(rows: Sequence[Row], limit: float) -> list[dict[str, Any]]:
+def _merged(rows: Sequence[CostRow], limit: float) -> list[dict[str, Any]]:
     """Return rows with the longest first, and those below `limit` seconds as one."""
     ordered = sorted((dict(row) for row in rows), key=_longest, reverse=True)
     short = [row for row in ordered if _longest(row) < limit]
@@ -65,7 +65,7 @@ def _merged(rows: Sequence[Row], limit: float) -> list[dict[str, Any]]:
     return [*kept, {**sums, "stage": f"{len(short)} short stages", "measured_over_planned": ratio}]
 
 
-def _say(axes: Any, place: int, row: Row) -> None:
+def _say(axes: Any, place: int, row: CostRow) -> None:
     """Write the ratio of a row beside it, or which side is missing."""
     ratio = row["measured_over_planned"]
     if ratio is not None:
@@ -77,12 +77,12 @@ def _say(axes: Any, place: int, row: Row) -> None:
     axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center", color=colour)
 
 
-def _name(row: Row) -> str:
+def _name(row: CostRow) -> str:
     jobs = row["jobs_compared"] or row["jobs_measured"] or row["jobs_planned"]
     return f"{row['stage'].replace('_', ' ')} ({jobs} job{'s' if jobs != 1 else ''})"
 
 
-def _longest(row: Row) -> float:
+def _longest(row: CostRow) -> float:
     return max(row[key] or 0.0 for key in SIDES)
 
 

@@ -23,7 +23,7 @@ TONES = {"data": "#f3f6f9", "model": "#e4eef7", "judge": "#fdf1e7"}
 
 
 @dataclass(frozen=True)
-class Picture:
+class OutlinedFilm:
     """A film uint8 (H, W), with the outline of a mask bool (H, W), a frame and a caption where there are any."""
 
     image: np.ndarray
@@ -38,7 +38,7 @@ class DrawnStage:
 
     title: str
     text: Sequence[str]
-    pictures: Sequence[Picture] = ()
+    pictures: Sequence[OutlinedFilm] = ()
     tone: str = "data"
     bars: Sequence[tuple[str, float]] = field(default=())
 
@@ -95,7 +95,7 @@ def _axes(figure: Figure, box: tuple[float, float, float, float], size: tuple[fl
 
 
 def _draw_pictures(
-    figure: Figure, pictures: Sequence[Picture], room: tuple[float, float, float, float], size: tuple[float, float]
+    figure: Figure, pictures: Sequence[OutlinedFilm], room: tuple[float, float, float, float], size: tuple[float, float]
 ) -> None:
     x, y, width, height = room
     widest = (width - 1.5 * (len(pictures) - 1)) / len(pictures)

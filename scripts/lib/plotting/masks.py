@@ -15,7 +15,7 @@ ROWS, COLUMNS, SIDE, LINE = 4, 6, 128, 30
 INK, PAPER = (20, 20, 20), (255, 255, 255)
 
 
-class Masks(Protocol):
+class SheetMasks(Protocol):
     """What the sheet needs of a set of masks."""
 
     fields: np.ndarray
@@ -23,7 +23,7 @@ class Masks(Protocol):
     structures: list[str]
 
 
-def draw_masks(path: Path, pool: Masks, real: Masks) -> None:
+def draw_masks(path: Path, pool: SheetMasks, real: SheetMasks) -> None:
     """Write a PNG: pairs of a mask of the pool (left) and, if there is one, a real mask that shows the same (right)."""
     words = {ask_text(ask): row for row, ask in reversed(list(enumerate(real.asks)))}
     step = max(1, len(pool.fields) // (ROWS * COLUMNS))

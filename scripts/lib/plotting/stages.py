@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.plotting.figure1 import DrawnStage, Picture
+from scripts.lib.plotting.figure1 import DrawnStage, OutlinedFilm
 
 SHOWN = 3
 
@@ -48,13 +48,13 @@ def study_stages(material: StageMaterial, about: Mapping[str, Any]) -> list[Draw
 
 
 def _cohorts(material: StageMaterial, about: Mapping[str, Any]) -> DrawnStage:
-    pictures: list[Picture] = []
+    pictures: list[OutlinedFilm] = []
     count = 0
     for name, cohort in material.cohorts.items():
         count += len(cohort)
         if len(pictures) < SHOWN:
             row = cohort.rows(split="train")[:1]
-            pictures.append(Picture(cohort.images(row)[0], caption=about["titles"][name]))
+            pictures.append(OutlinedFilm(cohort.images(row)[0], caption=about["titles"][name]))
     return DrawnStage(
         "Cohorts",
         [f"{len(material.cohorts)} datasets, {count:,} films", "decoded, split by patient"],
@@ -66,7 +66,7 @@ def _subsets(material: StageMaterial, about: Mapping[str, Any]) -> DrawnStage:
     cohort = next(iter(material.cohorts.values()))
     rows = cohort.rows(split="train")[1 : 1 + SHOWN]
     pictures = [
-        Picture(film, caption=f"{fraction * 100:g} %")
+        OutlinedFilm(film, caption=f"{fraction * 100:g} %")
         for film, fraction in zip(cohort.images(rows), about["fractions"][:SHOWN])
     ]
     return DrawnStage("Subsets", ["nested shares of the real films,", f"{about['trials']} draws by patient"], pictures)
@@ -80,8 +80,8 @@ def _conditions(material: StageMaterial, about: Mapping[str, Any]) -> DrawnStage
         source = np.flatnonzero(material.mask_cohort.index["image_id"] == line["mask_source"])
         place = _place(material.mask_pool, line)
         pictures = [
-            Picture(_mask_picture(material.mask_cohort, source, about["target"]), caption="mask"),
-            Picture(_mask_picture(material.mask_pool, place, about["target"]), caption="changed"),
+            OutlinedFilm(_mask_picture(material.mask_cohort, source, about["target"]), caption="mask"),
+            OutlinedFilm(_mask_picture(material.mask_pool, place, about["target"]), caption="changed"),
         ]
     if material.text_pool is not None:
         words = list(dict.fromkeys(material.text_pool.index["report"].dropna()))[:SHOWN]
@@ -103,7 +103,7 @@ def _generator(material: StageMaterial, about: Mapping[str, Any]) -> DrawnStage:
     if material.mask_pool is not None:
         rows = np.arange(min(2, len(material.mask_pool)))
         outlines = material.mask_pool.mask(rows, about["target"])
-        pictures = [Picture(film, outline) for film, outline in zip(material.mask_pool.images(rows), outlines)]
+        pictures = [OutlinedFilm(film, outline) for film, outline in zip(material.mask_pool.images(rows), outlines)]
     base = about["base"] or f"trained on {', '.join(about['foundation'])}"
     return DrawnStage(
         "Generator", [f"foundation model: {base}", "frozen, with a ControlNet for masks"], pictures, "model"
@@ -116,7 +116,7 @@ def _pools(material: StageMaterial, about: Mapping[str, Any]) -> DrawnStage:
         index = material.text_pool.index
         rows = index.drop_duplicates("report").index[:SHOWN].to_numpy()
         pictures = [
-            Picture(film, caption=str(word))
+            OutlinedFilm(film, caption=str(word))
             for film, word in zip(material.text_pool.images(rows), index["report"].iloc[rows])
         ]
     times = ", ".join(f"{value}" for value in about["multipliers"] if value)
@@ -135,7 +135,7 @@ def _choice(scores: pd.DataFrame, pool: Cohort, chosen: pd.DataFrame) -> DrawnSt
     rows = own.iloc[[0, len(own) // 2, -1]]
     films = pool.images(rows.index.to_numpy())
     pictures = [
-        Picture(film, framed=(line.condition_id, line.sample) in kept, caption=f"{line.score:.2f}")
+        OutlinedFilm(film, framed=(line.condition_id, line.sample) in kept, caption=f"{line.score:.2f}")
         for film, line in zip(films, rows.itertuples())
     ]
     return DrawnStage(

@@ -37,10 +37,10 @@ def teachers(learned: pd.DataFrame | None) -> str:
     """Return "1,021 films of candid (controlnet), 2,832 films of mimic (base)", or that it is not known."""
     if learned is None or learned.empty:
         return "not known"
-    counts = learned.groupby(["dataset", "role"], dropna=False).size()
+    counts = learned.groupby(["dataset", "role"], dropna=False).size().reset_index(name="films")
     return ", ".join(
         f"not known ({role})" if pd.isna(dataset) else f"{n:,} {'film' if n == 1 else 'films'} of {dataset} ({role})"
-        for (dataset, role), n in counts.items()
+        for dataset, role, n in counts.itertuples(index=False)
     )
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -76,8 +76,9 @@ def identity_of(row: Mapping[str, Any], meta: Mapping[str, Any], arm: str) -> di
     return {key: _plain(value) for key, value in said.items() if value is not None and not _absent(value)}
 
 
-def _absent(value: object) -> bool:
-    return bool(pd.isna(value)) if np.isscalar(value) or value is pd.NA else False
+def _absent(value: Any) -> bool:
+    single = np.isscalar(value) or value is pd.NA
+    return single and bool(pd.isna(value))
 
 
 def _plain(value: Any) -> Any:
@@ -137,7 +138,7 @@ def _write(
         part = np.arange(start, min(start + BATCH, count))
         masks = {one: pool.mask(part, one) for one in structures}
         for number, (at, image) in enumerate(zip(part, pool.images(part))):
-            said = pool.index.iloc[at].to_dict()
+            said = cast(dict[str, Any], pool.index.iloc[at].to_dict())
             if pixels_sha256(image) != said["sha256"]:
                 raise InputError(
                     f"{place.folder}: image {said['image_id']}: its pixels are not those of its index; make the pool again"

@@ -86,7 +86,7 @@ def first_of_each(index: pd.DataFrame) -> tuple[np.ndarray, list[Rejection]]:
     return np.flatnonzero(~repeated), rejected
 
 
-def _text(value: object) -> str:
+def _text(value: Any) -> str:
     return "" if pd.isna(value) else str(value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,8 @@ def trace(what: str, results: Path) -> list[str]:
     Pixels count more than words: a PNG whose text names another image than its pixels is told so. Raises InputError where no pool
     has the image.
     """
-    said, digest, lines = {}, "", []
+    said: dict[str, Any] = {}
+    digest, lines = "", list[str]()
     if Path(what).is_file():
         said, digest = read_image(Path(what))
     found = _find(results, "sha256", digest) if digest else _find(results, "image_id", what)
@@ -71,7 +72,7 @@ def _find(results: Path, column: str, value: str) -> tuple[PoolPlace, Path, dict
         rows = index[index[column].astype(str) == value]
         if len(rows):
             folder = shard.parent if shard.name.startswith("shard-") else shard
-            return pool_place(folder), shard, rows.iloc[0].to_dict()
+            return pool_place(folder), shard, cast(dict[str, Any], rows.iloc[0].to_dict())
     return None
 
 

@@ -14,7 +14,7 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.formats.columns import plain_name
 from scripts.lib.formats.sources import tables
 from scripts.lib.formats.tables import Table
-from scripts.lib.reporting.check_needs import NOTE, WARNING, Finding
+from scripts.lib.reporting.check_needs import NOTE, WARNING, CheckLine
 
 SPLITS = ("generator", "train", "validate", "test")
 AGES = (0, 18, 40, 65, 121)
@@ -61,7 +61,7 @@ def _share(values: pd.Series) -> str:
     return f"{int(known.sum())} ({known.mean():.0%}{missing})"
 
 
-def warnings_of(look: Look, section: Mapping[str, Any], root: Path) -> Iterator[Finding]:
+def warnings_of(look: Look, section: Mapping[str, Any], root: Path) -> Iterator[CheckLine]:
     """Yield what makes one wonder about a dataset: labels apart between splits, few patients, one source, a shortcut."""
     films = look.films
     if films.empty:
@@ -72,13 +72,13 @@ def warnings_of(look: Look, section: Mapping[str, Any], root: Path) -> Iterator[
     yield from _shortcuts(look)
 
 
-def _uneven(look: Look) -> Iterator[Finding]:
+def _uneven(look: Look) -> Iterator[CheckLine]:
     """Yield labels whose share differs between training and test more than chance allows."""
     films = look.films
     for label in look.labels:
         one, two = (films.loc[films["split"] == side, label].dropna().astype(float) for side in ("train", "test"))
         if len(one) and len(two) and _apart(one.mean(), len(one), two.mean(), len(two)):
-            yield Finding(
+            yield CheckLine(
                 WARNING,
                 look.name,
                 f"{label}: {one.mean():.0%} of the training films, {two.mean():.0%} of the test films: not stratified over the split",
@@ -93,17 +93,17 @@ def _apart(one: float, many: int, two: float, others: int) -> bool:
     return abs(one - two) >= LARGE and abs(one - two) >= SURE * error
 
 
-def _patients(look: Look, section: Mapping[str, Any]) -> Iterator[Finding]:
+def _patients(look: Look, section: Mapping[str, Any]) -> Iterator[CheckLine]:
     films, patients = len(look.films), look.films["patient_id"].nunique()
     if films == patients and films > 1:
-        yield Finding(
+        yield CheckLine(
             WARNING,
             look.name,
             f"each of the {films} films is of another patient",
             f"{patient_word(section)}; if patients have several films, name them, or one may be in training and test",
         )
     elif patients < 10:
-        yield Finding(
+        yield CheckLine(
             WARNING, look.name, f"only {patients} patients", "few patients make results that hold for nobody else"
         )
 
@@ -118,13 +118,13 @@ def patient_word(section: Mapping[str, Any]) -> str:
     return f"a patient is what the format {section['format']} says (docs/datasets.md)"
 
 
-def _one_source(look: Look, section: Mapping[str, Any], root: Path) -> Iterator[Finding]:
+def _one_source(look: Look, section: Mapping[str, Any], root: Path) -> Iterator[CheckLine]:
     """Yield whether all films come from one place, or nobody says where from; and a label that the place gives away."""
     if section["format"] != "folder":
         return
     sources = _source_column(look, section, root)
     if sources is None:
-        yield Finding(
+        yield CheckLine(
             NOTE,
             look.name,
             "no column says which hospital or scanner a film comes from",
@@ -133,7 +133,7 @@ def _one_source(look: Look, section: Mapping[str, Any], root: Path) -> Iterator[
         return
     name, values = sources
     if values.nunique() == 1:
-        yield Finding(
+        yield CheckLine(
             WARNING,
             look.name,
             f"all films come from one source ({name} = {values.iloc[0]})",
@@ -155,13 +155,13 @@ def _source_column(look: Look, section: Mapping[str, Any], root: Path) -> tuple[
     return column, look.films["image_id"].map(found).fillna("")
 
 
-def _shortcuts(look: Look) -> Iterator[Finding]:
+def _shortcuts(look: Look) -> Iterator[CheckLine]:
     for column in ("view", "sex"):
         yield from _told_by(look, column, look.films[column].fillna("").astype(str))
     yield from _told_by(look, "age", pd.Series(_age_bands(look.films), index=look.films.index))
 
 
-def _told_by(look: Look, column: str, values: pd.Series) -> Iterator[Finding]:
+def _told_by(look: Look, column: str, values: pd.Series) -> Iterator[CheckLine]:
     """Yield labels that are much more frequent at one value of a column than at the others."""
     for label in look.labels:
         known = look.films[label].notna()
@@ -172,7 +172,7 @@ def _told_by(look: Look, column: str, values: pd.Series) -> Iterator[Finding]:
             continue
         low, high = min(shares, key=lambda name: shares[name]), max(shares, key=lambda name: shares[name])
         if shares[high] - shares[low] >= 0.3 and _apart(shares[low], sizes[low], shares[high], sizes[high]):
-            yield Finding(
+            yield CheckLine(
                 WARNING,
                 look.name,
                 f"{label} goes with {column}: {shares[low]:.0%} at {low}, {shares[high]:.0%} at {high}",

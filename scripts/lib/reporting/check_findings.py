@@ -9,35 +9,39 @@ from typing import Any
 from scripts.lib.cohort.looking import Look
 from scripts.lib.core.errors import InputError
 from scripts.lib.reporting import check_facts
-from scripts.lib.reporting.check_needs import MISSING, WARNING, Films, Finding, missing_needs
+from scripts.lib.reporting.check_needs import MISSING, WARNING, CheckLine, FilmTable, missing_needs
 
 
-def film_tables(looks: Sequence[Look]) -> dict[str, Films]:
+def film_tables(looks: Sequence[Look]) -> dict[str, FilmTable]:
     """Return what is known of the films of each dataset whose tables can be used and whose films have a split."""
     usable = (look for look in looks if len(look.films) and look.films["split"].notna().all())
-    return {look.name: Films(look.films, look.labels, look.structures) for look in usable}
+    return {look.name: FilmTable(look.films, look.labels, look.structures) for look in usable}
 
 
-def findings(config: Mapping[str, Any], looks: Sequence[Look], roots: Mapping[str, Path]) -> list[Finding]:
+def findings(config: Mapping[str, Any], looks: Sequence[Look], roots: Mapping[str, Path]) -> list[CheckLine]:
     """Return all findings, what stops the study first, without repeats."""
     found = [
-        Finding(MISSING, look.name, fault.removeprefix(f"{look.name}: "), "") for look in looks for fault in look.faults
+        CheckLine(MISSING, look.name, fault.removeprefix(f"{look.name}: "), "")
+        for look in looks
+        for fault in look.faults
     ]
     try:
         found += missing_needs(config, film_tables(looks))
     except InputError as error:
-        found.append(Finding(MISSING, config["study"]["name"], str(error), ""))
+        found.append(CheckLine(MISSING, config["study"]["name"], str(error), ""))
     for look in looks:
         found += check_facts.warnings_of(look, config["datasets"][look.name], roots[look.name])
         if look.cohort is not None:
             told = {} if look.sampled else dict.fromkeys(look.cohort.meta["warnings"])
-            found += [Finding(WARNING, look.name, line, "") for line in told if "its metrics there are n/a" not in line]
+            found += [
+                CheckLine(WARNING, look.name, line, "") for line in told if "its metrics there are n/a" not in line
+            ]
             found += _repeats(look)
     levels = {MISSING: 0, WARNING: 1}
     return sorted(dict.fromkeys(found), key=lambda one: levels.get(one.level, 2))
 
 
-def _repeats(look: Look) -> list[Finding]:
+def _repeats(look: Look) -> list[CheckLine]:
     """Return a warning where the same picture stands for films that differ in label or patient."""
     assert look.cohort is not None
     groups = check_facts.duplicates(look.cohort, look.labels)
@@ -46,4 +50,4 @@ def _repeats(look: Look) -> list[Finding]:
         return []
     many = "1 picture is" if len(odd) == 1 else f"{len(odd)} pictures are"
     what = f"{many} there more than once with different {odd[0]['differ'][0]}, e.g. {' and '.join(odd[0]['ids'][:2])}"
-    return [Finding(WARNING, look.name, what, "look at them below: one row of each is wrong")]
+    return [CheckLine(WARNING, look.name, what, "look at them below: one row of each is wrong")]

@@ -29,7 +29,7 @@ CHUNK = 1024
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckLine:
     """One line of a check: `level` MISSING stops the study, WARNING and NOTE do not; `todo` may be "" for a note."""
 
     level: str
@@ -43,7 +43,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Films:
+class FilmTable:
     """The films of a dataset: an index with image_id, patient_id, split, report, a column for each label, and SHOWN."""
 
     index: pd.DataFrame
@@ -51,16 +51,16 @@ class Films:
     structures: Sequence[str]
 
 
-def cohort_films(cohort: Cohort) -> Films:
+def cohort_films(cohort: Cohort) -> FilmTable:
     """Return what a prepared cohort holds; masks are read part by part."""
     shown = np.zeros(len(cohort), np.uint8)
     for first in range(0, len(cohort) if cohort.has_masks else 0, CHUNK):
         part = slice(first, min(first + CHUNK, len(cohort)))
         shown[part] = np.bitwise_or.reduce(cohort.masks(np.arange(part.start, part.stop)), axis=(1, 2))
-    return Films(cohort.index.assign(**{SHOWN: shown}), cohort.labels, cohort.structures)
+    return FilmTable(cohort.index.assign(**{SHOWN: shown}), cohort.labels, cohort.structures)
 
 
-def missing_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> list[Finding]:
+def missing_needs(config: Mapping[str, Any], films: Mapping[str, FilmTable]) -> list[CheckLine]:
     """Return what the study needs and these films do not have, datasets by name; a dataset that is not there is passed over."""
     found = [*needs_masks(config, films, masked_arms(config)), *_reading_needs(config, films)]
     for name in config["study"]["datasets"]:
@@ -69,7 +69,7 @@ def missing_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> list
     return found
 
 
-def write_findings(path: Path, findings: Sequence[Finding]) -> None:
+def write_findings(path: Path, findings: Sequence[CheckLine]) -> None:
     """Write findings as CSV: level, dataset, what, todo."""
     with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -77,7 +77,7 @@ def write_findings(path: Path, findings: Sequence[Finding]) -> None:
         writer.writerows([one.level, one.dataset, inert(one.what), inert(one.todo)] for one in findings)
 
 
-def check_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> list[Finding]:
+def check_needs(config: Mapping[str, Any], films: Mapping[str, FilmTable]) -> list[CheckLine]:
     """Return the warnings; raises InputError, a fault for each thing that is missing."""
     found = missing_needs(config, films)
     if lines := [one.line() for one in found if one.level == MISSING]:
@@ -85,7 +85,9 @@ def check_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> list[F
     return found
 
 
-def needs_masks(config: Mapping[str, Any], films: Mapping[str, Films], masked: Sequence[str]) -> Iterator[Finding]:
+def needs_masks(
+    config: Mapping[str, Any], films: Mapping[str, FilmTable], masked: Sequence[str]
+) -> Iterator[CheckLine]:
     """Yield what the ControlNet lacks for the arms `masked`: films of its own, and masks on them."""
     name = config["study"]["generator_dataset"]
     if not masked or name not in films:
@@ -95,15 +97,15 @@ def needs_masks(config: Mapping[str, Any], films: Mapping[str, Films], masked: S
     instead = ", ".join(f"arms.{arm}.generator: base" for arm in masked)
     if own.empty:
         what = f"no film of split generator, from which the generator of {', '.join(masked)} learns masks"
-        yield Finding(MISSING, name, what, f"write datasets.{name}.split.generator: 0.3, or {instead}")
+        yield CheckLine(MISSING, name, what, f"write datasets.{name}.split.generator: 0.3, or {instead}")
     elif not (own[SHOWN] != 0).any():
         what = f"none of the {len(own)} films of split generator has a mask, but the generator of {', '.join(masked)} learns from masks"
-        yield Finding(
+        yield CheckLine(
             MISSING, name, what, f"name masks (docs/own-data.md), or write {instead}: images of texts, without masks"
         )
 
 
-def _reading_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> Iterator[Finding]:
+def _reading_needs(config: Mapping[str, Any], films: Mapping[str, FilmTable]) -> Iterator[CheckLine]:
     """Yield what the foundation model and MGCA lack: films, and texts beside them."""
     here = {name: films[name] for name in config["study"]["foundation"] if name in films}
     trained = trains_foundation(config)
@@ -111,7 +113,7 @@ def _reading_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> Ite
     for name, own in here.items() if trained else ():
         rows = own.index.iloc[foundation_rows(own.index)]
         if rows.empty:
-            yield Finding(
+            yield CheckLine(
                 MISSING,
                 name,
                 "no film of split generator or train, from which the foundation model learns",
@@ -124,14 +126,14 @@ def _reading_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> Ite
         texts = label_texts(rows, own.labels, words_of(config, name))
         said = sum(text is not None for text in texts)
         silent.append(not said)
-        yield Finding(
+        yield CheckLine(
             NOTE, name, f"no reports: the words of the labels stand in their place for {said} of {len(rows)} films", ""
         )
     # Where the films of others are not looked at here, they may have what these lack.
     level = MISSING if len(here) == len(config["study"]["foundation"]) else WARNING
     if silent and all(silent):
         names = ", ".join(here)
-        yield Finding(
+        yield CheckLine(
             level,
             names,
             "neither a report nor a known label, so the foundation model cannot learn what a text means",
@@ -140,10 +142,10 @@ def _reading_needs(config: Mapping[str, Any], films: Mapping[str, Films]) -> Ite
     if (wanted := from_reports(config)) and here and not any(has_reports(own.index) for own in here.values()):
         what = f"no report, but the classifier of {', '.join(wanted)} starts from an encoder that learns from reports (weights: mgca)"
         todo = f"write datasets.{wanted[0]}.trials.model: {{weights: null, frozen: false}}, or add a column report"
-        yield Finding(level, ", ".join(here), what, todo)
+        yield CheckLine(level, ", ".join(here), what, todo)
 
 
-def _trial_needs(config: Mapping[str, Any], name: str, films: Films) -> Iterator[Finding]:
+def _trial_needs(config: Mapping[str, Any], name: str, films: FilmTable) -> Iterator[CheckLine]:
     """Yield what the downstream models of a dataset lack: films on each side, both classes, masks, large enough fractions."""
     section, index = config["datasets"][name], films.index
     lower = (
@@ -153,7 +155,7 @@ def _trial_needs(config: Mapping[str, Any], name: str, films: Films) -> Iterator
     )
     empty = [side for side in ("train", "test") if not (index["split"] == side).any()]
     for side in empty:
-        yield Finding(MISSING, name, f"no film of split {side} among {len(index)}", lower)
+        yield CheckLine(MISSING, name, f"no film of split {side} among {len(index)}", lower)
     if empty:
         return
     targets = section["target"] if isinstance(section["target"], list) else [section["target"]]
@@ -161,12 +163,14 @@ def _trial_needs(config: Mapping[str, Any], name: str, films: Films) -> Iterator
     known = {target: values for target, values in columns.items() if values is not None}
     for target in columns.keys() - known.keys():
         kind = "structure" if section["task"] == "segmentation" else "label"
-        yield Finding(MISSING, name, f"target {target} is no {kind} of this dataset", f"correct datasets.{name}.target")
+        yield CheckLine(
+            MISSING, name, f"target {target} is no {kind} of this dataset", f"correct datasets.{name}.target"
+        )
     yield from _class_needs(name, section["task"], index, known)
     yield from _fraction_needs(config, name, films, known)
 
 
-def _values(films: Films, target: str, task: str) -> np.ndarray | None:
+def _values(films: FilmTable, target: str, task: str) -> np.ndarray | None:
     """Return what is known of a target, float (N,): 1, 0 or NaN; None where the dataset does not have it."""
     if task == "segmentation":
         if target not in films.structures:
@@ -175,14 +179,14 @@ def _values(films: Films, target: str, task: str) -> np.ndarray | None:
     return films.index[target].to_numpy(dtype=float, na_value=np.nan) if target in films.index else None
 
 
-def _class_needs(name: str, task: str, index: pd.DataFrame, known: Mapping[str, np.ndarray]) -> Iterator[Finding]:
+def _class_needs(name: str, task: str, index: pd.DataFrame, known: Mapping[str, np.ndarray]) -> Iterator[CheckLine]:
     for target, values in known.items():
         for side in ("train", "test"):
             own = values[(index["split"] == side).to_numpy()]
             seen = set(own[~np.isnan(own)].tolist())
             if task == "segmentation":
                 if 1.0 not in seen:
-                    yield Finding(
+                    yield CheckLine(
                         MISSING,
                         name,
                         f"no film of split {side} shows {target} in its mask",
@@ -197,21 +201,21 @@ def _class_needs(name: str, task: str, index: pd.DataFrame, known: Mapping[str, 
                 else f"no film of split {side} says whether it has {target}"
             )
             if side == "train" and task == "classification":
-                yield Finding(
+                yield CheckLine(
                     MISSING,
                     name,
                     f"{what}: there is nothing to tell apart",
                     "add films of the other class, or choose another target",
                 )
             else:
-                yield Finding(
+                yield CheckLine(
                     WARNING, name, f"{what}: its metrics there are n/a", "add films of the other class to that split"
                 )
 
 
 def _fraction_needs(
-    config: Mapping[str, Any], name: str, films: Films, known: Mapping[str, np.ndarray]
-) -> Iterator[Finding]:
+    config: Mapping[str, Any], name: str, films: FilmTable, known: Mapping[str, np.ndarray]
+) -> Iterator[CheckLine]:
     """Yield a line for each fraction that holds no film, or not both classes, in some trial, with the smallest that does."""
     study, index = config["study"], films.index
     train = (index["split"] == "train").to_numpy()
@@ -233,4 +237,4 @@ def _fraction_needs(
     for fraction in study["fractions"]:
         if fraction < float(smallest):
             what = f"fraction {fraction:g} of {int(train.sum())} training films holds {why} in some trial; the smallest usable fraction is {smallest}"
-            yield Finding(level, name, what, "write larger study.fractions, with study.multipliers for each")
+            yield CheckLine(level, name, what, "write larger study.fractions, with study.multipliers for each")

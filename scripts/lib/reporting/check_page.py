@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from scripts.lib.cohort.looking import Look
 from scripts.lib.reporting import check_facts, check_pictures
-from scripts.lib.reporting.check_needs import MISSING, NOTE, WARNING, Finding
+from scripts.lib.reporting.check_needs import MISSING, NOTE, WARNING, CheckLine
 from scripts.lib.reporting.check_targets import Target
 from scripts.lib.study.sources import PHANTOM
 
@@ -36,7 +36,7 @@ def write_page(
     path: Path,
     config: Mapping[str, Any],
     looks: Sequence[Look],
-    found: Sequence[Finding],
+    found: Sequence[CheckLine],
     makes: Sequence[Target],
     cost: Cost,
     roots: Mapping[str, Path],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.reporting.check_needs import MISSING, SHOWN, Films, Finding, needs_masks
+from scripts.lib.reporting.check_needs import MISSING, SHOWN, CheckLine, FilmTable, needs_masks
 from scripts.lib.study.arms import arm_of
 from scripts.lib.study.parts import part_faults
 from scripts.lib.training.films import has_reports
@@ -33,7 +33,7 @@ class Target:
     reasons: tuple[str, ...]
 
 
-def targets(config: Mapping[str, Any], films: Mapping[str, Films], found: list[Finding]) -> list[Target]:
+def targets(config: Mapping[str, Any], films: Mapping[str, FilmTable], found: list[CheckLine]) -> list[Target]:
     """Return every target with the reasons that stand in its way; `found` is what the study's own arms lack."""
     missing = [ABOVE] if any(one.level == MISSING for one in found) else []
     made = []
@@ -51,7 +51,7 @@ def _part_reasons(config: Mapping[str, Any], parts: tuple[str, ...]) -> Iterator
             yield str(error)
 
 
-def _film_reasons(config: Mapping[str, Any], films: Mapping[str, Films], name: str) -> Iterator[str]:
+def _film_reasons(config: Mapping[str, Any], films: Mapping[str, FilmTable], name: str) -> Iterator[str]:
     """Yield what films lack for the figures of the proxy model and of the raters: masks for their generators, reports."""
     figures = {"figure3": ("figure3",), "figures": ("figure3", "figure4")}.get(name, ())
     arms = [arm_of(config, arm) for figure in figures for arm in config["figures"][figure]["arms"]]

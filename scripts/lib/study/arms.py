@@ -232,16 +232,6 @@ def arm_faults(config: Mapping[str, Any]) -> list[str]:
     return faults
 
 
-def arms_of(config: Mapping[str, Any], rule: str) -> list[str]:
-    """Return the arms whose store a rule writes."""
-    return [name for name in config["arms"] if arm_of(config, name).source.rule == rule]
-
-
-def trained_sections() -> dict[str, str]:
-    """Return {rule: section} of every generator that the workflow trains."""
-    return {one.rule: one.section for one in GENERATORS.values()}
-
-
 def gates(config: Mapping[str, Any], arm: str) -> list[str]:
     """Return the files in a pool's folder that the trials of an arm wait for: one for each verdict that may refuse it."""
     if arm == REAL or arm_of(config, arm).generator is None:

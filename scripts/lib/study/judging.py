@@ -19,7 +19,7 @@ LABELS = "labels"
 
 
 @dataclass(frozen=True)
-class Source:
+class JudgeFilms:
     """The films that teach a judge: a split of a dataset, and the structure that it finds; "" where it tells labels.
 
     `blurred`: each film by a width of its own, so that it does not learn how sharp the films of a class are.
@@ -42,7 +42,7 @@ def shown_by(config: Mapping[str, Any], dataset: str) -> list[str]:
     return [target] if isinstance(target, str) else list(target)
 
 
-def judge_source(config: Mapping[str, Any], dataset: str) -> Source:
+def judge_source(config: Mapping[str, Any], dataset: str) -> JudgeFilms:
     """Return the films whose judge looks at images for a dataset: the first of these that has what they are to show.
 
     faithfulness.sources, the dataset's own split `generator`, that of the ControlNet's dataset (masks), the films of the
@@ -53,7 +53,7 @@ def judge_source(config: Mapping[str, Any], dataset: str) -> Source:
     given = config["faithfulness"]["sources"].get(dataset)
     if not given:
         name, split = next(one for one in _candidates(config, dataset) if _has(config, one[0], dataset))
-        return Source(name, split, structure)
+        return JudgeFilms(name, split, structure)
     where = f"config: faithfulness.sources.{dataset}"
     if given["split"] == "test":
         raise InputError(f"{where}: trials are tested on films of split test; name another")
@@ -61,10 +61,10 @@ def judge_source(config: Mapping[str, Any], dataset: str) -> Source:
         raise InputError(
             f"{where}: {given['dataset']} has no {', '.join(shown_by(config, dataset))}; name films with it"
         )
-    return Source(given["dataset"], given["split"], structure)
+    return JudgeFilms(given["dataset"], given["split"], structure)
 
 
-def edits_source(config: Mapping[str, Any]) -> Source | None:
+def edits_source(config: Mapping[str, Any]) -> JudgeFilms | None:
     """Return the films whose judge confirms edits of study.generator_dataset: edits.judge, else those of the first dataset of
     study.foundation with its labels, else its own training films, which taught no generator.
 
@@ -78,10 +78,10 @@ def edits_source(config: Mapping[str, Any]) -> Source | None:
     if given and not _has(config, given["dataset"], dataset):
         raise InputError(f"config: edits.judge: {given['dataset']} has no {', '.join(shown_by(config, dataset))}; name films with it")  # fmt: skip
     if given:
-        return Source(given["dataset"], given["split"], blurred=True)
+        return JudgeFilms(given["dataset"], given["split"], blurred=True)
     others = (name for name in config["study"]["foundation"] if name != dataset and not _has_masks(config, name))
     found = next((name for name in others if _has(config, name, dataset)), dataset)
-    return Source(found, learned_split(config, found) if found != dataset else "train", blurred=True)
+    return JudgeFilms(found, learned_split(config, found) if found != dataset else "train", blurred=True)
 
 
 def _has_masks(config: Mapping[str, Any], dataset: str) -> bool:
@@ -120,13 +120,13 @@ class Judging:
         """Return what images of a cell are asked to show."""
         return self.shows(cell.dataset)
 
-    def source(self, dataset: str) -> Source:
+    def source(self, dataset: str) -> JudgeFilms:
         """Return the films whose judge looks at images for a dataset."""
         return judge_source(self.config, dataset)
 
     # Judges
 
-    def sources(self) -> dict[str, Source]:
+    def sources(self) -> dict[str, JudgeFilms]:
         """Return {judge: its films} of all datasets of the study."""
         known = [*map(self.source, self.study.datasets), edits_source(self.config)]
         return {one.judge: one for one in known if one}
@@ -162,7 +162,7 @@ class Judging:
             about["blur"] = self.config["edits"]["blur"]
         return {**kept, **about, "model": model, "budget": budget, "task": "segmentation" if task == "segmentation" else "multilabel"}  # fmt: skip
 
-    def _of(self, job: Any) -> Source:
+    def _of(self, job: Any) -> JudgeFilms:
         known = self.sources()
         if job.judge not in known:
             raise InputError(f"results/judges/{job.judge}: no dataset of this study is judged by it; there are {', '.join(known)}")  # fmt: skip

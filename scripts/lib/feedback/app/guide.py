@@ -18,7 +18,7 @@ from scripts.lib.phantom.film import draw_film
 from scripts.lib.phantom.spec import Film, FilmSpec, Finding
 from scripts.lib.phantom.study import draw_patient
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 SIDES = (64, 256)  # smallest and largest side of the drawn pictures
 SEED = 3  # of what is drawn here
 ANCHORS = {
@@ -49,7 +49,7 @@ def guide(side: int) -> dict[str, Any]:
     return {"anchors": anchors, "training": [_text_set(side), _mask_set(normal), _both_set(normal)]}
 
 
-def degraded(film: Picture, score: int) -> Picture:
+def degraded(film: Pixels, score: int) -> Pixels:
     """Return a film as an image of this quality, 5 (the film itself) to 0 (noise); uint8 of the same shape."""
     if score >= 5:
         return film
@@ -104,7 +104,7 @@ def _both_set(film: Film) -> dict[str, Any]:
 
 
 def _training(
-    aspects: list[str], prompt: str | None, shown: list[tuple[Picture, int, str]], film: Film | None
+    aspects: list[str], prompt: str | None, shown: list[tuple[Pixels, int, str]], film: Film | None
 ) -> dict[str, Any]:
     mask = None
     if film is not None:
@@ -123,7 +123,7 @@ def _training(
     }
 
 
-def _moved(film: Picture, pixels: float) -> Picture:
+def _moved(film: Pixels, pixels: float) -> Pixels:
     """Return a film moved to the right; what comes in on the left is its first column."""
     by = max(1, round(pixels))
     return np.concatenate([np.repeat(film[:, :1], by, axis=1), film[:, :-by]], axis=1)

@@ -15,7 +15,7 @@ from scripts.lib.generators.conditional.classes import check_classes, class_name
 
 
 @dataclass(frozen=True)
-class Films:
+class ClassFilms:
     """What is learned from: images uint8 (N, H, W), the class of each, int (N,), and the names of the classes."""
 
     images: np.ndarray
@@ -23,7 +23,7 @@ class Films:
     names: list[str]
 
 
-def class_films(cohort: Cohort, target: Sequence[str], split: str) -> tuple[Films, np.ndarray, str]:
+def class_films(cohort: Cohort, target: Sequence[str], split: str) -> tuple[ClassFilms, np.ndarray, str]:
     """Return the films of a split that have one class, their rows in the cohort, and a hash of their pixels and classes.
 
     Raises InputError where the cohort lacks the labels or the split, or has too few films of a class.
@@ -41,4 +41,4 @@ def class_films(cohort: Cohort, target: Sequence[str], split: str) -> tuple[Film
     rows, classes = rows[classes >= 0], classes[classes >= 0]
     check_classes(classes, names, f"{where}, split {split}")
     said = (f"{pixels} {number}" for pixels, number in zip(cohort.index["sha256"].iloc[rows], classes))
-    return Films(cohort.images(rows), classes, names), rows, content_hash(*names, *said)
+    return ClassFilms(cohort.images(rows), classes, names), rows, content_hash(*names, *said)

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from scripts.lib.core.seeds import derive_seed
-from scripts.lib.generators.conditional.films import Films
+from scripts.lib.generators.conditional.films import ClassFilms
 from scripts.lib.generators.conditional.networks import (
     autoencoder_form,
     build_autoencoder,
@@ -62,7 +62,7 @@ class ClassModelParts:
 
 
 def train_autoencoder(
-    films: Films, settings: Section, resolution: int, seed: int, placement: Placement, checkpoints: Checkpoints
+    films: ClassFilms, settings: Section, resolution: int, seed: int, placement: Placement, checkpoints: Checkpoints
 ) -> tuple[Any, dict[str, Any]]:
     """Train an autoencoder on all films and return it with its form; `settings` is class_ldm.autoencoder."""
     form = autoencoder_form(settings, resolution)
@@ -107,7 +107,12 @@ def encode_films(network: Any, images: np.ndarray) -> torch.Tensor:
 
 
 def train_unet(
-    films: Films, latents: Autoencoder, settings: Section, seed: int, placement: Placement, checkpoints: Checkpoints
+    films: ClassFilms,
+    latents: Autoencoder,
+    settings: Section,
+    seed: int,
+    placement: Placement,
+    checkpoints: Checkpoints,
 ) -> ClassModelParts:
     """Train the U-Net on noised latents of the films and their classes; `settings` is the section class_ldm.
 

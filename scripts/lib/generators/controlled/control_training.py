@@ -17,7 +17,7 @@ from scripts.lib.generators.controlled.autoencoder import encode_images, sample_
 from scripts.lib.generators.controlled.control import HintBranch, build_controlnet, predict_noise
 from scripts.lib.generators.controlled.denoising import denoising_loss
 from scripts.lib.generators.controlled.foundation import fast_layout, seeded
-from scripts.lib.generators.controlled.generator import Generator
+from scripts.lib.generators.controlled.generator import ControlledGenerator
 from scripts.lib.generators.controlled.hints import HintPainter, drop_structures
 from scripts.lib.generators.controlled.layout import (
     BASE_PARTS,
@@ -36,7 +36,7 @@ from scripts.lib.training.settings import Section
 
 
 def train_control(
-    base: Generator,
+    base: ControlledGenerator,
     cohort: Cohort,
     rows: np.ndarray,
     settings: Section,
@@ -86,7 +86,7 @@ def write_generator(
     folder: Path,
     target: Path,
     base_folder: Path,
-    base: Generator,
+    base: ControlledGenerator,
     networks: Mapping[str, torch.nn.Module],
     **notes: Any,
 ) -> None:

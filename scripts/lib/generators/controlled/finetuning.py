@@ -16,7 +16,7 @@ from scripts.lib.generators.controlled.control import HintBranch, predict_noise
 from scripts.lib.generators.controlled.denoising import denoising_loss
 from scripts.lib.generators.controlled.encoding import encode_text, tokenize
 from scripts.lib.generators.controlled.foundation import fast_layout
-from scripts.lib.generators.controlled.generator import Generator
+from scripts.lib.generators.controlled.generator import ControlledGenerator
 from scripts.lib.generators.controlled.hints import HintPainter
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import Placement
@@ -54,7 +54,7 @@ def own_parts(settings: Section) -> list[str]:
     return wanted
 
 
-def start_branch(generator: Generator, branch: HintBranch, placement: Placement) -> HintBranch:
+def start_branch(generator: ControlledGenerator, branch: HintBranch, placement: Placement) -> HintBranch:
     """Return the frozen ControlNet from which `difference` is taken: the generator's own start, else a copy of `branch`."""
     if generator.start is None:
         start = copy.deepcopy(branch)
@@ -64,7 +64,7 @@ def start_branch(generator: Generator, branch: HintBranch, placement: Placement)
 
 
 def finetune(
-    generator: Generator,
+    generator: ControlledGenerator,
     examples: Examples,
     structures: list[str],
     settings: Section,

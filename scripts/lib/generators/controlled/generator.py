@@ -19,7 +19,7 @@ from scripts.lib.generators.solvers import noise_schedule, training_scheduler
 
 
 @dataclass
-class Generator:
+class ControlledGenerator:
     """A foundation model, with a ControlNet when the folder has one; everything else is read from its configs.
 
     `start`: what a tuned ControlNet began as, where its answers to an absent mask are taken as differences from it.
@@ -62,7 +62,7 @@ class Generator:
         return training_scheduler(self.scheduler_config)
 
 
-def open_generator(folder: Path) -> Generator:
+def open_generator(folder: Path) -> ControlledGenerator:
     """Open a folder in diffusers' layout on the CPU in float32; raises InputError with one line for any fault in it."""
     folder = Path(folder)
     index = read_model_index(folder)
@@ -80,7 +80,7 @@ def open_generator(folder: Path) -> Generator:
     ):
         if width != wanted:
             raise InputError(f"{folder}: {name} gives {width} channels, but unet/config.json expects {wanted}")
-    return Generator(
+    return ControlledGenerator(
         vae=vae,
         unet=unet,
         text_encoder=text_encoder,

@@ -20,7 +20,7 @@ from scripts.lib.generators.controlled.denoising import add_noise, draw_timestep
 from scripts.lib.generators.controlled.encoding import encode_text, tokenize
 from scripts.lib.generators.controlled.finetuning import examples_of, own_parts, start_branch
 from scripts.lib.generators.controlled.foundation import fast_layout
-from scripts.lib.generators.controlled.generator import Generator
+from scripts.lib.generators.controlled.generator import ControlledGenerator
 from scripts.lib.generators.controlled.hints import HintPainter
 from scripts.lib.generators.controlled.preference_loss import (
     ASPECTS,
@@ -138,7 +138,7 @@ class MonitoredTrainer(Trainer):
 class PairErrors:
     """How far the networks' errors on pairs are above those of their frozen copies (the reference)."""
 
-    def __init__(self, generator: Generator, pool: Cohort, settings: Section, placement: Placement) -> None:
+    def __init__(self, generator: ControlledGenerator, pool: Cohort, settings: Section, placement: Placement) -> None:
         wanted = own_parts(settings)
         if generator.controlnet is None:
             raise InputError("the generator to tune has no ControlNet; give one made by train_controlnet")
@@ -213,7 +213,7 @@ def time_window(settings: Section, limit: int) -> tuple[int, int]:
 
 
 def tune(
-    generator: Generator,
+    generator: ControlledGenerator,
     pool: Cohort,
     train: Pairs,
     heldout: Pairs,

@@ -12,7 +12,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.generators.controlled.absence import BLACK, DIFFERENCE, absence_of
 from scripts.lib.generators.controlled.control import HintBranch, predict_noise
 from scripts.lib.generators.controlled.encoding import encode_text, tokenize
-from scripts.lib.generators.controlled.generator import Generator
+from scripts.lib.generators.controlled.generator import ControlledGenerator
 from scripts.lib.generators.controlled.hints import HintPainter
 from scripts.lib.generators.protocol import Condition, ImageRequest
 from scripts.lib.generators.speed import compile_step, decode_finite, tune
@@ -35,7 +35,7 @@ class ControlledModel:
     bool (n,) is there, all False, where a tuned ControlNet answers to an absent mask with the difference from its start.
     """
 
-    def __init__(self, generator: Generator, structures: Sequence[str], settings: Section) -> None:
+    def __init__(self, generator: ControlledGenerator, structures: Sequence[str], settings: Section) -> None:
         self.generator, self.placement = generator, place(settings)
         notes = generator.notes
         self.black_hint = absence_of(notes) in (BLACK, DIFFERENCE)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scripts.lib.core.seeds import rng
 from scripts.lib.phantom.film import draw_film
-from scripts.lib.phantom.reports import Report, write_report
+from scripts.lib.phantom.reports import FilmReport, write_report
 from scripts.lib.phantom.spec import Film, FilmSpec
 from scripts.lib.phantom.study import film_stream
 from scripts.lib.phantom.writers.dicom import Identity, uid
@@ -47,7 +47,7 @@ class Tree:
         """Return a random stream shared by all films of one visit."""
         return rng(self.key, spec.patient.number, spec.study, what)
 
-    def report(self, spec: FilmSpec) -> Report:
+    def report(self, spec: FilmSpec) -> FilmReport:
         """Return the report of the film's visit."""
         return write_report(spec, self.visit_stream(spec, "report"))
 

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from scripts.lib.reporting.page.comparisons import HARMS, HELPS, OPEN, SAME, UNTESTED, VERDICTS, Comparison
+from scripts.lib.reporting.page.comparisons import HARMS, HELPS, OPEN, SAME, UNTESTED, VERDICTS, ComparisonRow
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.words import between, count, is_are, listed, number, p_value, percent, sentence, span
 from scripts.lib.study.arms import REAL
 
 
 @dataclass(frozen=True)
-class Setting:
+class SettingAnswer:
     """The answer for one dataset, metric, fraction and arm: its comparisons by multiplier, and its sentences."""
 
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[ComparisonRow, ...]
     films: str
     text: str
 
@@ -40,10 +40,10 @@ class Answer:
     title: str
     metric: str
     tested: str
-    settings: tuple[Setting, ...]
+    settings: tuple[SettingAnswer, ...]
 
 
-def answers(comparisons: Sequence[Comparison], arm: str, names: Names) -> list[Answer]:
+def answers(comparisons: Sequence[ComparisonRow], arm: str, names: Names) -> list[Answer]:
     """Return the answers of an arm against the real films alone, one a dataset and metric, in the order of the comparisons."""
     own = [one for one in comparisons if one.arm == arm and one.against == REAL]
     found = []
@@ -52,16 +52,16 @@ def answers(comparisons: Sequence[Comparison], arm: str, names: Names) -> list[A
         settings = []
         for _, part in groupby(sorted(rows, key=_place), key=lambda one: one.fraction):
             group = tuple(part)
-            settings.append(Setting(group, films_of(group[0]), setting_text(group, names)))
+            settings.append(SettingAnswer(group, films_of(group[0]), setting_text(group, names)))
         found.append(Answer(dataset, names.dataset(dataset), names.metric(metric), tested(rows), tuple(settings)))
     return found
 
 
-def _place(one: Comparison) -> tuple[float, int]:
+def _place(one: ComparisonRow) -> tuple[float, int]:
     return one.fraction, one.multiplier
 
 
-def headline(comparisons: Sequence[Comparison], arm: str, names: Names) -> str:
+def headline(comparisons: Sequence[ComparisonRow], arm: str, names: Names) -> str:
     """Return the answer of the whole study in one or two sentences, over all comparisons of an arm with the real films alone."""
     own = [one for one in comparisons if one.arm == arm and one.against == REAL]
     if not own:
@@ -97,14 +97,14 @@ def headline(comparisons: Sequence[Comparison], arm: str, names: Names) -> str:
     )
 
 
-def films_of(one: Comparison) -> str:
+def films_of(one: ComparisonRow) -> str:
     """Return how many real films a setting learns from: "3 to 4 films (1 %)"."""
     low, high = one.n_real
     share = f"{percent(one.fraction)} of the real films"
     return f"{between(low, high, 'film')} ({percent(one.fraction)})" if math.isfinite(low) else share
 
 
-def tested(rows: Sequence[Comparison]) -> str:
+def tested(rows: Sequence[ComparisonRow]) -> str:
     """Return on what the comparisons of a dataset rest: "2 trials, tested on 378 films of 260 patients"."""
     trials = sorted({one.n_trials for one in rows})
     said = count(trials[-1], "trial") if len(trials) == 1 else f"{trials[0]} to {count(trials[-1], 'trial')}"
@@ -112,7 +112,7 @@ def tested(rows: Sequence[Comparison]) -> str:
     return f"{said}, tested on {count(most.n_films, 'film')} of {count(most.n_patients, 'patient')}"
 
 
-def setting_text(group: Sequence[Comparison], names: Names) -> str:
+def setting_text(group: Sequence[ComparisonRow], names: Names) -> str:
     """Return the sentences of one setting: what is decided with its surest amount, then the amounts that are not."""
     noun = names.added(group[0].arm)
     texts = []
@@ -123,13 +123,13 @@ def setting_text(group: Sequence[Comparison], names: Names) -> str:
     return " ".join(texts)
 
 
-def _amounts(rows: Sequence[Comparison], noun: str) -> str:
+def _amounts(rows: Sequence[ComparisonRow], noun: str) -> str:
     """Return "2 and 5 synthetic images per film", or "1 synthetic image per film"."""
     many = [one.multiplier for one in rows]
     return f"{listed(many)} {noun[:-1] if many == [1] else noun} per film"
 
 
-def _decided(rows: Sequence[Comparison], noun: str, metric: str) -> str:
+def _decided(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
     """Return the sentence of amounts that help or harm, with the numbers of the surest of them."""
     best = min(rows, key=lambda one: (one.p, -abs(one.difference)))
     up = best.difference > 0
@@ -144,12 +144,12 @@ def _decided(rows: Sequence[Comparison], noun: str, metric: str) -> str:
     return f"{_amounts(rows, noun)} {which}"
 
 
-def _helps(rows: Sequence[Comparison], noun: str, metric: str) -> str:
+def _helps(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
     best = min(rows, key=lambda one: (one.p, -abs(one.difference)))
     return _decided(rows, noun, metric) + worth_text(best)
 
 
-def worth_text(one: Comparison) -> str:
+def worth_text(one: ComparisonRow) -> str:
     """Return ", as much as about 38 more real films (95 % interval 21 to 305)" for a cell of equivalence.csv, "" without one."""
     if one.worth is None or not math.isfinite(one.n_real[0]):
         return ""
@@ -167,7 +167,7 @@ def worth_text(one: Comparison) -> str:
     return f", as much as about {count(more, 'more real film', 'more real films')}{interval}"
 
 
-def _same(rows: Sequence[Comparison], noun: str, metric: str) -> str:
+def _same(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
     widest = max(rows, key=lambda one: max(abs(one.low), abs(one.high)))
     verb = "makes" if [one.multiplier for one in rows] == [1] else "make"
     where = f"{number(widest.difference)} (95 % interval {span(widest.low, widest.high)})"
@@ -175,7 +175,7 @@ def _same(rows: Sequence[Comparison], noun: str, metric: str) -> str:
     return f"{_amounts(rows, noun)} {verb} no difference in {metric} that matters{at}"
 
 
-def _open(rows: Sequence[Comparison], noun: str, metric: str) -> str:
+def _open(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
     """Return the sentence of amounts of which nothing can be said, with the largest difference and what could be found."""
     largest = max(rows, key=lambda one: abs(one.difference))
     where = f"{_plus(largest.difference)} (95 % interval {span(largest.low, largest.high)})"
@@ -194,7 +194,7 @@ def _plus(value: float) -> str:
     return ("+" if value > 0 else "") + number(value)
 
 
-def _untested(rows: Sequence[Comparison], noun: str, metric: str) -> str:
+def _untested(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
     why = next((one.note for one in rows if one.note), "")
     many = [one.multiplier for one in rows]
     verb = is_are(1 if many == [1] else 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scripts.lib.reporting.page.comparisons import VERDICTS, Comparison
+from scripts.lib.reporting.page.comparisons import VERDICTS, ComparisonRow
 from scripts.lib.study.arms import REAL
 
 
@@ -19,7 +19,7 @@ class ArmRow:
     counts: tuple[int, ...]
 
 
-def other_comparisons(comparisons: Sequence[Comparison], arm: str) -> list[ArmRow]:
+def other_comparisons(comparisons: Sequence[ComparisonRow], arm: str) -> list[ArmRow]:
     """Return one row a pair of arms, without `arm` against the real films, which the answer tells in full."""
     pairs = dict.fromkeys((one.arm, one.against) for one in comparisons)
     rows = []

@@ -21,7 +21,7 @@ NOT_THERE = "not there"
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedRow:
     """What two studies say of one thing: `changed` where they say something else; `left` and `right` are shown."""
 
     about: str
@@ -52,7 +52,9 @@ def compare_page(left: Mapping[str, Any], right: Mapping[str, Any], titles: Sequ
     rows = answer_rows(left, right)
     settings = [*setting_rows(left["config"], right["config"])]
     code = [
-        Row("commit", left["commit"] or "not known", right["commit"] or "not known", left["commit"] != right["commit"]),
+        ComparedRow(
+            "commit", left["commit"] or "not known", right["commit"] or "not known", left["commit"] != right["commit"]
+        ),
         *setting_rows(left["versions"], right["versions"]),
     ]
     return (
@@ -71,7 +73,7 @@ def compare_page(left: Mapping[str, Any], right: Mapping[str, Any], titles: Sequ
     )
 
 
-def headline(rows: Sequence[Row]) -> str:
+def headline(rows: Sequence[ComparedRow]) -> str:
     """Return in one sentence how many answers changed."""
     both = [row for row in rows if NOT_THERE not in (row.left, row.right)]
     changed, alone = sum(row.changed for row in both), len(rows) - len(both)
@@ -85,7 +87,7 @@ def headline(rows: Sequence[Row]) -> str:
     )
 
 
-def answer_rows(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Row]:
+def answer_rows(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[ComparedRow]:
     """Return one row a comparison that either study has, changed verdicts first."""
     sides = [{tuple(one[name] for name in NAMED): one for one in record["comparisons"]} for record in (left, right)]
     rows = []
@@ -95,7 +97,7 @@ def answer_rows(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Row]:
         dataset, metric, fraction, arm, against, many = key
         about = f"{names.dataset(dataset)}, {names.metric(metric)}, {percent(fraction)}, {many} per film, {arm} against {against}"
         before, after = (one["verdict"] if one else "" for one in ones)
-        rows.append(Row(about, _told(ones[0]), _told(ones[1]), before != after))
+        rows.append(ComparedRow(about, _told(ones[0]), _told(ones[1]), before != after))
     return sorted(rows, key=lambda row: not row.changed)
 
 
@@ -107,7 +109,7 @@ def _told(one: Mapping[str, Any] | None) -> str:
     return f"{one['verdict']}: {signed(float(one['difference']))} ({span(float(one['low']), float(one['high']))})"
 
 
-def line_rows(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Row]:
+def line_rows(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[ComparedRow]:
     """Return one row a line of evidence."""
     sides = [{one["key"]: one for one in record["lines"]} for record in (left, right)]
     rows = []
@@ -116,16 +118,16 @@ def line_rows(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Row]:
         left_state, right_state = (one["state"] if one else "" for one in ones)
         one, other = (f"{WORDS.get(one['state'], '')}: {one['reason']}" if one else NOT_THERE for one in ones)
         title = next(one["title"] for one in ones if one)
-        rows.append(Row(title, one, other, left_state != right_state))
+        rows.append(ComparedRow(title, one, other, left_state != right_state))
     return rows
 
 
-def setting_rows(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Row]:
+def setting_rows(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[ComparedRow]:
     """Return one row a key whose value differs, keys of keys written with dots."""
     sides = [dict(_flat(one)) for one in (left, right)]
     keys = dict.fromkeys([*sides[0], *sides[1]])
     both = [(key, *(str(side.get(key, NOT_THERE)) for side in sides)) for key in keys]
-    return [Row(key, one, other, True) for key, one, other in both if one != other]
+    return [ComparedRow(key, one, other, True) for key, one, other in both if one != other]
 
 
 def _flat(value: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:

@@ -26,7 +26,7 @@ Worth = tuple[float, float, float, str, str, str]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparisonRow:
     """One row of differences.csv of a tested metric; numbers are NaN where a table does not give them.
 
     difference, low, high  `arm` less `against`, in the metric, with the 95 % interval
@@ -79,7 +79,7 @@ def verdict(metric: str, difference: float, low: float, high: float, p: float, a
     return SAME if -wanted < low and high < wanted else OPEN
 
 
-def read_comparisons(tables: Tables, config: Mapping[str, Any]) -> list[Comparison]:
+def read_comparisons(tables: Tables, config: Mapping[str, Any]) -> list[ComparisonRow]:
     """Return the comparisons of tested metrics in the order of the table; none where there is no table.
 
     config: the study's configuration; of its section `statistics` alpha and power.difference are used.
@@ -95,7 +95,7 @@ def read_comparisons(tables: Tables, config: Mapping[str, Any]) -> list[Comparis
         other = (*cell[:3], row["against"], 0 if row["against"] == REAL else row["multiplier"])
         ends = (row["difference"], row["low"], row["high"], row["p_bonferroni"])
         found.append(
-            Comparison(
+            ComparisonRow(
                 dataset=row["dataset"],
                 metric=row["metric"],
                 fraction=row["fraction"],

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.lib.reporting.page.comparisons import Comparison
+from scripts.lib.reporting.page.comparisons import ComparisonRow
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.tables import Tables
 from scripts.lib.reporting.page.words import sentence
@@ -38,7 +38,7 @@ class Facts:
     """What lines are made from: the tables, the comparisons, the resolved configuration and its names."""
 
     tables: Tables
-    comparisons: Sequence[Comparison]
+    comparisons: Sequence[ComparisonRow]
     config: Mapping[str, Any]
     names: Names
 

@@ -46,7 +46,7 @@ def methods(config: Mapping[str, Any], names: Names) -> list[str]:
     ]
     steps = [name for name in study["datasets"] if not counts_passes(config, name)]
     if len(steps) == len(study["datasets"]):
-        said.append("Every cell of a fraction makes the same number of optimiser steps")
+        said.append("Every cell of a fraction makes the same number of optimizer steps")
     else:
         epochs = [names.dataset(name) for name in study["datasets"] if name not in steps]
         said.append(

@@ -16,14 +16,14 @@ import yaml
 from scripts.lib.reporting.page.ages import date_of, outdated
 from scripts.lib.reporting.page.answers import Answer, answers, headline
 from scripts.lib.reporting.page.arms import ArmRow, other_comparisons
-from scripts.lib.reporting.page.comparisons import VERDICTS, Comparison, read_comparisons
+from scripts.lib.reporting.page.comparisons import VERDICTS, ComparisonRow, read_comparisons
 from scripts.lib.reporting.page.guidelines import Item, claim
 from scripts.lib.reporting.page.lines import AMBER, GREEN, GREY, RED, WORDS, Facts, Line
 from scripts.lib.reporting.page.methods import commit, methods, phantoms, versions
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.pictures import Picture, one_of_each_pool, picture
 from scripts.lib.reporting.page.sections import FIGURES, NAMED, SECTIONS, SHEETS
-from scripts.lib.reporting.page.shown import Shown, anchor_of, files_of, shown
+from scripts.lib.reporting.page.shown import ShownTable, anchor_of, files_of, shown
 from scripts.lib.reporting.page.tables import Tables
 from scripts.lib.reporting.page.words import count, is_are, listed, number, percent, signed, span
 from scripts.lib.study.reported import ELSEWHERE, TEMPLATES
@@ -42,7 +42,7 @@ class Part:
     about: str
     line: Line | None
     pictures: tuple[Picture, ...]
-    tables: tuple[Shown, ...]
+    tables: tuple[ShownTable, ...]
     named: tuple[str, ...] = ()
 
 
@@ -149,7 +149,7 @@ def render(report: Report) -> str:
     return environment().get_template("report.html").render(context)
 
 
-def _own(report: Report) -> list[Comparison]:
+def _own(report: Report) -> list[ComparisonRow]:
     return [one for answer in report.answers for setting in answer.settings for one in setting.comparisons]
 
 

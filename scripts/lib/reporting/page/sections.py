@@ -10,7 +10,7 @@ from scripts.lib.reporting.page.lines import Facts, Line
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """A question: `tell` makes its line; `about` says how to read it; files lie below results/, * stands for any name."""
 
     tell: Callable[[Facts], Line]
@@ -20,7 +20,7 @@ class Section:
 
 
 SECTIONS = (
-    Section(
+    PageSection(
         lines_answer.statistics,
         "Intervals are two-sided and count both trials and test patients; P values are corrected within each setting. Where one "
         "of several amounts is quoted, it is the one with the smallest P value, so it looks a little larger than it is. The "
@@ -34,71 +34,71 @@ SECTIONS = (
         ),
         ("evidence.png",),
     ),
-    Section(
+    PageSection(
         lines_answer.baselines,
         "A trivial answer says the same of every film and looks at none. A score below it is worth nothing, however much it rose.",
         ("tables/baselines.csv",),
     ),
-    Section(
+    PageSection(
         lines_images.leakage,
         "The test films of every trial are held against all films that taught a model of its arm: the same film, patient or "
         "pixels, and near-duplicates that were mirrored or cut.",
         ("tables/leakage.csv",),
     ),
-    Section(
+    PageSection(
         lines_images.copies,
         "The nearest training film of each image, beside the same of held-out films. Copies of all kinds are planted to see "
         "whether the search would find them.",
         ("tables/memorisation.csv",),
         ("*/pools/*/*/nearest.png",),
     ),
-    Section(
+    PageSection(
         lines_images.fidelity,
         "Distances between images and real films, beside the floor: the same distance between real films of different patients. "
         "Images that look less real may still help, and the reverse.",
         ("tables/fidelity.csv",),
     ),
-    Section(
+    PageSection(
         lines_images.faithfulness,
         "A model trained on real films is asked what the images show, beside the same on held-out real films.",
         ("tables/faithfulness.csv",),
     ),
-    Section(
+    PageSection(
         lines_images.shortcut,
         "Where nearly all diseased films of a mixture are synthetic, a model may learn to tell images from films instead.",
         ("tables/shortcut.csv",),
     ),
-    Section(
+    PageSection(
         lines_answer.controls,
         "An arm that repeats, augments or reconstructs the real films adds as many as the images, without anything new in them.",
         ("tables/equivalence.csv",),
         ("equivalence.png",),
     ),
-    Section(
+    PageSection(
         lines_answer.subgroups,
         "The gap between a synthetic cell and real films alone in each group of test films. Nothing is corrected for the number "
         "of groups.",
         ("tables/subgroups.csv",),
     ),
-    Section(
+    PageSection(
         lines_answer.calibration,
         "A model that says 0.9 where 0.6 is true can rank films well. Brier's score, intercept, slope and ECE see it; F1 does not.",
         ("tables/calibration.csv",),
         ("calibration.png",),
     ),
-    Section(
+    PageSection(
         lines_answer.failures,
         "Some films always get worse, also where the mean gets better. Look for what they have in common.",
         ("tables/failures.csv",),
         ("failures.png",),
     ),
-    Section(
+    PageSection(
         lines_answer.replication,
         "One study is one draw of films, generator and seeds. Another seed, and films of other hospitals, show whether it holds.",
         ("tables/replication.csv", "tables/replication_coverage.csv", "tables/replication_seeds.csv", "*/external.csv"),
         ("replication.png",),
     ),
-    Section(
+    PageSection(
         lines_images.films,
         "What was read of each dataset, what was not taken, and how much the paper had.",
         ("table1.csv",),

@@ -19,7 +19,7 @@ NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?", re.I)
 
 
 @dataclass(frozen=True)
-class Cell:
+class ShownCell:
     """A cell: `text` is shown, `exact` is the table's own text, by which numbers are sorted."""
 
     text: str
@@ -27,19 +27,19 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownTable:
     """A table in the page: `numeric` says which columns hold numbers; `left_out` columns say nothing, `total` rows there are."""
 
     file: str
     anchor: str
     columns: tuple[str, ...]
     numeric: tuple[bool, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[ShownCell, ...], ...]
     total: int
     left_out: tuple[str, ...]
 
 
-def shown(tables: Tables, file: str) -> Shown | None:
+def shown(tables: Tables, file: str) -> ShownTable | None:
     """Return a table below results/ for the page, None where it is not there."""
     table = tables.text(file)
     if table is None:
@@ -48,7 +48,7 @@ def shown(tables: Tables, file: str) -> Shown | None:
     kept = table.drop(columns=empty)
     most = min(MOST_ROWS, max(1, MOST_CELLS // max(1, kept.shape[1])))
     rows = tuple(tuple(cell(text) for text in row) for row in kept.head(most).itertuples(index=False, name=None))
-    return Shown(
+    return ShownTable(
         file,
         anchor_of(file),
         tuple(str(name) for name in kept.columns),
@@ -59,7 +59,7 @@ def shown(tables: Tables, file: str) -> Shown | None:
     )
 
 
-def cell(text: str) -> Cell:
+def cell(text: str) -> ShownCell:
     """Return a cell: numbers with more than four digits behind the point are shown with three significant ones."""
     text = text.strip()
     if NUMBER.fullmatch(text) and ("." in text or "e" in text.lower()):
@@ -67,8 +67,8 @@ def cell(text: str) -> Cell:
         said = f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.3g}"
         if abs(value) >= 1000:
             said = f"{value:,.0f}"
-        return Cell(said.replace("-", MINUS), text)
-    return Cell(text.replace("-", MINUS) if NUMBER.fullmatch(text) else text, text)
+        return ShownCell(said.replace("-", MINUS), text)
+    return ShownCell(text.replace("-", MINUS) if NUMBER.fullmatch(text) else text, text)
 
 
 def is_numeric(column: pd.Series) -> bool:
