@@ -42,7 +42,12 @@ def main(argv: list[str] | None = None) -> None:
     with atomic_file(args.out) as path:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))
-    print(f"\nWritten: {args.out}. Look at the data next: make check STUDY={args.out}")
+    near = args.out.resolve()
+    shown = near.relative_to(Path.cwd()) if Path.cwd() in near.parents else near
+    place = f"STUDY='{shown}' DIR='runs/{args.out.stem}'"
+    print(
+        f"\nWritten: {shown}. Look at the data next:\n    make check {place}\nthen run the study:\n    make figure2 {place}"
+    )
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ def main(argv: list[str] | None = None) -> None:
     add_config(parser, "the whole study, resolved")
     parser.add_argument("--out", type=Path, required=True, help="the page (.html)")
     parser.add_argument("--record", type=Path, required=True, help="what it says, for compare_reports (.json)")
-    parser.add_argument("--guidelines", type=Path, required=True, help="CLAIM 2024 as far as the run knows it (.md)")
+    parser.add_argument(
+        "--guidelines", type=Path, required=True, help="checklists of reporting, as far as the run knows them (.md)"
+    )
     args = parser.parse_args(argv)
     set_threads(args.threads)
 

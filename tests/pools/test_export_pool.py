@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 
@@ -189,3 +190,29 @@ def test_bad_requests_write_nothing(results: Path, exported: Path, tmp_path: Pat
     export(["--pool", str(pool), "--out", str(tmp_path / "some"), "--most", "2"])
     assert len(list((tmp_path / "some" / "images").glob("*.png"))) == 2
     assert "mask_file" not in (tmp_path / "some" / "labels.csv").read_text()  # two structures, none of them named
+
+
+def test_croissant_names_every_file_and_column_with_what_the_format_asks_for(exported: Path) -> None:
+    found = json.loads((exported / "croissant.json").read_text())
+    # Required of a data set by Croissant 1.1 (and schema.org): docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html.
+    needed = {"@context", "@type", "conformsTo", "name", "description", "license", "url", "creator", "datePublished"}
+    assert needed <= set(found) and found["conformsTo"] == "http://mlcommons.org/croissant/1.1"
+    parts = {one["@id"]: one for one in found["distribution"]}
+    table = exported / parts["table"]["contentUrl"]
+    assert parts["table"]["sha256"] == hashlib.sha256(table.read_bytes()).hexdigest()
+    assert len(list(exported.glob(parts["pictures"]["includes"]))) == 5
+    assert len(list(exported.glob(parts["masks"]["includes"]))) == 10  # two structures
+    (records,) = found["recordSet"]
+    fields = {one["name"]: one for one in records["field"]}
+    assert list(fields) == list(pd.read_csv(table).columns) and all(one["description"] for one in fields.values())
+    assert fields["pneumonia"]["dataType"] == "sc:Integer" and fields["report"]["dataType"] == "sc:Text"
+    assert records["key"]["@id"] == fields["image_id"]["@id"]
+    assert all(one["source"]["fileObject"]["@id"] in parts for one in fields.values())
+
+
+def test_mlcroissant_reads_the_records(exported: Path) -> None:
+    mlcroissant = pytest.importorskip(
+        "mlcroissant", reason="pip install mlcroissant checks the metadata with its own library"
+    )
+    records = list(mlcroissant.Dataset(str(exported / "croissant.json")).records("images"))
+    assert [one["images/image_id"].decode() for one in records] == [f"c{n}-0" for n in range(5)]

@@ -88,7 +88,8 @@ def test_start_study_guesses_columns_and_says_so(tmp_path: Path, capsys: pytest.
     out = tmp_path / "mine.yaml"
     start_study.main([str(table), "--out", str(out)])
     text = out.read_text()
-    assert len(text.splitlines()) <= 10 and text in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert len(text.splitlines()) <= 10 and text in said and f"make figure2 STUDY='{out}' DIR='runs/mine'" in said
     assert all("#" in line for line in text.splitlines() if not line.endswith(":"))
     config = load_study([ROOT / "config.yaml", out])
     reader = config["datasets"]["mine"]["reader"]

@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 def test_a_wheel_holds_every_module_and_the_pages_files(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "synthorax.py"):
         shutil.copy2(ROOT / name, source / name)
     shutil.copytree(ROOT / "scripts", source / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
     build = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
@@ -26,6 +26,7 @@ def test_a_wheel_holds_every_module_and_the_pages_files(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        assert "synthorax.py" in wheel.namelist()
         held = {name for name in wheel.namelist() if name.startswith("scripts/")}
     files = [file for file in (ROOT / "scripts").rglob("*") if file.is_file() and "__pycache__" not in file.parts]
     assert {file.relative_to(ROOT).as_posix() for file in files} == held

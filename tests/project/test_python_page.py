@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,15 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+import synthorax
+from scripts import train_controlnet
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.subsets import draw_ranks
 from scripts.lib.cohort.writer import CohortWriter
+from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.predictions import MASKS, ROW, Predictions, schema_items, write_predictions
 from tests.conftest import ROOT
+from tests.helpers.diffusion_models import CONTROL, write_base
 
 SIDE, FILMS, IMAGES = 32, 40, 12
 
@@ -73,6 +78,15 @@ def write_trial(results: Path, arm: str, multipliers: tuple[int, ...], trial: in
     write_predictions(path, made)
 
 
+def write_generator(root: Path) -> None:
+    """Train a tiny ControlNet of films with the same structure, as results/generators/controlnet."""
+    write_base(root / "base")
+    write_images(root / "taught", [{**film(number), "split": "generator"} for number in range(8)], 9)
+    options = {"--base": root / "base", "--cohort": root / "taught", "--checkpoint-dir": root / "check", "--seed": 1}
+    options |= {"--config": json.dumps(CONTROL), "--out": root / "results" / "generators" / "controlnet"}
+    train_controlnet.main([str(word) for option in options.items() for word in option])
+
+
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with the results that the examples name, and the repository's configuration."""
@@ -83,6 +97,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for shard in range(2):
         rows = [image(number) for number in range(shard * IMAGES, (shard + 1) * IMAGES)]
         write_images(siim / "pools" / "original" / "fraction-0.1" / f"shard-{shard}", rows, 2 + shard)
+    write_generator(tmp_path)
     for trial in range(3):
         write_trial(tmp_path / "results", "real", (0,), trial)
         write_trial(tmp_path / "results", "original", (2, 5), trial)
@@ -114,5 +129,51 @@ def test_every_example_runs(study: Path, capsys: pytest.CaptureFixture[str]) -> 
     table = names["table"]
     assert isinstance(table, pd.DataFrame) and table["multiplier"].tolist() == [2, 5]
     assert (table["n_trials"] == 3).all() and (table["low"] < table["difference"]).all()
-    assert "one of each is assumed: ['dataset', 'task'" in said
+    assert (
+        "Cohort of 40 films, 32 x 32 pixels, labels pneumothorax, masks of pneumothorax (results/siim/cohort)" in said
+    )
+    assert "(32, 32) {'pneumothorax': 0} {'pneumothorax': 64}" in said  # the square of write_images: 8 x 8
+    assert "(3, 32, 32) the same pixels: False" in said
+    answer = names["answer"]
+    assert isinstance(answer, pd.DataFrame)
+    assert answer[["trials", "difference"]].round(9).values.tolist() == [
+        [3, 0.1]
+    ]  # (.70 + .71 + .75 - .60 - .64 - .62) / 3
     assert (study / "films-and-images.png").is_file()
+
+
+def test_a_generator_gives_the_same_pixels_again_and_says_what_it_cannot_do(study: Path) -> None:
+    folder, masks = "results/generators/controlnet", synthorax.open_cohort("results/siim/cohort").masks([0, 1])
+    first, again = (synthorax.open_generator(folder, structures=["pneumothorax"], steps=2) for _ in range(2))
+    assert (first.sample(masks=masks) == again.sample(masks=masks)).all() and first.resolution == SIDE
+    other = synthorax.open_generator(folder, seed=2, structures=["pneumothorax"], steps=2)
+    assert (first.sample(masks=masks) != other.sample(masks=masks)).any()
+    with pytest.raises(
+        InputError, match="expected prompts, masks or labels, as many of each; got {'prompts': 1, 'masks': 2}"
+    ):
+        first.sample(prompts=["a"], masks=masks)
+    with pytest.raises(InputError, match="got none"):
+        first.sample()
+    with pytest.raises(InputError, match="no setting step; section sampling has .*solver"):
+        synthorax.open_generator(folder, step=2)
+
+
+def test_a_loop_over_a_cohort_ends_and_places_count_from_both_ends(study: Path) -> None:
+    cohort = synthorax.open_cohort("results/siim/cohort")
+    assert [one.about["image_id"] for one in cohort] == [f"f{number}" for number in range(FILMS)]
+    assert cohort[-1].labels == {"pneumothorax": 1} and (cohort[-1].image == cohort.images([FILMS - 1])[0]).all()
+    with pytest.raises(IndexError):
+        cohort[FILMS]
+    pool = synthorax.open_pool("results/siim/pools/original/fraction-0.1")
+    assert repr(pool).startswith("Cohort of 24 synthetic images, 32 x 32 pixels") and "and 1 more" in repr(pool)
+    with pytest.raises(InputError, match="no pool; expected a folder like"):
+        synthorax.open_pool("results/siim/cohort")
+
+
+def test_a_comparison_reads_a_table_or_a_file(tmp_path: Path) -> None:
+    rows = {"arm": ["real"] * 3 + ["gan"] * 3, "trial": [0, 1, 2] * 2, "value": [0.60, 0.64, 0.62, 0.70, 0.71, 0.75]}
+    table = pd.DataFrame(rows)
+    table.to_csv(tmp_path / "own.csv", index=False)
+    assert synthorax.compare(table).equals(synthorax.compare(tmp_path / "own.csv"))
+    with pytest.raises(InputError, match="no row has arm = real"):
+        synthorax.compare(table[3:])

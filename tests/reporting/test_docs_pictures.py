@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.cohort.writer import CohortWriter
+from scripts.lib.conditions.masks import PALETTE
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.tables import FIGURE2
+from scripts.lib.plotting.pairs import GAP, LEFT, LINE, TILE, pick_pairs
 from scripts.lib.reporting import docs_pictures
+from scripts.lib.reporting.docs_first_screen import (
+    ABOUT,
+    PAIRS,
+    POOL,
+    STRUCTURE,
+    answer_facts,
+    answer_text,
+    first_screen,
+)
+from scripts.lib.reporting.docs_notebook import CELLS, _run
+from scripts.lib.reporting.docs_notebook import NAME as NOTEBOOK
 from scripts.lib.reporting.docs_pictures import (
     PICTURES,
     RECORD,
@@ -87,7 +104,7 @@ def test_one_command_renews_pictures_and_captions(repository: Path, tmp_path: Pa
     assert "2 of 2 with 1 % of the real films (3 films, 1 significant), 0 of 1 with 100 % of the real films" in words
     assert "embedded phantom, one run with 2 trials a cell." in words
     assert "Dice of SIIM-ACR with 1 % of the real films and 5 times as many synthetic images" in words
-    assert "Figure 2 as `make figure2` draws it" in (repository / "README.md").read_text()
+    assert "Figure 2 as `make figure2` draws it" in (repository / "docs" / "results.md").read_text()
     before = {path.name: path.read_bytes() for path in (repository / "docs").iterdir()}
     renew(repository, results)
     assert {path.name: path.read_bytes() for path in (repository / "docs").iterdir()} == before
@@ -96,10 +113,10 @@ def test_one_command_renews_pictures_and_captions(repository: Path, tmp_path: Pa
 
 def test_what_is_changed_by_hand_is_found(repository: Path, tmp_path: Path) -> None:
     renew(repository, write_results(tmp_path / "results"))
-    readme = repository / "README.md"
-    readme.write_text(readme.read_text().replace("2 of 2 with", "2 of 1 with"))
+    page = repository / "docs" / "results.md"
+    page.write_text(page.read_text().replace("2 of 2 with", "2 of 1 with"))
     (repository / "docs" / "figure4.png").write_bytes(b"another")
-    assert [line.split(":")[0] for line in differences(repository)] == ["docs/figure4.png", "README.md"]
+    assert [line.split(":")[0] for line in differences(repository)] == ["docs/figure4.png", "docs/results.md"]
     config = repository / "config.yaml"
     config.write_text(config.read_text().replace("  trials: 2\n", "  trials: 3\n"))
     assert outdated(repository)
@@ -132,8 +149,8 @@ def test_results_that_are_not_there_change_nothing(repository: Path, tmp_path: P
 
 def test_each_caption_has_its_place() -> None:
     facts = json.loads((ROOT / docs_pictures.RECORD).read_text())["facts"]
-    assert facts.keys() == docs_pictures.TABLES.keys()
-    assert "README.md" in with_captions(docs_pictures.read_pages(ROOT), {"figure2": facts["figure2"]})
+    assert facts.keys() == {*docs_pictures.TABLES, "answer"}
+    assert "README.md" in with_captions(docs_pictures.read_pages(ROOT), {"answer": facts["answer"]})
     with_captions(docs_pictures.read_pages(ROOT), facts)
     with pytest.raises(InputError, match="no page has a place for the caption of figure2"):
         with_captions({"README.md": "nothing"}, facts)
@@ -143,10 +160,71 @@ def test_the_pictures_and_captions_of_this_repository_are_those_renewed_last() -
     if not (ROOT / docs_pictures.RECORD).is_file():
         pytest.skip("docs/ has not been renewed by `make docs-figures` yet")
     assert list(differences(ROOT)) == []
-    assert json.loads((ROOT / docs_pictures.RECORD).read_text())["pictures"].keys() == PICTURES.keys()
+    assert json.loads((ROOT / docs_pictures.RECORD).read_text())["pictures"].keys() == {
+        *PICTURES,
+        "pairs.png",
+        "report.png",
+        NOTEBOOK,
+    }
 
 
 def test_a_caption_says_no_more_than_its_facts() -> None:
     table = pd.DataFrame([row("trial", "0.1", "real", 0, 0, n_real=30, value=0.5), row("mean", "0.1", "real", 0, None, n_real=30, value=0.5, significant=False, difference=float("nan"))])  # fmt: skip
     text = caption("figure2", facts_of(table))
     assert "0 of 0 with 10 % of the real films (30 films, 0 significant)" in " ".join(text.split())
+
+
+def test_masks_beside_their_images_are_of_different_masks_and_the_word_phantom_is_there(tmp_path: Path) -> None:
+    folder = tmp_path / POOL / "shard-0"
+    with CohortWriter(folder, 16, ["lungs", STRUCTURE], [STRUCTURE], {"dataset": "candid"}) as writer:
+        for number in range(12):
+            field = np.full((16, 16), 1, np.uint8)
+            field[: number % 6] |= 2  # 0 to 5 rows of the structure, each mask twice
+            row = {"image_id": f"i{number}", "patient_id": "p", "split": "train", "sha256": "0", "synthetic": True}
+            row |= {"mask_sha256": f"m{number % 6}", STRUCTURE: 1, "source_file": ""}
+            writer.add(np.full((16, 16), 10 * number, np.uint8), field, row)
+    pool = Cohort.open(folder)
+    rows = pick_pairs(pool, STRUCTURE, PAIRS)
+    assert pool.index["mask_sha256"].iloc[rows].tolist() == [
+        "m1",
+        "m2",
+        "m3",
+        "m4",
+        "m5",
+    ]  # by size; m0 shows none of it
+    with Image.open(io.BytesIO(first_screen(tmp_path)["pairs.png"])) as picture:
+        assert picture.size == (LEFT + 5 * (TILE + GAP), 2 * (TILE + GAP) + 2 * LINE)
+        pixels = picture.convert("RGB")
+    assert pixels.getpixel((LEFT + TILE // 2, TILE - 2)) == PALETTE["lungs"]
+    assert pixels.getpixel((LEFT + TILE // 2, TILE + GAP + TILE // 2)) == (10, 10, 10)  # the image of mask m1
+    assert "Phantom" in ABOUT and first_screen(tmp_path / "none") == {}
+
+
+def test_the_answer_of_a_run_says_its_doubts() -> None:
+    gain = (
+        "Synthetic images helped in 1 of 2 comparisons; 1 undecided. The gain: +0.20 F1 (95 % interval 0.10 to 0.30)."
+    )
+    facts = {
+        "headline": "Synthetic images helped in 1 of 4 comparisons with real films alone.",
+        "short": [{"title": "A", "text": "None of 2 comparisons shows help or harm."}, {"title": "B", "text": gain}],
+        "trials": [2],
+        "lines": {"green": 1, "amber": 2, "red": 0, "grey": 1},
+    }
+    assert answer_text(facts) == (
+        f"*One run of the embedded study, on phantom films. {facts['headline']} B: {gain} Each comparison has 2 trials, which is "
+        "few. Of 4 statements that have to hold for this to be believed, 1 holds, 2 are in doubt and 1 was not measured.*"
+    )
+    assert "few" not in answer_text({**facts, "trials": [5]}) and answer_facts(Path("nowhere")) == {}
+
+
+def test_the_notebook_is_of_the_cells_of_this_version_and_small() -> None:
+    path = ROOT / "docs" / NOTEBOOK
+    cells = json.loads(path.read_text())["cells"]
+    assert [(one["cell_type"], "".join(one["source"])) for one in cells] == list(CELLS)
+    codes = [one for one in cells if one["cell_type"] == "code"]
+    assert [one["execution_count"] for one in codes] == [1, 2, 3] and path.stat().st_size < 200_000
+    kinds = [[output["output_type"] for output in one["outputs"]] for one in codes]
+    assert kinds == [["stream"], ["stream", "display_data"], ["stream", "display_data"]]
+    # The first cell needs no study: run here, it prints what stands in the notebook.
+    assert _run("".join(codes[0]["source"]), "first", {}) == codes[0]["outputs"]
+    assert "the same again: True" in "".join(codes[2]["outputs"][0]["text"])

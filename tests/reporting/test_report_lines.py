@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scripts.lib.reporting.page import lines_answer, lines_images
+from scripts.lib.reporting.page import lines_answer, lines_images, lines_masks
 from scripts.lib.reporting.page.comparisons import read_comparisons
 from scripts.lib.reporting.page.lines import Facts
 from scripts.lib.reporting.page.names import Names
@@ -28,7 +28,7 @@ def test_a_line_without_its_table_is_not_measured(tmp_path: Path) -> None:
     lines = [section.tell(facts(tmp_path)) for section in SECTIONS]
     # What the study says of its controls needs no table.
     assert {line.state for line in lines if line.key != "controls"} == {"grey"}
-    assert len({line.key for line in lines}) == len(lines) == 13
+    assert len({line.key for line in lines}) == len(lines) == 14
     assert all(line.reason.endswith(".") and line.word for line in lines)
 
 
@@ -39,10 +39,10 @@ def test_a_line_without_its_table_is_not_measured(tmp_path: Path) -> None:
             2,
             0.03,
             "amber",
-            "Only 2 trials a cell, five or more are better; a difference of 0.05 would be found in 1 of 1",
+            "Each comparison rests on 2 trials only; with five or more, an interval can be relied on. A difference of 0.05 would be found in 1 of 1",
         ),
-        (5, 0.03, "green", "5 trials a cell; a difference of 0.05 would be found in 1 of 1 comparison."),
-        (5, 0.2, "amber", "5 trials a cell; a difference of 0.05 would be found in 0 of 1 comparison."),
+        (5, 0.03, "green", "5 trials a comparison; a difference of 0.05 would be found in 1 of 1 comparison."),
+        (5, 0.2, "amber", "5 trials a comparison; a difference of 0.05 would be found in 0 of 1 comparison."),
     ],
 )
 def test_size_of_the_study(tmp_path: Path, trials: int, detectable: float, state: str, reason: str) -> None:
@@ -56,12 +56,16 @@ def test_size_of_the_study(tmp_path: Path, trials: int, detectable: float, state
 @pytest.mark.parametrize(
     ("trivial", "state", "reason"),
     [
-        (0.37, "green", "All 2 cells score above"),
-        (0.6, "amber", "1 of 2 cells is no better than a trivial answer (RSNA Pneumonia at 1 %)."),  # real films: 0.5
+        (0.37, "green", "All 2 mean scores lie above"),
+        (
+            0.6,
+            "amber",
+            "1 of 2 mean scores is no better than saying the same of every film (RSNA Pneumonia at 1 %).",
+        ),  # real films: 0.5
         (
             0.7,
             "red",
-            "2 of 2 cells are no better than a trivial answer (RSNA Pneumonia at 1 %), 1 of them called a gain.",
+            "2 of 2 mean scores are no better than saying the same of every film (RSNA Pneumonia at 1 %); 1 of them would count as a gain.",
         ),
     ],
 )
@@ -99,13 +103,13 @@ def test_leakage(tmp_path: Path, verdict: str, hit: str | None, state: str, word
     ("verdict", "found", "state", "word"),
     [
         ("passes", 1.0, "green", "The one pool has no more near-copies"),
-        ("passes", 0.58, "amber", "of planted copies that were cropped only 58 % are found"),
+        ("passes", 0.58, "amber", "of planted copies that were cropped it finds only 58 %"),
         ("undecided", 1.0, "amber", "for 1 pool of 1 it cannot be told"),
         (
             "fails",
             1.0,
             "red",
-            "1 pool of 1 hold more near-copies than chance: 1.3 % of the images of a pool, 2 % of held-out",
+            "1 pool of 1 hold more near-copies of training films than chance gives: 1.3 % of the images against 2 % of held-out",
         ),
     ],
 )
@@ -133,7 +137,7 @@ def test_distances_above_the_floor_are_counted_and_never_red(tmp_path: Path) -> 
     write_table(tmp_path, "tables/fidelity.csv", [near, far])
     line = lines_images.fidelity(facts(tmp_path))
     assert line.state == "amber" and line.reason.startswith(
-        "1 of 2 distances (KID; features: proxy) lie above the floor"
+        "1 of 2 distances (KID, seen by the network proxy) are larger than between real films"
     )
 
 
@@ -144,7 +148,7 @@ def test_controls(tmp_path: Path, p: float, value: float, state: str) -> None:
     line = lines_answer.controls(facts(write_results(tmp_path, [row]), config))
     assert line.state == state and line.reason.startswith("Against repeated real films the images are better in ")
     alone = lines_answer.controls(facts(tmp_path))
-    assert alone.state == "amber" and "no arm repeats them" in alone.reason
+    assert alone.state == "amber" and "`make controls` does it" in alone.reason
 
 
 def test_groups_that_get_worse_are_counted_beside_chance(tmp_path: Path) -> None:
@@ -155,7 +159,7 @@ def test_groups_that_get_worse_are_counted_beside_chance(tmp_path: Path) -> None
     write_table(tmp_path, "tables/subgroups.csv", rows)
     line = lines_answer.subgroups(facts(tmp_path))
     assert line.state == "amber" and line.reason.startswith(
-        "1 of 20 groups and cells is worse off, for example RSNA Pneumonia sex g0"
+        "In 1 of 20 comparisons within a group the score is surely lower with images; chance alone would give about 0. Among them: RSNA Pneumonia (sex g0)"
     )
     write_table(tmp_path, "tables/subgroups.csv", rows[:4])  # 1 of 4 is more than a tenth
     assert lines_answer.subgroups(facts(tmp_path)).state == "red"
@@ -199,7 +203,7 @@ def test_films_that_got_worse(tmp_path: Path) -> None:
     write_table(tmp_path, "tables/failures.csv", rows)
     line = lines_answer.failures(facts(tmp_path))
     assert line.state == "amber" and line.reason == (
-        "2 films among the worst of each cell; most of all b of RSNA Pneumonia for lung opacity, by −0.60."
+        "2 films stand among the worst of a comparison; most of all b of RSNA Pneumonia for lung opacity, by −0.60."
     )
 
 
@@ -241,10 +245,39 @@ def test_other_seeds_confirm_or_contradict(tmp_path: Path, ends: tuple[float, fl
     assert line.state == state and line.reason.startswith("Over 5 seeds the interval confirms ")
 
 
+@pytest.mark.parametrize(
+    ("asked", "other", "auroc", "state"),
+    [
+        ((0.9, 0.8), (0.1, 0.2), 0.6, "green"),
+        ((0.9, 0.8), (0.1, 0.2), 0.99, "amber"),
+        ((0.9, 0.8), (0.9, 0.95), 0.6, "red"),
+    ],
+)
+def test_masks_show_what_was_asked_for(
+    tmp_path: Path, asked: tuple[float, float], other: tuple[float, float], auroc: float, state: str
+) -> None:
+    rows = [
+        {"measure": "shown_if_asked", "of": "all", "value": asked[0], "low": asked[1], "high": 1.0, "floor": "n/a"},
+        {"measure": "shown_if_not_asked", "of": "all", "value": other[0], "low": 0.0, "high": other[1], "floor": "n/a"},
+        {"measure": "two_sample_auroc", "of": "all", "value": auroc, "low": "n/a", "high": "n/a", "floor": 0.5},
+    ]
+    write_table(tmp_path, "rsna/masks/original/fraction-0.1/masks.csv", rows)
+    write_table(
+        tmp_path, "rsna/masks/shuffled/fraction-0.1/masks.csv", rows[:1]
+    )  # a control, of which nothing was asked
+    line = lines_masks.masks(facts(tmp_path))
+    assert line.state == state and line.reason.startswith(
+        "Arm original for RSNA Pneumonia at 10 %: a finding is there in 90 % of the masks that were asked for it"
+    )
+
+
 def test_warnings_of_films_are_named(tmp_path: Path) -> None:
     row = {"dataset": "rsna", "taken": 199, "quarantined": 1, "warnings": ""}
     write_table(tmp_path, "table1.csv", [row])
     line = lines_images.films(facts(tmp_path))
-    assert (line.state, line.reason) == ("green", "199 films taken, 1 quarantined (0.50 %), no warning.")
+    assert (line.state, line.reason) == (
+        "green",
+        "199 films were taken; 1 film (0.50 %) could not be used and is listed in quarantine.tsv. There is no warning.",
+    )
     write_table(tmp_path, "table1.csv", [{**row, "warnings": "ages are missing"}])
     assert lines_images.films(facts(tmp_path)).state == "amber"

@@ -89,22 +89,50 @@ def test_of_several_amounts_the_surest_is_quoted_and_the_others_are_named(tmp_pa
     first, text = told(tmp_path, rows)
     assert first == (
         "Synthetic images helped in 2 and made no difference that matters in 1 of 4 comparisons with real films alone. "
-        "The other one cannot be told from no difference."
+        "The other one is undecided."
     )
     assert text == (
         "2 and 5 synthetic images per film raise F1, most surely 5 per film: by 0.12 (95 % interval 0.08 to 0.16; corrected "
         "P = 0.001), from 0.50 to 0.62. 10 synthetic images per film make no difference in F1 that matters: 0.01 (95 % interval "
         "−0.02 to 0.03). Whether 25 synthetic images per film help or harm cannot be told: F1 changes by +0.20 (95 % interval "
-        "−0.40 to 0.70). This design finds differences of 0.81 and more there."
+        "−0.40 to 0.70). A difference of 0.81 or more would have been found."
+    )
+
+
+def test_a_dataset_in_short_names_the_surest_gain_and_the_surest_loss(tmp_path: Path) -> None:
+    rows = [difference(2, 0.1, 0.05, 0.15, 0.004), difference(5, 0.12, 0.08, 0.16, 0.001)]
+    rows += [difference(10, -0.1, -0.2, -0.05, 0.01), difference(25, 0.2, -0.4, 0.7, 1.0)]
+    config = study()
+    found = read_comparisons(Tables(write_results(tmp_path, rows)), config)
+    (answer,) = answers(found, "original", Names(config))
+    assert answer.short == (
+        "Synthetic images helped in 2 and harmed in 1 of 4 comparisons; 1 undecided. The surest gain: +0.12 F1 (95 % interval "
+        "0.08 to 0.16) with 3 to 4 films (1 %) and 5 images per film. The loss: −0.10 F1 (95 % interval −0.20 to −0.05) with 3 to 4 "
+        "films (1 %) and 10 images per film."
+    )
+    found = read_comparisons(Tables(write_results(tmp_path, rows[3:])), config)
+    (answer,) = answers(found, "original", Names(config))
+    assert answer.short == "None of 1 comparison shows help or harm."
+
+
+def test_means_that_rounding_would_contradict_get_a_digit_more(tmp_path: Path) -> None:
+    # 0.5 to 0.644 is shown as 0.50 to 0.64, and a difference of 0.145 as 0.14 or 0.15: with two digits they may not agree.
+    rows = [difference(2, 0.1449, 0.1, 0.19, 0.001)]
+    write_results(tmp_path, rows)
+    cell = {"dataset": "rsna", "metric": "f1", "fraction": 0.01}
+    means = [("real", 0, 0.0949), ("original", 2, 0.2398)]  # 0.09 to 0.24 would be 0.15
+    write_table(tmp_path, "tables/intervals.csv", [{**cell, "arm": a, "multiplier": m, "mean": v} for a, m, v in means])
+    config = study()
+    (answer,) = answers(read_comparisons(Tables(tmp_path), config), "original", Names(config))
+    assert (
+        "by 0.145 (95 % interval 0.100 to 0.190; corrected P = 0.001), from 0.095 to 0.240." in answer.settings[0].text
     )
 
 
 def test_nothing_decided_and_nothing_tested(tmp_path: Path) -> None:
     rows = [difference(1, 0.1, -0.2, 0.4, 1.0), difference(2, -0.2, -0.5, 0.1, 0.7)]
     first, text = told(tmp_path, rows)
-    assert (
-        first == "Whether synthetic images help or harm is open: none of 2 comparisons can be told from no difference."
-    )
+    assert first == "Whether synthetic images help or harm is open: all 2 comparisons are undecided."
     assert text.startswith(
         "Whether 1 and 2 synthetic images per film help or harm cannot be told: F1 changes most with 2 per film"
     )

@@ -107,6 +107,11 @@ def test_the_papers_study_says_whose_labels_its_proxy_is_judged_by() -> None:
     assert dpo["patience"] * dpo["monitor_steps"] >= dpo["steps"]
 
 
+def test_figures_that_a_study_cannot_draw_have_nothing_to_say(default: dict[str, Any]) -> None:
+    default["feedback"]["splits"]["rsna"] = ["train"]  # figure 4 shows its arm at rsna
+    assert len(exposures(default)) == 1 and exposures(default, ["figure3"]) == exposures(default, []) == []
+
+
 def test_the_real_films_study_says_what_its_raters_taught() -> None:
     (line,) = [line for line in exposures(study("studies/real-cxr.yaml")) if "arm dpo" in line]
     assert line.startswith("adults, arm dpo: not limited to 20 % of the training films")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,19 @@ from scripts.lib.core.errors import InputError
 
 FILES = ("images.npy", "masks.npy", "index.parquet", "cohort.json")
 HEADER_BYTES = 128
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One film or image of a cohort: `image` uint8 (H, W), `masks` {structure: bool (H, W)}, `labels` {label: 0, 1 or None}.
+
+    `about` is its row of the index.
+    """
+
+    image: np.ndarray
+    masks: dict[str, np.ndarray]
+    labels: dict[str, int | None]
+    about: pd.Series
 
 
 class Cohort:
@@ -82,6 +96,23 @@ class Cohort:
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def __getitem__(self, row: int) -> Picture:
+        """Return one film or image with its masks and labels; raises IndexError past the end, so a loop over a cohort ends."""
+        place = range(len(self))[row]
+        about = self.index.iloc[place]
+        masks = {name: self.mask([place], name)[0] for name in self.structures} if self.has_masks else {}
+        labels = {name: None if pd.isna(about[name]) else int(about[name]) for name in self.labels if name in about}
+        return Picture(self.images([place])[0], masks, labels, about)
+
+    def __repr__(self) -> str:
+        kind = self.meta.get("kind") == "masks"
+        synthetic = "synthetic" in self.index and len(self.index) and bool(self.index["synthetic"].all())
+        what = "masks" if kind else "synthetic images" if synthetic else "films"
+        labels = f", labels {', '.join(self.labels)}" if self.labels else ""
+        masks = f", masks of {', '.join(self.structures)}" if self.has_masks and self.structures else ""
+        where = str(self.folders[0]) + (f" and {len(self.folders) - 1} more" if len(self.folders) > 1 else "")
+        return f"Cohort of {len(self):,} {what}, {self.resolution} x {self.resolution} pixels{labels}{masks} ({where})"
 
     @property
     def stored(self) -> int:

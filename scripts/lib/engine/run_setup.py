@@ -17,6 +17,7 @@ from scripts.lib.study.config import load_study
 from scripts.lib.study.confounder import confounders, shortcuts
 from scripts.lib.study.exposure import exposures
 from scripts.lib.study.firewall import unknown_teachers
+from scripts.lib.study.parts import part_faults
 from scripts.lib.study.sources import check_sources
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def read_config(workflow: Workflow) -> dict[str, Any]:
     if workflow.is_main_process:
         limit = getattr(workflow.global_resources.get("gpu"), "value", None)
         check_gpu_limit(config["compute"]["gpus"], limit)
-        for line in [*exposures(config), *confounders(config), *shortcuts(config), *unknown_teachers(config)]:
+        shown = [part for part in ("figure3", "figure4") if not any(part_faults(config, part))]
+        for line in [*exposures(config, shown), *confounders(config), *shortcuts(config), *unknown_teachers(config)]:
             print(f"Note: {line}", file=sys.stderr)
     return config

@@ -21,6 +21,7 @@ from PIL.PngImagePlugin import PngInfo
 from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.core.atomic import atomic_dir
 from scripts.lib.core.errors import InputError
+from scripts.lib.pools.croissant import write_croissant
 from scripts.lib.pools.data_card import data_card
 from scripts.lib.pools.prompt_info import IMAGE, NAME, PROMPT
 
@@ -113,6 +114,8 @@ def export_pool(folder: Path, out: Path, target: str | None = None, most: int | 
         ]
         _write_table(made / "images" / NAME, asked)
         (made / "README.md").write_text(data_card(place, pool, count), encoding="utf-8")
+        about = f"{count:,} synthetic chest X-rays for {place.dataset}, arm {place.arm}, {place.part}, made by a model"
+        write_croissant(made, f"{place.dataset}-{place.arm}-{place.part}", about, pool.labels, TABLE)
     return count
 
 

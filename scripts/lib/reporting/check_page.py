@@ -15,6 +15,7 @@ from scripts.lib.cohort.looking import Look
 from scripts.lib.reporting import check_facts, check_pictures
 from scripts.lib.reporting.check_needs import MISSING, NOTE, WARNING, CheckLine
 from scripts.lib.reporting.check_targets import Target
+from scripts.lib.study.reported import TEMPLATES as REPORT_TEMPLATES
 from scripts.lib.study.sources import PHANTOM
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -44,6 +45,7 @@ def write_page(
     """Write the page. `found` are all findings, `roots` the folders of the raw films."""
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=select_autoescape(["html"]))
     page = environment.get_template("check.html").render(
+        css=(REPORT_TEMPLATES / "report.css").read_text(encoding="utf-8"),
         study=config["study"]["name"],
         resolution=config["study"]["resolution"],
         phantom=[look.name for look in looks if config["datasets"][look.name]["root"] == PHANTOM],

@@ -21,6 +21,9 @@ import pandas as pd
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.tables import FIGURE2, read_table
+from scripts.lib.reporting.docs_first_screen import answer_facts, answer_text, first_screen
+from scripts.lib.reporting.docs_notebook import NAME as NOTEBOOK
+from scripts.lib.reporting.docs_notebook import can_be_made, notebook
 from scripts.lib.study.fingerprint import fingerprint
 
 # Picture in docs/: the file below results/ that it is made from, and its width in pixels.
@@ -63,8 +66,12 @@ def renew(root: Path, results: Path) -> list[str]:
     old = json.loads((root / RECORD).read_text()) if (root / RECORD).is_file() else {}
     record = {"study": study_digest(root) if here.keys() == PICTURES.keys() else old.get("study", "")}
     facts = {name: facts_of(read_table(results / table, FIGURE2, optional=FIGURE2)) for name, table in tables.items()}
+    facts |= answer_facts(results)
     pages = with_captions(read_pages(root), facts)
     pictures = {name: smaller(results / source, width) for name, (source, width) in here.items()}
+    pictures |= first_screen(results)
+    if can_be_made(results):
+        pictures[NOTEBOOK] = notebook(results).encode()
     for name, content in pictures.items():
         with atomic_file(root / "docs" / name) as path:
             path.write_bytes(content)
@@ -152,7 +159,9 @@ def facts_of(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def caption(name: str, facts: dict[str, Any]) -> str:
-    """Return the caption of Figure 2 or 3: what one run on one machine gave, and no more."""
+    """Return the caption of Figure 2 or 3, or the answer of the report: what one run on one machine gave, and no more."""
+    if name == "answer":
+        return textwrap.fill(answer_text(facts), LINE, break_long_words=False, break_on_hyphens=False)
     trials = f"one run with {facts['trials']} trials a cell"
     if name == "figure2":
         text = (

@@ -9,7 +9,7 @@ Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scripts.lib.study.arms import ELSEWHERE, FOUNDATION, JUDGE, KEPT, OTHERS, RATERS, REAL, VALIDATION, Arm, arm_of
@@ -30,11 +30,14 @@ def exposure(config: Mapping[str, Any], arm: str, dataset: str, fraction: float)
     return f"{NOT_LIMITED} {fraction * 100:g} % of the training films: {', '.join(found)}"
 
 
-def exposures(config: Mapping[str, Any]) -> list[str]:
-    """Return one line for each arm and dataset of the study and its figures that has such an advantage."""
+def exposures(config: Mapping[str, Any], shown: Sequence[str] = ("figure3", "figure4")) -> list[str]:
+    """Return one line for each arm and dataset of the study and its figures that has such an advantage.
+
+    shown  the figures that the study can draw; of the others nothing is said
+    """
     study, figures = config["study"], config["figures"]
     cells = [(arm, name, f) for name in study["datasets"] for arm in study["arms"] for f in study["fractions"]]
-    for key in ("figure3", "figure4"):
+    for key in shown:
         cells += [(arm, figures[key]["dataset"], figures[key]["fraction"]) for arm in figures[key]["arms"]]
     lines: dict[tuple[str, str], str] = {}
     for arm, name, fraction in cells:

@@ -24,9 +24,15 @@ ELSEWHERE = (
     "tables/*.csv",
     "*/pools/*/*/nearest.png",
     "*/pools/*/*/kept.png",
+    "*/pools/*/*/judged.png",
+    "*/masks/*/*/masks.csv",
+    "*/masks/*/*/masks.png",
+    "search/*.csv",
+    "search/*.png",
     "feedback/*.csv",
     "feedback/*.png",
     "proxy/*.csv",
+    "generators/*.csv",
     "generators/*/*.csv",
 )
 

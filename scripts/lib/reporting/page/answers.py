@@ -14,7 +14,18 @@ from typing import Any
 
 from scripts.lib.reporting.page.comparisons import HARMS, HELPS, OPEN, SAME, UNTESTED, VERDICTS, ComparisonRow
 from scripts.lib.reporting.page.names import Names
-from scripts.lib.reporting.page.words import between, count, is_are, listed, number, p_value, percent, sentence, span
+from scripts.lib.reporting.page.words import (
+    between,
+    count,
+    is_are,
+    listed,
+    number,
+    p_value,
+    percent,
+    sentence,
+    signed,
+    span,
+)
 from scripts.lib.study.arms import REAL
 
 
@@ -34,11 +45,12 @@ class SettingAnswer:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answers for one dataset and metric: `tested` says on what, `settings` by fraction."""
+    """The answers for one dataset and metric: `short` in brief, `tested` says on what, `settings` by fraction."""
 
     dataset: str
     title: str
     metric: str
+    short: str
     tested: str
     settings: tuple[SettingAnswer, ...]
 
@@ -53,7 +65,8 @@ def answers(comparisons: Sequence[ComparisonRow], arm: str, names: Names) -> lis
         for _, part in groupby(sorted(rows, key=_place), key=lambda one: one.fraction):
             group = tuple(part)
             settings.append(SettingAnswer(group, films_of(group[0]), setting_text(group, names)))
-        found.append(Answer(dataset, names.dataset(dataset), names.metric(metric), tested(rows), tuple(settings)))
+        title, called = names.dataset(dataset), names.metric(metric)
+        found.append(Answer(dataset, title, called, short_text(rows, names), tested(rows), tuple(settings)))
     return found
 
 
@@ -71,20 +84,14 @@ def headline(comparisons: Sequence[ComparisonRow], arm: str, names: Names) -> st
     if counts[UNTESTED] == len(own):
         none = "The one comparison could not" if len(own) == 1 else f"None of the {len(own)} comparisons could"
         return f"{none} be tested, so this study gives no answer."
-    parts = []
-    if counts[HELPS]:
-        parts.append(f"helped in {counts[HELPS]}")
-    if counts[HARMS]:
-        parts.append(f"harmed in {counts[HARMS]}")
-    if counts[SAME]:
-        parts.append(f"made no difference that matters in {counts[SAME]}")
+    parts = decided_parts(counts)
     total = count(len(own), "comparison")
     if counts[OPEN] == len(own):
-        none = "its one comparison cannot" if len(own) == 1 else f"none of {total} can"
-        return sentence(f"Whether {noun} help or harm is open: {none} be told from no difference")
+        none = "its one comparison is" if len(own) == 1 else f"all {total} are"
+        return sentence(f"Whether {noun} help or harm is open: {none} undecided")
     rest = [
-        f"{'one' if counts[name] == 1 else counts[name]} {what}"
-        for name, what in ((OPEN, "cannot be told from no difference"), (UNTESTED, "could not be tested"))
+        f"{'one' if counts[name] == 1 else counts[name]} {is_are(counts[name]) if name == OPEN else ''}{what}"
+        for name, what in ((OPEN, " undecided"), (UNTESTED, "could not be tested"))
         if counts[name]
     ]
     if not parts:
@@ -95,6 +102,38 @@ def headline(comparisons: Sequence[ComparisonRow], arm: str, names: Names) -> st
     return (
         f"{first} {sentence(('of the others, ' if len(rest) > 1 else 'the other ') + listed(rest))}" if rest else first
     )
+
+
+def decided_parts(counts: Mapping[str, int]) -> list[str]:
+    """Return "helped in 3", "harmed in 2" and "made no difference that matters in 1", those that there are."""
+    said = {HELPS: "helped in", HARMS: "harmed in", SAME: "made no difference that matters in"}
+    return [f"{words} {counts[name]}" for name, words in said.items() if counts[name]]
+
+
+def short_text(rows: Sequence[ComparisonRow], names: Names) -> str:
+    """Return what the comparisons of one dataset and metric came to, with the surest gain and the surest loss."""
+    counts = {name: sum(one.verdict == name for one in rows) for name in VERDICTS}
+    noun, total = names.added(rows[0].arm), count(len(rows), "comparison")
+    parts = decided_parts(counts)
+    said = f"{noun} {listed(parts)} of {total}" if parts else f"none of {total} shows help or harm"
+    rest = [
+        f"{counts[name]} {word}" for name, word in ((OPEN, "undecided"), (UNTESTED, "not testable")) if counts[name]
+    ]
+    texts = [sentence(said + (f"; {listed(rest)}" if rest and parts else ""))]
+    for name, word in ((HELPS, "gain"), (HARMS, "loss")):
+        if group := [one for one in rows if one.verdict == name]:
+            best = surest(group)
+            which = f"The {'surest ' if len(group) > 1 else ''}{word}"
+            texts.append(
+                f"{which}: {signed(best.difference)} {names.metric(best.metric)} (95 % interval {span(best.low, best.high)}) with "
+                f"{films_of(best)} and {count(best.multiplier, 'image')} per film."
+            )
+    return " ".join(texts)
+
+
+def surest(rows: Sequence[ComparisonRow]) -> ComparisonRow:
+    """Return the comparison with the smallest P value, of equal ones that with the largest difference."""
+    return min(rows, key=lambda one: (one.p, -abs(one.difference)))
 
 
 def films_of(one: ComparisonRow) -> str:
@@ -131,22 +170,31 @@ def _amounts(rows: Sequence[ComparisonRow], noun: str) -> str:
 
 def _decided(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
     """Return the sentence of amounts that help or harm, with the numbers of the surest of them."""
-    best = min(rows, key=lambda one: (one.p, -abs(one.difference)))
+    best = surest(rows)
     up = best.difference > 0
     size, low, high = (abs(best.difference), *sorted((abs(best.low), abs(best.high))))
     one = [one.multiplier for one in rows] == [1]
     verb = ("raises" if up else "lowers") if one else ("raise" if up else "lower")
-    numbers = f"{number(size)} (95 % interval {span(low, high)}; corrected {p_value(best.p)})"
-    change = f", from {number(best.before)} to {number(best.after)}" if math.isfinite(best.before + best.after) else ""
+    digits = _digits(best)
+    numbers = f"{number(size, digits)} (95 % interval {span(low, high, digits)}; corrected {p_value(best.p)})"
+    change = ""
+    if math.isfinite(best.before + best.after):
+        change = f", from {number(best.before, digits)} to {number(best.after, digits)}"
     which = f"{verb} {metric} by {numbers}{change}"
     if len(rows) > 1:
         which = f"{verb} {metric}, most surely {best.multiplier} per film: by {numbers}{change}"
     return f"{_amounts(rows, noun)} {which}"
 
 
+def _digits(one: ComparisonRow) -> int:
+    """Return 2, or 3 where the rounded means would not give the rounded difference."""
+    if not math.isfinite(one.before + one.after):
+        return 2
+    return 2 if abs(round(one.after, 2) - round(one.before, 2) - round(one.difference, 2)) < 0.005 else 3
+
+
 def _helps(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
-    best = min(rows, key=lambda one: (one.p, -abs(one.difference)))
-    return _decided(rows, noun, metric) + worth_text(best)
+    return _decided(rows, noun, metric) + worth_text(surest(rows))
 
 
 def worth_text(one: ComparisonRow) -> str:
@@ -178,20 +226,16 @@ def _same(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
 def _open(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
     """Return the sentence of amounts of which nothing can be said, with the largest difference and what could be found."""
     largest = max(rows, key=lambda one: abs(one.difference))
-    where = f"{_plus(largest.difference)} (95 % interval {span(largest.low, largest.high)})"
+    where = f"{signed(largest.difference)} (95 % interval {span(largest.low, largest.high)})"
     helps = "helps or harms" if [one.multiplier for one in rows] == [1] else "help or harm"
     text = f"whether {_amounts(rows, noun)} {helps} cannot be told: "
     most = "" if len(rows) == 1 else f" most with {largest.multiplier} per film,"
     text += f"{metric} changes{most} by {where}"
     if largest.detectable > 1:
-        text += ". The trials differ so much that this design could find no difference at all"
+        text += ". The trials differ so much that no difference, however large, could have been found"
     elif largest.detectable > abs(largest.difference):
-        text += f". This design finds differences of {number(largest.detectable)} and more there"
+        text += f". A difference of {number(largest.detectable)} or more would have been found"
     return text
-
-
-def _plus(value: float) -> str:
-    return ("+" if value > 0 else "") + number(value)
 
 
 def _untested(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:

@@ -1,28 +1,29 @@
-"""CLAIM 2024 (Tejani et al., Radiology: Artificial Intelligence 2024;6(4):e240300), as far as a run can answer it.
+"""Checklists of reporting, as far as a run can answer them: CLAIM 2024, STARD-AI and the synthetic medical data card.
 
-Items stand in short words of our own; the numbers are the checklist's. An item that the run cannot know is "for you".
+An item that the run cannot know is "for you"; what stands there is a start for an author, no compliance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from scripts.lib.reporting.page.answers import tested
+from scripts.lib.reporting.page.guidelines_items import CARD, CLAIM, STARD, Row
 from scripts.lib.reporting.page.lines import GREY, Facts, Line
 from scripts.lib.reporting.page.methods import phantoms
-from scripts.lib.reporting.page.words import count, listed, number, percent, sentence
+from scripts.lib.reporting.page.words import count, listed, number, percent, sentence, span
 from scripts.lib.study.arms import arm_of
 
 FOR_YOU = "for you"
-NAME = "CLAIM 2024"
 
 
 @dataclass(frozen=True)
 class Item:
-    """An item of the checklist: what it asks, and what the run says to it; FOR_YOU where a person must."""
+    """An item of a checklist: what it asks, and what the run says to it; FOR_YOU where a person must."""
 
-    number: int
+    number: str
     asks: str
     said: str
 
@@ -32,88 +33,108 @@ class Item:
         return self.said != FOR_YOU
 
 
-ASKS = (
-    "the title names the kind of AI",
-    "structured summary",
-    "scientific and clinical background, intended use",
-    "aims and hypotheses",
-    "prospective or retrospective",
-    "goal of the study",
-    "data sources",
-    "inclusion and exclusion criteria",
-    "preprocessing",
-    "selection of data subsets",
-    "de-identification",
-    "handling of missing data",
-    "image acquisition",
-    "how the reference standard was obtained",
-    "why this reference standard",
-    "who annotated",
-    "annotation of the test set",
-    "variability within and between raters",
-    "how data were assigned to partitions",
-    "level at which partitions are disjoint",
-    "intended sample size",
-    "model",
-    "software and versions",
-    "initialisation of parameters",
-    "training",
-    "choice of the final model",
-    "ensembling",
-    "metrics",
-    "significance and uncertainty",
-    "robustness and sensitivity analyses",
-    "explainability",
-    "evaluation on internal data",
-    "testing on external data",
-    "registration of a clinical trial",
-    "numbers included and excluded",
-    "characteristics of cases in each partition",
-    "performance with uncertainty",
-    "diagnostic performance and its precision",
-    "failure analysis",
-    "limitations",
-    "implications for practice",
-    "protocol or technical details",
-    "availability of software, model and data",
-    "funding",
+@dataclass(frozen=True)
+class Checklist:
+    """A checklist with its source, and its items in order."""
+
+    name: str
+    source: str
+    items: tuple[Item, ...]
+
+    @property
+    def known(self) -> int:
+        """How many items the run answers."""
+        return sum(one.is_told for one in self.items)
+
+
+LISTS: tuple[tuple[str, str, tuple[Row, ...]], ...] = (
+    ("CLAIM 2024", "Tejani et al., Radiology: Artificial Intelligence 2024;6(4):e240300; items in short", CLAIM),
+    (
+        "STARD-AI",
+        "Sounderajah et al., Nature Medicine 2025; items of STARD 2015 by number, what STARD-AI adds by topic (AI): fill in its own "
+        "form for a submission",
+        STARD,
+    ),
+    ("Synthetic data card (7 Cs)", "arXiv 2406.11143; of the images of all arms", CARD),
 )
 
 
-def claim(facts: Facts, lines: Sequence[Line], versions: Mapping[str, str], commit: str) -> list[Item]:
-    """Return all items in order; what is said comes from the configuration, the tables' lines and the installed packages."""
-    own = {line.key: line for line in lines}
-    told: dict[int, Callable[[], str]] = {
-        7: lambda: _sources(facts),
-        9: lambda: f"Films are squares of {facts.config['study']['resolution']} pixels with 8 bits",
-        10: lambda: (
-            f"{listed([percent(one) for one in facts.config['study']['fractions']])} of the training films, drawn by patient"
-        ),
-        19: lambda: "At random by patient with the study's seed, or as the dataset gives them (datasets.*.split)",
-        20: lambda: "Patient",
-        21: lambda: own["statistics"].reason,
-        22: lambda: _models(facts),
-        23: lambda: ", ".join(f"{name} {version}" for name, version in versions.items()),
-        25: lambda: _training(facts),
-        28: lambda: listed([facts.names.metric(name) for name in facts.config["statistics"]["metrics"]]),
-        29: lambda: (
-            "Two-sided 95 % intervals by bootstrap over patients and trials, P values corrected with Bonferroni at level "
-            f"{number(facts.config['statistics']['alpha'])}; one-tailed t tests beside them (test: {facts.config['statistics']['test']})"
-        ),
-        32: lambda: _tested(facts),
-        35: lambda: own["films"].reason,
-        43: lambda: f"Synthorax, commit {commit}" if commit else "",
-    }
-    for item, key in ((30, "subgroups"), (33, "replication"), (38, "calibration"), (39, "failures")):
-        if own[key].state != GREY:
-            told[item] = lambda key=key: own[key].reason  # type: ignore[misc]
-    if own["films"].state == GREY:
-        del told[35]
-    if facts.comparisons:
-        told[37] = lambda: "Tables differences.csv and intervals.csv of this report"
+def checklists(facts: Facts, lines: Sequence[Line], versions: Mapping[str, str], commit: str) -> list[Checklist]:
+    """Return the checklists; what is said comes from the configuration, the tables' lines and the installed packages."""
+    told = {**_configured(facts, versions, commit), **_measured(facts, lines)}
+    said = {key: sentence(tell()) for key, tell in told.items()}
     return [
-        Item(n, asks, sentence(told[n]()) or FOR_YOU if n in told else FOR_YOU) for n, asks in enumerate(ASKS, start=1)
+        Checklist(name, source, tuple(Item(number_, asks, said.get(key) or FOR_YOU) for number_, asks, key in rows))
+        for name, source, rows in LISTS
     ]
+
+
+def _configured(facts: Facts, versions: Mapping[str, str], commit: str) -> dict[str, Callable[[], str]]:
+    """Return the facts that configuration and packages tell."""
+    study, statistics = facts.config["study"], facts.config["statistics"]
+    return {
+        "sources": lambda: _sources(facts),
+        "preprocessing": lambda: f"films are squares of {study['resolution']} pixels with 8 bits",
+        "subsets": lambda: (
+            f"{listed([percent(one) for one in study['fractions']])} of the training films, drawn by patient"
+        ),
+        "missing": lambda: (
+            "films that cannot be read are listed with their reason (quarantine.tsv); unknown labels are left out of "
+            "training and tests, never taken for absent"
+        ),
+        "partitions": lambda: (
+            "at random by patient with the study's seed, stratified by label, or as the dataset gives them (datasets.*.split)"
+        ),
+        "level": lambda: "patient",
+        "models": lambda: _models(facts),
+        "software": lambda: ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "training": lambda: _training(facts),
+        "metrics": lambda: listed([facts.names.metric(name) for name in statistics["metrics"]]),
+        "significance": lambda: (
+            "two-sided 95 % intervals by bootstrap over patients and trials, P values corrected with Bonferroni at level "
+            f"{number(statistics['alpha'])}; one-tailed t tests beside them (test: {statistics['test']})"
+        ),
+        "tested": lambda: _tested(facts),
+        "protocol": lambda: "the whole configuration stands in this report, a description in methods.md",
+        "availability": lambda: f"code: Synthorax, commit {commit}; data and models are yours to say" if commit else "",
+        "completeness": lambda: (
+            "each exported image carries its condition, labels, generator, seed and digest; masks where it was made from one "
+            "(export_pool)"
+        ),
+        "comprehension": lambda: f"{_models(facts)}; what they are for is yours to say",
+    }
+
+
+def _measured(facts: Facts, lines: Sequence[Line]) -> dict[str, Callable[[], str]]:
+    """Return the facts that tables tell: the lines that were measured, and where the performance stands."""
+    own = {line.key: line for line in lines if line.state != GREY}
+    names = {"size": "statistics", "external": "replication"}
+    keys = ("subgroups", "films", "calibration", "failures", "leakage", "fidelity", "faithfulness", "copies")
+    names |= {key: key for key in keys}
+    found: dict[str, Callable[[], str]] = {
+        fact: partial(_plain, own[key].reason) for fact, key in names.items() if key in own
+    }
+    if facts.comparisons:
+        found["performance"] = lambda: "tables differences.csv and intervals.csv of this report"
+    if "copies" in own:
+        found["copies"] = lambda: f"{own['copies'].reason} Licence and consent are yours to say"
+    if "fidelity" in own:
+        found["coverage"] = lambda: _coverage(facts)
+    return found
+
+
+def _plain(reason: str) -> str:
+    return reason.replace("`", "")
+
+
+def _coverage(facts: Facts) -> str:
+    table = facts.tables.get("fidelity", ["measure"], ["value", "floor"])
+    rows = table[(table["measure"] == "coverage") & table["value"].notna()] if table is not None else None
+    if rows is None or rows.empty:
+        return ""
+    text = f"share of real films with an image near them (coverage): {span(rows['value'].min(), rows['value'].max())}"
+    floor = rows["floor"].dropna()
+    return f"{text}; of real films among themselves {span(floor.min(), floor.max())}" if len(floor) else text
 
 
 def _sources(facts: Facts) -> str:
@@ -151,9 +172,11 @@ def _tested(facts: Facts) -> str:
     return "; ".join(parts)
 
 
-def as_markdown(items: Sequence[Item]) -> str:
-    """Return the checklist as Markdown, for a paper's supplement."""
-    known = sum(one.is_told for one in items)
-    head = [f"# {NAME}", "", f"The run answers {known} of {count(len(items), 'item')}; the others are for you.", ""]
-    rows = [f"| {one.number} | {one.asks} | {one.said.replace('|', chr(92) + '|')} |" for one in items]
-    return "\n".join([*head, "| item | asks for | answer |", "|---|---|---|", *rows]) + "\n"
+def as_markdown(lists: Sequence[Checklist]) -> str:
+    """Return the checklists as Markdown, for a paper's supplement."""
+    parts: list[str] = []
+    for one in lists:
+        rows = [f"| {item.number} | {item.asks} | {item.said.replace('|', chr(92) + '|')} |" for item in one.items]
+        told = f"The run answers {one.known} of {count(len(one.items), 'item')}; the others are for you. Source: {one.source}."
+        parts.append("\n".join([f"# {one.name}", "", told, "", "| item | asks for | answer |", "|---|---|---|", *rows]))
+    return "\n\n".join(parts) + "\n"

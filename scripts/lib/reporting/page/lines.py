@@ -1,4 +1,4 @@
-"""What speaks for or against the answer, one line a question: green, amber, red or not measured, with its reason.
+"""What has to hold for the answer to be believed, one line a statement: green, amber, red or not measured, with its reason.
 
 A colour never stands alone: `WORDS` says it in words, and the page puts a sign beside it.
 """
@@ -15,12 +15,15 @@ from scripts.lib.reporting.page.tables import Tables
 from scripts.lib.reporting.page.words import sentence
 
 GREEN, AMBER, RED, GREY = "green", "amber", "red", "grey"
-WORDS = {GREEN: "speaks for it", AMBER: "be careful", RED: "speaks against it", GREY: "not measured"}
+WORDS = {GREEN: "holds", AMBER: "in doubt", RED: "fails", GREY: "not measured"}
 
 
 @dataclass(frozen=True)
 class Line:
-    """One question about the answer: `key` is the anchor of its section, `state` one of WORDS, `reason` a sentence."""
+    """One statement that has to hold: `key` is the anchor of its section, `state` one of WORDS, `reason` a sentence.
+
+    Words between backticks are a command or a file; the page sets them as such.
+    """
 
     key: str
     title: str
@@ -53,6 +56,6 @@ def line(key: str, title: str, state: str, reason: str) -> Line:
     return Line(key, title, state, sentence(reason))
 
 
-def absent(key: str, title: str, table: str, how: str = "make evidence measures it") -> Line:
-    """Return the line of a question whose table is not there."""
-    return line(key, title, GREY, f"there is no results/{table}; {how}")
+def absent(key: str, title: str, table: str, how: str = "`make evidence` measures it") -> Line:
+    """Return the line of a statement whose table is not there."""
+    return line(key, title, GREY, f"{how}: this run has no `{table}`")

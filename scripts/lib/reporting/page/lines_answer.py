@@ -10,7 +10,7 @@ from scripts.lib.evidence.covered import TRIALS as ENOUGH
 from scripts.lib.evidence.resampling import SMALLER_IS_BETTER
 from scripts.lib.reporting.page.comparisons import CELL, HARMS, HELPS, UNTESTED
 from scripts.lib.reporting.page.lines import AMBER, GREEN, RED, Facts, Line, absent, line
-from scripts.lib.reporting.page.words import count, is_are, listed, number, percent
+from scripts.lib.reporting.page.words import count, is_are, listed, number, percent, sentence
 from scripts.lib.study.arms import REAL, arm_of
 from scripts.lib.study.confounder import counts_passes
 
@@ -21,7 +21,7 @@ MANY_GROUPS = 0.1  # share of groups that get worse from which on it is said to 
 
 def statistics(facts: Facts) -> Line:
     """Red where nothing can be tested, amber with few trials or a design that finds only large differences, else green."""
-    key, title = "statistics", "The study is large enough to tell"
+    key, title = "statistics", "The study is large enough to tell a gain from chance"
     rows = facts.comparisons
     if not rows:
         return absent(key, title, "tables/differences.csv", "the study compares nothing")
@@ -29,27 +29,31 @@ def statistics(facts: Facts) -> Line:
     tested = [one for one in rows if one.verdict != UNTESTED]
     if not tested:
         return line(
-            key, title, RED, f"with {count(trials, 'trial')} a cell nothing can be tested; give study.trials: 5"
+            key, title, RED, f"with {count(trials, 'trial')} a comparison nothing can be tested; set `study.trials: 5`"
         )
     least = [one.detectable for one in rows if math.isfinite(one.detectable)]
     able = sum(value <= wanted for value in least)
     finds = f"a difference of {number(wanted)} would be found in {able} of {count(len(least), 'comparison')}"
     if trials < ENOUGH:
-        return line(key, title, AMBER, f"only {count(trials, 'trial')} a cell, five or more are better; {finds}")
+        few = f"each comparison rests on {count(trials, 'trial')} only; with five or more, an interval can be relied on"
+        return line(key, title, AMBER, f"{few}. {sentence(finds)}")
     lost = len(rows) - len(tested)
     more = f"; {count(lost, 'comparison')} could not be tested" if lost else ""
     return line(
-        key, title, GREEN if able * 2 >= len(least) and not lost else AMBER, f"{trials} trials a cell; {finds}{more}"
+        key,
+        title,
+        GREEN if able * 2 >= len(least) and not lost else AMBER,
+        f"{trials} trials a comparison; {finds}{more}",
     )
 
 
 def baselines(facts: Facts) -> Line:
     """Red where a gain ends below a trivial answer, amber where any cell does, else green."""
-    key, title = "baselines", "Scores beat trivial answers"
+    key, title = "baselines", "Models beat an answer that looks at no film"
     trivial = facts.tables.get("baselines", ["dataset", "metric", "baseline"], ["value"])
     means = facts.tables.get("intervals", ["dataset", "metric", "arm"], ["fraction", "multiplier", "mean"])
     if trivial is None or means is None:
-        return absent(key, title, "tables/baselines.csv", "make figure2 makes it")
+        return absent(key, title, "tables/baselines.csv", "`make figure2` makes it")
     wanted = set(facts.config["statistics"]["metrics"])
     best = {
         (dataset, metric): values.min() if metric in SMALLER_IS_BETTER else values.max()
@@ -63,15 +67,18 @@ def baselines(facts: Facts) -> Line:
     ]
     if not below:
         return line(
-            key, title, GREEN, f"all {count(len(cells), 'cell')} score above the best answer that looks at no film"
+            key,
+            title,
+            GREEN,
+            f"all {count(len(cells), 'mean score')} lie above the best answer that is the same for every film",
         )
     helped = {(c.dataset, c.metric, c.fraction, c.arm, c.multiplier) for c in facts.comparisons if c.verdict == HELPS}
     vain = [row for row in below if tuple(row[name] for name in CELL) in helped]
     where = listed(sorted({f"{facts.names.dataset(row['dataset'])} at {percent(row['fraction'])}" for row in below}))
-    reason = (
-        f"{len(below)} of {count(len(cells), 'cell')} {is_are(len(below))} no better than a trivial answer ({where})"
+    reason = f"{len(below)} of {count(len(cells), 'mean score')} {is_are(len(below))} no better than saying the same of every film ({where})"
+    return line(
+        key, title, RED if vain else AMBER, reason + (f"; {len(vain)} of them would count as a gain" if vain else "")
     )
-    return line(key, title, RED if vain else AMBER, reason + (f", {len(vain)} of them called a gain" if vain else ""))
 
 
 def _no_better(metric: str, mean: float, trivial: float) -> bool:
@@ -80,56 +87,65 @@ def _no_better(metric: str, mean: float, trivial: float) -> bool:
 
 def controls(facts: Facts) -> Line:
     """Whether the gain is more than more training, or than the same films shown more often."""
-    key, title = "controls", "It is the images, not more training or repetition"
+    key, title = "controls", "A gain comes from the images, not from longer training or repetition"
     arms = facts.config["study"]["arms"]
     sources = {name: arm_of(facts.config, name).source for name in arms}
     beside = [name for name in arms if sources[name].is_control and sources[name].name != "pool"]
     longer = [name for name in facts.config["study"]["datasets"] if counts_passes(facts.config, name)]
-    steps = "every cell makes the same number of steps, so more training is no explanation"
+    steps = (
+        "with and without images a model is trained for the same number of steps, so longer training is no explanation"
+    )
     if longer:
         names = listed([facts.names.dataset(name) for name in longer])
-        steps = f"{names}: trained by epochs, so a cell with more images also trains longer"
+        steps = f"{names}: trained by passes over all films, so a model with more images also trains longer"
     rows = [one for one in facts.comparisons if one.arm == facts.arm and one.against in beside]
     if not rows:
-        more = "that the same films shown more often would do as well was not tested: no arm repeats them"
-        return line(key, title, RED if longer else AMBER, f"{steps}; {more}")
+        more = "Whether the same real films, shown more often, would do as well was not tested: `make controls` does it"
+        return line(key, title, RED if longer else AMBER, f"{steps}. {more}")
     better, worse = (sum(one.verdict == name for one in rows) for name in (HELPS, HARMS))
     state = GREEN if better and not worse else RED if worse and not better else AMBER
     against = listed([facts.names.added(name) for name in dict.fromkeys(one.against for one in rows)])
     said = (
         f"against {against} the images are better in {better} and worse in {worse} of {count(len(rows), 'comparison')}"
     )
-    return line(key, title, AMBER if longer and state == GREEN else state, f"{said}; {steps}")
+    return line(key, title, AMBER if longer and state == GREEN else state, f"{said}. {sentence(steps)}")
 
 
 def subgroups(facts: Facts) -> Line:
     """Whether a group of patients gets worse: red where many do, amber where some do, which chance may explain."""
-    key, title = "subgroups", "No group of patients pays for it"
+    key, title = "subgroups", "No group of patients is worse off"
     needs = ["dataset", "metric", "arm", "column", "group"]
     table = facts.tables.get("subgroups", needs, ["fraction", "multiplier", "gap", "gap_low", "gap_high"])
     if table is None:
         return absent(key, title, "tables/subgroups.csv")
     rows = table[(table["arm"] == facts.arm) & table["gap_low"].notna() & table["gap_high"].notna()]
     if rows.empty:
-        return line(key, title, AMBER, "no gap of any group could be measured; the notes of the table say why")
+        return line(key, title, AMBER, "for no group could the change be measured; the notes of the table say why")
     flipped = rows["metric"].isin(SMALLER_IS_BETTER)
     worse = rows[(rows["gap_high"] < 0).where(~flipped, rows["gap_low"] > 0)]
     share = len(worse) / len(rows)
     if worse.empty:
-        return line(key, title, GREEN, f"none of {count(len(rows), 'group')} and cells is surely worse off")
+        return line(
+            key,
+            title,
+            GREEN,
+            f"in none of {count(len(rows), 'comparison')} within a group is the score surely lower with images",
+        )
     names = listed(
-        sorted({f"{facts.names.dataset(str(row.dataset))} {row.column} {row.group}" for row in worse.itertuples()})[:4]
+        sorted({f"{facts.names.dataset(str(row.dataset))} ({row.column} {row.group})" for row in worse.itertuples()})[
+            :4
+        ]
     )
     reason = (
-        f"{len(worse)} of {count(len(rows), 'group and cell', 'groups and cells')} {is_are(len(worse))} worse off, for example "
-        f"{names}; chance alone would give about {BY_CHANCE * len(rows):.0f}"
+        f"in {len(worse)} of {count(len(rows), 'comparison')} within a group the score is surely lower with images; chance alone "
+        f"would give about {BY_CHANCE * len(rows):.0f}. Among them: {names}"
     )
     return line(key, title, RED if share > MANY_GROUPS else AMBER, reason)
 
 
 def calibration(facts: Facts) -> Line:
     """Whether probabilities are worth more than always saying how frequent a label is (Brier's score of the prevalence)."""
-    key, title = "calibration", "Probabilities can be believed"
+    key, title = "calibration", "The models' probabilities can be believed"
     numbers = ["fraction", "multiplier", "value", "n_films", "n_positives"]
     table = facts.tables.get("calibration", ["dataset", "label", "arm", "measure"], numbers)
     if table is None:
@@ -145,31 +161,35 @@ def calibration(facts: Facts) -> Line:
         int(which.sum()) for which in (both["bad"], both["bad"] & ~both["before"], ~both["bad"] & both["before"])
     )
     reason = (
-        f"in {bad} of {count(len(both), 'label and cell', 'labels and cells')} they are worse than always saying how frequent the "
-        f"label is; {new} of these come with the images, and {mended} others are mended by them"
+        f"in {bad} of {count(len(both), 'combination')} of label, films and images they are worse than always stating how frequent "
+        f"the label is; {new or 'none'} of these {is_are(new) if new else 'is'} new with the images, and {mended or 'none'} "
+        f"{is_are(mended) if mended else 'is'} put right by them"
     )
     return line(key, title, GREEN if not bad else RED if new > mended else AMBER, reason)
 
 
 def failures(facts: Facts) -> Line:
     """Green where no test film got worse; amber where some did, with the worst."""
-    key, title = "failures", "Which films got worse is known"
+    key, title = "failures", "No single test film gets worse"
     table = facts.tables.get("failures", ["dataset", "image_id", "label"], ["change", "fraction", "multiplier"])
     if table is None:
         return absent(key, title, "tables/failures.csv")
     if table.empty:
-        return line(key, title, GREEN, "no test film got worse in any cell")
+        return line(key, title, GREEN, "no test film got worse in any comparison")
     worst = table.iloc[int(table["change"].argmin())]
     films = count(table.drop_duplicates(["dataset", "image_id"]).shape[0], "film")
     where = f"{worst['image_id']} of {facts.names.dataset(worst['dataset'])} for {worst['label'].replace('_', ' ')}"
     return line(
-        key, title, AMBER, f"{films} among the worst of each cell; most of all {where}, by {number(worst['change'])}"
+        key,
+        title,
+        AMBER,
+        f"{films} stand among the worst of a comparison; most of all {where}, by {number(worst['change'])}",
     )
 
 
 def replication(facts: Facts) -> Line:
     """Whether the answer holds again: under other seeds (replication.csv), or on test films from elsewhere (external.csv)."""
-    key, title = "replication", "It holds elsewhere and again"
+    key, title = "replication", "The answer holds with other seeds and other hospitals' films"
     table = facts.tables.get("replication", ["dataset", "metric", "arm", "against"], REPLICATED)
     if table is not None:
         return _again(facts, table, key, title)
@@ -181,7 +201,7 @@ def replication(facts: Facts) -> Line:
             key,
             title,
             "tables/replication.csv",
-            "make replicate measures it; no model was tested on films from elsewhere",
+            "`make replicate` measures it, and no model was tested on films from elsewhere",
         )
     parts = [part for name in elsewhere for part in _external(facts, name)]
     return line(key, title, AMBER, f"on films from elsewhere, without an interval: {'; '.join(parts)}")
@@ -198,7 +218,9 @@ def _again(facts: Facts, table: pd.DataFrame, key: str, title: str) -> Line:
     turned = sum(high < 0 if up else low > 0 for up, low, high in found)
     seeds = count(table["n_seeds"].max(), "seed") if len(table) else "no seeds"
     if not decided:
-        return line(key, title, AMBER, f"this study decides nothing that {seeds} could confirm; read the table")
+        return line(
+            key, title, AMBER, f"this study decides nothing that {seeds} could confirm; the table has the differences"
+        )
     state = RED if turned else GREEN if held == len(decided) else AMBER
     reason = f"over {seeds} the interval confirms {held} of {count(len(decided), 'decided comparison')} and contradicts {turned}"
     return line(key, title, state, reason)

@@ -16,7 +16,7 @@ def leakage(facts: Facts) -> Line:
     key, title = "leakage", "Test films taught no model"
     table = facts.tables.get("leakage", ["dataset", "arm", "kind", "verdict"], ["tested", "learned", "hits"])
     if table is None:
-        return absent(key, title, "tables/leakage.csv", "make figure2 checks it")
+        return absent(key, title, "tables/leakage.csv", "`make figure2` checks it")
     checks, found = table[table["kind"] == "all"], table[table["kind"] != "all"]
     tested = count(checks.drop_duplicates("dataset")["tested"].sum(), "test film")
     words = dict(found["verdict"].value_counts()) | {
@@ -29,7 +29,7 @@ def leakage(facts: Facts) -> Line:
         )
     parts = []
     if words.get("allowed"):
-        parts.append(f"{count(words['allowed'], 'hit')} {is_are(words['allowed'])} allowed by leakage.allow")
+        parts.append(f"{count(words['allowed'], 'hit')} {is_are(words['allowed'])} allowed by `leakage.allow`")
     if words.get("told"):
         parts.append(f"{count(words['told'], 'hit')} among films that tune thresholds")
     if words["not known"]:
@@ -54,20 +54,27 @@ def copies(facts: Facts) -> Line:
     pools = table.drop_duplicates(POOL)
     near = table[table["measure"] == "near_copies"]
     verdicts = pools["verdict"].value_counts()
-    shares = f"{percent_range(near['value'])} of the images of a pool, {percent_range(near['floor'])} of held-out films"
+    shares = (
+        f"{percent_range(near['value'])} of the images against {percent_range(near['floor'])} of held-out real films"
+    )
     planted = table[table["measure"].str.startswith("found_") & table["value"].notna()]
     missed = ""
     if len(planted) and planted["value"].min() < SURE_TO_FIND:
         least = planted.iloc[int(planted["value"].argmin())]
         kind = least["measure"].removeprefix("found_").replace("_", " ")
-        missed = f"; of planted copies that were {kind} only {percent(round(least['value'], 2))} are found"
+        missed = f". The search has a blind spot: of planted copies that were {kind} it finds only {percent(round(least['value'], 2))}"
     if verdicts.get("fails"):
         bad = count(int(verdicts["fails"]), "pool")
-        return line(key, title, RED, f"{bad} of {len(pools)} hold more near-copies than chance: {shares}{missed}")
+        return line(
+            key,
+            title,
+            RED,
+            f"{bad} of {len(pools)} hold more near-copies of training films than chance gives: {shares}{missed}",
+        )
     if verdicts.get("undecided"):
         open_ = count(int(verdicts["undecided"]), "pool")
         return line(
-            key, title, AMBER, f"for {open_} of {len(pools)} it cannot be told: near-copies are {shares}{missed}"
+            key, title, AMBER, f"for {open_} of {len(pools)} it cannot be told; near-copies are {shares}{missed}"
         )
     # A search that would miss a kind of copy is no full clearance.
     return line(
@@ -75,7 +82,7 @@ def copies(facts: Facts) -> Line:
         title,
         AMBER if missed else GREEN,
         f"{'the one pool has' if len(pools) == 1 else f'none of {len(pools)} pools has'} "
-        f"{'no ' if len(pools) == 1 else ''}more near-copies than held-out films: {shares}{missed}",
+        f"{'no ' if len(pools) == 1 else ''}more near-copies of training films than held-out real films are: {shares}{missed}",
     )
 
 
@@ -103,21 +110,24 @@ def fidelity(facts: Facts) -> Line:
     name = measure.upper()
     if far.empty:
         verb = "is" if len(rows) == 1 else "are"
-        reason = f"{count(len(rows), 'distance')} ({name}) {verb} within what real films have between themselves"
+        reason = (
+            f"{count(len(rows), 'distance')} ({name}) {verb} no larger than between real films of different patients"
+        )
         return line(key, title, GREEN, reason)
     networks = listed(sorted(set(rows["features"])))
     return line(
         key,
         title,
         AMBER,
-        f"{len(far)} of {count(len(rows), 'distance')} ({name}; features: {networks}) lie above the floor of real films: images "
-        "can be told from films there. That alone does not make them useless",
+        f"{len(far)} of {count(len(rows), 'distance')} ({name}, seen by the network{'s' if ' ' in networks else ''} {networks}) "
+        "are larger than between real films of different patients: there, images can be told from films. That alone does not make "
+        "them useless",
     )
 
 
 def faithfulness(facts: Facts) -> Line:
     """Whether images show what their label or mask says: the verdicts of the pools in faithfulness.csv, worst first."""
-    key, title = "faithfulness", "Images show what they were asked for"
+    key, title = "faithfulness", "Images show what they were asked to show"
     table = facts.tables.get("faithfulness", [*POOL, "verdict"])
     if table is None or table.empty:
         return absent(key, title, "tables/faithfulness.csv")
@@ -125,12 +135,12 @@ def faithfulness(facts: Facts) -> Line:
     counts = {word: int((pools["verdict"] == word).sum()) for word in ("passes", "undecided", "fails")}
     state = RED if counts["fails"] else GREEN if counts["passes"] == len(pools) else AMBER
     said = listed([f"{number_} {word}" for word, number_ in counts.items() if number_])
-    return line(key, title, state, f"a judge trained on real films looked at {count(len(pools), 'pool')}: {said}")
+    return line(key, title, state, f"a model trained on real films looked at {count(len(pools), 'pool')}: {said}")
 
 
 def shortcut(facts: Facts) -> Line:
     """Whether a model could learn "synthetic" instead of the disease: amber where shortcut.csv warns of a training set."""
-    key, title = "shortcut", "Models cannot take a short cut by telling images from films"
+    key, title = "shortcut", "Models learn the finding, not what is an image and what a film"
     table = facts.tables.get("shortcut", [*POOL, "multiplier", "note"])
     if table is None or table.empty:
         return absent(key, title, "tables/shortcut.csv")
@@ -138,24 +148,26 @@ def shortcut(facts: Facts) -> Line:
     warned = table[table["note"].str.strip() != ""].drop_duplicates([*POOL, "multiplier"])
     if len(warned):
         reason = (
-            f"{len(warned)} of {count(len(sets), 'training set')} have a note, for example: {warned['note'].iloc[0]}"
+            f"{len(warned)} of {count(len(sets), 'training set')} {'has' if len(warned) == 1 else 'have'} a warning, for example: "
+            f"{warned['note'].iloc[0]}"
         )
         return line(key, title, AMBER, reason)
     return line(
-        key, title, GREEN, f"in none of {count(len(sets), 'training set')} source and label are nearly the same thing"
+        key, title, GREEN, f"in none of {count(len(sets), 'training set')} does being synthetic tell much of the label"
     )
 
 
 def films(facts: Facts) -> Line:
     """Green where the films were taken without a warning; amber where some are missing or look odd."""
-    key, title = "films", "The films are what they should be"
+    key, title = "films", "The films were read whole"
     table = facts.tables.text("table1.csv")
     if table is None:
-        return absent(key, title, "table1.csv", "make figure2 makes it")
+        return absent(key, title, "table1.csv", "`make figure2` makes it")
     taken, left = (int(pd.to_numeric(table[name], errors="coerce").sum()) for name in ("taken", "quarantined"))
     warned = table[table["warnings"].str.strip() != ""]
-    reason = f"{count(taken, 'film')} taken, {left:,} quarantined ({number(100 * left / max(taken + left, 1))} %)"
+    lost = f"{count(left, 'film')} ({number(100 * left / max(taken + left, 1))} %) could not be used and {is_are(left)}"
+    reason = f"{count(taken, 'film')} were taken" + (f"; {lost} listed in quarantine.tsv" if left else "")
     if len(warned):
         names = listed([facts.names.dataset(name) for name in warned["dataset"]])
-        return line(key, title, AMBER, f"{reason}; look at the warnings of {names}")
-    return line(key, title, GREEN, f"{reason}, no warning")
+        return line(key, title, AMBER, f"{reason}. Read the warnings of {names} in Table 1")
+    return line(key, title, GREEN, f"{reason}. There is no warning")

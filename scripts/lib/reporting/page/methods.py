@@ -38,15 +38,15 @@ def methods(config: Mapping[str, Any], names: Names) -> list[str]:
     amounts = sorted({value for many in study["multipliers"].values() for value in many if value})
     said = [
         f"Downstream models were trained and tested on {listed(datasets)}, with {fractions} of their real training films, "
-        f"drawn by patient, and {count(study['trials'], 'trial')} a cell",
-        f"{'Each cell adds' if len(amounts) == 1 else 'Cells add'} {listed(amounts, 'or')} images per real film"
+        f"drawn by patient, and {count(study['trials'], 'trial')} each",
+        f"{'Each adds' if len(amounts) == 1 else 'They add'} {listed(amounts, 'or')} images per real film"
         if amounts
         else "No images were added",
         *(_arm(config, name, names) for name in study["arms"]),
     ]
     steps = [name for name in study["datasets"] if not counts_passes(config, name)]
     if len(steps) == len(study["datasets"]):
-        said.append("Every cell of a fraction makes the same number of optimizer steps")
+        said.append("With the same real films, models with and without images make the same number of optimizer steps")
     else:
         epochs = [names.dataset(name) for name in study["datasets"] if name not in steps]
         said.append(

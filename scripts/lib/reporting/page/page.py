@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +13,22 @@ from typing import Any
 
 import jinja2
 import yaml
+from markupsafe import Markup
 
 from scripts.lib.reporting.page.ages import date_of, outdated
 from scripts.lib.reporting.page.answers import Answer, answers, headline
 from scripts.lib.reporting.page.arms import ArmRow, other_comparisons
 from scripts.lib.reporting.page.comparisons import VERDICTS, ComparisonRow, read_comparisons
-from scripts.lib.reporting.page.guidelines import Item, claim
+from scripts.lib.reporting.page.glossary import glossary
+from scripts.lib.reporting.page.guidelines import Checklist, checklists
 from scripts.lib.reporting.page.lines import AMBER, GREEN, GREY, RED, WORDS, Facts, Line
 from scripts.lib.reporting.page.methods import commit, methods, phantoms, versions
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.pictures import Picture, one_of_each_pool, picture
-from scripts.lib.reporting.page.sections import FIGURES, NAMED, SECTIONS, SHEETS
-from scripts.lib.reporting.page.shown import ShownTable, anchor_of, files_of, shown
+from scripts.lib.reporting.page.sections import FIGURES, NAMED, SECTIONS, SHEETS, PageSection
+from scripts.lib.reporting.page.shown import ShownTable, anchor_of, files_of, meanings, shown
 from scripts.lib.reporting.page.tables import Tables
+from scripts.lib.reporting.page.tried import FILES, PICTURES, tried
 from scripts.lib.reporting.page.words import count, is_are, listed, number, percent, signed, span
 from scripts.lib.study.reported import ELSEWHERE, TEMPLATES
 
@@ -59,15 +63,16 @@ class Report:
     evidence: tuple[Part, ...]
     figures: Part
     images: Part
+    tried: Part
     more: Part
     date: str
     commit: str
     versions: Mapping[str, str]
 
     @property
-    def guidelines(self) -> list[Item]:
-        """The items of CLAIM 2024 with what the run says to them."""
-        return claim(self.facts, self.lines, self.versions, self.commit)
+    def guidelines(self) -> list[Checklist]:
+        """The checklists of reporting with what the run says to their items."""
+        return checklists(self.facts, self.lines, self.versions, self.commit)
 
     @property
     def lines(self) -> list[Line]:
@@ -84,7 +89,9 @@ def make_report(results: Path, config: Mapping[str, Any]) -> Report:
     tables, names = Tables(results), Names(config)
     comparisons = read_comparisons(tables, config)
     facts = Facts(tables, comparisons, config, names)
-    evidence = tuple(_part(results, facts, number_) for number_ in range(len(SECTIONS)))
+    evidence = tuple(
+        _part(results, facts, one) for one in SECTIONS if not one.optional or files_of(results, one.tables)
+    )
     return Report(
         str(config["study"]["name"]),
         config,
@@ -95,6 +102,7 @@ def make_report(results: Path, config: Mapping[str, Any]) -> Report:
         evidence,
         _plain(facts, "figures", "Figures", files_of(results, FIGURES), []),
         _plain(facts, "images", "Images", files_of(results, SHEETS), []),
+        _tried(results, facts),
         _more(results, facts),
         date_of(results),
         commit(),
@@ -102,8 +110,7 @@ def make_report(results: Path, config: Mapping[str, Any]) -> Report:
     )
 
 
-def _part(results: Path, facts: Facts, place: int) -> Part:
-    section = SECTIONS[place]
+def _part(results: Path, facts: Facts, section: PageSection) -> Part:
     line = section.tell(facts)
     if line.state != GREY and (old := outdated(results, section.tables)):
         state = AMBER if line.state == GREEN else line.state
@@ -121,10 +128,16 @@ def _plain(facts: Facts, key: str, title: str, pictures: Sequence[str], tables: 
     return Part(key, title, "", None, drawn, listed_, (*chosen[MOST_PICTURES:], *others))
 
 
+def _tried(results: Path, facts: Facts) -> Part:
+    """Return what was tried of a class-conditional model, empty where the study has none."""
+    part = _plain(facts, "model", "The class-conditional model", files_of(results, PICTURES), FILES)
+    return dataclasses.replace(part, about=" ".join(tried(facts.tables)))
+
+
 def _more(results: Path, facts: Facts) -> Part:
     """Return the tables and pictures that no other section shows, so that nothing is lost that a stage has written."""
     used = [pattern for section in SECTIONS for pattern in (*section.tables, *section.pictures)]
-    known = set(files_of(results, [*used, *FIGURES, *SHEETS, *NAMED]))
+    known = set(files_of(results, [*used, *FIGURES, *SHEETS, *NAMED, *FILES, *PICTURES]))
     others = [file for file in files_of(results, ELSEWHERE) if file not in known]
     pictures = [file for file in others if file.endswith(".png")]
     part = _plain(facts, "more", "More tables and pictures", pictures, [one for one in others if one.endswith(".csv")])
@@ -138,10 +151,14 @@ def render(report: Report) -> str:
         "lines": report.lines,
         "guidelines": report.guidelines,
         "counts": [(word, state, sum(one.state == state for one in report.lines)) for state, word in WORDS.items()],
+        "plural": {"holds": "hold", "fails": "fail"},
         "verdicts": _verdicts(report),
         "multipliers": sorted({one.multiplier for one in _own(report)}),
         "phantoms": [report.facts.names.dataset(name) for name in phantoms(report.config)],
         "methods": methods(report.config, report.facts.names),
+        "glossary": glossary(report.config, [one.key for one in report.lines if one.state != GREY]),
+        "alpha": report.config["statistics"]["alpha"],
+        "wanted": report.config["statistics"]["power"]["difference"],
         "settings": yaml.safe_dump(
             json.loads(json.dumps(report.config)), sort_keys=False, allow_unicode=True, width=110
         ),
@@ -174,11 +191,29 @@ def environment() -> jinja2.Environment:
         listed=listed,
         anchor=anchor_of,
         slug=lambda text: text.replace(" ", "-"),
+        ticks=ticks,
     )
     made.globals.update(
-        count=count, span=span, is_are=is_are, MARKS=MARKS, SIGNS=SIGNS, finite=math.isfinite, file_text=_file_text
+        count=count,
+        span=span,
+        is_are=is_are,
+        meanings=meanings,
+        MARKS=MARKS,
+        SIGNS=SIGNS,
+        finite=math.isfinite,
+        file_text=_file_text,
     )
     return made
+
+
+def ticks(text: str) -> Markup:
+    """Return a text with what stands between backticks as <code>, all else escaped; a line never ends before "%" or "<"."""
+    held = re.compile(r" (?=[%<=])|(?<=[<=]) ")
+    parts = str(text).split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(one) if n % 2 else held.sub("\N{NO-BREAK SPACE}", one)
+        for n, one in enumerate(parts)
+    )
 
 
 def _file_text(name: str) -> str:
@@ -190,6 +225,7 @@ def record(report: Report) -> str:
     found = {
         "study": report.name,
         "headline": report.headline,
+        "short": [{"title": one.title, "metric": one.metric, "text": one.short} for one in report.answers],
         "date": report.date,
         "commit": report.commit,
         "versions": dict(report.versions),

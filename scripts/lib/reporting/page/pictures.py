@@ -82,10 +82,14 @@ def caption_of(file: str, names: Names) -> str:
         kind = {
             "sheet": "Images",
             "nearest": "Images and their nearest training films",
-            "kept": "Images kept and left out",
+            "kept": "Images that the filter kept and left out",
+            "judged": "Images that show least what they were asked to show",
         }
         stem = PurePosixPath(file).stem
         share = parts[3].removeprefix("fraction-")
-        where = f"at {percent(float(share))}" if share.replace(".", "", 1).isdigit() else share
-        return f"{kind.get(stem, stem)} of arm {parts[2]} for {names.dataset(parts[0])}, {where}"
+        where = f"made for {percent(float(share))} of its films" if share.replace(".", "", 1).isdigit() else share
+        return f"{names.dataset(parts[0])}, arm {parts[2]}: {kind.get(stem, stem).lower()}, {where}"
+    if len(parts) == 5 and parts[1] == "masks":
+        share = parts[3].removeprefix("fraction-")
+        return f"{names.dataset(parts[0])}, arm {parts[2]}: masks beside real ones, made for {percent(float(share))} of its films"
     return PurePosixPath(file).stem.replace("_", " ").replace("-", " ")

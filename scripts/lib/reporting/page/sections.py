@@ -5,26 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scripts.lib.reporting.page import lines_answer, lines_images
+from scripts.lib.reporting.page import lines_answer, lines_images, lines_masks
 from scripts.lib.reporting.page.lines import Facts, Line
 
 
 @dataclass(frozen=True)
 class PageSection:
-    """A question: `tell` makes its line; `about` says how to read it; files lie below results/, * stands for any name."""
+    """A statement: `tell` makes its line; `about` says how to read it; files lie below results/, * stands for any name.
+
+    A section that is `optional` is there only where the study has its tables.
+    """
 
     tell: Callable[[Facts], Line]
     about: str
     tables: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
+    optional: bool = False
 
 
 SECTIONS = (
     PageSection(
         lines_answer.statistics,
-        "Intervals are two-sided and count both trials and test patients; P values are corrected within each setting. Where one "
-        "of several amounts is quoted, it is the one with the smallest P value, so it looks a little larger than it is. The "
-        "paper's own test, one-tailed over trials, stands in significance.csv; it cannot see harm.",
+        "Intervals are two-sided and count both trials and test patients; P values are corrected for all amounts tried on the "
+        "same real films. Where one of several amounts is quoted, it is the one with the smallest P value, so it looks a little "
+        "larger than it is. The picture shows intervals before correction. The test of Prakash et al. (2025), one-tailed over "
+        "trials, stands in significance.csv; it cannot see harm.",
         (
             "tables/differences.csv",
             "tables/power.csv",
@@ -36,32 +41,34 @@ SECTIONS = (
     ),
     PageSection(
         lines_answer.baselines,
-        "A trivial answer says the same of every film and looks at none. A score below it is worth nothing, however much it rose.",
+        "Calling every film positive, for example, needs no model. A score below that is worth nothing, however much it rose.",
         ("tables/baselines.csv",),
     ),
     PageSection(
         lines_images.leakage,
-        "The test films of every trial are held against all films that taught a model of its arm: the same film, patient or "
-        "pixels, and near-duplicates that were mirrored or cut.",
+        "The test films of every trial are searched among all films that taught one of its models: the same film, the same "
+        "patient, the same pixels, and near-duplicates that were mirrored or cut.",
         ("tables/leakage.csv",),
     ),
     PageSection(
         lines_images.copies,
-        "The nearest training film of each image, beside the same of held-out films. Copies of all kinds are planted to see "
-        "whether the search would find them.",
+        "For each image its nearest training film, beside the same for real films that the generator never saw. Copies of several "
+        "kinds are planted to see whether the search would find them. The pictures show the most alike pairs: image left, film "
+        "right.",
         ("tables/memorisation.csv",),
         ("*/pools/*/*/nearest.png",),
     ),
     PageSection(
         lines_images.fidelity,
         "Distances between images and real films, beside the floor: the same distance between real films of different patients. "
-        "Images that look less real may still help, and the reverse.",
+        "Images that look less real may still help, and images that look real may not.",
         ("tables/fidelity.csv",),
     ),
     PageSection(
         lines_images.faithfulness,
         "A model trained on real films is asked what the images show, beside the same on held-out real films.",
         ("tables/faithfulness.csv",),
+        ("*/pools/*/*/judged.png",),
     ),
     PageSection(
         lines_images.shortcut,
@@ -69,20 +76,30 @@ SECTIONS = (
         ("tables/shortcut.csv",),
     ),
     PageSection(
+        lines_masks.masks,
+        "Before an image is made from words, a model makes its mask. Each number stands beside the same between real masks.",
+        (lines_masks.TABLES,),
+        ("*/masks/*/*/masks.png",),
+        optional=True,
+    ),
+    PageSection(
         lines_answer.controls,
-        "An arm that repeats, augments or reconstructs the real films adds as many as the images, without anything new in them.",
+        "A control adds the real films again, augmented or reconstructed, as many as there would be images: nothing new is in "
+        "them. The picture reads off what images are worth: a point is a training with images; go sideways to the black curve of "
+        "real films alone, and down to the number of films.",
         ("tables/equivalence.csv",),
         ("equivalence.png",),
     ),
     PageSection(
         lines_answer.subgroups,
-        "The gap between a synthetic cell and real films alone in each group of test films. Nothing is corrected for the number "
-        "of groups.",
+        "The change of the score among test films of one sex, age band or view. “Surely” means that the 95 % interval lies below 0. "
+        "Nothing is corrected for the number of groups.",
         ("tables/subgroups.csv",),
     ),
     PageSection(
         lines_answer.calibration,
-        "A model that says 0.9 where 0.6 is true can rank films well. Brier's score, intercept, slope and ECE see it; F1 does not.",
+        "A model that says 0.9 where 0.6 is true can still rank films well. Brier's score, intercept, slope and ECE see it; F1 does "
+        "not. In the picture, points on the diagonal are right; below it the model says too much.",
         ("tables/calibration.csv",),
         ("calibration.png",),
     ),
@@ -94,13 +111,14 @@ SECTIONS = (
     ),
     PageSection(
         lines_answer.replication,
-        "One study is one draw of films, generator and seeds. Another seed, and films of other hospitals, show whether it holds.",
+        "One study is one draw of films, generator and seeds. Another seed, and films of other hospitals, show whether its answer "
+        "is more than that draw.",
         ("tables/replication.csv", "tables/replication_coverage.csv", "tables/replication_seeds.csv", "*/external.csv"),
         ("replication.png",),
     ),
     PageSection(
         lines_images.films,
-        "What was read of each dataset, what was not taken, and how much the paper had.",
+        "What was read of each dataset, what could not be used, and how many films Prakash et al. (2025) had.",
         ("table1.csv",),
     ),
 )
@@ -110,13 +128,13 @@ SHEETS = ("*/pools/*/*/sheet.png",)
 # Too long to be read in a page, or shown in another form; they are named.
 NAMED = ("tables/trials.csv", "tables/reliability.csv", "tables/*_trials.csv", "tables/figure2.csv")
 CAPTIONS = {
-    "figure1.png": "The pipeline, with films and numbers of this run",
-    "figure2.png": "The score with real films alone and with more and more synthetic images; whiskers are 95 % intervals",
-    "figure3.png": "The proxy model: images by score, and arms that are filtered or tuned by it",
-    "figure4.png": "Rated sets, the tuned generator, and what it is worth",
-    "evidence.png": "Differences with 95 % intervals over trials and test films; the shaded side is harm",
-    "equivalence.png": "How many real films alone would give the same score",
-    "calibration.png": "How often a finding is there, where the model gives it a probability",
+    "figure1.png": "Figure 1. The way from films to an answer, with films and numbers of this run",
+    "figure2.png": "Figure 2. The score with real films alone (white) and with more and more synthetic images (blue); lines are 95 % intervals over trials",
+    "figure3.png": "Figure 3. The proxy model, which scores how well an image fits its words: images by score, and what filtering or tuning by it brings",
+    "figure4.png": "Figure 4. Sets of images that raters scored, the generator tuned to their scores, and what it brings",
+    "evidence.png": "Every difference to real films alone with its 95 % interval over trials and test patients; the shaded side is harm",
+    "equivalence.png": "What images are worth in real films: score over the number of real films, with real films alone (black) and with images (blue)",
+    "calibration.png": "Of films that a model gives a certain probability, the share that has the finding",
     "replication.png": "Every comparison with the difference under each seed",
     "failures.png": "Test films that got worse by the synthetic images",
     "feedback/agreement.png": "How far raters agree",

@@ -10,8 +10,11 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from scripts.lib.formats.csv_text import ABSENT
+from scripts.lib.reporting.codebook import COLUMNS
+from scripts.lib.reporting.codebook import TABLES as OF_TABLE
 from scripts.lib.reporting.page.tables import Tables
 from scripts.lib.reporting.page.words import MINUS
+from scripts.lib.reporting.study_pages import TABLES
 
 MOST_ROWS = 400  # of one table in the page
 MOST_CELLS = 12_000
@@ -28,7 +31,10 @@ class ShownCell:
 
 @dataclass(frozen=True)
 class ShownTable:
-    """A table in the page: `numeric` says which columns hold numbers; `left_out` columns say nothing, `total` rows there are."""
+    """A table in the page: `numeric` says which columns hold numbers; `left_out` columns say nothing, `total` rows there are.
+
+    about  what one row is, "" where nothing is known of the table
+    """
 
     file: str
     anchor: str
@@ -37,6 +43,7 @@ class ShownTable:
     rows: tuple[tuple[ShownCell, ...], ...]
     total: int
     left_out: tuple[str, ...]
+    about: str
 
 
 def shown(tables: Tables, file: str) -> ShownTable | None:
@@ -56,7 +63,15 @@ def shown(tables: Tables, file: str) -> ShownTable | None:
         rows,
         len(table),
         tuple(empty),
+        TABLES.get(PurePosixPath(file).stem, ""),
     )
+
+
+def meanings(table: ShownTable) -> list[tuple[str, str]]:
+    """Return (column, meaning with unit) of the columns of a table that the codebook knows."""
+    own = {**COLUMNS, **OF_TABLE.get(PurePosixPath(table.file).stem, {})}
+    known = [(name, own[name]) for name in table.columns if name in own]
+    return [(name, f"{meaning}{f' ({unit})' if unit else ''}") for name, (meaning, unit, _) in known]
 
 
 def cell(text: str) -> ShownCell:

@@ -64,6 +64,13 @@
     table.closest(".scroll").before(tools);
     show();
   }
+  for (const button of document.querySelectorAll(".enlarge")) {
+    button.addEventListener("click", () => {
+      const big = button.closest("figure").classList.toggle("big");
+      button.setAttribute("aria-pressed", String(big));
+      button.firstChild.textContent = big ? "Make small" : "Enlarge";
+    });
+  }
   // A link to a closed table opens it, and paper has no closed parts.
   const open = () => {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
