@@ -29,7 +29,8 @@ MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
 }
-# Changes of config.yaml by variant: sections base and controlnet. The first is what the others are held against.
+# Changes of config.yaml by variant: sections base and controlnet, or the latter alone `on` the foundation model of another
+# variant. The first is what the others are held against.
 VARIANTS: dict[str, dict[str, Any]] = {
     "long": {
         "base": {
@@ -55,6 +56,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         },
         "controlnet": {"steps": 400, "batch_size": 16, "learning_rate": 4e-3},
     },
+    "ControlNet 650 x 16": {"on": "long", "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3}},
+    "ControlNet 400 x 32": {"on": "long", "controlnet": {"steps": 400, "batch_size": 32, "learning_rate": 4e-3}},
 }
 
 
@@ -72,7 +75,8 @@ def train(name: str, results: Path, folder: Path) -> dict[str, float]:
     notes = folder / "seconds.json"
     if notes.exists():
         return dict(json.loads(notes.read_text()))
-    config = resolved(study_config.merge(study_config.load_study([ROOT / "config.yaml"]), VARIANTS[name]), "fp32")
+    changes = {section: changed for section, changed in VARIANTS[name].items() if section != "on"}
+    config = resolved(study_config.merge(study_config.load_study([ROOT / "config.yaml"]), changes), "fp32")
     study, folder = config["study"], folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     shared = ["--seed", study["seed"], "--threads", 1]
@@ -109,6 +113,8 @@ def judge(names: list[str], options: Namespace) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [{"variant": name} for name in ("real films", *names)]
     contests = {name: levers.Contest(options.out / name / "controlnet", settings, {name: {}}) for name in names}
     for kind, make in (("mask", judges.segmentation_judge), ("text", judges.label_judge)):
+        if kind not in options.kinds:
+            continue
         referee = make(config, options.results)
         made: dict[str, list[Any]] = {name: [] for name in names}
         for dataset in levers.MASKS if kind == "mask" else levers.TEXTS:
@@ -130,6 +136,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/foundation"), help="where the variants' models go")
     parser.add_argument("--only", nargs="+", default=list(VARIANTS), choices=VARIANTS, help="variants (default all)")
     parser.add_argument("--images", type=int, default=256, help="images of each dataset and variant (default 256)")
+    kinds = ["mask", "text"]
+    parser.add_argument("--kinds", nargs="+", default=kinds, choices=kinds, help="kinds of images (default both)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the noise")
     parser.add_argument("--train-only", action="store_true", help="train, and judge another time")
     options = parser.parse_args(argv)
