@@ -89,6 +89,7 @@ def test_the_strip_leaves_a_legend_its_room(reserved: bool, monkeypatch: pytest.
         height = figure.get_figheight() * figure.dpi
         drawn = axis.get_tightbbox(renderer)
         strip = STRIP * figure.dpi
+        assert drawn is not None
         assert drawn.y0 >= strip + foot * 40 * MM * figure.dpi - 1 and drawn.y1 <= height
         for legend in figure.legends:
             assert strip <= legend.get_window_extent(renderer).y1 <= strip + 20 * MM * figure.dpi + 1 < drawn.y0 + 2
