@@ -16,7 +16,7 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.formats import dicom
+from scripts.lib.formats import dicom, subject
 from scripts.lib.formats.record import Rejected
 from tests.helpers.dicom_files import REMOVED, dataset, dicom_bytes, jpeg_dicom, ramp, to_bytes
 
@@ -225,12 +225,19 @@ def test_header_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("orientation", "turned"),
-    [(["L", "F"], 0), (["A", "F"], 0), (["R", "F"], 1), (["L", "H"], 1), (["RP", "FR"], 1), ("L", 0), (None, 0)],
+    ("name", "value", "kind"),
+    [
+        *(("PatientOrientation", value, "") for value in (["L", "F"], ["A", "F"], "L", None)),
+        *(("PatientOrientation", value, subject.TURNED) for value in (["R", "F"], ["L", "H"], ["RP", "FR"])),
+        *(("BodyPartExamined", value, "") for value in ("CHEST", "PORT CHEST", "Thorax", "TORAX", "", None)),
+        *(("BodyPartExamined", value, subject.OTHER_PART) for value in ("KNEE", "ABDOMEN")),
+        *(("Modality", value, "") for value in ("DX", "CR", "OT", "", None)),
+        *(("Modality", value, subject.NO_FILM) for value in ("MR", "US", "CT")),
+    ],
 )
-def test_a_header_that_says_mirrored_is_noted(orientation: object, turned: int) -> None:
-    _, _, notes = read(dicom_bytes(ramp(), PatientOrientation=orientation))
-    assert notes[dicom.TURNED] == turned
+def test_what_a_header_says_against_a_chest_film_is_noted(name: str, value: object, kind: str) -> None:
+    _, _, notes = read(dicom_bytes(ramp(), **{name: value}))
+    assert [one for one in (subject.TURNED, subject.OTHER_PART, subject.NO_FILM) if notes[one]] == [kind] * bool(kind)
 
 
 def test_wrong_vr_and_character_set_do_not_cost_the_film() -> None:

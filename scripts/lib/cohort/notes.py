@@ -32,6 +32,7 @@ from scripts.lib.formats import (
     reports,
     rle,
     rsna,
+    subject,
     vindr_cxr,
     vindr_pcxr,
 )
@@ -82,7 +83,9 @@ ADVICE: dict[str, Advice] = {
     dicom.BURNED_IN: Advice(
         LOOK, "look whether names of patients are in the picture, and whether letters give away a label"
     ),
-    dicom.TURNED: Advice(
+    subject.OTHER_PART: Advice(WARNING, "look at some of them, and leave out what is no chest film"),
+    subject.NO_FILM: Advice(WARNING, "look at some of them: slices and photographs are no films"),
+    subject.TURNED: Advice(
         WARNING,
         "look at some of them: where the heart is on the wrong side, prompts and labels of a side are wrong too",
     ),

@@ -10,8 +10,8 @@ import pandas as pd
 
 from scripts.lib.downstream.judges import Judge
 from scripts.lib.editing import measures
-from scripts.lib.editing.judging import CONFIDENCE, Verdict, class_probabilities, probabilities, shown_class
-from scripts.lib.editing.subjects import FEATURES, PIXELS, Gallery, Subjects, region
+from scripts.lib.editing.judging import CONFIDENCE, EditVerdict, class_probabilities, probabilities, shown_class
+from scripts.lib.editing.subjects import FEATURES, PIXELS, SubjectGallery, Subjects, region
 from scripts.lib.evidence.resampling import draw_weights
 from scripts.lib.training.devices import Placement
 
@@ -37,9 +37,9 @@ class Witness:
     """Who looks at edits: a judge that was checked, where it computes, and the gallery of all films."""
 
     judge: Judge
-    verdict: Verdict
+    verdict: EditVerdict
     placement: Placement
-    gallery: Gallery
+    gallery: SubjectGallery
     names: list[str]  # of the classes, `normal` first
 
     def film_table(self, subjects: Subjects, edited: np.ndarray, other: np.ndarray, cycle: np.ndarray | None = None) -> pd.DataFrame:  # fmt: skip

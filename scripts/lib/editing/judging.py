@@ -42,7 +42,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class EditVerdict:
     """All labels of a judge's check, the lower end that each must reach, and why the judge is refused, "" where it is not."""
 
     labels: list[Checked]
@@ -80,7 +80,7 @@ def probabilities(judge: Judge, films: np.ndarray, labels: Sequence[str], placem
 def check(
     truth: np.ndarray, found: np.ndarray, labels: Sequence[str], patients: np.ndarray, least: float, draws: int,
     rng: np.random.Generator,
-) -> Verdict:  # fmt: skip
+) -> EditVerdict:  # fmt: skip
     """Return the verdict on a judge from probabilities `found` (n, L) of films with labels `truth` (n, L), 1, 0 or NaN.
 
     patients  (n,): whose films, drawn anew `draws` times; least: what the lower end of each AUROC must reach
@@ -100,7 +100,7 @@ def check(
             f"its AUROC of {one.label} on {one.n} films is {one.auroc:.2f} ({one.low:.2f} to {one.high:.2f}), and the lower "
             f"end must reach {least:g}"
         )
-    return Verdict(checked, least, refused)
+    return EditVerdict(checked, least, refused)
 
 
 def _auroc_interval(
@@ -142,11 +142,11 @@ def shown_class(found: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     return np.where((above > 0).any(axis=1), above.argmax(axis=1) + 1, 0)
 
 
-def read_verdict(path: Path) -> Verdict:
+def read_verdict(path: Path) -> EditVerdict:
     """Return a verdict; raises InputError, one line, where the file is none or the judge is refused."""
     told: Mapping[str, Any] = read_json(path, "the check of a judge")
     try:
-        verdict = Verdict([Checked(**one) for one in told["labels"]], told["least"], told["refused"])
+        verdict = EditVerdict([Checked(**one) for one in told["labels"]], told["least"], told["refused"])
     except (KeyError, TypeError):
         raise InputError(f"{path}: not the check of a judge; run check_judge again") from None
     if verdict.refused:

@@ -12,7 +12,7 @@ from scripts.lib.downstream.predict import place_trial
 from scripts.lib.editing.editor import Editor
 from scripts.lib.editing.found import Witness
 from scripts.lib.editing.judging import read_verdict
-from scripts.lib.editing.subjects import Gallery
+from scripts.lib.editing.subjects import SubjectGallery
 from scripts.lib.fidelity.networks import open_extractor
 from scripts.lib.generators.kinds import open_kind
 from scripts.lib.training.settings import Section
@@ -30,5 +30,5 @@ def open_editor(generator: Path, sampling: Mapping[str, Any], settings: Section,
 def open_witness(judge: Path, verdict: Path, cohort: Cohort, names: Sequence[str], settings: Section) -> Witness:
     """Return who looks at edits of films of a cohort; raises InputError where the judge is refused."""
     checked, placement = read_verdict(verdict), place_trial(settings)
-    gallery = Gallery(cohort, open_extractor("random", "", placement, BATCH))
+    gallery = SubjectGallery(cohort, open_extractor("random", "", placement, BATCH))
     return Witness(open_judge(judge, placement), checked, placement, gallery, list(names))

@@ -89,7 +89,7 @@ def region(cohort: Cohort, rows: np.ndarray, label: Sequence[str]) -> tuple[np.n
     return (found, " or ".join(sorted(said))) if said else (None, "")
 
 
-class Gallery:
+class SubjectGallery:
     """Codes of all films of a cohort, by pixels and by a network's features; `rows` of the cohort are its places."""
 
     def __init__(self, cohort: Cohort, extractor: Extractor) -> None:

@@ -21,7 +21,7 @@ from scripts.lib.editing.stores import OWN_CLASS
 from scripts.lib.editing.subjects import Subjects, extract_all, subjects
 from scripts.lib.editing.sweep import Point
 from scripts.lib.fidelity.chosen import hashes
-from scripts.lib.fidelity.distances import GROUPS, LEAST, Estimate, Rows, between, within
+from scripts.lib.fidelity.distances import GROUPS, LEAST, IntervalValue, Rows, between, within
 from scripts.lib.fidelity.whole import Scale
 
 COLUMNS = ["dataset", "method", "strength", "guidance", "to", "measure", "n", "value", "low", "high", "note"]
@@ -143,7 +143,7 @@ def edit_table(rows: Sequence[Mapping[str, Any]], dataset: str) -> pd.DataFrame:
     return table[COLUMNS]
 
 
-def _kid(images: np.ndarray, films: np.ndarray, groups: tuple[np.ndarray, np.ndarray], nearest: int) -> Estimate:
+def _kid(images: np.ndarray, films: np.ndarray, groups: tuple[np.ndarray, np.ndarray], nearest: int) -> IntervalValue:
     """Return the KID of features (n, D) and (m, D); `groups`: a number below GROUPS for each row."""
     scale = Scale.of(films)
     mine, real = (Rows.of(scale.whole(one)[0], own) for one, own in zip((images, films), groups))

@@ -7,7 +7,6 @@ Without a window, 8-bit films keep their grey values, as PNG and JPEG films do, 
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from scripts.lib.formats import aspect, deflate, encapsulated, voi
 from scripts.lib.formats.intensity import LUMA, to_8bit
 from scripts.lib.formats.labels import age_of, note_person, sex_of, view_of
 from scripts.lib.formats.record import Notes, Rejected, reason_of
+from scripts.lib.formats.subject import note_subject
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -34,7 +34,6 @@ DIRTY = "DICOM films with bits beyond BitsStored, masked"
 PADDED = "DICOM films with padding, shown black"
 SIGNED = "DICOM films with signed pixels"
 COLOURED = "colour films turned to grey"
-TURNED = "films that lie mirrored or upside down, as their header says (PatientOrientation)"
 BURNED_IN = "films whose header says that letters are burned in"
 
 
@@ -185,7 +184,8 @@ def _between(values: NDArray, ends: tuple[float, float], valid: NDArray[np.bool_
 
 def _header(dataset: Dataset, notes: Notes) -> Header:
     note_person(notes, _text(dataset, "PatientAge"), _text(dataset, "PatientSex"))
-    notes[TURNED] += _is_turned(_text(dataset, "PatientOrientation"))
+    said = [_text(dataset, name) for name in ("PatientOrientation", "BodyPartExamined", "Modality")]
+    note_subject(notes, *said)
     notes[BURNED_IN] += str(dataset.get("BurnedInAnnotation") or "").strip().upper() == "YES"
     return Header(
         sop_uid=_text(dataset, "SOPInstanceUID"),
@@ -195,15 +195,6 @@ def _header(dataset: Dataset, notes: Notes) -> Header:
         age=age_of(_text(dataset, "PatientAge")),
         aspect=aspect.of_dicom(dataset),
     )
-
-
-def _is_turned(orientation: str) -> bool:
-    """Whether rows run to the patient's right, or columns to the head (PS3.3 C.7.6.1.1.1); readers see L and F (or A, P).
-
-    `orientation` is the text of PatientOrientation, e.g. "['L', 'F']". A note alone, for many writers put anything there.
-    """
-    words = re.findall(r"[A-Z]+", orientation.upper())
-    return len(words) == 2 and (words[0].startswith("R") or words[1].startswith("H"))
 
 
 def _text(dataset: Dataset, name: str) -> str:

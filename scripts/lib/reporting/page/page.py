@@ -24,7 +24,7 @@ from scripts.lib.reporting.page.guidelines import Checklist, checklists
 from scripts.lib.reporting.page.lines import AMBER, GREEN, GREY, RED, WORDS, Facts, Line
 from scripts.lib.reporting.page.methods import commit, methods, phantoms, versions
 from scripts.lib.reporting.page.names import Names
-from scripts.lib.reporting.page.pictures import Picture, one_of_each_pool, picture
+from scripts.lib.reporting.page.pictures import PagePicture, one_of_each_pool, picture
 from scripts.lib.reporting.page.sections import FIGURES, NAMED, SECTIONS, SHEETS, PageSection
 from scripts.lib.reporting.page.shown import ShownTable, anchor_of, files_of, meanings, shown
 from scripts.lib.reporting.page.tables import Tables
@@ -45,7 +45,7 @@ class Part:
     title: str
     about: str
     line: Line | None
-    pictures: tuple[Picture, ...]
+    pictures: tuple[PagePicture, ...]
     tables: tuple[ShownTable, ...]
     named: tuple[str, ...] = ()
 

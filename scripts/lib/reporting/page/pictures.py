@@ -21,7 +21,7 @@ WIDEST = 2200  # pixels: twice the width of the page's column
 
 
 @dataclass(frozen=True)
-class Picture:
+class PagePicture:
     """A picture in the page: `data` is its data URI, `width` and `height` in pixels."""
 
     file: str
@@ -32,7 +32,7 @@ class Picture:
     height: int
 
 
-def picture(results: Path, file: str, names: Names) -> Picture:
+def picture(results: Path, file: str, names: Names) -> PagePicture:
     """Return a PNG below results/ for the page; raises InputError for a file that is none."""
     path = results / file
     try:
@@ -45,7 +45,7 @@ def picture(results: Path, file: str, names: Names) -> Picture:
     small.save(stream, "PNG", compress_level=7)
     data = "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
     caption = caption_of(file, names)
-    return Picture(file, caption, f"{caption}.", data, *small.size)
+    return PagePicture(file, caption, f"{caption}.", data, *small.size)
 
 
 def _small(image: Image.Image, grey: bool) -> Image.Image:
