@@ -53,7 +53,7 @@ def worst_images(
         masks = pool.mask(rows, shows[0])
         guessed = np.concatenate([logits > 0 for logits in answers(judge.model, pool, rows, placement)])
         tiles, title = np.stack([masks * np.uint8(255), images, guessed * np.uint8(255)], axis=1), "mask"  # fmt: skip
-        lines = [f"Dice {row.dice:.2f}" if row.asked else f"asked for none, found {row.found} pixels" for row in chosen.itertuples()]  # fmt: skip
+        lines = [f"Dice {row.dice:.2f}{'' if row.found else ', nothing found'}" if row.asked else f"asked for none, found {row.found} pixels" for row in chosen.itertuples()]  # fmt: skip
     else:
         lines = [_told(row, shows) for _, row in chosen.iterrows()]
     meta = pool.meta
