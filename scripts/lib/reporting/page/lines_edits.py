@@ -37,7 +37,7 @@ def edits(facts: Facts) -> Line:
     return line(key, title, next(state for state in (RED, AMBER, GREEN) if state in states), "; ".join(texts))
 
 
-def _told(settings: Mapping[str, Any], found: Mapping[tuple[str, str], dict[str, Any]]) -> tuple[str, str]:
+def _told(settings: Mapping[str, Any], found: Mapping[Any, Mapping[Any, Any]]) -> tuple[str, str]:
     way = settings["ways"][0]
     flips = found.get((way, "flip_rate"))
     if flips is None or pd.isna(flips["value"]):
