@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scripts.lib.reporting.page import lines_answer, lines_images, lines_masks
+from scripts.lib.reporting.page import lines_answer, lines_edits, lines_images, lines_masks
 from scripts.lib.reporting.page.comparisons import read_comparisons
 from scripts.lib.reporting.page.lines import Facts
 from scripts.lib.reporting.page.names import Names
@@ -28,7 +28,7 @@ def test_a_line_without_its_table_is_not_measured(tmp_path: Path) -> None:
     lines = [section.tell(facts(tmp_path)) for section in SECTIONS]
     # What the study says of its controls needs no table.
     assert {line.state for line in lines if line.key != "controls"} == {"grey"}
-    assert len({line.key for line in lines}) == len(lines) == 14
+    assert len({line.key for line in lines}) == len(lines) == 15
     assert all(line.reason.endswith(".") and line.word for line in lines)
 
 
@@ -268,6 +268,23 @@ def test_masks_show_what_was_asked_for(
     line = lines_masks.masks(facts(tmp_path))
     assert line.state == state and line.reason.startswith(
         "Arm original for RSNA Pneumonia at 10 %: a finding is there in 90 % of the masks that were asked for it"
+    )
+
+
+@pytest.mark.parametrize(("sharp", "kept", "state"), [(0.1, 0.97, "green"), (0.1, 0.9, "amber"), (0.65, 0.97, "red")])
+def test_edits_change_the_class_and_not_the_child(tmp_path: Path, sharp: float, kept: float, state: str) -> None:
+    row = {"method": "ddpm", "to": "any", "low": 0.6, "high": 0.8}
+    rows = [{**row, "measure": "flip_rate", "value": 0.7}, {**row, "measure": "identity_pixels", "value": 1.0}]
+    rows += [
+        {**row, "measure": "identity_features", "value": kept},
+        {**row, "to": "normal", "measure": "flip_rate", "value": 0},
+        {**row, "method": "as-sharp", "measure": "flip_rate", "value": sharp},
+    ]
+    write_table(tmp_path, "rsna/edits/edits.csv", rows)
+    line = lines_edits.edits(facts(tmp_path))
+    assert line.state == state and line.reason == (
+        "RSNA Pneumonia: in 70 % of the edits by ddpm (95 % interval 0.60 to 0.80) a judge sees the other class; "
+        f"{100 * sharp:g} % where the film is only made as sharp as its edit. {100 * kept:g} % look most like their own film of all."
     )
 
 

@@ -27,6 +27,7 @@ ELSEWHERE = (
     "*/pools/*/*/judged.png",
     "*/masks/*/*/masks.csv",
     "*/masks/*/*/masks.png",
+    "*/edits/*.csv",
     "search/*.csv",
     "search/*.png",
     "feedback/*.csv",

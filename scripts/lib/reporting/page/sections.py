@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scripts.lib.reporting.page import lines_answer, lines_images, lines_masks
+from scripts.lib.reporting.page import lines_answer, lines_edits, lines_images, lines_masks
 from scripts.lib.reporting.page.lines import Facts, Line
 
 
@@ -83,6 +83,14 @@ SECTIONS = (
         optional=True,
     ),
     PageSection(
+        lines_edits.edits,
+        "An edit is the same film with the other class. Beside it stand controls: another child's film of that class, and the film "
+        "made as sharp as its edit. It shows what the generator has learned of a class and is no diagnosis.",
+        (lines_edits.TABLES, lines_edits.SWEEPS),
+        ("ldm_edits.png",),
+        optional=True,
+    ),
+    PageSection(
         lines_answer.controls,
         "A control adds the real films again, augmented or reconstructed, as many as there would be images: nothing new is in "
         "them. The picture reads off what images are worth: a point is a training with images; go sideways to the black curve of "
@@ -136,6 +144,7 @@ CAPTIONS = {
     "equivalence.png": "What images are worth in real films: score over the number of real films, with real films alone (black) and with images (blue)",
     "calibration.png": "Of films that a model gives a certain probability, the share that has the finding",
     "replication.png": "Every comparison with the difference under each seed",
+    "ldm_edits.png": "Films and their edits to the other class: typical ones, and the worst",
     "failures.png": "Test films that got worse by the synthetic images",
     "feedback/agreement.png": "How far raters agree",
     "cost.png": "The plan beside the run",

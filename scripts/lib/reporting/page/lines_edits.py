@@ -1,0 +1,59 @@
+"""The line about counterfactual edits (docs/class-ldm.md): does an edit change the finding, and stay the same child?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from scripts.lib.reporting.page.lines import AMBER, GREEN, RED, Facts, Line, absent, line
+from scripts.lib.reporting.page.shown import files_of
+from scripts.lib.reporting.page.tables import as_numbers
+from scripts.lib.reporting.page.words import percent, span
+
+TABLES, SWEEPS = "*/edits/edits.csv", "*/edits/sweep.csv"
+SHARPNESS = "as-sharp"
+ANY = "any"
+
+
+def edits(facts: Facts) -> Line:
+    """Red where sharpness alone turns the judge as often; amber where too few edits look most like their own film."""
+    key, title = "edits", "Edited films change the finding and stay the same child"
+    states, texts = [], []
+    for file in files_of(facts.tables.results, [TABLES]):
+        table = facts.tables.text(file)
+        assert table is not None
+        rows = as_numbers(
+            table, facts.tables.results / file, ["method", "to", "measure"], ["value", "low", "high"]
+        ).to_dict("records")
+        found = {(row["method"], row["measure"]): row for row in rows if row["to"] == ANY}
+        state, text = _told(facts.config["edits"], found)
+        states.append(state)
+        texts.append(f"{facts.names.dataset(PurePosixPath(file).parts[0])}: {text}")
+    if not texts:
+        return absent(key, title, "edits.csv", "`snakemake results/ldm_edits.pdf` measures it")
+    return line(key, title, next(state for state in (RED, AMBER, GREEN) if state in states), "; ".join(texts))
+
+
+def _told(settings: Mapping[str, Any], found: Mapping[Any, Mapping[Any, Any]]) -> tuple[str, str]:
+    way = settings["ways"][0]
+    flips = found.get((way, "flip_rate"))
+    if flips is None or pd.isna(flips["value"]):
+        return AMBER, f"of the edits by {way} the judge could say nothing; the notes of the table say why"
+    text = f"in {percent(round(flips['value'], 3))} of the edits by {way}"
+    if pd.notna(flips["low"]):
+        text += f" (95 % interval {span(flips['low'], flips['high'])})"
+    text += " a judge sees the other class"
+    sharp = found.get((SHARPNESS, "flip_rate"))
+    fooled = False
+    if sharp is not None and pd.notna(sharp["value"]):
+        text += f"; {percent(round(sharp['value'], 3))} where the film is only made as sharp as its edit"
+        fooled = not flips["low"] > sharp["value"]
+    same = [found[way, name]["value"] for name in ("identity_pixels", "identity_features") if (way, name) in found]
+    kept = min((value for value in same if pd.notna(value)), default=None)
+    if kept is None:
+        return RED if fooled else AMBER, f"{text}. Whether they stay the same child was not measured"
+    text += f". {percent(round(kept, 3))} look most like their own film of all"
+    return RED if fooled else GREEN if kept >= settings["identity"] else AMBER, text
