@@ -28,7 +28,8 @@ class ClusterWorkflow(Workflow):
     def command(self, *arguments: str, study: str | None = "studies/tiny.yaml") -> list[str]:
         profile = ["--workflow-profile", "profiles/slurm", *IMPATIENT]
         overlays = ["--configfile", study, "cluster.yaml"] if study else []
-        return [sys.executable, "-m", "snakemake", *profile, *arguments, *overlays]
+        # One thread, as in a run without a scheduler: low bits of a training depend on their number.
+        return [sys.executable, "-m", "snakemake", *profile, "--max-threads", "1", *arguments, *overlays]
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the run and leave it alone; its output goes to run.log."""

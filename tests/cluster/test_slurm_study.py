@@ -19,7 +19,7 @@ from tests.conftest import Workflow
 from tests.workflow.test_workflow import digests
 
 pytestmark = pytest.mark.cluster
-TARGETS = ("figure3", "figures", "all")
+TARGETS = ("figure3", "figures", "all", "evidence")  # those of `finished`
 LONG = 1800  # seconds for the whole study on a slow machine
 
 
