@@ -62,7 +62,12 @@ def main(argv: list[str] | None = None) -> None:
     )
     mask = draw_mask(made, ask, drawing, args.seed, args.sample)
     image = draw_image(generator, mask.field, structures, sampling, args.seed, args.sample)
-    told = {"prompt": args.prompt, **summary(ask, mask, structures), "masks": made.fingerprint, "seed": args.seed}
+    told = {
+        "prompt": args.prompt,
+        **summary(ask, mask, structures, made.notes["least"]),
+        "masks": made.fingerprint,
+        "seed": args.seed,
+    }
     with atomic_dir(args.out) as out:
         Image.fromarray(image).save(out / "image.png")
         Image.fromarray(conditioning_image(mask.field, structures)).save(out / "mask.png")

@@ -50,13 +50,16 @@ def main(argv: list[str] | None = None) -> None:
     index = pool.index.iloc[chosen]
     asks = [json.loads(text) for text in index["ask"]]
     names = index["image_id"].astype(str).to_numpy()
-    made = MaskSet(pool.masks(chosen), asks, names, pool.structures)
+    notes = read_json(args.generator / "synthorax.json", "the notes of a mask generator")
+    made = MaskSet(pool.masks(chosen), asks, names, pool.structures, notes["least"])
     rows = annotated_rows(cohort, unseen)
-    real = MaskSet(cohort.masks(rows), [], cohort.index["patient_id"].astype(str).to_numpy()[rows], cohort.structures)
+    patients = cohort.index["patient_id"].astype(str).to_numpy()[rows]
+    real = MaskSet(cohort.masks(rows), [], patients, cohort.structures, notes["least"])
     real.asks = real.shown
-    limits = read_json(args.generator / "synthorax.json", "the notes of a mask generator")["limits"]
     known = cohort.masks(annotated_rows(cohort, learned))
-    table = measure_masks(made, real, known, limits, index["tries"].to_numpy(), args.seed, args.config["draws"])
+    table = measure_masks(
+        made, real, known, notes["limits"], index["tries"].to_numpy(), args.seed, args.config["draws"]
+    )
     with atomic_file(args.out) as path:
         table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
     with atomic_file(args.picture) as path:

@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
         "seed": args.seed,
         "shard": [args.shard, args.shards],
     }
-    write_mask_shard(args.out, cohort, table, masks, notes)
+    write_mask_shard(args.out, cohort, table, masks, made.notes["least"], notes)
 
 
 if __name__ == "__main__":

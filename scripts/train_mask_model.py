@@ -28,8 +28,9 @@ def main(argv: list[str] | None = None) -> None:
     with lean_imports():
         from scripts.lib.cohort.learned import films_learned, inherited, write_learned
         from scripts.lib.cohort.store import Cohort
-        from scripts.lib.conditions.mask_shape import limits_of
+        from scripts.lib.conditions.mask_shape import least_of, limits_of
         from scripts.lib.generators.controlled.layout import base_notes
+        from scripts.lib.generators.masks.coding import make_code
         from scripts.lib.generators.masks.network import new_generator, write_folder
         from scripts.lib.generators.masks.training import read_films, train_masks
         from scripts.lib.training.checkpoints import Checkpoints, publish
@@ -42,16 +43,18 @@ def main(argv: list[str] | None = None) -> None:
         cohort = Cohort.open(args.cohort)
         rows, content = masked_rows(cohort)
         notes = base_notes(args.base)
-        made = new_generator(args.base, cohort.structures, cohort.resolution, settings, args.seed)
-        films = read_films(cohort, rows, made.code)
+        code = make_code(cohort.structures, cohort.resolution, settings["grid"], settings["reach"])
+        films = read_films(cohort, rows, code, settings["directions"])
+        made = new_generator(args.base, films.basis, settings, args.seed)
         identity = resume_identity("train_mask_model", args.config, notes["fingerprint"], content, args.seed)
         checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
         train_masks(made, films, settings, args.seed, placement, checkpoints)
         with publish(args.out, placement, checkpoints) as folder:
             if folder:
-                looked = films.annotated.all(1).numpy()
-                limits = limits_of(cohort.masks(rows[looked]), cohort.structures)
-                write_folder(folder, args.out, args.base, notes, made, limits=limits)
+                looked = films.usable.all(1).numpy()
+                fields = cohort.masks(rows[looked])
+                limits, least = (read(fields, cohort.structures) for read in (limits_of, least_of))
+                write_folder(folder, args.out, args.base, notes, made, limits=limits, least=least)
                 write_learned(folder, [inherited(args.base, "base"), films_learned(cohort, rows, "masks")])
 
 

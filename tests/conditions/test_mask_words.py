@@ -39,6 +39,9 @@ def test_an_ask_is_what_a_mask_shows_and_the_patients_left_is_the_images_right()
     assert ask_of(chest(left=True), STRUCTURES) == {"pleural_effusion": "left"}
     assert ask_of(chest(left=True, right=True), STRUCTURES) == {"pleural_effusion": "both"}
     assert ask_of(chest(), STRUCTURES) == {}
+    # fluid on one side has 60 of 1,024 pixels
+    assert ask_of(chest(right=True), STRUCTURES, {"pleural_effusion": 60 / 1024}) == {"pleural_effusion": "right"}
+    assert ask_of(chest(right=True), STRUCTURES, {"pleural_effusion": 61 / 1024}) == {}
 
 
 @pytest.mark.parametrize(

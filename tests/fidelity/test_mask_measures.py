@@ -78,6 +78,16 @@ def test_wrong_answers_are_counted_one_by_one() -> None:
     )
 
 
+def test_a_speck_is_not_shown() -> None:
+    field = chest()
+    field[10, 5] |= 4
+    asks = [{"pleural_effusion": "right"}]
+    names = np.array(["p"])
+    assert MaskSet(np.stack([field]), asks, names, STRUCTURES).shown == [{"pleural_effusion": "right"}]
+    # half of what a film of real fluid shows, 60 of 1,024 pixels
+    assert MaskSet(np.stack([field]), asks, names, STRUCTURES, {"pleural_effusion": 30 / 1024}).shown == [{}]
+
+
 def test_copies_are_found_mirrored_too() -> None:
     one, two = chest(right=True), chest(left=True)
     assert np.array_equal(highest_overlaps(np.stack([one, two[:, ::-1]]), np.stack([one, two]), 4), [1, 1])

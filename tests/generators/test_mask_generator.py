@@ -14,11 +14,12 @@ from scripts.lib.cohort.learned import read_learned
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
-from scripts.lib.generators.masks.coding import check_round_trip, make_code, round_trip, signed_distance
+from scripts.lib.generators.masks.basis import check_round_trip, fit_basis, round_trip
+from scripts.lib.generators.masks.coding import Part, make_code, signed_distance
 from scripts.lib.generators.masks.film import boxes_of, summary
-from scripts.lib.generators.masks.network import SCHEDULE, ask_planes, check_stages, new_generator, open_masks
+from scripts.lib.generators.masks.network import SCHEDULE, check_stages, new_generator, open_masks
 from scripts.lib.generators.masks.sampling import MadeMask, MaskRequest, MaskSampler
-from scripts.lib.generators.masks.training import read_films, stage_masks, train_masks
+from scripts.lib.generators.masks.training import MaskFilms, read_films, stage_masks, train_masks
 from scripts.lib.generators.solvers import training_scheduler
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.settings import Section
@@ -31,13 +32,12 @@ SETTINGS = {
     **TRAINING,
     "steps": 3,
     "checkpoint_seconds": 0,
-    "factor": 2,
-    "fold": 2,
+    "grid": 16,
     "reach": 4.0,
+    "directions": 4,
     "stages": [["lungs", "heart"], ["findings"]],
     "stage_shares": [1, 2],
-    "start": "new",
-    "unet": {"channels": [8, 16], "attention": [False, True], "layers": 1, "heads": 2, "norm_groups": 2},
+    "network": {"width": 16, "layers": 1, "unit_dropout": 0.0},
     "dropout": 0.15,
     "structure_dropout": 0.1,
     "known_dropout": 0.05,
@@ -53,14 +53,19 @@ SAMPLING = {
 }
 
 
-def films(folder: Path, annotated: int = 15, changed: int = 0, count: int = 48) -> Cohort:
-    """A cohort of chests; `changed` bits are flipped in every mask."""
+def moved(count: int = 40) -> np.ndarray:
+    """Chests moved by up to two pixels."""
+    stream = np.random.default_rng(0)
+    chests = (chest(k % 2 == 0, k % 3 == 0, k % 2 == 1) for k in range(count))
+    return np.stack([np.roll(one, stream.integers(-2, 3, 2), (0, 1)) for one in chests])
+
+
+def films(folder: Path, fields: np.ndarray, looked: list[int]) -> Cohort:
+    """A cohort of these masks, for the bits of whose structures somebody `looked`."""
     with CohortWriter(folder, 32, STRUCTURES, [], {"dataset": "d"}, with_masks=True) as writer:
-        for number in range(count):
-            field = chest(number % 2 == 0, number % 3 == 0, number % 2 == 1)
-            field[20:30, 5:12] ^= np.uint8(changed)
+        for number, (field, bits) in enumerate(zip(fields, looked, strict=True)):
             row = {"image_id": f"f{number}", "patient_id": f"p{number}", "split": "generator", "sha256": str(number)}
-            writer.add(np.zeros((32, 32), np.uint8), field, {**row, "synthetic": False, "annotated": annotated})
+            writer.add(np.zeros((32, 32), np.uint8), field, {**row, "synthetic": False, "annotated": bits})
     return Cohort.open(folder)
 
 
@@ -73,7 +78,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(base: Path) -> Path:
     """The folder that the command writes, from a tiny base and cohort."""
     root = base.parent
-    films(root / "cohort")
+    films(root / "cohort", moved(48), [15] * 48)
     options = {"--base": base, "--cohort": root / "cohort", "--checkpoint-dir": root / "check", "--out": root / "masks"}
     options |= {"--config": json.dumps(SETTINGS), "--seed": 1}
     train_mask_model.main([str(word) for option in options.items() for word in option])
@@ -88,34 +93,62 @@ def test_the_distance_by_hand() -> None:
     assert (signed_distance(np.ones((3, 3), bool), 2.0) == 1).all()
 
 
-def test_masks_come_back_from_the_coding_and_thin_ones_are_refused() -> None:
-    fields = np.stack([chest(True, False, True), chest(False, True)])
-    fine = make_code(STRUCTURES, 32, 1, 4, 4.0)
-    assert np.array_equal(fine.decode(fine.encode(fields)), fields)
-    coarse = make_code(STRUCTURES, 32, 2, 2, 4.0)
-    assert coarse.encode(fields).shape == (2, 16, 8, 8) and min(round_trip(coarse, fields).values()) > 0.9
-    fields[:, 2] |= 4
-    fields[:, 22:28] &= 0xFB
-    with pytest.raises(InputError, match="pleural_effusion comes back from the coding with a Dice of 0.00"):
-        check_round_trip(make_code(STRUCTURES, 32, 4, 2, 4.0), fields)
+def test_a_finding_of_both_sides_has_two_parts_seen_in_the_boxes_of_the_lungs() -> None:
+    code = make_code(STRUCTURES, 32, 16, 4.0)
+    assert code.parts[2:] == [
+        Part("pleural_effusion", "right"),
+        Part("pleural_effusion", "left"),
+        Part("cardiomegaly", ""),
+    ]
+    both = np.stack([chest(right=True, left=True)])
+    lungs, effusion = (code.layer(both, name)[0] for name in ("lungs", "pleural_effusion"))
+    right, left = (code.cut(both, part)[0] for part in code.parts[2:4])
+    # the patient's right is the image's left half
+    assert right[:, :16].any() and not right[:, 16:].any() and left[:, 16:].any() and not left[:, :16].any()
+    assert np.array_equal(right | left, effusion)
+    across, down = np.flatnonzero(lungs.any(0)), np.flatnonzero(lungs.any(1))
+    x0, x1, y0, y1 = across[0], across[-1] + 1, down[0], down[-1] + 1
+    middle = (x0 + x1) / 2
+    dx, dy = (middle - x0) / 4, (y1 - y0) / 4  # a quarter of the box beyond it
+    assert code.frames(both, code.parts[2])[0].tolist() == pytest.approx([x0 - dx, y0 - dy, middle + dx, y1 + dy])
+    assert code.frames(both, code.parts[0])[0].tolist() == [0, 0, 32, 32]
+    assert code.asked(
+        [{"pleural_effusion": "left"}, {"pleural_effusion": "both", "cardiomegaly": ""}, {}]
+    ).tolist() == [
+        [0, 0, 0, 1, 0],
+        [0, 0, 1, 1, 1],
+        [0, 0, 0, 0, 0],
+    ]
+
+
+def test_masks_come_back_from_the_coding_and_those_that_do_not_are_refused() -> None:
+    fields = moved()
+    code = make_code(STRUCTURES, 32, 32, 4.0)
+    every = np.ones((len(fields), len(code.parts)), bool)
+    basis = fit_basis(code, fields, every, 8)
+    assert min(round_trip(basis, fields).values()) > 0.9
+    numbers = basis.encode(fields)
+    # what is there says 1, what is absent -1 with nothing else
+    assert set(numbers[:, :, 0].unique().tolist()) == {-1.0, 1.0}
+    assert numbers[numbers[:, :, 0] < 0][:, 1:].abs().max() == 0
+    # each direction has a spread of 1 among the masks that show a part: by hand for the lungs, which all of them show
+    used = basis.spreads[0] > 0
+    assert numbers[:, 0, 1:][:, used].pow(2).mean(0).tolist() == pytest.approx([1.0] * int(used.sum()), abs=1e-3)
+    # a part that no direction describes comes back as the mean alone, and dots here and there are lost
+    stream = np.random.default_rng(1)
+    fields &= 0xFB
+    fields |= ((stream.random(fields.shape) < 0.02) & (fields & 1 == 1)).astype(np.uint8) << np.uint8(2)
+    with pytest.raises(InputError, match="pleural_effusion comes back from the coding with a Dice of 0.[0-7]"):
+        check_round_trip(fit_basis(code, fields, every, 1), fields)
     with pytest.raises(InputError, match="9 structures"):
-        make_code([str(k) for k in range(9)], 32, 2, 2, 4.0)
-    with pytest.raises(InputError, match="must divide masks of 32"):
-        make_code(STRUCTURES, 32, 3, 2, 4.0)
+        make_code([str(k) for k in range(9)], 32, 16, 4.0)
+    with pytest.raises(InputError, match="expected at most the 32 pixels"):
+        make_code(STRUCTURES, 32, 64, 4.0)
 
 
 def test_the_last_step_shows_nothing_of_the_maps() -> None:
     scheduler = training_scheduler(SCHEDULE)
     assert scheduler.config.rescale_betas_zero_snr and float(scheduler.alphas_cumprod[-1]) < 1e-6
-
-
-def test_planes_say_where_a_finding_is_asked_for() -> None:
-    code = make_code(STRUCTURES, 32, 2, 2, 4.0)
-    planes = ask_planes([{"pleural_effusion": "left"}, {"pleural_effusion": "right", "cardiomegaly": ""}, {}], code)
-    # the patient's left is the image's right half
-    assert planes[0, 2, :, :4].sum() == 0 and planes[0, 2, :, 4:].sum() == 32
-    assert planes[1, 2, :, :4].sum() == 32 and planes[1, 2, :, 4:].sum() == 0 and planes[1, 3].sum() == 64
-    assert planes[2].sum() == 0
 
 
 def test_stages_must_draw_each_structure_once() -> None:
@@ -129,24 +162,35 @@ def test_stages_must_draw_each_structure_once() -> None:
 
 def test_what_nobody_looked_for_teaches_nothing(base: Path, tmp_path: Path) -> None:
     weights = []
-    for name, changed in (("one", 0), ("two", 8)):  # bit 8: a large heart, which no film was looked at for
-        cohort = films(tmp_path / name, annotated=7, changed=changed)
+    for name, changed in (("one", 0), ("two", 8)):  # bit 8: a large heart; nobody looked at the last 24 films for it
+        fields = moved(72)
+        fields[48:, 20:30, 5:12] ^= np.uint8(changed)
+        cohort = films(tmp_path / name, fields, [15] * 48 + [7] * 24)
         settings = Section(SETTINGS, "masks")
-        made = new_generator(base, cohort.structures, 32, settings, 1)
-        learned = read_films(cohort, np.arange(48), made.code)
-        learned = type(learned)(
-            learned.maps,
-            [{k: v for k, v in ask.items() if k != "cardiomegaly"} for ask in learned.asks],
-            learned.annotated,
-        )
+        learned = read_films(cohort, np.arange(72), make_code(STRUCTURES, 32, 16, 4.0), 4)
+        # The words and the ask say what was looked for alone.
+        asks = [
+            {k: v for k, v in ask.items() if number < 48 or k != "cardiomegaly"}
+            for number, ask in enumerate(learned.asks)
+        ]
+        learned = MaskFilms(learned.numbers, asks, learned.usable, learned.basis)
+        made = new_generator(base, learned.basis, settings, 1)
         train_masks(made, learned, settings, 1, CPU, Checkpoints(tmp_path / "check" / name, name, 1e9))
-        weights.append(torch.cat([part.flatten() for part in made.unet.state_dict().values()]))
+        weights.append(torch.cat([part.flatten() for part in made.network.state_dict().values()]))
     assert torch.equal(*weights)
 
 
-def test_a_structure_of_few_films_is_refused(base: Path, tmp_path: Path) -> None:
+def test_a_film_without_lungs_teaches_no_finding_that_lies_in_them(tmp_path: Path) -> None:
+    fields = moved(60)
+    fields[50:] &= np.uint8(0xFC)  # neither lungs nor heart
+    cohort = films(tmp_path / "c", fields, [15] * 50 + [12] * 10)
+    learned = read_films(cohort, np.arange(60), make_code(STRUCTURES, 32, 16, 4.0), 4)
+    assert learned.usable[:50].all() and not learned.usable[50:].any()
+
+
+def test_a_structure_of_few_films_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is shown by [0-9]+ of 24 films to learn from, expected 20 or more"):
-        read_films(films(tmp_path / "c", count=24), np.arange(24), make_code(STRUCTURES, 32, 2, 2, 4.0))
+        read_films(films(tmp_path / "c", moved(24), [15] * 24), np.arange(24), make_code(STRUCTURES, 32, 16, 4.0), 4)
 
 
 def test_the_command_writes_a_folder_that_says_what_it_learned_from(trained: Path) -> None:
@@ -159,11 +203,14 @@ def test_the_command_writes_a_folder_that_says_what_it_learned_from(trained: Pat
         "pleural_effusion",
         "cardiomegaly",
     }
+    # fluid on one side has 60 of 1,024 pixels, the large heart 100
+    assert made.notes["least"] == pytest.approx({"pleural_effusion": 60 / 1024, "cardiomegaly": 100 / 1024})
     learned = read_learned(trained)
     assert learned is not None and (learned["role"] == "masks").sum() == 48
     drawn, given = stage_masks(made)
-    assert drawn.tolist() == [[True, True, False, False], [False, False, True, True]]
-    assert given.tolist() == [[False] * 4, [True, True, False, False]]
+    # five parts: lungs, heart, fluid on the right and on the left, large heart
+    assert drawn.tolist() == [[True, True, False, False, False], [False, False, True, True, True]]
+    assert given.tolist() == [[False] * 5, [True, True, False, False, False]]
 
 
 def test_it_makes_no_images_and_a_base_makes_no_masks(trained: Path, base: Path, tmp_path: Path) -> None:
@@ -189,18 +236,21 @@ def test_a_mask_is_the_same_in_any_company(trained: Path) -> None:
     turned = MaskSampler(made, Section(SAMPLING, "masks.sampling"), 1).masks(requests[::-1])[::-1]
     assert all(np.array_equal(one.field, two.field) and one.tries == two.tries for one, two in zip(whole, turned))
     assert not np.array_equal(whole[0].field, whole[1].field)
-    # an untrained model makes no valid chest: drawn to the last try, and named
-    assert {mask.tries for mask in whole} == {2} and all(mask.faults for mask in whole)
+    # lungs as large as the film cannot be: drawn to the last try, and named
+    sampler.limits = {"lung area": 1.0}
+    refused = sampler.masks(requests)
+    assert {mask.tries for mask in refused} == {2} and all("lung area" in mask.faults for mask in refused)
 
 
-def test_a_base_lends_its_inner_weights(base: Path) -> None:
-    settings = Section({**SETTINGS, "start": "base"}, "masks")
-    made = new_generator(base, STRUCTURES, 32, settings, 1)
-    from scripts.lib.generators.controlled.generator import open_generator
+def test_weights_that_do_not_fit_are_refused(trained: Path, tmp_path: Path) -> None:
+    import shutil
 
-    start = open_generator(base).unet
-    assert torch.equal(made.unet.mid_block.resnets[0].conv1.weight, start.mid_block.resnets[0].conv1.weight)
-    assert made.unet.config.in_channels == 2 * 16 + 3 * 4 and made.unet.config.out_channels == 16
+    copy = tmp_path / "masks"
+    shutil.copytree(trained, copy, symlinks=False)
+    form = json.loads((copy / "network" / "config.json").read_text())
+    (copy / "network" / "config.json").write_text(json.dumps({**form, "width": 24}))
+    with pytest.raises(InputError, match="the weights in network/ do not fit its notes .*train it anew"):
+        open_masks(copy)
 
 
 def test_boxes_are_those_of_the_connected_parts() -> None:
@@ -210,7 +260,7 @@ def test_boxes_are_those_of_the_connected_parts() -> None:
         {"structure": "pleural_effusion", "box": [19, 22, 29, 28]},
         {"structure": "cardiomegaly", "box": [11, 16, 21, 26]},
     ]
-    told = summary({"pleural_effusion": "both"}, MadeMask(field, 1, ()), STRUCTURES)
+    told = summary({"pleural_effusion": "both"}, MadeMask(field, 1, ()), STRUCTURES, {})
     assert told["as_asked"] is False and told["shown"] == {"pleural_effusion": "both", "cardiomegaly": ""}
 
 

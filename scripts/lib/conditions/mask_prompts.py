@@ -32,13 +32,17 @@ def findings_of(structures: Sequence[str]) -> list[str]:
     return [name for name in structures if name not in ANATOMY]
 
 
-def ask_of(field: np.ndarray, structures: Sequence[str]) -> dict[str, str]:
-    """Return what a mask shows: `field` uint8 (H, W), bit c = structure c."""
+def ask_of(field: np.ndarray, structures: Sequence[str], least: Mapping[str, float] | None = None) -> dict[str, str]:
+    """Return what a mask shows: `field` uint8 (H, W), bit c = structure c.
+
+    `least`: by finding the share of the film from which on it counts as shown; without it, or of one it lacks, a single pixel
+    counts.
+    """
     layers = {name: (field >> np.uint8(bit)) & 1 == 1 for bit, name in enumerate(structures)}
     return {
         name: "" if name in MIDLINE else side_of(layers[name], layers.get("lungs")) or BOTH
         for name in findings_of(structures)
-        if layers[name].any()
+        if layers[name].any() and layers[name].mean() >= (least or {}).get(name, 0.0)
     }
 
 

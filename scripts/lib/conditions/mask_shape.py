@@ -101,6 +101,16 @@ def limits_of(fields: np.ndarray, structures: Sequence[str]) -> dict[str, float]
     return {name: value for name, value in limits.items() if name != NO_LUNGS}
 
 
+def least_of(fields: np.ndarray, structures: Sequence[str]) -> dict[str, float]:
+    """Return from which share of the film on a finding counts as shown: its QUANTILE among real masks that show it."""
+    shares = {name: layer.mean((1, 2)) for name, layer in layers_of(fields, structures).items()}
+    return {
+        name: float(np.quantile(shares[name][shares[name] > 0], QUANTILE))
+        for name in findings_of(structures)
+        if shares[name].any()
+    }
+
+
 def faults_of(field: np.ndarray, structures: Sequence[str], limits: Mapping[str, float]) -> list[str]:
     """Return what of a mask lies below its limit, in words; nothing for a valid mask."""
     return [

@@ -107,16 +107,20 @@ def transform_text(transform: Mapping[str, Any]) -> str:
     return json.dumps(transform, sort_keys=True, separators=(",", ":"))
 
 
+def middle_of(lungs: np.ndarray | None, width: int) -> float:
+    """Return the column of the midline: the middle of the lungs, bool (H, W), where they are given, else of the image."""
+    shown = lungs is not None and lungs.any()
+    columns = np.flatnonzero(lungs.any(axis=0)) if lungs is not None and shown else np.array([0, width - 1])
+    return float(columns[0] + columns[-1]) / 2
+
+
 def side_of(mask: np.ndarray, lungs: np.ndarray | None = None) -> str | None:
     """Return the patient's side, "left" or "right", on which a mask (bool (H, W)) lies; None when empty or on both.
 
     A film shows the patient from the front: the image's right half is the patient's left. The midline is the middle of
     the lungs where they are given, else of the image.
     """
-    columns = (
-        np.flatnonzero(lungs.any(axis=0)) if lungs is not None and lungs.any() else np.array([0, mask.shape[1] - 1])
-    )
-    middle = (columns[0] + columns[-1]) / 2
+    middle = middle_of(lungs, mask.shape[1])
     per_column = mask.sum(axis=0)
     positions = np.arange(mask.shape[1])
     image_left, image_right = per_column[positions < middle].sum(), per_column[positions > middle].sum()

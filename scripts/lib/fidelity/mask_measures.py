@@ -7,7 +7,7 @@ the value holds as many masks of the pool against that other half. So both have 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -30,15 +30,19 @@ MeasureRow = dict[str, object]
 
 @dataclass
 class MaskSet:
-    """Masks, uint8 (n, H, W), what was asked of each (real ones: what they show), and whose they are."""
+    """Masks, uint8 (n, H, W), what was asked of each (real ones: what they show), and whose they are.
+
+    `least`: by finding the share of the film from which on it counts as shown (mask_shape.least_of).
+    """
 
     fields: np.ndarray
     asks: list[Ask]
     patients: np.ndarray
     structures: list[str]
+    least: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.shown = [ask_of(field, self.structures) for field in self.fields]
+        self.shown = [ask_of(one, self.structures, self.least) for one in self.fields]
         self.shapes = pd.DataFrame(shapes(self.fields, self.structures))
         self.present = np.array(
             [[name in one for name in findings_of(self.structures)] for one in self.shown], dtype=bool
@@ -46,7 +50,7 @@ class MaskSet:
 
     def features(self) -> pd.DataFrame:
         """Return what a classifier sees, a row a mask: shapes, places, and how far findings lie where they can."""
-        inside = pd.DataFrame([plausibility(field, self.structures) for field in self.fields])
+        inside = pd.DataFrame([plausibility(one, self.structures) for one in self.fields])
         inside = inside.reindex(columns=sorted(inside.columns))
         inside.columns = [f"inside {name}" for name in inside.columns]
         return pd.concat([self.shapes, inside], axis=1)
@@ -186,8 +190,8 @@ def _energy(one: np.ndarray, two: np.ndarray) -> float:
 
 def validity(pool: MaskSet, real: MaskSet, limits: Mapping[str, float], tries: np.ndarray) -> Iterator[MeasureRow]:
     """Yield the share of masks that can be, at the first try and at last, and how often each limit is broken."""
-    broken = [faults_of(field, pool.structures, limits) for field in pool.fields]
-    real_broken = [faults_of(field, real.structures, limits) for field in real.fields]
+    broken = [faults_of(one, pool.structures, limits) for one in pool.fields]
+    real_broken = [faults_of(one, real.structures, limits) for one in real.fields]
     fine, floor = np.array([not one for one in broken]), float(np.mean([not one for one in real_broken]))
     yield share_row("validity", "all", fine, floor)
     yield share_row("validity", "first try", fine & (tries == 1), floor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,9 @@ def boxes_of(field: np.ndarray, structures: list[str]) -> list[dict[str, Any]]:
     return found
 
 
-def summary(ask: Ask, mask: MadeMask, structures: list[str]) -> dict[str, Any]:
+def summary(ask: Ask, mask: MadeMask, structures: list[str], least: Mapping[str, float]) -> dict[str, Any]:
     """Return what was asked for, what the mask shows, what of it cannot be, and its boxes."""
-    shown = ask_of(mask.field, structures)
+    shown = ask_of(mask.field, structures, least)
     return {
         "asked": dict(ask),
         "shown": shown,

@@ -1,34 +1,40 @@
-"""The mask generator's network and folder: one U-Net for all stages, and the frozen text encoder of the foundation model.
+"""The mask generator's network and folder: one network for all stages, and the frozen text encoder of the foundation model.
 
-The network sees, side by side on the grid of the masks,
-    the noisy maps       of the structures that this stage draws, 0 elsewhere
-    the known maps       of the structures that are given, 0 elsewhere
-    asked, a plane each  where a structure is asked for: 1 in the half of the film on its side, 1 everywhere on both sides
-    told, a plane each   1 where the ask says of a structure whether it is there, 0 where nothing is said
-    known, a plane each  1 where a structure's map is given
-and the words of the prompt by cross attention. It answers with the maps of all structures.
+The network works on the few numbers of each part of a mask (basis.py). It sees, side by side,
+    the noisy numbers    of the parts that this stage draws, 0 elsewhere
+    the known numbers    of the parts that are given, 0 elsewhere
+    asked, for each part whether it is asked for
+    told, for each part  whether the ask says if it is there
+    known, for each part whether its numbers are given
+and the mean of the words' states. It answers with the numbers of all parts.
+
+    network/    config.json and model.safetensors: the network and the basis of the numbers
 """
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import UNet2DConditionModel
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from scripts.lib.conditions.mask_prompts import ANATOMY, Ask
+from scripts.lib.conditions.mask_prompts import ANATOMY
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.json_files import read_json
 from scripts.lib.encoders.clip_text import open_tokenizer
 from scripts.lib.encoders.folders import load_network
-from scripts.lib.generators.controlled.denoising import build_unet
 from scripts.lib.generators.controlled.encoding import encode_text, tokenize
 from scripts.lib.generators.controlled.foundation import seeded
 from scripts.lib.generators.controlled.layout import describe_files, link_parts, read_notes, write_notes
+from scripts.lib.generators.masks.basis import MaskBasis
 from scripts.lib.generators.masks.coding import MaskCode, make_code
 from scripts.lib.training.settings import Section
 
@@ -45,16 +51,62 @@ SCHEDULE: dict[str, Any] = {
 }
 
 
+BASIS_PARTS = ("means", "directions", "spreads")
+TIME_WAVES = 32
+
+
+class MaskNetwork(nn.Module):
+    """A multilayer perceptron with residual blocks; `numbers` per mask, `parts` of them, words of width `text`."""
+
+    def __init__(self, numbers: int, parts: int, text: int, width: int, layers: int, unit_dropout: float) -> None:
+        super().__init__()
+        self.form = {"numbers": numbers, "parts": parts, "text": text, "width": width, "layers": layers}
+        self.enter = nn.Linear(2 * numbers + 3 * parts, width)
+        self.words = nn.Linear(text, width)
+        self.time = nn.Sequential(nn.Linear(2 * TIME_WAVES, width), nn.SiLU(), nn.Linear(width, 2 * width))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.LayerNorm(width),
+                nn.Linear(width, 2 * width),
+                nn.SiLU(),
+                nn.Dropout(unit_dropout),
+                nn.Linear(2 * width, width),
+            )
+            for _ in range(layers)
+        )
+        self.leave = nn.Linear(width, numbers)
+        # The words say what the flags say, so they begin without effect; and a new network answers 0.
+        for layer in (self.words, self.leave):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, seen: torch.Tensor, steps: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+        """Return v (n, numbers) of `seen` (n, 2 numbers + 3 parts), time steps (n,) and words (n, L, text)."""
+        waves = torch.exp(torch.arange(TIME_WAVES, device=seen.device) * (-math.log(10_000.0) / (TIME_WAVES - 1)))
+        angles = steps.float()[:, None] * waves
+        shift, scale = self.time(torch.cat([angles.sin(), angles.cos()], 1)).chunk(2, 1)
+        inner = self.enter(seen) * (1 + scale) + shift + self.words(text.mean(1))
+        for block in self.blocks:
+            inner = inner + block(inner)
+        answer: torch.Tensor = self.leave(inner)
+        return answer
+
+
 @dataclass
 class MaskGenerator:
     """An opened mask generator: `stages` are lists of structures, drawn one after the other."""
 
-    unet: UNet2DConditionModel
+    network: MaskNetwork
     text_encoder: CLIPTextModel
     tokenizer: CLIPTokenizer
-    code: MaskCode
+    basis: MaskBasis
     stages: list[list[str]]
     notes: Mapping[str, Any]
+
+    @property
+    def code(self) -> MaskCode:
+        """How masks are cut into parts."""
+        return self.basis.code
 
     @property
     def fingerprint(self) -> str:
@@ -62,8 +114,8 @@ class MaskGenerator:
         return str(self.notes["fingerprint"])
 
     def places(self, names: Sequence[str]) -> list[int]:
-        """Return which structures these are."""
-        return [self.code.structures.index(name) for name in names]
+        """Return which parts belong to these structures."""
+        return [place for place, part in enumerate(self.code.parts) if part.structure in names]
 
 
 def check_stages(stages: Sequence[Sequence[str]], structures: Sequence[str]) -> list[list[str]]:
@@ -83,62 +135,22 @@ def check_stages(stages: Sequence[Sequence[str]], structures: Sequence[str]) -> 
     return [stage for stage in kept if stage]
 
 
-def new_generator(
-    base: Path, structures: Sequence[str], resolution: int, settings: Section, seed: int
-) -> MaskGenerator:
+def new_generator(base: Path, basis: MaskBasis, settings: Section, seed: int) -> MaskGenerator:
     """Return an untrained mask generator on a base's text encoder; `settings` is the section `masks`."""
-    code = make_code(structures, resolution, settings["factor"], settings["fold"], settings["reach"])
-    stages = check_stages(settings["stages"], structures)
+    stages = check_stages(settings["stages"], basis.code.structures)
     encoder, tokenizer = open_text(base)
-    own = settings.one_of("start", "new", "base") == "new"
     seeded(seed, "train_mask_model")
-    start = None if own else load_network(UNet2DConditionModel, Path(base) / "unet")
-    unet = build_network(code, settings, encoder.config.hidden_size, start)
-    return MaskGenerator(unet, encoder, tokenizer, code, stages, {})
-
-
-def input_channels(code: MaskCode) -> int:
-    """Return how many channels the network sees."""
-    return 2 * code.channels + 3 * len(code.structures)
-
-
-def build_network(
-    code: MaskCode, settings: Section, text_width: int, start: UNet2DConditionModel | None
-) -> UNet2DConditionModel:
-    """Return a network for the code: a new one as `masks.unet` says, or with the inner weights of `start`, a base's U-Net."""
-    if start is None:
-        unet = build_unet(settings["unet"], code.channels, code.side, text_width)
-    else:
-        unet = UNet2DConditionModel.from_config({**start.config, "sample_size": code.side})
-        unet.load_state_dict(start.state_dict())
-    width = unet.config.block_out_channels[0]
-    unet.conv_in = nn.Conv2d(input_channels(code), width, kernel_size=3, padding=1)
-    unet.conv_out = nn.Conv2d(width, code.channels, kernel_size=3, padding=1)
-    unet.register_to_config(in_channels=input_channels(code), out_channels=code.channels)
-    return unet
-
-
-def ask_planes(asks: Sequence[Ask], code: MaskCode) -> torch.Tensor:
-    """Return where each structure is asked for, float (n, structures, side, side).
-
-    A film shows the patient from the front: the patient's left is the image's right half.
-    """
-    planes = torch.zeros(len(asks), len(code.structures), code.side, code.side)
-    half = code.side // 2
-    for row, ask in enumerate(asks):
-        for name, side in ask.items():
-            plane = planes[row, code.structures.index(name)]
-            plane[:, half if side == "left" else 0 : half if side == "right" else code.side] = 1.0
-    return planes
+    parts, each = basis.shape
+    form = settings["network"]
+    network = MaskNetwork(parts * each, parts, encoder.config.hidden_size, **form)
+    return MaskGenerator(network, encoder, tokenizer, basis, stages, {})
 
 
 def network_input(
     noisy: torch.Tensor, known: torch.Tensor, asked: torch.Tensor, told: torch.Tensor, given: torch.Tensor
 ) -> torch.Tensor:
-    """Return what the network sees; `told` and `given` float (n, structures) become planes."""
-    side = noisy.shape[-1]
-    flags = [plane[:, :, None, None].expand(-1, -1, side, side) for plane in (told, given)]
-    return torch.cat([noisy, known, asked * flags[0], *flags], dim=1)
+    """Return what the network sees, (n, 2 numbers + 3 parts); numbers (n, parts, k + 1), flags (n, parts)."""
+    return torch.cat([noisy.flatten(1), known.flatten(1), asked * told, told, given], dim=1)
 
 
 def text_states(prompts: Sequence[str | None], generator: MaskGenerator) -> torch.Tensor:
@@ -159,17 +171,22 @@ def write_folder(
     folder: Path, target: Path, base: Path, base_notes: Mapping[str, Any], made: MaskGenerator, **notes: Any
 ) -> str:
     """Write the folder that becomes `target`: the network, links to the base's text encoder, and synthorax.json."""
-    made.unet.to("cpu", memory_format=torch.contiguous_format).save_pretrained(folder / "unet", safe_serialization=True)
+    own = folder / "network"
+    own.mkdir()
+    basis, code = made.basis, made.code
+    tensors = {f"network.{name}": value.cpu().contiguous() for name, value in made.network.state_dict().items()}
+    tensors |= {name: getattr(basis, name).contiguous() for name in BASIS_PARTS}
+    save_file(tensors, own / "model.safetensors")
+    (own / "config.json").write_text(json.dumps(made.network.form, indent=1) + "\n", encoding="utf-8")
     link_parts(folder, target, base, TEXT_PARTS)
     kept = {path: known for path, known in base_notes["files"].items() if path.partition("/")[0] in TEXT_PARTS}
-    code = made.code
     return write_notes(
         folder,
-        {**kept, **describe_files(folder, ["unet"])},
+        {**kept, **describe_files(folder, ["network"])},
         kind=KIND,
         resolution=code.resolution,
         structures=list(code.structures),
-        coding={"factor": code.factor, "fold": code.fold, "reach": code.reach},
+        coding={"grid": code.grid, "reach": code.reach},
         stages=made.stages,
         **notes,
     )
@@ -184,7 +201,14 @@ def open_masks(folder: Path) -> MaskGenerator:
         raise InputError(
             f"{folder}: {kind}; expected the folder of a mask generator (kind: {KIND}), as train_mask_model makes it"
         )
-    code = make_code(notes["structures"], notes["resolution"], **notes["coding"])
-    encoder, tokenizer = open_text(folder)
-    unet = load_network(UNet2DConditionModel, folder / "unet")
-    return MaskGenerator(unet, encoder, tokenizer, code, notes["stages"], notes)
+    form = read_json(folder / "network" / "config.json", "the form of a mask generator's network")
+    try:
+        code = make_code(notes["structures"], notes["resolution"], **notes["coding"])
+        tensors = load_file(folder / "network" / "model.safetensors")
+        basis = MaskBasis(code, *(tensors.pop(name) for name in BASIS_PARTS))
+        network = MaskNetwork(**form, unit_dropout=0.0)
+        network.load_state_dict({name.removeprefix("network."): value for name, value in tensors.items()})
+    except (KeyError, TypeError, OSError, SafetensorError, RuntimeError) as error:
+        told = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder}: the weights in network/ do not fit its notes ({told}); train it anew") from None
+    return MaskGenerator(network.requires_grad_(False).eval(), *open_text(folder), basis, notes["stages"], notes)

@@ -20,18 +20,23 @@ KIND = "masks"
 
 
 def write_mask_shard(
-    out: Path, cohort: Cohort, table: pd.DataFrame, masks: Sequence[MadeMask], notes: Mapping[str, Any]
+    out: Path,
+    cohort: Cohort,
+    table: pd.DataFrame,
+    masks: Sequence[MadeMask],
+    least: Mapping[str, float],
+    notes: Mapping[str, Any],
 ) -> None:
     """Write the masks of the rows of a table (mask_table.py); labels are what a mask shows, not what was asked for.
 
-    `cohort` is the one whose structures and labels the masks have. Masks that could not be made valid are named in the log.
+    `cohort` is the one whose structures and labels the masks have; `least` says how large a finding must be (mask_shape.least_of). Masks that could not be made valid are named in the log.
     """
     black = np.zeros((cohort.resolution, cohort.resolution), np.uint8)
     every = (1 << len(cohort.structures)) - 1
     bad = []
     with CohortWriter(out, cohort.resolution, cohort.structures, cohort.labels, {**notes, "kind": KIND}) as writer:
         for row, mask in zip(table.to_dict("records"), masks, strict=True):
-            shown = ask_of(mask.field, cohort.structures)
+            shown = ask_of(mask.field, cohort.structures, least)
             name = f"{row['condition_id']}-{row['sample']}"
             if mask.faults:
                 bad.append(f"{name} ({', '.join(mask.faults)})")

@@ -16,16 +16,15 @@ import pandas as pd
 import torch
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.conditions.mask_prompts import Ask, ask_text, findings_of
+from scripts.lib.conditions.mask_prompts import Ask, ask_text
 from scripts.lib.conditions.mask_shape import faults_of
 from scripts.lib.conditions.mask_shuffle import shuffled_fields
 from scripts.lib.conditions.mask_table import annotated_rows
 from scripts.lib.conditions.subset import choose_subset
 from scripts.lib.core.errors import InputError
 from scripts.lib.engine.commands import progress
-from scripts.lib.generators.controlled.foundation import fast_layout
-from scripts.lib.generators.masks.network import SCHEDULE, MaskGenerator, ask_planes, network_input, text_states
-from scripts.lib.generators.masks.training import stage_masks
+from scripts.lib.generators.masks.network import SCHEDULE, MaskGenerator, network_input, text_states
+from scripts.lib.generators.masks.training import finding_parts, stage_masks
 from scripts.lib.generators.protocol import Condition, ImageRequest
 from scripts.lib.generators.solving import Sampler
 from scripts.lib.training.devices import place
@@ -53,17 +52,15 @@ class MadeMask:
 
 
 class StageModel:
-    """One stage of a mask generator as protocol.Model: `known` maps are given, the stage's structures are drawn."""
+    """One stage of a mask generator as protocol.Model: `known` numbers are given, the stage's parts are drawn."""
 
     def __init__(self, made: MaskGenerator, stage: int, settings: Section) -> None:
         self.made, self.stage = made, stage
         self.placement = place(settings)
-        self.unet = fast_layout(made.unet, self.placement)
+        self.network = made.network.to(self.placement.device)
         self.drawn, self.given = (part[stage] for part in stage_masks(made))
-        code = made.code
-        self._spread = self.drawn.float().repeat_interleave(code.each)[None, :, None, None].to(self.device)
-        self._findings = torch.zeros(len(code.structures))
-        self._findings[made.places(findings_of(code.structures))] = 1.0
+        self._seen = (made.basis.used * self.drawn[:, None]).to(self.device)
+        self._findings = finding_parts(made).float()
         self.asks: dict[str, Ask] = {}
         self.known: dict[str, torch.Tensor] = {}
 
@@ -73,7 +70,7 @@ class StageModel:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        return self.made.code.channels, self.made.code.side, self.made.code.side
+        return (*self.made.basis.shape, 1)
 
     @property
     def scaling(self) -> float:
@@ -100,14 +97,14 @@ class StageModel:
         """Prompts are written here, so none can be too long to be read."""
 
     def condition(self, requests: Sequence[ImageRequest]) -> Condition:
-        """Return words, known maps and flags of requests whose asks and known maps were set beside."""
+        """Return words, known numbers and flags of requests whose asks and known numbers were set beside."""
         asks = [self.asks[request.name] for request in requests]
         known = torch.stack([self.known[request.name] for request in requests])
         count = len(requests)
         parts = {
             "text": text_states([ask_text(ask) for ask in asks], self.made),
             "known": known,
-            "asked": ask_planes(asks, self.made.code),
+            "asked": self.made.code.asked(asks),
             "told": self._findings.expand(count, -1),
             "given": self.given.float().expand(count, -1),
         }
@@ -119,13 +116,17 @@ class StageModel:
         return {**condition, **silent}
 
     def predict(self, latents: torch.Tensor, step: torch.Tensor, condition: Condition) -> torch.Tensor:
-        """Return the network's v; structures that this stage does not draw stay as they are seen in training, 0."""
+        """Return the network's v; parts that this stage does not draw are seen as in training, 0."""
         seen = network_input(
-            latents * self._spread, condition["known"], condition["asked"], condition["told"], condition["given"]
+            latents[..., 0] * self._seen,
+            condition["known"],
+            condition["asked"],
+            condition["told"],
+            condition["given"],
         )
-        seen = seen.to(memory_format=torch.channels_last)
         with self.placement.autocast():
-            return self.unet(seen, step, encoder_hidden_states=condition["text"], return_dict=False)[0].float()
+            answer = self.network(seen, step.expand(len(seen)), condition["text"])
+        return answer.float().view_as(latents)
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         return latents
@@ -161,20 +162,19 @@ class MaskSampler:
         return np.concatenate([self._part(part) for part in parts])
 
     def _part(self, requests: Sequence[MaskRequest]) -> np.ndarray:
-        code = self.made.code
+        basis, size = self.made.basis, self.made.code.resolution
         plain = [ImageRequest(one.condition_id, one.sample, None, None) for one in requests]
-        known = {request.name: torch.zeros(code.channels, code.side, code.side) for request in plain}
-        field = np.zeros((len(requests), code.resolution, code.resolution), np.uint8)
+        known = {request.name: torch.zeros(basis.shape) for request in plain}
+        field = np.zeros((len(requests), size, size), np.uint8)
         for loop in self.loops:
             model = loop.stage_model
             model.asks = {request.name: one.ask for request, one in zip(plain, requests)}
             model.known = known
-            bits = np.uint8(sum(1 << int(place) for place in torch.nonzero(model.drawn).flatten()))
-            field |= code.decode(loop.maps(plain)) & bits
-            spread = model.drawn.float().repeat_interleave(code.each)[:, None, None]
-            # What the next stage sees is the map of the mask itself, as in training, not the answer of the network.
-            drawn = code.encode(field) * spread
-            known = {request.name: known[request.name] + maps for request, maps in zip(plain, drawn)}
+            places = torch.nonzero(model.drawn).flatten().tolist()
+            field = basis.decode(loop.numbers(plain), places, field)
+            # What the next stage sees is the code of the mask itself, as in training, not the answer of the network.
+            drawn = basis.encode(field) * model.drawn[:, None]
+            known = {request.name: known[request.name] + own for request, own in zip(plain, drawn)}
         return field
 
 
@@ -186,10 +186,10 @@ class _Loop(Sampler):
         self.stage_model = model
 
     @torch.inference_mode()
-    def maps(self, requests: Sequence[ImageRequest]) -> torch.Tensor:
-        """Return clean maps (n, channels, g, g) on the CPU; raises InputError when one is not finite."""
+    def numbers(self, requests: Sequence[ImageRequest]) -> torch.Tensor:
+        """Return clean numbers (n, parts, k + 1) on the CPU; raises InputError when one is not finite."""
         padded = [*requests, *[requests[-1]] * (self.micro_batch - len(requests))]
-        made = self._denoise(padded)[: len(requests)].float().cpu()
+        made = self._denoise(padded)[: len(requests), ..., 0].float().cpu()
         broken = ~torch.isfinite(made).flatten(1).all(1)
         if broken.any():
             name = next(request.name for request, bad in zip(requests, broken) if bad)
