@@ -152,7 +152,7 @@ def test_each_caption_has_its_place() -> None:
     assert facts.keys() == {*docs_pictures.TABLES, "answer"}
     assert "README.md" in with_captions(docs_pictures.read_pages(ROOT), {"answer": facts["answer"]})
     with_captions(docs_pictures.read_pages(ROOT), facts)
-    with pytest.raises(InputError, match="no page has a place for the caption of figure2"):
+    with pytest.raises(InputError, match="no page has a place for the caption of answer"):
         with_captions({"README.md": "nothing"}, facts)
 
 

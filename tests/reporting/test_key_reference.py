@@ -12,6 +12,7 @@ FREE = (
     "arms.",
     "datasets.",
     "search.space.",
+    "edits.judge",
     "faithfulness.sources",
 )  # mappings of names; their entries are described once, as NAME
 

@@ -38,7 +38,7 @@ SIGNS = {GREEN: "✓", AMBER: "!", RED: "✕", GREY: "?"}
 
 
 @dataclass(frozen=True)
-class Part:
+class PagePart:
     """A section of the page: its line (None for sections that answer no question), and what it shows."""
 
     key: str
@@ -60,11 +60,11 @@ class Report:
     headline: str
     answers: tuple[Answer, ...]
     others: tuple[ArmRow, ...]
-    evidence: tuple[Part, ...]
-    figures: Part
-    images: Part
-    tried: Part
-    more: Part
+    evidence: tuple[PagePart, ...]
+    figures: PagePart
+    images: PagePart
+    tried: PagePart
+    more: PagePart
     date: str
     commit: str
     versions: Mapping[str, str]
@@ -110,7 +110,7 @@ def make_report(results: Path, config: Mapping[str, Any]) -> Report:
     )
 
 
-def _part(results: Path, facts: Facts, section: PageSection) -> Part:
+def _part(results: Path, facts: Facts, section: PageSection) -> PagePart:
     line = section.tell(facts)
     if line.state != GREY and (old := outdated(results, section.tables)):
         state = AMBER if line.state == GREEN else line.state
@@ -120,21 +120,21 @@ def _part(results: Path, facts: Facts, section: PageSection) -> Part:
     return dataclasses.replace(part, about=section.about, line=line)
 
 
-def _plain(facts: Facts, key: str, title: str, pictures: Sequence[str], tables: Sequence[str]) -> Part:
+def _plain(facts: Facts, key: str, title: str, pictures: Sequence[str], tables: Sequence[str]) -> PagePart:
     results = facts.tables.results
     chosen, others = one_of_each_pool(pictures)
     drawn = tuple(picture(results, file, facts.names) for file in chosen[:MOST_PICTURES])
     listed_ = tuple(table for file in tables if (table := shown(facts.tables, file)))
-    return Part(key, title, "", None, drawn, listed_, (*chosen[MOST_PICTURES:], *others))
+    return PagePart(key, title, "", None, drawn, listed_, (*chosen[MOST_PICTURES:], *others))
 
 
-def _tried(results: Path, facts: Facts) -> Part:
+def _tried(results: Path, facts: Facts) -> PagePart:
     """Return what was tried of a class-conditional model, empty where the study has none."""
     part = _plain(facts, "model", "The class-conditional model", files_of(results, PICTURES), FILES)
     return dataclasses.replace(part, about=" ".join(tried(facts.tables)))
 
 
-def _more(results: Path, facts: Facts) -> Part:
+def _more(results: Path, facts: Facts) -> PagePart:
     """Return the tables and pictures that no other section shows, so that nothing is lost that a stage has written."""
     used = [pattern for section in SECTIONS for pattern in (*section.tables, *section.pictures)]
     known = set(files_of(results, [*used, *FIGURES, *SHEETS, *NAMED, *FILES, *PICTURES]))
