@@ -16,8 +16,7 @@ from tests.helpers.diffusion_models import PLACE, TRAINING
 
 STEP = {**TRAINING, "steps": 2, "batch_size": 4}
 AUTOENCODER = {
-    **STEP, "channels": [4, 8], "latent_channels": 2, "layers": 1, "attention": False, "norm_groups": 2, "edge_weight": 1.0,
-    "kl_weight": 1e-6,
+    **STEP, "channels": [4, 8], "latent_channels": 2, "layers": 1, "attention": False, "norm_groups": 2, "kl_weight": 1e-6,
 }  # fmt: skip
 UNET = {
     **STEP, "channels": [8, 16], "attention": [False, True], "layers": 1, "heads": 2, "norm_groups": 2, "class_dropout": 0.2,

@@ -31,7 +31,7 @@ with bare_packages(*PACKAGES):
         _package = sys.modules[_module.rpartition(".")[0]]
         for _name in _names:
             setattr(_package, _name, getattr(import_module(_module), _name))
-    from monai.networks.nets.autoencoderkl import AEKLResBlock, AutoencoderKL
+    from monai.networks.nets.autoencoderkl import AutoencoderKL
     from monai.networks.nets.diffusion_model_unet import DiffusionModelUNet
 
-__all__ = ["AEKLResBlock", "AutoencoderKL", "DiffusionModelUNet"]
+__all__ = ["AutoencoderKL", "DiffusionModelUNet"]

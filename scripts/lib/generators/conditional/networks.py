@@ -12,8 +12,7 @@ from typing import Any
 import torch
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.generators.conditional.monai_networks import AEKLResBlock, AutoencoderKL, DiffusionModelUNet
-from scripts.lib.generators.controlled.autoencoder import FIRST_LOG_VARIANCE
+from scripts.lib.generators.conditional.monai_networks import AutoencoderKL, DiffusionModelUNet
 from scripts.lib.training.settings import Section
 
 SMALLEST = 4  # side of the smallest latents that a U-Net still learns a chest from
@@ -86,20 +85,6 @@ def _check_widths(settings: Section, channels: list[int]) -> None:
 def build_autoencoder(form: Mapping[str, Any]) -> AutoencoderKL:
     """Return an autoencoder of this form, its weights drawn from torch's own generator."""
     return AutoencoderKL(**form)
-
-
-@torch.no_grad()
-def start_simple(autoencoder: Any) -> None:
-    """Begin an AutoencoderKL with residual blocks that pass their input on, and with latents that carry little noise.
-
-    As the autoencoder of a foundation model does (controlled/autoencoder.py); docs/class-ldm.md has what it is worth.
-    """
-    for block in autoencoder.modules():
-        if isinstance(block, AEKLResBlock):
-            block.conv2.conv.weight.zero_()
-            block.conv2.conv.bias.zero_()
-    autoencoder.quant_conv_log_sigma.conv.weight.mul_(0.1)
-    autoencoder.quant_conv_log_sigma.conv.bias.fill_(FIRST_LOG_VARIANCE / 2)
 
 
 def build_unet(form: Mapping[str, Any]) -> DiffusionModelUNet:

@@ -18,7 +18,6 @@ from scripts.lib.generators.conditional.networks import (
     build_unet,
     encode,
     predict,
-    start_simple,
     unet_form,
 )
 from scripts.lib.generators.controlled.autoencoder import latent_scaling, sample_latents, to_model
@@ -67,22 +66,19 @@ def train_autoencoder(
     """Train an autoencoder on all films and return it with its form; `settings` is class_ldm.autoencoder."""
     form = autoencoder_form(settings, resolution)
     torch.manual_seed(derive_seed(seed, CODER))
-    network: Any = build_autoencoder(form)
-    start_simple(network)
-    network.to(placement.device, memory_format=torch.channels_last)
+    network = build_autoencoder(form).to(placement.device, memory_format=torch.channels_last)
 
     def loss(rows: np.ndarray, noise: torch.Generator) -> torch.Tensor:
         images = to_model(films.images[rows]).to(placement.device).contiguous(memory_format=torch.channels_last)
-        return autoencoder_loss(network, images, noise, settings)
+        return autoencoder_loss(network, images, noise, settings["kl_weight"])
 
     trainer = Trainer({"autoencoder": network}, settings, seed, CODER, placement)
     trainer.train(loss, len(films.images), checkpoints)
     return network.requires_grad_(False).eval(), form
 
 
-def autoencoder_loss(network: Any, images: torch.Tensor, noise: torch.Generator, settings: Section) -> torch.Tensor:
-    """Return the mean L1 error of the pixels, edge_weight times that of their slopes, and kl_weight times the KL divergence a
-    film (summed over its latent), a scalar.
+def autoencoder_loss(network: Any, images: torch.Tensor, noise: torch.Generator, kl_weight: float) -> torch.Tensor:
+    """Return the mean L1 error of the pixels and kl_weight times the KL divergence a film (summed over its latent), a scalar.
 
     `images` float (n, 1, H, W) in [-1, 1]; `noise` is a CPU generator.
     """
@@ -91,11 +87,7 @@ def autoencoder_loss(network: Any, images: torch.Tensor, noise: torch.Generator,
     drawn = torch.randn(mean.shape, generator=noise).to(images.device)
     decoded = network.decode(mean + (0.5 * logvar).exp() * drawn)
     divergence = 0.5 * (mean.float().pow(2) + logvar.exp() - 1 - logvar).sum((1, 2, 3)).mean()
-    total = functional.l1_loss(decoded.float(), images) + settings["kl_weight"] * divergence
-    if settings["edge_weight"]:
-        error = decoded.float() - images
-        total = total + settings["edge_weight"] * (error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean())
-    return total
+    return functional.l1_loss(decoded.float(), images) + kl_weight * divergence
 
 
 @torch.no_grad()
