@@ -153,7 +153,7 @@ def test_each_caption_has_its_place() -> None:
     assert "README.md" in with_captions(docs_pictures.read_pages(ROOT), {"answer": facts["answer"]})
     with_captions(docs_pictures.read_pages(ROOT), facts)
     with pytest.raises(InputError, match="no page has a place for the caption of figure2"):
-        with_captions({"README.md": "nothing"}, facts)
+        with_captions({"README.md": "nothing"}, {"figure2": facts["figure2"]})
 
 
 def test_the_pictures_and_captions_of_this_repository_are_those_renewed_last() -> None:
