@@ -131,7 +131,7 @@ rule measure_edits:
         launch=launch,
         code=code("measure_edits"),
         config=tell(lambda: as_text({**EDITING.settings("draws"), "nearest": CONFIG["fidelity"]["nearest"]})),
-        folder=EDITING.folder,
+        folder=subpath(output.table, parent=True),
         methods=EDITING.methods,
         shards=EDITING.own["shards"],
         note=optional(note=ask(lambda _: EDITING.note())),
