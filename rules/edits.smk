@@ -66,7 +66,7 @@ rule sweep_edits:
     shell:
         "{params.launch} -m scripts.sweep_edits --generator {input.generator:q} --judge {input.judge:q} --verdict {input.verdict:q} "
         "--cohort {params.cohort:q} --target {params.target} --sampling {params.sampling:q} --config {params.config:q} "
-        "--seed {params.seed} --threads {threads} --table {output.table:q} --points {output.points:q} > {log:q} 2>&1"
+        "--seed {params.seed} --threads {threads} --out {output.table:q} --points {output.points:q} > {log:q} 2>&1"
 
 
 rule edit_films:
@@ -143,7 +143,7 @@ rule measure_edits:
     shell:
         "{params.launch} -m scripts.measure_edits --edits {params.folder:q} --methods {params.methods} --shards {params.shards} "
         "--points {input.points:q} --judge {input.judge:q} --verdict {input.verdict:q} {params.note} --cohort {params.cohort:q} "
-        "--target {params.target} --config {params.config:q} --seed {params.seed} --threads {threads} --table {output.table:q} "
+        "--target {params.target} --config {params.config:q} --seed {params.seed} --threads {threads} --out {output.table:q} "
         "--films {output.films:q} > {log:q} 2>&1"
 
 

@@ -2,7 +2,7 @@
 
     python -m scripts.measure_edits --edits results/children/edits --methods ddpm ddim sdedit own-class sdedit-equal --shards 1 \\
         --points points.json --judge results/judges/vindr-train-labels-blurred --verdict judge.json \\
-        --cohort results/children/cohort --target pneumonia --config edits.json --seed 1 --table edits.csv --films films.parquet
+        --cohort results/children/cohort --target pneumonia --config edits.json --seed 1 --out edits.csv --films films.parquet
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--points", type=Path, required=True, help="operating points of sweep_edits (.json)")
     parser.add_argument("--note", default="", help="what the table is to say of the judge")
     add_config(parser, "draws, device and precision of the section edits, and nearest of section fidelity")
-    parser.add_argument("--table", type=Path, required=True, help="table (.csv)")
+    parser.add_argument("--out", type=Path, required=True, help="table (.csv)")
     parser.add_argument("--films", type=Path, required=True, help="one row an edit (.parquet)")
     args = parser.parse_args(argv)
     set_threads(args.threads)
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
         folders = [args.edits / method / f"shard-{shard}" for shard in range(args.shards)]
         made[method] = (point_of(points, method), read_edits(folders, cohort, names))
     rows, films = measure_methods(witness, made, settings, args.seed, args.note)
-    with atomic_file(args.table) as table, atomic_file(args.films) as path:
+    with atomic_file(args.out) as table, atomic_file(args.films) as path:
         write_table(edit_table(rows, str(cohort.meta["dataset"])), table)
         films.to_parquet(path, index=False)
 

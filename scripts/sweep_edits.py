@@ -2,7 +2,7 @@
 
     python -m scripts.sweep_edits --generator results/generators/class-ldm --judge results/judges/vindr-train-labels-blurred \\
         --verdict results/children/edits/judge.json --cohort results/children/cohort --target pneumonia \\
-        --sampling sampling.json --config edits.json --seed 1 --table sweep.csv --points points.json
+        --sampling sampling.json --config edits.json --seed 1 --out sweep.csv --points points.json
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
     add_editing(parser, "generator", "judge")
     add_config(parser, "ways, steps, sweep, identity, draws, device and precision of the section edits")
-    parser.add_argument("--table", type=Path, required=True, help="table of all points (.csv)")
+    parser.add_argument("--out", type=Path, required=True, help="table of all points (.csv)")
     parser.add_argument("--points", type=Path, required=True, help="operating points (.json)")
     args = parser.parse_args(argv)
     set_threads(args.threads)
@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     grid = {"ways": settings["ways"], **settings["sweep"]}
     rows = sweep(editor, witness, films, grid, settings["draws"], args.seed)
     points = choose(rows, settings["identity"])
-    with atomic_file(args.table) as table, atomic_file(args.points) as path:
+    with atomic_file(args.out) as table, atomic_file(args.points) as path:
         write_table(sweep_table(rows, points, str(cohort.meta["dataset"])), table)
         path.write_text(json.dumps(points_as_json(points), indent=1) + "\n")
 

@@ -58,7 +58,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     verdict = json.loads((root / "judge.json").read_text())
     verdict["labels"][0]["threshold"] = 0.0  # films of two steps' training: the judge sees the finding in all of them
     (root / "judge.json").write_text(json.dumps(verdict))
-    out = ["--table", str(root / "sweep.csv"), "--points", str(root / "points.json")]
+    out = ["--out", str(root / "sweep.csv"), "--points", str(root / "points.json")]
     sweep_edits.main([*common(root, "generator", "judge"), *out])
     for method in METHODS:
         call = [
@@ -151,7 +151,7 @@ def test_shards_hold_the_edits_of_the_whole(world: Path):
 
 
 def test_the_table_has_all_methods_and_controls_and_the_figure_is_drawn(world: Path):
-    out = ["--table", str(world / "edits.csv"), "--films", str(world / "found.parquet")]
+    out = ["--out", str(world / "edits.csv"), "--films", str(world / "found.parquet")]
     call = common(world, "judge")
     call[call.index("--config") + 1] = json.dumps({**EDITS, "nearest": 5})
     call += [
@@ -199,7 +199,7 @@ def test_a_refused_judge_stops_the_sweep_with_one_line(world: Path):
     with pytest.raises(
         InputError, match="weak.json: the judge is refused: its AUROC is 0.51; name other films in edits.judge"
     ):
-        sweep_edits.main([*call, "--table", str(world / "no.csv"), "--points", str(world / "no.json")])
+        sweep_edits.main([*call, "--out", str(world / "no.csv"), "--points", str(world / "no.json")])
     assert not (world / "no.csv").exists()
 
 
