@@ -67,7 +67,7 @@ def make_stock(
         others = films_of(pool, balanced_order(kinds, setting.seed), task, target)
     elif control == "reconstructed" and pool is not None:
         names = cohort.index["image_id"].iloc[training.rows].astype(str)
-        rows = pd.Index(pool.index["film"].astype(str)).get_indexer(names)
+        rows = pd.Index(pool.index["film"].astype(str)).get_indexer(pd.Index(names))
         if (rows < 0).any():
             raise InputError(
                 f"{pool.folders[0]}: {(rows < 0).sum()} films of the subset are not in it, e.g. {names[rows < 0].iloc[0]}; "

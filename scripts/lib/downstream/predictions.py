@@ -149,7 +149,7 @@ def open_predictions(path: Path) -> Predictions:
     cells = {int(multiplier): cell for multiplier, cell in told["cells"].items()}
     if strange := sorted(set(table["multiplier"].unique().to_pylist()) - set(cells)):
         raise InputError(f"{path}: rows of multiplier {strange[0]}, of which its metadata know nothing; {AGAIN}")
-    return Predictions(*(told[name] for name in TRIAL), cells, table.select(expected))
+    return Predictions(**{name: told[name] for name in TRIAL}, cells=cells, table=table.select(expected))
 
 
 def read_predictions(paths: Sequence[Path]) -> pd.DataFrame:

@@ -79,8 +79,8 @@ def score_predictions(
 def _scores(tested: pd.DataFrame, tuning: pd.DataFrame, settings: Mapping[str, Any], count: int) -> Scores:
     """Return the scores by metric. A threshold is chosen on films that were set aside, never on those learned by heart."""
     if settings["task"] == "segmentation":
-        counts = (tested[name].to_numpy(np.float64) for name, _ in MASKS)
-        return overlap_scores(*counts, settings["empty_policy"])
+        overlap, predicted, truth = (tested[name].to_numpy(np.float64) for name, _ in MASKS)
+        return overlap_scores(overlap, predicted, truth, settings["empty_policy"])
     thresholds = best_thresholds(_by_label(tuning, "truth", count), _by_label(tuning, "score", count))
     return label_scores(_by_label(tested, "truth", count), _by_label(tested, "score", count), thresholds)
 

@@ -163,6 +163,7 @@ class Training:
         return (step, turn) if step < turn else (step - turn, self.total - turn)
 
     def _end_epoch(self) -> None:
+        assert self.material.validation is not None  # by_epochs asks for it
         loss = mean_loss(self.model, self.material.validation, self.settings, self.placement)
         self.model.train()
         if loss < self.progress.best_loss:

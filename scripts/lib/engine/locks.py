@@ -18,6 +18,7 @@ from pathlib import Path
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.engine.records import LOCK_KINDS, Run, others, register
+from scripts.lib.engine.snakemake_patches import name_holder
 
 PATIENCE = 5.0  # seconds to wait for another start in the folder
 
@@ -49,7 +50,7 @@ def clear_stale_locks(folder: str | Path = ".snakemake", unlock: bool | None = N
         for run in dead:
             if run.started is None:
                 run.forget()
-    _name_the_holder(own)
+    name_holder(lambda: _held_line(found) if (found := holders(own)) else None)
     return own
 
 
@@ -121,21 +122,6 @@ def _same(path: Path, copy: Path) -> bool:
         return path.read_bytes() == copy.read_bytes()
     except OSError:
         return False
-
-
-def _name_the_holder(own: Run) -> None:
-    """Let Snakemake's error of a locked folder say who holds it; it knows no other way to be told."""
-    from snakemake import exceptions
-
-    plain = exceptions.LockException
-
-    class LockException(plain):  # type: ignore[misc, valid-type]
-        def __init__(self) -> None:
-            super().__init__()
-            if found := holders(own):
-                self.args = (_held_line(found),)
-
-    exceptions.LockException = LockException
 
 
 def _held_line(found: list[Run]) -> str:

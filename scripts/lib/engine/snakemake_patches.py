@@ -1,12 +1,16 @@
-"""What lets Snakemake plan a large study faster. Nothing here changes what a job does.
+"""All that is changed of Snakemake's own code. Nothing here changes what a job does.
 
-Written for Snakemake 9.27.1. benchmarks/README.md has the measurements (`python -m benchmarks.scale`); a patch whose gain falls
-below 2 % of a dry run goes. Each one looks for what it changes and leaves a Snakemake without it as it is.
+Written for Snakemake 9.27.1. Two patches let it plan a large study faster. benchmarks/README.md has the measurements
+(`python -m benchmarks.scale`); a patch of these whose gain falls below 2 % of a dry run goes. Each one looks for what it changes
+and leaves a Snakemake without it as it is.
 
 patch              gain in a dry run of the embedded study,   of 3,000 jobs      when it may go
                    3.6 s of user time
 rare_collections   0.6 s (six turns: 0.02 to 0.9), 17 %      0.55 s of 7.4 s    Snakemake freezes or defers collections itself
 signed             0.08 s, 2,046 calls of signature(), 2 %   0.5 s, 7 %         Snakemake keeps the parameters of functions
+
+The third gains no time: `name_holder` lets the error of a locked folder say who holds it. It may go when Snakemake's own error
+names host and process.
 """
 
 from __future__ import annotations
@@ -37,6 +41,20 @@ def rare_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def name_holder(line: Callable[[], str | None]) -> None:
+    """Let Snakemake's error of a locked folder be the line that `line` returns; None leaves it as it is."""
+    from snakemake import exceptions
+
+    plain = exceptions.LockException.__init__
+
+    def named(self: BaseException) -> None:
+        plain(self)
+        if told := line():
+            self.args = (told,)
+
+    exceptions.LockException.__init__ = named
 
 
 def signed(function: F, parameters: Mapping[str, inspect.Parameter] | None = None) -> F:

@@ -6,6 +6,7 @@ import math
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,9 @@ def _seconds(work: Callable[[], Any]) -> float:
 def _works(dtype: torch.dtype) -> list[Callable[[], Any]]:
     works: list[Callable[[], Any]] = []
     for channels, side in CONVOLUTIONS:
-        layer = torch.nn.Conv2d(channels, channels, 3, padding=1).to(dtype=dtype, memory_format=torch.channels_last)
+        layer = torch.nn.Conv2d(channels, channels, 3, padding=1).to(dtype).to(memory_format=torch.channels_last)
         films = torch.randn(IMAGES, channels, side, side).to(dtype).contiguous(memory_format=torch.channels_last)
-        works.append(lambda layer=layer, films=films: layer(films))
+        works.append(partial(layer, films))
     left, right = (torch.randn(MATRIX, MATRIX).to(dtype) for _ in range(2))
     return [*works, lambda: left @ right]
 

@@ -45,7 +45,8 @@ def open_conditions(path: Path, cohort: Cohort, shard: int, shards: int) -> tupl
     """Return the conditions of one shard and their row numbers, 0 to n - 1; other rows of the table are not kept."""
     file = pq.ParquetFile(path, memory_map=True, buffer_size=BUFFER)
     rows = shard_rows(file.metadata.num_rows, shard, shards)
-    parts, first = [], 0
+    parts: list[pa.RecordBatch] = []
+    first = 0
     for part in file.iter_batches(batch_size=READ_ROWS):
         inside = rows[(rows >= first) & (rows < first + len(part))] - first
         if len(inside) or not parts:  # an empty shard has the columns all the same
@@ -180,7 +181,7 @@ def make_parts(
         requests = [conditions.request(int(row)) for row in chosen]
         images = parts.load(number, len(chosen))
         made = images is None
-        if made:
+        if images is None:
             images = fit_images(make_batch(sampler, requests), resolution)
         yield chosen, requests, images, made
 
@@ -205,7 +206,7 @@ def make_images(
 
 def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
     """Yield the same items; a thread makes the next one while the caller works on this one."""
-    end = object()
+    end: Any = object()
     with ThreadPoolExecutor(max_workers=1) as maker:
         coming = maker.submit(next, items, end)
         while (item := coming.result()) is not end:
