@@ -125,7 +125,7 @@ lint: $(VENV)/.ready  ## style, spelling, types, and whether docs/ are up to dat
 	$(BIN)/mypy
 	$(DOCS_CHECK)
 
-types: $(VENV)/.ready  ## the type checker alone, on the rooms that pyproject.toml lists
+types: $(VENV)/.ready  ## the type checker alone
 	$(BIN)/mypy
 
 lock: $(VENV)/.ready  ## write requirements.lock anew from pyproject.toml; versions stay as far as they can

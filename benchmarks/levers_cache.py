@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import nn
@@ -36,10 +37,10 @@ def cache_deep(model: Any, every: int) -> None:
         model.branch = Kept(model.branch)
         model.branch.embed = model.branch.block.embed
         kept.append(model.branch)
-    predict, seen = model.predict, {"step": None, "calls": 0}
+    predict, seen = model.predict, dict[str, float](step=-math.inf, calls=0)
 
     def counted(latents: Any, step: Any, condition: Any) -> Any:
-        first = seen["step"] is None or float(step) > seen["step"]  # a new micro-batch begins at the highest noise
+        first = float(step) > seen["step"]  # a new micro-batch begins at the highest noise
         seen.update(step=float(step), calls=0 if first else seen["calls"] + 1)
         for block in kept:
             block.due = seen["calls"] % every == 0

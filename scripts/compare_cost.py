@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scripts.lib.core.csv_files import write_csv
 from scripts.lib.core.errors import InputError
 from scripts.lib.engine.commands import make_parser, run, set_threads
-from scripts.lib.planning.cost import cost_rows, write_cost
+from scripts.lib.planning.cost import COLUMNS, cost_rows
 from scripts.lib.planning.estimate import make_plan
 from scripts.lib.planning.jobs import EVERYTHING, ROOT, list_jobs
 from scripts.lib.planning.rates import read_rates
@@ -48,7 +49,7 @@ def main(argv: list[str] | None = None) -> None:
     print(cost_table(rows))
     for note in dict.fromkeys(row["note"] for row in rows if row["note"]):
         print(f"{note}: {', '.join(row['stage'] for row in rows if row['note'] == note)}")
-    write_cost(options.out_csv, rows)
+    write_csv(options.out_csv, rows, COLUMNS)
 
     from scripts.lib.plotting.cost import draw_cost
     from scripts.lib.plotting.style import save

@@ -20,7 +20,7 @@ from scripts.lib.planning.estimate import assumed_shares, found_missing, machine
 from scripts.lib.planning.jobs import ROOT, list_jobs
 from scripts.lib.planning.rates import read_rates
 from scripts.lib.planning.sizes import read_sizes
-from scripts.lib.planning.table import known_lines, peak_lines, size_lines, table, wall_line, write_csv, write_json
+from scripts.lib.planning.table import known_lines, peak_lines, size_lines, table, wall_line, write_json, write_plan
 from scripts.lib.study.config import load_study
 
 
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     for warning in plan.warnings:
         print(f"warning: {warning}")
     if options.csv:
-        write_csv(options.csv, plan)
+        write_plan(options.csv, plan)
     if options.json:
         notes = {"machine": machine, "wall_hours": wall_hours(plan, cores, gpus), "cores": cores, "gpus": gpus}
         write_json(options.json, plan, {**notes, "assumed_shares": shares, "assumed_shares_source": source})

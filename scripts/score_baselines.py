@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scripts.lib.core.csv_files import write_csv
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 
@@ -24,13 +25,12 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.downstream.baselines import baseline_rows
-    from scripts.lib.downstream.rows import write_table
     from scripts.lib.downstream.settings import check_scoring
     from scripts.lib.study.tables import BASELINES, LABELS
 
     check_scoring(args.config)
     rows = baseline_rows(Cohort.open(args.cohort), args.dataset, args.config)
-    write_table(args.out, rows, [*BASELINES, *LABELS])
+    write_csv(args.out, rows, [*BASELINES, *LABELS])
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from scripts.compare_cost import main
+from scripts.lib.core.csv_files import write_csv
 from scripts.lib.core.errors import InputError
-from scripts.lib.planning.cost import COLUMNS, cost_rows, write_cost
+from scripts.lib.planning.cost import COLUMNS, cost_rows
 from scripts.lib.planning.estimate import Plan, make_plan
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.pricing import Price
@@ -84,7 +85,7 @@ def test_every_stage_of_either_side_has_its_line(tmp_path: Path) -> None:
     assert rows["sample_pool (not planned)"]["note"].startswith("measured, not planned: ")
     # Sums are of what has both sides.
     assert (rows["total"]["planned_wall_seconds"], rows["total"]["measured_wall_seconds"]) == (10.0, 15.0)
-    write_cost(tmp_path / "cost.csv", list(rows.values()))
+    write_csv(tmp_path / "cost.csv", list(rows.values()), COLUMNS)
     with (tmp_path / "cost.csv").open(newline="") as stream:
         assert [row["stage"] for row in csv.DictReader(stream)] == list(rows)
     lines = cost_table(list(rows.values())).splitlines()

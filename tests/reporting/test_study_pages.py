@@ -84,6 +84,20 @@ def test_methods_say_what_this_run_did(config: dict) -> None:
     assert "_" not in page.replace("arXiv", "") and listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c"
 
 
+def test_methods_name_a_foundation_model_only_where_an_arm_learned_from_it(config: dict) -> None:
+    arms = {"classes": {"generator": "class-ldm"}, "words": {"generator": "base"}}
+
+    def told(arm: str) -> str:
+        study = {**config["study"], "arms": [arm]}
+        page = methods_page({**config, "arms": arms, "study": study}, cohorts(config), figure2(), {})
+        return " ".join(page.split())
+
+    learned = "A latent diffusion model learned from films and reports of MIMIC-CXR."
+    assert learned in told("words") and "Arm words: images of the foundation model." in told("words")
+    assert "Arm classes: images of a latent diffusion model of classes." in told("classes")
+    assert "learned from" not in told("classes").split("Arm classes")[0]
+
+
 def test_a_study_of_real_films_is_not_called_a_phantom(config: dict) -> None:
     real = {name: {**section, "root": "/data"} for name, section in config["datasets"].items()}
     own = {**config, "datasets": real}

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.core.errors import InputError
-from scripts.lib.downstream.data import Films, films_of
+from scripts.lib.downstream.data import Films, films_to_test
 from scripts.lib.downstream.metrics import label_scores, overlap_scores
 from scripts.lib.downstream.rows import MetricRow, score_rows
 
@@ -21,9 +20,7 @@ def baseline_scores(cohort: Cohort, settings: Mapping[str, Any]) -> dict[str, di
 
     With prevalence p, all_positive has F1 = 2p / (1 + p); both have AUROC 0.5 and AUPRC p, whatever p is.
     """
-    test = films_of(cohort, cohort.rows(split="test"), settings["task"], settings["target"])
-    if not len(test):
-        raise InputError(f"{cohort.folders[0]}: no test films (split = test); check the split of this dataset")
+    test = films_to_test(cohort, settings)
     return {name: _constant_scores(test, value, settings) for name, value in (("all_positive", 1), ("all_negative", 0))}
 
 

@@ -78,6 +78,14 @@ def films_of(cohort: Cohort, rows: np.ndarray, task: str, target: str | Sequence
     return Films(cohort, rows, values, None)
 
 
+def films_to_test(cohort: Cohort, settings: Mapping[str, Any]) -> Films:
+    """Return the films of a cohort that models are tested on; raises InputError where there are none."""
+    test = films_of(cohort, cohort.rows(split="test"), settings["task"], settings["target"])
+    if not len(test):
+        raise InputError(f"{cohort.folders[0]}: no test films (split = test); check the split of this dataset")
+    return test
+
+
 def label_names(settings: Mapping[str, Any]) -> list[str]:
     """Return the labels that a trial learns; none for segmentation."""
     target = settings["target"]

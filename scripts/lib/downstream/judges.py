@@ -95,7 +95,7 @@ def train_judge(
     labels = 1 if films.labels is None else films.labels.shape[1]
     settings = {**settings, "mixing": {"kind": "concat", "real_share": 0.5}}
     model = build_model(settings, labels, films.cohort.resolution, derive_seed(seed, "judge"))
-    model.to(placement.device, memory_format=torch.channels_last)
+    model.to(placement.device).to(memory_format=torch.channels_last)
     Training(model, Material(films, None, None), settings, placement, seed).run(checkpoints, "judge", asked)
     return model.eval()
 
@@ -129,5 +129,5 @@ def open_judge(folder: Path, placement: Placement) -> Judge:
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{folder}: not a judge ({' '.join(str(error).split())[:200]}); train it anew") from None
-    model.to(placement.device, memory_format=torch.channels_last)
+    model.to(placement.device).to(memory_format=torch.channels_last)
     return Judge(model.eval(), told["names"], settings, told["resolution"])

@@ -8,7 +8,7 @@ timm nor torchvision, whose import takes as long as one of its trainings.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -64,12 +64,12 @@ class Network(nn.Module):
         self.frozen: bool = settings["model"]["frozen"]
         self.mean, self.std = float(settings["grey"]["mean"]), float(settings["grey"]["std"])
         if self.frozen:
-            body.encoder.requires_grad_(False)
+            body.get_submodule("encoder").requires_grad_(False)
 
     def train(self, mode: bool = True) -> Network:
         super().train(mode)
         if self.frozen:
-            self.body.encoder.eval()
+            self.body.get_submodule("encoder").eval()
         return self
 
     def forward(self, images: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ def build_model(settings: Mapping[str, Any], labels: int, side: int, seed: int) 
         inputs = channels * chosen["fold"] ** 2
         body = _segmenter(chosen, inputs) if masks else _classifier(chosen, inputs, labels)
     if chosen["weights"] not in (None, "imagenet"):
-        load_encoder(body.encoder, chosen["weights"])
+        load_encoder(body.get_submodule("encoder"), chosen["weights"])
     return Network(body, channels, settings)
 
 
@@ -146,4 +146,4 @@ def _classifier(chosen: Mapping[str, Any], inputs: int, labels: int) -> Classifi
         lambda imagenet: timm.create_model(chosen["encoder"], pretrained=imagenet, in_chans=inputs, num_classes=0),
         chosen,
     )
-    return Classifier(encoder, encoder.num_features, labels)
+    return Classifier(encoder, cast(int, encoder.num_features), labels)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from scripts.lib.core.atomic import atomic_file
 
 NO_POSITIVE = "no test film shows the structure"
 NO_NEGATIVE = "every test film shows the structure"
@@ -62,11 +58,3 @@ def _why_lost(lost: Sequence[str], count: int, names: Sequence[str], scores: Map
         if keys
     ]
     return "; ".join([*parts, *([f"mean of {count - len(lost)} of {count} labels"] if count > 1 else [])])
-
-
-def write_table(path: Path, rows: Sequence[MetricRow], columns: Sequence[str]) -> None:
-    """Write rows as CSV, whole or not at all; the same rows give the same bytes."""
-    with atomic_file(path) as temporary, temporary.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -20,7 +20,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import derive_seed
 from scripts.lib.core.stop_requests import TERMINATED, stop_requests
 from scripts.lib.downstream.added import Stock, control_films, make_stock
-from scripts.lib.downstream.data import Films, films_of
+from scripts.lib.downstream.data import Films, films_of, films_to_test
 from scripts.lib.downstream.models import Network, build_model
 from scripts.lib.downstream.predict import predicted
 from scripts.lib.downstream.predictions import EXTERNAL, TEST, TUNING, Predictions, model_rows, read_rows, write_rows
@@ -74,20 +74,13 @@ def select_films(
                 f"{other.folders[0]}: images of side {other.resolution}, but the cohort's have {cohort.resolution}"
             )
     test, external = (
-        _test_split(cohort, settings),
-        {name: _test_split(each, settings) for name, each in (others or {}).items()},
+        films_to_test(cohort, settings),
+        {name: films_to_test(each, settings) for name, each in (others or {}).items()},
     )
     aside = (settings["validation_share"], settings["validation_patients"])
     kept, held = set_aside(cohort.index, real.rows, *aside, setting.seed)
     stock = make_stock(control, cohort, subsets, real.take(kept), pool, setting, settings)
     return TrialFilms(real, real.take(kept), real.take(held), test, pool, external, stock, control)
-
-
-def _test_split(cohort: Cohort, settings: Mapping[str, Any]) -> Films:
-    test = films_of(cohort, cohort.rows(split="test"), settings["task"], settings["target"])
-    if not len(test):
-        raise InputError(f"{cohort.folders[0]}: no test films (split = test); check the split of this dataset")
-    return test
 
 
 def budget_note(films: TrialFilms, settings: Mapping[str, Any]) -> str:
@@ -199,7 +192,7 @@ def _train_cell(
 ) -> Network:
     labels = 1 if films.real.labels is None else films.real.labels.shape[1]
     model = build_model(settings, labels, films.real.cohort.resolution, derive_seed(setting.seed, "weights"))
-    model.to(placement.device, memory_format=torch.channels_last)
+    model.to(placement.device).to(memory_format=torch.channels_last)
     material = Material(films.training, made, films.validation if len(films.validation) else None)
     Training(model, material, settings, placement, setting.seed).run(checkpoints, stage, asked)
     return model

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.core.atomic import atomic_file
 from scripts.lib.planning.estimate import Plan
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.pricing import NONE, Price, least_known
@@ -135,11 +133,3 @@ def _total(rows: Sequence[Mapping[str, Any]], pairs: Sequence[_Pair]) -> dict[st
         "peak_rss_mb": max((row["peak_rss_mb"] for row in rows if row["peak_rss_mb"]), default=None),
         "note": note,
     }
-
-
-def write_cost(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the rows as CSV."""
-    with atomic_file(path) as part, part.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

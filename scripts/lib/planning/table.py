@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.csv_files import write_csv
 from scripts.lib.planning.estimate import Plan, PlanLine, larger, wall_hours
 from scripts.lib.planning.pricing import FLOOR, MEANING, MEASURED, NONE, ORDER
 from scripts.lib.planning.sizes import Size
@@ -142,12 +142,9 @@ def size_lines(sizes: Mapping[str, Size]) -> list[str]:
     return shown
 
 
-def write_csv(path: Path, plan: Plan) -> None:
+def write_plan(path: Path, plan: Plan) -> None:
     """Write one row a stage and arm."""
-    with atomic_file(path) as part, part.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, [field.name for field in fields(PlanLine)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(line) for line in plan.lines)
+    write_csv(path, map(asdict, plan.lines), [field.name for field in fields(PlanLine)])
 
 
 def write_json(path: Path, plan: Plan, notes: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from scripts.lib.study.reported import PAGE, RECORD
 
 POOL, STRUCTURE = "candid/pools/original/fraction-0.1", "pneumothorax"
 PAIRS = 7
-SCREEN = {"width": 1180, "height": 820}
+SCREEN = (1180, 820)  # pixels, width before height
 ABOUT = "Phantom: films and images of 64 pixels that teach nothing about patients. Images of one run of the embedded study, not chosen by eye."
 
 
@@ -50,12 +50,12 @@ def report_picture(results: Path) -> bytes:
     if browser is None or not (results / PAGE).is_file():
         return b""
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import ViewportSize, sync_playwright
     except ImportError:
         return b""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(viewport=SCREEN, color_scheme="light")  # type: ignore[arg-type]
+        page = chromium.new_page(viewport=ViewportSize(width=SCREEN[0], height=SCREEN[1]), color_scheme="light")
         page.goto((results / PAGE).resolve().as_uri())
         shown = page.screenshot()
         chromium.close()

@@ -11,6 +11,7 @@ import pandas as pd
 
 from scripts.lib.reporting.codebook import COLUMNS
 from scripts.lib.reporting.codebook import TABLES as OF_TABLE
+from scripts.lib.study.arms import FOUNDATION, arm_of
 
 CODEBOOK = ["table", "column", "meaning", "unit", "range"]
 UNDESCRIBED = ("not described", "", "")
@@ -40,11 +41,6 @@ TABLES = {
     "figure2": "what Figure 2 draws",
     "figure3": "what Figure 3 draws",
     "figure4": "what Figure 4 draws",
-}
-ARMS = {
-    "controlnet": "a ControlNet on a latent diffusion model",
-    "proxy-tuned": "the ControlNet trained further on images that a vision-language model kept",
-    "dpo": "the ControlNet tuned to raters' preferences (Diffusion-DPO)",
 }
 CORRECTIONS = {"setting": "the multipliers of one setting", "study": "all comparisons of the study"}
 
@@ -152,19 +148,20 @@ def _count(value: Any) -> str:
 
 def _images(config: Mapping[str, Any]) -> Iterator[str]:
     study, base = config["study"], config["base"]["path"]
-    made = any(config["arms"][name].get("generator") for name in study["arms"])
-    learned = listed([str(config["datasets"][name].get("title", name)) for name in study["foundation"]])
-    if made and base is None:
-        yield f"A latent diffusion model learned from films and reports of {learned}."
-    elif made:
+    arms = [arm_of(config, name) for name in study["arms"]]
+    needed = any(FOUNDATION in arm.taught_by for arm in arms)  # a generator of classes learns without it
+    if needed and base is not None:
         yield f"The foundation model was {Path(base).name}."
-    for name in study["arms"]:
-        arm = config["arms"][name]
-        if arm.get("generator"):
-            kept = f", of which the filter {arm['filter']} kept a part" if arm.get("filter") else ""
-            yield f"Arm {name}: images of {ARMS.get(arm['generator'], arm['generator'])}{kept}."
+    elif needed:
+        learned = listed([str(config["datasets"][name].get("title", name)) for name in study["foundation"]])
+        yield f"A latent diffusion model learned from films and reports of {learned}."
+    for arm in arms:
+        if arm.generator:
+            filtered = config["arms"][arm.name].get("filter")
+            kept = f", of which the filter {filtered} kept a part" if filtered else ""
+            yield f"Arm {arm.name}: images of {arm.generator.says or arm.generator.name}{kept}."
         else:
-            yield f"Arm {name}: a control or images from elsewhere ({arm.get('source', 'own')})."
+            yield f"Arm {arm.name}: a control or images from elsewhere ({arm.source.name})."
     most = {fraction: max(multipliers) for fraction, multipliers in study["multipliers"].items()}
     told = [f"{most[key]:g} at {100 * float(key):g} %" for key in sorted(most, key=float)]
     yield f"At most so many images were added for each real film: {listed(told)} of the real films."

@@ -32,6 +32,7 @@ class Generator:
     taught_by    what it learned from, of the four above
     own_films    whether films of study.generator_dataset teach it, those of split generator
     follows      CLASS where its conditions are classes; "" where they are what section `conditions` says
+    says         what a text calls it; "" leaves its name
     """
 
     name: str
@@ -40,6 +41,7 @@ class Generator:
     taught_by: tuple[str, ...]
     own_films: bool = True
     follows: str = ""
+    says: str = ""
 
     @property
     def needs_masks(self) -> bool:
@@ -122,11 +124,31 @@ BASE = "base"  # the foundation model itself: it follows texts and no masks; it 
 GENERATORS = {
     one.name: one
     for one in (
-        Generator(BASE, "base", "train_base", (FOUNDATION,), own_films=False),
-        Generator("controlnet", "controlnet", "train_controlnet", (FOUNDATION,)),
-        Generator("proxy-tuned", "finetune", "finetune_generator", (FOUNDATION, KEPT)),
-        Generator("dpo", "dpo", "train_dpo", (FOUNDATION, RATERS)),
-        Generator("class-ldm", "class_ldm", "train_class_ldm", (), follows=CLASS),
+        Generator(BASE, "base", "train_base", (FOUNDATION,), own_films=False, says="the foundation model"),
+        Generator(
+            "controlnet",
+            "controlnet",
+            "train_controlnet",
+            (FOUNDATION,),
+            says="a ControlNet on a latent diffusion model",
+        ),
+        Generator(
+            "proxy-tuned",
+            "finetune",
+            "finetune_generator",
+            (FOUNDATION, KEPT),
+            says="the ControlNet trained further on images that a vision-language model kept",
+        ),
+        Generator(
+            "dpo",
+            "dpo",
+            "train_dpo",
+            (FOUNDATION, RATERS),
+            says="the ControlNet tuned to raters' preferences (Diffusion-DPO)",
+        ),
+        Generator(
+            "class-ldm", "class_ldm", "train_class_ldm", (), follows=CLASS, says="a latent diffusion model of classes"
+        ),
     )
 }
 MEMORY = "memory"  # drops near-copies of training films

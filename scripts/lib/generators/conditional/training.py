@@ -66,7 +66,7 @@ def train_autoencoder(
     """Train an autoencoder on all films and return it with its form; `settings` is class_ldm.autoencoder."""
     form = autoencoder_form(settings, resolution)
     torch.manual_seed(derive_seed(seed, CODER))
-    network = build_autoencoder(form).to(placement.device, memory_format=torch.channels_last)
+    network = build_autoencoder(form).to(placement.device).to(memory_format=torch.channels_last)
 
     def loss(rows: np.ndarray, noise: torch.Generator) -> torch.Tensor:
         images = to_model(films.images[rows]).to(placement.device).contiguous(memory_format=torch.channels_last)
@@ -115,7 +115,7 @@ def train_unet(
     null = len(films.names)
     form = unet_form(own, channels, side, null)
     torch.manual_seed(derive_seed(seed, STAGE))
-    unet = build_unet(form).to(placement.device, memory_format=torch.channels_last)
+    unet = build_unet(form).to(placement.device).to(memory_format=torch.channels_last)
     scheduler = build_scheduler(settings["diffusion"])
     classes = torch.from_numpy(films.classes)
 

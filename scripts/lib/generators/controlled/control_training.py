@@ -96,7 +96,8 @@ def write_generator(
     difference, the ControlNet that it is taken from is linked as well.
     """
     for part, network in networks.items():
-        network.to("cpu", memory_format=torch.contiguous_format).save_pretrained(folder / part, safe_serialization=True)
+        plain: Any = network.to("cpu").to(memory_format=torch.contiguous_format)  # of diffusers, which writes it
+        plain.save_pretrained(folder / part, safe_serialization=True)
     given = read_model_index(base_folder)
     linked = [part for part in (*BASE_PARTS, "controlnet") if part not in networks and part in given]
     link_parts(folder, target, base_folder, linked)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from scripts.lib.conditions.prompts import TextCell
 from scripts.lib.encoders.clip_text import plain_text
 
 
@@ -31,7 +33,7 @@ class Tokens:
         return Tokens(self.ids[rows], present if keep is None else present & keep)
 
 
-def tokenize(texts: Sequence[object], tokenizer: CLIPTokenizer, quiet: bool = False) -> Tokens:
+def tokenize(texts: Sequence[TextCell], tokenizer: CLIPTokenizer, quiet: bool = False) -> Tokens:
     """Tokenize texts to the tokenizer's length; warns once, unless `quiet`, when texts are longer, and cuts them."""
     plain = [plain_text(text) for text in texts]
     length = tokenizer.model_max_length
@@ -54,7 +56,7 @@ def encode_text(tokens: Tokens, encoder: CLIPTextModel) -> torch.Tensor:
 
     The encoder sees only the rows that have text, so a row without one costs nothing and changes nothing.
     """
-    weight = encoder.get_input_embeddings().weight
+    weight = cast(torch.Tensor, encoder.get_input_embeddings().weight)
     count, length = tokens.ids.shape
     states = torch.zeros(count, length, encoder.config.hidden_size, device=weight.device, dtype=weight.dtype)
     if not tokens.present.any():

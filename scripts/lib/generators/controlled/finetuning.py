@@ -9,13 +9,14 @@ import numpy as np
 import torch
 
 from scripts.lib.cohort.store import Cohort
+from scripts.lib.conditions.prompts import TextCell
 from scripts.lib.core.errors import InputError
 from scripts.lib.generators.controlled.absence import BLACK, DIFFERENCE, tuned_absence
 from scripts.lib.generators.controlled.autoencoder import encode_images, sample_latents
 from scripts.lib.generators.controlled.control import HintBranch, predict_noise
 from scripts.lib.generators.controlled.denoising import denoising_loss
 from scripts.lib.generators.controlled.encoding import encode_text, tokenize
-from scripts.lib.generators.controlled.foundation import fast_layout
+from scripts.lib.generators.controlled.foundation import fast_layout, on_device
 from scripts.lib.generators.controlled.generator import ControlledGenerator
 from scripts.lib.generators.controlled.hints import HintPainter
 from scripts.lib.training.checkpoints import Checkpoints
@@ -32,7 +33,7 @@ class Examples:
     """Chosen images uint8 (n, H, W), their prompts (None = no text), and mask bit fields uint8 (n, H, W), 0 = none."""
 
     images: np.ndarray
-    prompts: list[object]
+    prompts: list[TextCell]
     bits: np.ndarray
 
 
@@ -84,7 +85,7 @@ def finetune(
     tokens = tokenize(examples.prompts, generator.tokenizer)
     palette = generator.notes.get("palette", "colour")
     paint = HintPainter(structures, palette, placement.device) if structures else None
-    encoder = generator.text_encoder.to(placement.device).requires_grad_(False).eval()
+    encoder = on_device(generator.text_encoder, placement).requires_grad_(False).eval()
     unet = fast_layout(generator.unet, placement).requires_grad_("unet" in wanted)
     branch = HintBranch(fast_layout(generator.controlnet, placement).requires_grad_("controlnet" in wanted))
     scheduler, scaling = generator.training_scheduler(), generator.vae.config.scaling_factor

@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from scripts.lib.conditions.prompts import TextCell
 from scripts.lib.core.log import log
 from scripts.lib.core.seeds import derive_seed
 from scripts.lib.encoders.clip_text import build_text_encoder, plain_text, save_tokenizer, train_tokenizer
@@ -51,12 +52,17 @@ class Latents:
     moments: torch.Tensor
     scaling: float
     tokens: Tokens
-    reports: list[object]
+    reports: list[TextCell]
 
 
 def fast_layout(network: torch.nn.Module, placement: Placement) -> torch.nn.Module:
     """Move a network to its device, convolution weights in the memory order that is fastest there."""
-    return network.to(placement.device, memory_format=torch.channels_last)
+    return network.to(placement.device).to(memory_format=torch.channels_last)
+
+
+def on_device(encoder: CLIPTextModel, placement: Placement) -> CLIPTextModel:
+    """Move a text encoder to its device, by torch's own `to`: transformers' has lost its types."""
+    return torch.nn.Module.to(encoder, placement.device)
 
 
 def seeded(seed: int, *names: str) -> torch.Generator:
@@ -114,7 +120,7 @@ def train_text_encoder(
 ) -> CLIPTextModel:
     """Train the text encoder to match texts with latents, as CLIP was; `settings` is the section `base.text`."""
     seeded(seed, "train_base", "text")
-    encoder = build_text_encoder(settings, tokenizer).to(placement.device)
+    encoder = on_device(build_text_encoder(settings, tokenizer), placement)
     channels, side = latents.moments.shape[1] // 2, latents.moments.shape[-1]
     matcher = Matcher(channels, side, settings["hidden"]).to(placement.device)
     numbers = text_numbers([plain_text(text) for text in latents.reports])

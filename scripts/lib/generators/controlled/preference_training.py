@@ -19,7 +19,7 @@ from scripts.lib.generators.controlled.control import HintBranch, predict_noise
 from scripts.lib.generators.controlled.denoising import add_noise, draw_timesteps, target
 from scripts.lib.generators.controlled.encoding import encode_text, tokenize
 from scripts.lib.generators.controlled.finetuning import examples_of, own_parts, start_branch
-from scripts.lib.generators.controlled.foundation import fast_layout
+from scripts.lib.generators.controlled.foundation import fast_layout, on_device
 from scripts.lib.generators.controlled.generator import ControlledGenerator
 from scripts.lib.generators.controlled.hints import HintPainter
 from scripts.lib.generators.controlled.preference_loss import (
@@ -150,12 +150,13 @@ class PairErrors:
         self.tokens = tokenize(self.examples.prompts, generator.tokenizer)
         palette = generator.notes.get("palette", "colour")
         self.paint = HintPainter(pool.structures, palette, placement.device) if pool.structures else None
-        self.encoder = generator.text_encoder.to(placement.device).requires_grad_(False).eval()
+        self.encoder = on_device(generator.text_encoder, placement).requires_grad_(False).eval()
         # Dropout would make the errors of a network and of its equal copy differ.
         self.unet = fast_layout(generator.unet, placement).requires_grad_("unet" in wanted).eval()
         self.branch = HintBranch(fast_layout(generator.controlnet, placement).requires_grad_("controlnet" in wanted))
         self.branch.eval()
-        self.reference = tuple(copy.deepcopy(part).requires_grad_(False) for part in (self.unet, self.branch))
+        unet, branch = copy.deepcopy(self.unet), copy.deepcopy(self.branch)
+        self.reference = unet.requires_grad_(False), branch.requires_grad_(False)
         # What an absent mask means, now and in the reference: the same images as long as no weight has moved.
         self.absence = tuned_absence(generator.notes, wanted)
         self.start = start_branch(generator, self.branch, placement) if self.absence == DIFFERENCE else None
@@ -232,9 +233,9 @@ def tune(
     def judged(
         pairs: Pairs, rows: np.ndarray, noise: torch.Generator, again: Hashable = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        scores = [part[rows].to(device) for part in (pairs.winner_scores, pairs.loser_scores)]
+        winner, loser = (part[rows].to(device) for part in (pairs.winner_scores, pairs.loser_scores))
         above = errors(pairs, rows, noise, again)
-        return insides(*above, *scores, settings["beta"], settings["weighting"]), orders(*scores)
+        return insides(*above, winner, loser, settings["beta"], settings["weighting"]), orders(winner, loser)
 
     def loss(rows: np.ndarray, noise: torch.Generator) -> torch.Tensor:
         return (preference_loss(*judged(train, rows, noise)) * train.weights[rows].to(device)).mean()

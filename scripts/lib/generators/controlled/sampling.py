@@ -118,7 +118,8 @@ class ControlledModel:
 
     def predict(self, latents: torch.Tensor, step: torch.Tensor, condition: Condition) -> torch.Tensor:
         """Return the U-Net's answer with that of the ControlNet joined in, float32."""
-        hint, silence = condition.get("hint"), {}
+        hint = condition.get("hint")
+        silence: dict[str, Any] = {}
         if "present" in condition:
             silence = {"present": condition["present"], "start": (self.start, self._black_start(len(latents)))}
         branch = None if hint is None else self.branch
@@ -148,7 +149,10 @@ class ControlledModel:
             return self._embed_black(self.branch, len(requests))
         if self.paint is None:
             raise InputError("these conditions have masks, but their cohort has no structures")
-        hints = self.paint(np.stack([request.bits for request in requests]), self.resolution)
+        bits = np.stack(
+            [request.bits for request in requests if request.bits is not None]
+        )  # all have one, by their kind
+        hints = self.paint(bits, self.resolution)
         return self.branch.embed(hints.to(self.placement.dtype, memory_format=torch.contiguous_format))
 
     def _embed_black(self, branch: HintBranch, count: int) -> torch.Tensor:
@@ -157,6 +161,7 @@ class ControlledModel:
 
     def _black_start(self, count: int) -> torch.Tensor:
         """Return black pictures as the start's ControlNet embeds them; kept, as they are the same in every step."""
+        assert self.start is not None  # a condition has `present` where there is one
         if self._start_hint is None or len(self._start_hint) != count:
             self._start_hint = self._embed_black(self.start, count)
         return self._start_hint

@@ -203,8 +203,8 @@ def _again(request: MaskRequest, attempt: int) -> MaskRequest:
 
 def draw_masks(made: MaskGenerator, table: pd.DataFrame, settings: Section, seed: int) -> list[MadeMask]:
     """Return a generated mask for each row of a table of masks (conditions/mask_table.py)."""
-    rows = table[["condition_id", "sample", "ask"]].itertuples(index=False)
-    requests = [MaskRequest(row.condition_id, int(row.sample), json.loads(row.ask)) for row in rows]
+    rows = zip(table["condition_id"], table["sample"], table["ask"])
+    requests = [MaskRequest(name, int(sample), json.loads(ask)) for name, sample, ask in rows]
     sampler = MaskSampler(made, settings, seed)
     size = 4 * sampler.micro_batch
     parts = range(0, len(requests), size)
