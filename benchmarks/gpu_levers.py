@@ -4,7 +4,7 @@ against doing without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 from scripts.lib.generators import solving
 from scripts.lib.generators.controlled import sampling
 from scripts.lib.generators.controlled.control import predict_noise
+from scripts.lib.generators.protocol import Condition, ImageRequest
 from scripts.lib.generators.solving import Sampler
 
 GRAPH_WARM = 3  # calls on a side stream before a graph is captured, as torch's documentation asks
@@ -38,8 +39,16 @@ class Lever:
 def _passes_apart(_sampler: Sampler) -> Iterator[None]:
     """Both halves of the guidance one after the other."""
 
-    def halves(unet, latents, step, text, branch=None, embedded=None, present=None):
-        hints = (None, None) if embedded is None else embedded.chunk(2)
+    def halves(
+        unet: Any,
+        latents: torch.Tensor,
+        step: torch.Tensor,
+        text: torch.Tensor,
+        branch: Any = None,
+        embedded: torch.Tensor | None = None,
+        present: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        hints: Sequence[torch.Tensor | None] = (None, None) if embedded is None else embedded.chunk(2)
         parts = zip(latents.chunk(2), text.chunk(2), hints)
         return torch.cat([predict_noise(unet, latents, step, words, branch, hint) for latents, words, hint in parts])
 
@@ -50,9 +59,10 @@ def _passes_apart(_sampler: Sampler) -> Iterator[None]:
 @contextmanager
 def _texts_anew(sampler: Sampler) -> Iterator[None]:
     """Every prompt of every micro-batch goes through the text encoder."""
-    model, stock = sampler.model, sampler.model.condition
+    model: Any = sampler.model  # a ControlledModel, which keeps the texts' states
+    stock = model.condition
 
-    def forget(requests):
+    def forget(requests: Sequence[ImageRequest]) -> Condition:
         model._states.clear()
         return stock(requests)
 
@@ -80,13 +90,23 @@ class Graph:
         self.inputs: list[torch.Tensor] = []
         self.output: torch.Tensor | None = None
 
-    def __call__(self, unet, latents, step, text, branch=None, embedded=None, present=None) -> torch.Tensor:
+    def __call__(
+        self,
+        unet: Any,
+        latents: torch.Tensor,
+        step: torch.Tensor,
+        text: torch.Tensor,
+        branch: Any = None,
+        embedded: torch.Tensor | None = None,
+        present: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         given = [one for one in (latents, step, text, embedded) if one is not None]
         if self.graph is None:
             self._capture(unet, given, branch, embedded is not None)
         for held, one in zip(self.inputs, given):
             held.copy_(one)
         self.graph.replay()
+        assert self.output is not None  # of the capture
         return self.output.clone()
 
     def _capture(self, unet: Any, given: list[torch.Tensor], branch: Any, hinted: bool) -> None:
