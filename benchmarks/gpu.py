@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
     about = {"machine": machine(device), "precision": args.precision, "tiny": args.tiny}
     ledger = Ledger(args.json, {**about, "solver": shape.solver, "steps": shape.steps}, args.seconds)
     peaks = ledger.measure("limits", lambda: asdict(measure_limits(device, dtype, shape.matrix, shape.copied)))
-    if not good(peaks):
+    if peaks is None or not good(peaks):
         raise InputError(f"--device {args.device}: {(peaks or {}).get('failed', 'no time')}; choose another device")
     limits = Limits(**peaks)
     results: dict[str, Any] = {"machine": about["machine"], "left": ledger.left}

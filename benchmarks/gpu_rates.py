@@ -54,7 +54,8 @@ def measured(results: Mapping[str, Any], part: str) -> list[Mapping[str, Any]]:
 
 def diffusion_rates(results: Mapping[str, Any], shape: Shape, precision: str) -> dict[str, Any]:
     """Return the rates of sample_pool (images a second, by kind and micro-batch) and train_controlnet (steps a second)."""
-    config, rates = study_like(shape, precision), {}
+    config = study_like(shape, precision)
+    rates: dict[str, list[dict[str, Any]]] = {}
     for one in results.get("sampling", []):
         for micro, rate in one["ours"].items():
             config["sampling"]["micro_batch"] = micro
@@ -71,7 +72,8 @@ def diffusion_rates(results: Mapping[str, Any], shape: Shape, precision: str) ->
 
 def trial_rates(results: Mapping[str, Any], shape: Shape, precision: str, gpu: bool) -> dict[str, Any]:
     """Return the rates of train_trials: steps a second of each model and batch."""
-    config, rates = study_like(shape, precision), {}
+    config = study_like(shape, precision)
+    rates: dict[str, list[dict[str, Any]]] = {}
     for one in measured(results, "trials"):
         settings = one["settings"]
         dataset = next(

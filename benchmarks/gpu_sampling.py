@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Bench:
 
     def settings(self, micro_batch: int, **speed: Any) -> Section:
         """Return the section `sampling` of a run."""
-        values = {"device": self.device, "precision": self.precision, "solver": self.shape.solver}
+        values: dict[str, Any] = {"device": self.device, "precision": self.precision, "solver": self.shape.solver}
         values |= {
             "steps": self.shape.steps,
             "guidance": GUIDANCE,
@@ -158,22 +159,24 @@ def measure_kinds(
     """
     switches = "all switches" if speed else "no switches"
     sampler, pipe = Once(lambda: bench.sampler(1, **speed)), Once(lambda: stock_pipeline(bench))
-    counted, ours, stock = sampling_operations(bench.shape), {}, {}
+    counted = sampling_operations(bench.shape)
+    ours: dict[tuple[str, int], Any] = {}
+    stock: dict[tuple[str, int], Any] = {}
+
+    def made(kind: str, count: int) -> dict[str, Any]:
+        return measure_ours(bench, sampler(), kind, count)
+
+    def made_by_stock(kind: str, count: int) -> dict[str, Any]:
+        return asdict(timed(stock_call(bench, pipe(), kind, count), pipe().device, bench.repeats, bench.warm))
+
     for kind in kinds:
         for count in bench.shape.ours:
             name = f"sampling {kind} ours {count} {switches}"
-            ours[kind, count] = ledger.measure(
-                name, lambda kind=kind, count=count: measure_ours(bench, sampler(), kind, count)
-            )
+            ours[kind, count] = ledger.measure(name, partial(made, kind, count))
     sampler.made = None  # its memory is needed below
     for kind in kinds:
         for count in bench.shape.stock:
-            one = ledger.measure(
-                f"sampling {kind} stock {count}",
-                lambda kind=kind, count=count: asdict(
-                    timed(stock_call(bench, pipe(), kind, count), pipe().device, bench.repeats, bench.warm)
-                ),
-            )
+            one = ledger.measure(f"sampling {kind} stock {count}", partial(made_by_stock, kind, count))
             stock[kind, count] = one
             if one and not good(one):
                 break
@@ -193,7 +196,7 @@ def measure_compiled(ledger: Ledger, bench: Bench, kinds: Iterable[str], whose: 
         return asdict(timed(stock_call(bench, pipe(), kind, count), pipe().device, bench.repeats, bench.warm))
 
     return {
-        (kind, count): ledger.measure(f"sampling {kind} {whose} {count} compiled", lambda k=kind, n=count: work(k, n))
+        (kind, count): ledger.measure(f"sampling {kind} {whose} {count} compiled", partial(work, kind, count))
         for count in bench.shape.compiled
         for kind in kinds
     }
@@ -241,7 +244,7 @@ def measure_levers(ledger: Ledger, bench: Bench, micro: int, names: Sequence[str
     for lever in LEVERS:
         if names and lever.name not in ("none", *names):
             continue
-        one = ledger.measure(f"lever {lever.name} {micro}", lambda lever=lever: measure_lever(bench, lever, micro))
+        one = ledger.measure(f"lever {lever.name} {micro}", partial(measure_lever, bench, lever, micro))
         if one is None:
             continue
         if not good(one):
@@ -257,7 +260,7 @@ def measure_writing(ledger: Ledger, bench: Bench, work: Path, micro: int) -> lis
     """Return images/s of whole shards of four parts, made and written: in turn, and with `write_behind`."""
     found = []
     for name, behind in (("in turn", False), ("behind", True)):
-        one = ledger.measure(f"writing {name} {micro}", lambda behind=behind: write_once(bench, work, micro, behind))
+        one = ledger.measure(f"writing {name} {micro}", partial(write_once, bench, work, micro, behind))
         if one:
             found.append([name, one.get("rate", 0.0), one.get("failed", "")])
     return found

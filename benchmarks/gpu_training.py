@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -46,7 +47,6 @@ def control_settings(shape: Shape, device: str, precision: str, batch: int) -> S
 def measure_control(folder: Path, films: Cohort, shape: Shape, settings: Section) -> dict[str, Any]:
     """Time steps of the true training: latents of the films are made first, then `control_steps` steps are counted."""
     clock: list[float] = []
-    stock = Trainer._after_step
 
     def count(trainer: Trainer) -> None:
         clock.append(time.perf_counter())  # the loss has been read back, so the step is over
@@ -56,16 +56,13 @@ def measure_control(folder: Path, films: Cohort, shape: Shape, settings: Section
     placement = place(settings)
     if placement.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(placement.device)
-    Trainer._after_step = count
     try:
-        with tempfile.TemporaryDirectory() as scratch:
+        with patch.object(Trainer, "_after_step", count), tempfile.TemporaryDirectory() as scratch:
             checkpoints = Checkpoints(Path(scratch), "benchmark", settings["checkpoint_seconds"])
             rows = np.arange(len(films))
             train_control(open_generator(folder), films, rows, settings, 1, placement, checkpoints)
     except Enough:
         pass
-    finally:
-        Trainer._after_step = stock
     steps = np.diff(clock)[max(WARM, shape.control_steps // 4) :]
     peak = torch.cuda.max_memory_allocated(placement.device) if placement.device.type == "cuda" else 0
     batch = settings["batch_size"]
@@ -98,7 +95,7 @@ def measure_trial(
     settings = trial_settings(kind, device_name, batch, warm + 3 * steps)
     placement = place_trial(settings)
     listed = films_of(films, np.arange(len(films)), settings["task"], settings["target"])
-    model = build_model(settings, 1, films.resolution, 0).to(placement.device, memory_format=torch.channels_last)
+    model = build_model(settings, 1, films.resolution, 0).to(placement.device).to(memory_format=torch.channels_last)
     training = Training(model, Material(listed, None, listed), settings, placement, seed=0)
     model.train()
     if placement.on_gpu:

@@ -12,15 +12,16 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scripts.lib.engine.commands import make_parser, run, set_threads
 
 RESOLUTION, STRUCTURES = 64, ["lungs", "heart", "pneumothorax"]
-VAE = {"channels": [8, 16, 32], "latent_channels": 4, "layers": 1, "attention": False, "norm_groups": 8}
-TEXT = {"vocabulary": 1000, "max_tokens": 16, "hidden": 64, "layers": 2, "heads": 4}
-UNET = {"channels": [32, 64], "attention": [False, True], "layers": 1, "heads": 4, "norm_groups": 8}
+VAE: dict[str, Any] = {"channels": [8, 16, 32], "latent_channels": 4, "layers": 1, "attention": False, "norm_groups": 8}
+TEXT: dict[str, Any] = {"vocabulary": 1000, "max_tokens": 16, "hidden": 64, "layers": 2, "heads": 4}
+UNET: dict[str, Any] = {"channels": [32, 64], "attention": [False, True], "layers": 1, "heads": 4, "norm_groups": 8}
 DIFFUSION = {
     "train_timesteps": 1000,
     "beta_start": 0.00085,
@@ -146,8 +147,8 @@ def main(argv: list[str] | None = None) -> None:
             some = requests[: args.stock_images]
             make_batch(sampler, requests[:16])
             stock_images(pipe, some[:1], kind, paint, SAMPLING)
-            stock = rate(lambda some=some, kind=kind: stock_images(pipe, some, kind, paint, SAMPLING), len(some))
-            ours = rate(lambda all=requests: make_batch(sampler, all), len(requests))
+            stock = rate(partial(stock_images, pipe, some, kind, paint, SAMPLING), len(some))
+            ours = rate(partial(make_batch, sampler, requests), len(requests))
             print(f"{kind:5}  {ours:13.1f}   {stock:14.2f}   {ours / stock:5.1f}", flush=True)
 
 

@@ -60,7 +60,7 @@ def dry_run(jobs: int, shards: int, plain: bool) -> dict[str, Any]:
             options = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(overlay)]
         command = [sys.executable, "-m", "snakemake", *options, "--directory", name]
         used = watched([*command, "--dry-run", "--quiet", "rules", "--cores", "2"], name)
-    used["jobs"] = int(re.search(r"^total\s+(\d+)", used.pop("output"), re.MULTILINE)[1])
+    used["jobs"] = int(re.findall(r"^total\s+(\d+)", used.pop("output"), re.MULTILINE)[0])
     return {"jobs": used["jobs"], **used, "ms_per_job": 1000 * used["cpu_seconds"] / used["jobs"]}
 
 
@@ -139,6 +139,7 @@ def inside(step: str, size: int, folder: Path | None) -> dict[str, Any]:
     import scripts.lib.filters.proxy.scoring  # noqa: F401
 
     with scale_steps.Watch() as watch:
+        assert folder is not None  # these steps read a pool
         scale_steps.STEPS[step](folder)
     return {"step": step, "images": size, "seconds": watch.seconds, "own_mb": watch.rise}
 

@@ -88,7 +88,11 @@ def identities(count: int, masks: bool = False) -> Any:
     cohort = generated_cohort(number)
     subsets = pd.DataFrame({"trial": 0, "image_id": cohort.index["image_id"], "patient_id": cohort.index["patient_id"]})
     subsets["rank"] = np.arange(number) / number
-    settings = {"task": "multilabel", "target": LABELS, "kinds": {"text": 1.0, "mask": 0.0, "both": 0.0}}
+    settings: dict[str, Any] = {
+        "task": "multilabel",
+        "target": LABELS,
+        "kinds": {"text": 1.0, "mask": 0.0, "both": 0.0},
+    }
     settings |= {"prompts": {"edema": "edema", "pneumonia": "pneumonia", "normal": "normal"}, "balance": "with_real"}
     settings |= {"normal_share": 0.0, "positive_share": 1.0, "transforms": {}}
     settings |= {"validation_share": 0.0, "validation_patients": 1}
@@ -174,7 +178,8 @@ def score_shard(folder: Path) -> None:
     from scripts.lib.filters.proxy.scoring import cosines
 
     pool = Cohort.open(folder / "shard-0")
-    cosines(StubProxy(), pool, np.arange(len(pool)), np.eye(2))
+    stub: Any = StubProxy()
+    cosines(stub, pool, np.arange(len(pool)), np.eye(2))
 
 
 def filter_pool(folder: Path) -> None:

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scripts.lib.engine.commands import make_parser, run, set_threads
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scripts.lib.filters.proxy.model import Proxy
 
 SIDE, BATCH = 64, 64
-TRAIN = {
+TRAIN: dict[str, Any] = {
     "embed": 64,
     "vision": {"layers": [1, 1, 1, 1], "width": 16},
     "text": {"vocabulary": 1000, "max_tokens": 24, "hidden": 64, "layers": 2, "heads": 4},

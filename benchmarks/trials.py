@@ -65,7 +65,7 @@ def measure(task: str, settings: dict[str, Any], cohort_folder: str, steps: int)
         films = films_of(cohort, np.arange(len(cohort)), task, settings["target"])
         model = build_model(settings, 2 if task == "multilabel" else 1, cohort.resolution, 0)
         placement = place_trial(settings)
-        model.to(placement.device, memory_format=torch.channels_last)
+        model.to(placement.device).to(memory_format=torch.channels_last)
         run = Training(model, Material(films, None, films), settings, placement, seed=0)
         run.model.train()
         clock = time.perf_counter if placement.on_gpu else time.process_time

@@ -37,12 +37,13 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.feedback.caption_remote import RemoteWriter
     from scripts.lib.feedback.caption_rules import caption
-    from scripts.lib.feedback.captions import RULES, caption_table
+    from scripts.lib.feedback.captions import RULES, Writer, caption_table
     from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "captions")
     cohorts = [Cohort.open(folder) for folder in args.cohorts]
-    write, source = caption, RULES
+    write: Writer = caption
+    source = RULES
     if settings.one_of("backend", RULES, "openai") == "openai":
         write, source = RemoteWriter(settings, [cohort.meta for cohort in cohorts], args.cache_dir), settings["model"]
     drop = source != RULES and settings.one_of("refused", "stop", "drop") == "drop"

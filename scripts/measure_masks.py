@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = annotated_rows(cohort, unseen)
     patients = cohort.index["patient_id"].astype(str).to_numpy()[rows]
     real = MaskSet(cohort.masks(rows), [], patients, cohort.structures, notes["least"])
-    real.asks = real.shown
+    real.asks = list(real.shown)
     known = cohort.masks(annotated_rows(cohort, learned))
     table = measure_masks(
         made, real, known, notes["limits"], index["tries"].to_numpy(), args.seed, args.config["draws"]

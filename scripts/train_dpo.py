@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 from scripts.lib.training.identity import resume_identity
@@ -94,7 +95,7 @@ def tune_generator(args: Namespace) -> None:
             behind = [inherited(path, "raters") for path in args.learned] or [not_known("raters")]
             write_learned(folder, [inherited(args.generator, "base"), *behind])
             table = pd.DataFrame(monitor, columns=list(MONITOR)).astype({"step": "int64"})
-            form = {"index": False, "float_format": "%.9g", "lineterminator": "\n"}
+            form: dict[str, Any] = {"index": False, "float_format": "%.9g", "lineterminator": "\n"}
             table.to_csv(folder / "monitor.csv", **form)
             pd.DataFrame(accuracy, columns=list(COLUMNS)).to_csv(folder / "accuracy.csv", na_rep=MISSING, **form)
             found = accuracy[-1]

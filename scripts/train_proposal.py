@@ -11,6 +11,7 @@ A training or a sampling that does not stay finite is a score with the state `fa
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
@@ -58,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
     latents = Autoencoder.of(network.to(placement.device), form, films.images)
     identity = resume_identity("train_proposal", settings, coder, content, args.seed)
     checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
-    about = {"number": proposal.number, "round": proposal.round, "values": proposal.values}
+    about: dict[str, Any] = {"number": proposal.number, "round": proposal.round, "values": proposal.values}
     try:
         parts = train_unet(films, latents, settings, args.seed, placement, checkpoints)
         value = kid_of(parts, films.names, args.cohort, sampling, search, args.seed, placement)

@@ -23,7 +23,7 @@ from scripts.lib.phantom.settings import DEFAULTS, settings_of
 
 def tree_manifest(root: Path) -> dict[str, Any]:
     """Return the number of files below `root`, how many of each type, and one sha256 over all names and contents."""
-    digest, types = hashlib.sha256(), Counter()
+    digest, types = hashlib.sha256(), Counter[str]()
     files = sorted(
         (path for path in root.rglob("*") if path.is_file()), key=lambda path: path.relative_to(root).as_posix()
     )
