@@ -62,7 +62,7 @@ def test_an_arm_knows_its_generator_filter_and_cells() -> None:
 def test_a_toy_generator_is_one_entry_and_one_rule(tmp_path: Path) -> None:
     workflow = copy_repository(tmp_path / "copy")
     registry = workflow.root / "scripts" / "lib" / "study" / "arms.py"
-    first = 'Generator("controlnet",'
+    first = "Generator(BASE,"
     assert first in registry.read_text()
     registry.write_text(registry.read_text().replace(first, f"{TOY_ENTRY}\n        {first}", 1))
     rules = workflow.root / "rules" / "generators.smk"
