@@ -162,7 +162,9 @@ def validate(expert: Expert, accept: float, floor: float) -> pd.DataFrame:
             {"expert": expert.name, "subject": subject}
             | _worth(asked[known], score[known], expert.real.groups[known], expert.thresholds, subject, accept, floor)
         )
-    return pd.DataFrame(rows, columns=VALIDATION)
+    table = pd.DataFrame(rows, columns=VALIDATION)
+    # The threshold stays whole: votes are counted by it.
+    return table.assign(**{name: table[name].astype(float).round(6) for name in VALIDATION[4:7] + VALIDATION[8:10]})
 
 
 def _worth(
