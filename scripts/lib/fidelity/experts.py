@@ -125,11 +125,11 @@ def of_masks(name: str, real: pd.DataFrame, images: pd.DataFrame, structure: str
 
 def of_realism(name: str, real: pd.DataFrame, images: pd.DataFrame) -> Expert:
     """Return the expert on looks from columns group, asked_real (1 film, 0 damaged film) and found_real."""
-    parts = []
-    for table in (real, images):
-        asked, found = asked_and_found(table, [REALISM])
-        parts.append(Scores((REALISM,), asked, found, table["group"].to_numpy(dtype=str)))
-    return Expert(name, *parts)
+
+    def scores(table: pd.DataFrame) -> Scores:
+        return Scores((REALISM,), *asked_and_found(table, [REALISM]), table["group"].to_numpy(dtype=str))
+
+    return Expert(name, scores(real), scores(images))
 
 
 def of_copies(name: str, floor: pd.DataFrame, similarity: np.ndarray, percentile: float) -> Expert:
