@@ -32,7 +32,7 @@ def test_the_schema_names_the_kinds_of_masks() -> None:
 def test_each_arm_samples_from_masks_of_its_own(config: dict[str, Any]) -> None:
     study = Study(config)
     masks = MaskPools(study)
-    assert masks.arms == ["aurad", "shuffled"]
+    assert masks.arms == ["aurad", "shuffled", "aurad-filtered"]
     assert (masks.kind(AURAD), masks.kind(SHUFFLED)) == ("generated", "shuffled")
     # two shards at 10 % (sampling.shards), so masks are cut as images are
     assert masks.sources(AURAD) == [f"results/chestxdet/masks/aurad/fraction-0.1/shard-{k}" for k in (0, 1)]
@@ -40,7 +40,7 @@ def test_each_arm_samples_from_masks_of_its_own(config: dict[str, Any]) -> None:
     assert all(not path.endswith("images.npy") for path in masks.source_files(AURAD))
     # the same generator and no filter, but other masks: pools of their own
     assert len({study.pool(cell) for cell in (AURAD, SHUFFLED, ORIGINAL)}) == 3
-    assert len(masks.tables()) == 4
+    assert len(masks.tables()) == 6
     with pytest.raises(InputError, match="arm original has no masks of its own; set arms.original.masks"):
         masks.kind(ORIGINAL)
 

@@ -8,7 +8,7 @@ Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scripts.lib.core.errors import InputError
@@ -153,6 +153,9 @@ GENERATORS = {
 }
 MEMORY = "memory"  # drops near-copies of training films
 FAITHFUL = "faithful"  # keeps images that show what they were asked to show
+EXPERTS = "experts"  # keeps images with enough votes of experts
+# Who may vote, and what decides for each: its films, its labels, or pixels alone ("").
+VOTERS = {"classifier": JUDGE, "segmenter": JUDGE, "realism": JUDGE, "copy": "", "proxy": VALIDATION}
 FILTERS = {
     one.name: one
     for one in (
@@ -160,6 +163,8 @@ FILTERS = {
         # Pixels decide, of films that taught the generator and of others; no label, and no model that learned.
         Filter(MEMORY, "memorisation", "drop_copies", (), "distinct.parquet", spare=2),
         Filter(FAITHFUL, "faithfulness", "keep_faithful", (JUDGE,), "faithful.parquet", spare=3),
+        # What really teaches it says experts.names: see arm_of.
+        Filter(EXPERTS, "experts", "vote_pool", (JUDGE, VALIDATION), "voted.parquet", spare=3),
     )
 }
 # Sections whose `action` may drop images of all arms, or refuse a pool: the filter, and the file that lets trials begin.
@@ -226,6 +231,9 @@ def arm_of(config: Mapping[str, Any], name: str) -> Arm:
     dropping = (name for section, (name, _) in GATES.items() if generator and _action(config, section) == "drop")
     wanted = given.get("filter") or next(dropping, None)
     chosen = FILTERS[wanted] if wanted else None
+    if chosen and chosen.name == EXPERTS:
+        named = {VOTERS[one] for one in config["experts"]["names"]}
+        chosen = replace(chosen, taught_by=tuple(one for one in chosen.taught_by if one in named))
     candidates = given.get("candidates", chosen.spare) if chosen else 1
     own = (given.get("cells", {}), given.get("mixing", {}), given.get("path", ""), given.get("masks", ""))
     return Arm(name, source, generator, chosen, candidates, *own)

@@ -45,7 +45,8 @@ def _suggested(arms: Mapping[str, Arm], sections: Mapping[str, Any]) -> list[Pai
     untuned = min(plain, key=lambda arm: len(arm.taught_by), default=None)
     pairs: list[Pair] = []
     for name, arm in arms.items():
-        same = next((one for one in plain if one.generator == arm.generator), untuned)
+        alike = (one for one in plain if one.generator == arm.generator)
+        same = min(alike, key=lambda one: one.masks != arm.masks, default=untuned)
         if name in mixed:
             same = next((one for one in generated if _alike(one, arm)), same)
         elif arm.generator is None:

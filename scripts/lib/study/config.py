@@ -30,6 +30,7 @@ PER_DATASET = (
     "score_trials",
     "score_pool",
     "filter_pool",
+    "ask_proxy",
     "sample_masks",
 )
 # Keys of the section trials that a training does not read: how its predictions are scored.
@@ -67,6 +68,7 @@ PROXY = {
     "train_proxy": ("device", "precision", "train"),
     "validate_proxy": ("device", "precision", "batch_size", "templates", "rank_by", "validation"),
     "score_pool": ("device", "precision", "batch_size", "templates"),
+    "ask_proxy": ("device", "precision", "batch_size", "templates", "rank_by"),
     "filter_pool": ("rank_by", "percentile", "allow_unvalidated", "prefixes", "diversity"),
 }
 

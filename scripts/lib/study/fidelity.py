@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.arms import FOUNDATION, GENERATORS, KEPT, MEMORY, RATERS, VALIDATION
+from scripts.lib.study.arms import EXPERTS, FOUNDATION, GENERATORS, KEPT, MEMORY, RATERS, VALIDATION
 from scripts.lib.study.cells import COHORT_FILES, AnyCell, Cell, Study
 from scripts.lib.study.exposure import learned_split
 
@@ -143,7 +143,8 @@ class Fidelity:
     def dropping(self, cell: AnyCell) -> str:
         """Return the option that says that an arm's trials read no near-copies, "" where they do."""
         chosen = self.study.arm(cell.arm).filter
-        return "--dropped" if chosen and chosen.name == MEMORY else ""
+        voted = chosen and chosen.name == EXPERTS and "copy" in self.config["experts"]["must"]
+        return "--dropped" if voted or (chosen and chosen.name == MEMORY) else ""
 
     def _generator(self, cell: AnyCell) -> str:
         generator = self.study.arm(cell.arm).generator
@@ -199,7 +200,7 @@ class Fidelity:
     def share(self, cell: AnyCell) -> float:
         """Return the share of a pool's images that are compared: all of them where copies are dropped."""
         chosen = self.study.arm(cell.arm).filter
-        return 1.0 if chosen and chosen.name == MEMORY else self.config["memorisation"]["share"]
+        return 1.0 if chosen and chosen.name in (MEMORY, EXPERTS) else self.config["memorisation"]["share"]
 
     # Tables
 

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from scripts.lib.study.arms import FOUNDATION, JUDGE, KEPT, RATERS, VALIDATION, Arm
 from scripts.lib.study.cells import MASK_MODEL, MGCA, AnyCell, Study
+from scripts.lib.study.experting import Experting
 from scripts.lib.study.judging import Judging
 
 CHOICE = "results/proxy/learned_from.parquet"  # the films behind what a filter keeps
@@ -37,7 +38,7 @@ class Firewall:
         if arm.filter and VALIDATION in arm.filter.taught_by:
             found.append(CHOICE)
         if arm.filter and JUDGE in arm.filter.taught_by:
-            found.append(Judging(self.study).judge(cell))
+            found += Experting(self.study).judges(cell)
         weights = self.study.trial_settings(cell.dataset)["model"]["weights"]
         return found + ([] if weights in UNTRAINED else [weights])
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.arms import FAITHFUL
+from scripts.lib.study.arms import EXPERTS, FAITHFUL, arm_of
 from scripts.lib.study.cells import COHORT_FILES, AnyCell, Study
 from scripts.lib.study.config import task_settings
 from scripts.lib.study.exposure import learned_split
@@ -62,6 +62,21 @@ def judge_source(config: Mapping[str, Any], dataset: str) -> JudgeFilms:
             f"{where}: {given['dataset']} has no {', '.join(shown_by(config, dataset))}; name films with it"
         )
     return JudgeFilms(given["dataset"], given["split"], structure)
+
+
+def classifier_source(config: Mapping[str, Any], dataset: str) -> JudgeFilms:
+    """Return the films whose judge of labels votes on images for a dataset: those of `judge_source`, their labels.
+
+    Raises InputError where they have none of the dataset's labels.
+    """
+    own = judge_source(config, dataset)
+    theirs = config["datasets"].get(own.dataset, {}).get("labels") or []
+    if not set(theirs) & set(config["datasets"][dataset].get("labels") or []):
+        raise InputError(
+            f"config: experts.names: classifier: {own.dataset}, whose films teach the judge of {dataset}, has none of its labels; "
+            f"name other films in faithfulness.sources.{dataset}, or take classifier out"
+        )
+    return JudgeFilms(own.dataset, own.split)
 
 
 def edits_source(config: Mapping[str, Any]) -> JudgeFilms | None:
@@ -128,8 +143,14 @@ class Judging:
 
     def sources(self) -> dict[str, JudgeFilms]:
         """Return {judge: its films} of all datasets of the study."""
-        known = [*map(self.source, self.study.datasets), edits_source(self.config)]
+        voted = self.study.datasets if self._has_classifier() else []
+        labels = (classifier_source(self.config, name) for name in voted)
+        known = [*map(self.source, self.study.datasets), *labels, edits_source(self.config)]
         return {one.judge: one for one in known if one}
+
+    def _has_classifier(self) -> bool:
+        filters = [arm_of(self.config, name).filter for name in self.config["arms"]]
+        return any(one and one.name == EXPERTS for one in filters) and "classifier" in self.config["experts"]["names"]
 
     def judge(self, cell: AnyCell) -> str:
         """Return the folder of the judge that looks at a cell's images."""

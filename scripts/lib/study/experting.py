@@ -1,0 +1,149 @@
+"""Which experts vote on the images of an arm, and where what they say lies, asked of class Study.
+
+Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.study.arms import EXPERTS
+from scripts.lib.study.cells import COHORT_FILES, AnyCell, Study
+from scripts.lib.study.config import prompts_of
+from scripts.lib.study.fidelity import Fidelity
+from scripts.lib.study.judging import JudgeFilms, Judging, classifier_source, shown_by
+from scripts.lib.study.parts import check_part
+
+CLASSIFIER, SEGMENTER, REALISM, COPY, PROXY = "classifier", "segmenter", "realism", "copy", "proxy"
+
+
+class Experting:
+    """The files behind votes. Methods raise InputError, one line, for what does not fit."""
+
+    def __init__(self, study: Study) -> None:
+        self.study, self.config = study, study.config
+        self.judging, self.fidelity = Judging(study), Fidelity(study)
+
+    def names(self, cell: AnyCell) -> list[str]:
+        """Return the experts of a cell; raises InputError for an arm without this filter, or a segmenter without masks."""
+        chosen = self.study.arm(cell.arm).filter
+        if not chosen or chosen.name != EXPERTS:
+            raise InputError(f"arm {cell.arm}: no experts vote on its images; write arms.{cell.arm}.filter: {EXPERTS}")
+        names: list[str] = self.config["experts"]["names"]
+        if SEGMENTER in names and not self.structure(cell):
+            raise InputError(f"config: experts.names: segmenter: the target of {cell.dataset} is no mask; take it out")
+        return names
+
+    def structure(self, cell: AnyCell) -> str:
+        """Return the structure that the segmenter finds, "" where the dataset's target is no mask."""
+        masks = self.config["datasets"][cell.dataset]["task"] == "segmentation"
+        return shown_by(self.config, cell.dataset)[0] if masks else ""
+
+    def settings(self) -> dict[str, Any]:
+        """Return what vote_pool reads."""
+        own = {key: self.config["experts"][key] for key in ("need", "must", "accept", "floor")}
+        return {**own, "percentile": self.config["memorisation"]["percentile"]}
+
+    # Judges
+
+    def source(self, cell: AnyCell, expert: str) -> JudgeFilms:
+        """Return the films that taught the judge behind the classifier or the segmenter; realism looks at the same films."""
+        if expert == CLASSIFIER:
+            return classifier_source(self.config, cell.dataset)
+        return self.judging.source(cell.dataset)
+
+    def judge(self, job: Any) -> str:
+        """Return the folder of the judge behind the expert `job.expert`."""
+        return f"results/judges/{self.source(job, job.expert).judge}"
+
+    def judges(self, cell: AnyCell) -> list[str]:
+        """Return the folders of the judges that decide what an arm keeps; the firewall reads their lists of films."""
+        chosen = self.study.arm(cell.arm).filter
+        voters = self.names(cell) if chosen and chosen.name == EXPERTS else []
+        found = [f"results/judges/{self.source(cell, one).judge}" for one in voters if one in (CLASSIFIER, SEGMENTER)]
+        return list(dict.fromkeys(found)) or [self.judging.judge(cell)]
+
+    def shown(self, job: Any) -> list[str]:
+        """Return the labels, or the one structure, that the expert `job.expert` is asked for."""
+        if job.expert == SEGMENTER:
+            return [self.structure(job)]
+        theirs = self.config["datasets"][self.source(job, CLASSIFIER).dataset]["labels"]
+        return [label for label in self.config["datasets"][job.dataset]["labels"] if label in theirs]
+
+    # Realism
+
+    def realism_cohort(self, cell: AnyCell) -> str:
+        """Return the dataset whose real films images are held against: those that teach its judge, never test films."""
+        return self.source(cell, REALISM).dataset
+
+    def realism_split(self, cell: AnyCell) -> str:
+        """Return their split."""
+        return self.source(cell, REALISM).split
+
+    def realism_films(self, cell: AnyCell) -> list[str]:
+        """Return the files of that cohort."""
+        return [f"results/{self.realism_cohort(cell)}/cohort/{file}" for file in COHORT_FILES]
+
+    def realism_features(self, cell: AnyCell) -> str:
+        """Return the features of its films."""
+        return f"results/{self.realism_cohort(cell)}/features/{self.fidelity.search()}.npy"
+
+    # The proxy model
+
+    def proxy_dataset(self) -> str:
+        """Return the dataset on whose films the proxy model is validated."""
+        check_part(self.config, "proxy")
+        return str(self.config["proxy"]["validation"]["dataset"])
+
+    def proxy_films(self) -> list[str]:
+        """Return the files of its cohort."""
+        return [f"results/{self.proxy_dataset()}/cohort/{file}" for file in COHORT_FILES]
+
+    def proxy_labels(self, job: Any) -> list[str]:
+        """Return the labels that it is asked for: those of the dataset that have words and that real films can validate."""
+        prompts, sections = prompts_of(self.config, job.dataset), self.config["datasets"]
+        known = sections[self.proxy_dataset()].get("labels") or []
+        labels = [
+            one
+            for one in sections[job.dataset].get("labels") or []
+            if one in known and isinstance(prompts.get(one), str)
+        ]
+        if not labels:
+            raise InputError(
+                f"config: experts.names: proxy: no label of {job.dataset} has words (conditions.prompts) and films in "
+                f"{self.proxy_dataset()} (proxy.validation); take proxy out, or name other films"
+            )
+        return labels
+
+    # Votes
+
+    def said(self, cell: AnyCell) -> list[tuple[str, str, str]]:
+        """Return name, what it says of images, and of real films, for each expert but the one on copies."""
+        pool, out = self.study.pool(cell), []
+        for name in self.names(cell):
+            films = {
+                REALISM: f"{pool}/films-realism.parquet",
+                PROXY: f"results/{cell.dataset}/experts/proxy.parquet",
+            }
+            if name in (CLASSIFIER, SEGMENTER):
+                films[name] = f"results/judges/{self.source(cell, name).judge}"
+            if name != COPY:
+                out.append((name, f"{pool}/expert-{name}.parquet", films[name]))
+        return out
+
+    def said_files(self, cell: AnyCell) -> list[str]:
+        """Return those files, and those of the memory filter where copies are judged."""
+        return [file for _, *files in self.said(cell) for file in files] + self.nearest(cell) + self.floor(cell)
+
+    def options(self, cell: AnyCell) -> list[str]:
+        """Return the experts as vote_pool takes them."""
+        return [word for one in self.said(cell) for word in ("--expert", *one)]
+
+    def nearest(self, cell: AnyCell) -> list[str]:
+        """Return the nearest training films of the images, where copies are judged."""
+        return self.fidelity.nearest(cell) if COPY in self.names(cell) else []
+
+    def floor(self, cell: AnyCell) -> list[str]:
+        """Return how near held-out films and planted copies come, where copies are judged."""
+        return [self.fidelity.floor(cell)] if COPY in self.names(cell) else []
