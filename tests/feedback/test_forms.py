@@ -14,7 +14,7 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.feedback.app.form_desk import FormDesk, open_questionnaire
 from scripts.lib.feedback.forms import drawing
-from scripts.lib.feedback.forms.answers import KEYS, Answer, AnswerLog, read_answers
+from scripts.lib.feedback.forms.answers import KEYS, AnswerLog, FormAnswer, read_answers
 from scripts.lib.feedback.forms.questions import make_questions
 from tests.helpers.form_toy import LABEL, QUESTIONS, SETTINGS, words, write_questionnaire
 
@@ -40,8 +40,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_last_answer_counts_and_the_history_stays(tmp_path: Path) -> None:
     log = AnswerLog(tmp_path / "deep/answers.jsonl")
-    log.extend([Answer(**GOOD), Answer(**GOOD | {"question": "sure", "answer": np.int64(3)})])
-    log.append(Answer(**GOOD | {"answer": "no"}))
+    log.extend([FormAnswer(**GOOD), FormAnswer(**GOOD | {"question": "sure", "answer": np.int64(3)})])
+    log.append(FormAnswer(**GOOD | {"answer": "no"}))
     latest, history, warnings = read(log.path)
     assert latest[["question", "answer"]].to_numpy().tolist() == [["authentic", "no"], ["sure", 3]]
     assert history["answer"].tolist() == ["yes", 3, "no"] and list(history) == [*KEYS, "line"] and warnings == []
@@ -92,7 +92,7 @@ def test_a_torn_end_is_dropped_reported_and_replaced(tmp_path: Path, cut: int) -
     path.write_text(line() + "\n" + line(question="sure", answer=2)[:cut])
     latest, _, warnings = read(path)
     assert len(latest) == 1 and "answers.jsonl:2: the last line, torn by a crash, is dropped" in warnings[0]
-    AnswerLog(path).append(Answer(**GOOD | {"question": "finding", "answer": "normal"}))
+    AnswerLog(path).append(FormAnswer(**GOOD | {"question": "finding", "answer": "normal"}))
     latest, history, warnings = read(path)
     assert latest["question"].tolist() == ["authentic", "finding"] and len(history) == 2 and warnings == []
 

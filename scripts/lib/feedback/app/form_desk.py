@@ -17,7 +17,7 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.feedback.app.desk import Pace, hold
 from scripts.lib.feedback.app.pictures import KEPT, data_url
-from scripts.lib.feedback.forms.answers import Answer, AnswerLog, read_answers
+from scripts.lib.feedback.forms.answers import AnswerLog, FormAnswer, read_answers
 from scripts.lib.feedback.forms.drawing import COLUMNS, difference, heading
 from scripts.lib.feedback.forms.questions import FILM, PAIR, SCALE, Question, of_form, read_questions
 from scripts.lib.feedback.log_lines import latest_moment
@@ -165,7 +165,7 @@ class FormDesk:
         if not isinstance(question, str) or question not in asked:
             raise InputError(f"question {question!r}: this form asks {', '.join(asked)}")
         asked[question].check(answer)
-        made = Answer(rater, place.set_id, place.role, place.number, question, answer)
+        made = FormAnswer(rater, place.set_id, place.role, place.number, question, answer)
         with self._lock:
             self.log.append(made)
             self._answers[rater][place.number, question] = answer

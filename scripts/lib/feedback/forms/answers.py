@@ -30,7 +30,7 @@ WHAT = ["rater", "place", "question"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class FormAnswer:
     """One answer to one question of a form; raises InputError for what may not stand in the log."""
 
     rater: str
@@ -52,7 +52,7 @@ class Answer:
             object.__setattr__(self, "answer", whole("answer", self.answer, None))
 
 
-class AnswerLog(LineLog[Answer]):
+class AnswerLog(LineLog[FormAnswer]):
     """The log of answers, appended to; see LineLog."""
 
 
@@ -92,7 +92,7 @@ def _parse(
 ) -> dict[str, Any]:
     """Return one line as a mapping with the keys KEYS; InputError without file and line."""
     record = check_keys(read_object(line), KEYS)
-    answer = Answer(**{field.name: record[field.name] for field in fields(Answer)})
+    answer = FormAnswer(**{field.name: record[field.name] for field in fields(FormAnswer)})
     sequence = check_origin(record, forms, raters)
     known = asked[forms[answer.set_id]]
     if answer.question not in known:

@@ -27,7 +27,7 @@ COLUMNS = ["set_id", "kind", "about", "shown", "own", "other", "film", "source",
 
 
 @dataclass(frozen=True)
-class Shown:
+class FormPicture:
     """One picture: which row of which store, the film behind it, whose it is, and the class that it shows or is to show."""
 
     store: Cohort
@@ -37,7 +37,7 @@ class Shown:
     label: str
 
 
-class Films:
+class FilmsByClass:
     """Real films of split test by class, each child once, those given out or named before left out."""
 
     def __init__(self, cohort: Cohort, names: Sequence[str], seed: int) -> None:
@@ -46,16 +46,18 @@ class Films:
         classes = film_classes(index.iloc[rows], names)
         order = np.argsort(hashes(index["image_id"].iloc[rows].tolist(), seed, "forms", "films"), kind="stable")
         patients = index["patient_id"].fillna(index["image_id"]).astype(str)
-        self._films: dict[str, list[Shown]] = {name: [] for name in names}
+        self._films: dict[str, list[FormPicture]] = {name: [] for name in names}
         for place in order[classes[order] >= 0]:
             row, label = int(rows[place]), names[classes[place]]
-            self._films[label].append(Shown(cohort, row, str(index["image_id"].iloc[row]), patients.iloc[row], label))
+            self._films[label].append(
+                FormPicture(cohort, row, str(index["image_id"].iloc[row]), patients.iloc[row], label)
+            )
 
     def leave_out(self, patients: Sequence[str]) -> None:
         """Give out no film of these patients."""
         self._taken.update(patients)
 
-    def next(self, label: str) -> Shown:
+    def next(self, label: str) -> FormPicture:
         """Return a film of this class; raises InputError when there is none left."""
         for film in self._films[label]:
             if film.patient not in self._taken:
@@ -69,7 +71,7 @@ class Films:
 
 def draw_forms(
     edits: Cohort, cohort: Cohort, names: Sequence[str], settings: Mapping[str, Any], seed: int
-) -> tuple[pd.DataFrame, list[Shown]]:
+) -> tuple[pd.DataFrame, list[FormPicture]]:
     """Return the table of forms (COLUMNS) and the pictures that they show, in an order that tells nothing.
 
     edits  a store of edits, with columns source, own and other; names: the classes, `normal` first
@@ -78,9 +80,9 @@ def draw_forms(
     """
     half = {about: settings[key] // 2 for about, key in ((FILM, "films"), (PAIR, "pairs"))}
     chosen = _edits(edits, cohort, names, sum(half.values()), seed)
-    films = Films(cohort, names, seed)
+    films = FilmsByClass(cohort, names, seed)
     films.leave_out([original.patient for original, _ in chosen])
-    drawn: list[tuple[str, str, Shown | None, Shown]] = []
+    drawn: list[tuple[str, str, FormPicture | None, FormPicture]] = []
     for number, (original, edit) in enumerate(chosen):
         about = FILM if number < half[FILM] else PAIR
         drawn.append((about, EDIT, original if about == PAIR else None, edit))
@@ -90,11 +92,13 @@ def draw_forms(
     return _table(drawn, seed)
 
 
-def _edits(edits: Cohort, cohort: Cohort, names: Sequence[str], wanted: int, seed: int) -> list[tuple[Shown, Shown]]:
+def _edits(
+    edits: Cohort, cohort: Cohort, names: Sequence[str], wanted: int, seed: int
+) -> list[tuple[FormPicture, FormPicture]]:
     """Return (film, its edit) of `wanted` children, by turns towards each class, so that every part of it is balanced."""
     index, places = edits.index, {str(name): row for row, name in enumerate(cohort.index["image_id"])}
     order = np.argsort(hashes(index["image_id"].tolist(), seed, "forms", "edits"), kind="stable")
-    queues: dict[str, list[tuple[Shown, Shown]]] = {name: [] for name in names}
+    queues: dict[str, list[tuple[FormPicture, FormPicture]]] = {name: [] for name in names}
     seen = set()
     for row in order:
         source, own, other = (str(index[column].iloc[row]) for column in ("source", "own", "other"))
@@ -104,8 +108,8 @@ def _edits(edits: Cohort, cohort: Cohort, names: Sequence[str], wanted: int, see
         if source not in places or other not in queues:
             raise InputError(f"{edits.folders[0]}: film {source}, class {other}: not in {cohort.folders[0]}, or no class of it; make these edits anew")  # fmt: skip
         seen.add(patient)
-        film = Shown(cohort, places[source], source, patient, own)
-        queues[other].append((film, Shown(edits, int(row), source, patient, other)))
+        film = FormPicture(cohort, places[source], source, patient, own)
+        queues[other].append((film, FormPicture(edits, int(row), source, patient, other)))
     found = list(_turns([own for own in queues.values() if own]))
     if len(found) < wanted:
         raise InputError(
@@ -121,10 +125,12 @@ def _turns(queues: Sequence[list[Any]]) -> Iterator[Any]:
         yield from (queue[place] for queue in queues if place < len(queue))
 
 
-def _table(drawn: Sequence[tuple[str, str, Shown | None, Shown]], seed: int) -> tuple[pd.DataFrame, list[Shown]]:
+def _table(
+    drawn: Sequence[tuple[str, str, FormPicture | None, FormPicture]], seed: int
+) -> tuple[pd.DataFrame, list[FormPicture]]:
     """Return forms and pictures, both in the order of hashes, so that no number or name says what is real."""
     rows: list[dict[str, Any]] = []
-    pictures: list[Shown] = []
+    pictures: list[FormPicture] = []
     keyed = [(f"form-{content_hash(seed, 'forms', *_what(one), digits=10)}", one) for one in drawn]
     for set_id, (about, shown, first, second) in sorted(keyed, key=lambda pair: pair[0]):
         row: dict[str, Any] = {"set_id": set_id, "kind": f"{about}-{shown}", "about": about, "shown": shown}
@@ -139,12 +145,12 @@ def _table(drawn: Sequence[tuple[str, str, Shown | None, Shown]], seed: int) -> 
     return table.astype({"first": "Int64", "second": "int64", "own": "string", "source": "string"}), pictures
 
 
-def _what(one: tuple[str, str, Shown | None, Shown]) -> tuple[str, ...]:
+def _what(one: tuple[str, str, FormPicture | None, FormPicture]) -> tuple[str, ...]:
     about, shown, first, second = one
     return about, shown, first.film if first else "", second.film, second.label
 
 
-def write_pictures(folder: Path, pictures: Sequence[Shown], resolution: int) -> None:
+def write_pictures(folder: Path, pictures: Sequence[FormPicture], resolution: int) -> None:
     """Write the pictures of forms in the form of a cohort, without a word of what they are."""
     with CohortWriter(folder, resolution, [], [], {"dataset": "forms"}, False) as writer:
         for place, one in enumerate(pictures):

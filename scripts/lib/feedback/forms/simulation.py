@@ -20,7 +20,7 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import rng
 from scripts.lib.feedback.forms import questions as ask
-from scripts.lib.feedback.forms.answers import Answer, AnswerLog
+from scripts.lib.feedback.forms.answers import AnswerLog, FormAnswer
 from scripts.lib.feedback.forms.questions import Question
 from scripts.lib.feedback.truth import ArtefactJudge, FindingJudge, reduce_films
 
@@ -72,7 +72,7 @@ def evidence(forms: pd.DataFrame, pictures: Cohort, films: Cohort, names: Sequen
 def simulate(
     forms: pd.DataFrame, assignments: pd.DataFrame, questions: Sequence[Question], seen: Mapping[str, Mapping[str, Any]],
     settings: Mapping[str, Any], seed: int,
-) -> Iterator[Answer]:  # fmt: skip
+) -> Iterator[FormAnswer]:  # fmt: skip
     """Yield every answer of every rater, in the order in which they are given; the same for any order of the tables.
 
     An answer follows evidence + severity of the rater + noise. settings: severity and noise, standard deviations on 0..1.
@@ -84,7 +84,7 @@ def simulate(
             stream = rng(seed, "forms", "noise", rater, set_id, role == "repeat")
             for question in ask.of_form(questions, about[set_id]):
                 answer = _answer(question, seen[set_id], severity, settings["noise"], stream)
-                yield Answer(str(rater), str(set_id), str(role), int(place), question.id, answer)
+                yield FormAnswer(str(rater), str(set_id), str(role), int(place), question.id, answer)
 
 
 def _answer(
@@ -109,7 +109,7 @@ def _usual_likeness(films: np.ndarray) -> float:
     return float(np.quantile((codes * np.roll(codes, 1, axis=0)).mean(axis=1), ALIKE))
 
 
-def write_answers(path: Path, answers: Sequence[Answer]) -> None:
+def write_answers(path: Path, answers: Sequence[FormAnswer]) -> None:
     """Write answers to the log at `path`, a session for each rater, at times counted from the year 2000."""
     ticks = count()
 
