@@ -57,7 +57,8 @@ def open_questionnaire(folder: Path) -> Questionnaire:
     """Return what `draw_forms` wrote; raises InputError, naming the file, for what does not fit together."""
     source = folder / "forms.parquet"
     table = read_table(source, COLUMNS)
-    forms = {str(form["set_id"]): form for form in table.to_dict("records")}
+    rows: list[dict[str, Any]] = [{str(key): value for key, value in form.items()} for form in table.to_dict("records")]
+    forms = {str(form["set_id"]): form for form in rows}
     pictures, questions = Cohort.open(folder / "pictures"), read_questions(folder / "questions.json")
     for name, form in forms.items():
         shown = [form["second"], *([form["first"]] if form["about"] == PAIR else [])]

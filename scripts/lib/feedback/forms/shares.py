@@ -67,7 +67,7 @@ def noted(
     return notes + ([f"{len(latest)} of {wanted} answers given"] if len(latest) < wanted else [])
 
 
-def true_answer(question: Question, form: Mapping[str, Any]) -> str | None:
+def true_answer(question: Question, form: Mapping[Any, Any]) -> str | None:
     """Return the true answer to a question of a form, a row of the table of forms; None where none is known.
 
     A film's class is its label, an edit's the class that was asked for. Both pictures of an edit are of one child, those of a real
