@@ -23,7 +23,7 @@ ifneq ($(wildcard docs/pictures.json),)
 DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
 endif
 
-.PHONY: install figure2 figure3 figures evidence controls replicate rate start check plan docs-figures test test-cluster lint types lock clean help mend demo status report provenance masks paediatric search
+.PHONY: install figure2 figure3 figures evidence controls replicate rate start check plan docs-figures test test-cluster lint types lock clean help mend demo status report provenance masks paediatric search ask questionnaire
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -87,6 +87,13 @@ paediatric: $(VENV)/.ready  ## the class-conditional model: phantom children, or
 
 search: $(VENV)/.ready  ## settings of the class-conditional model, searched: phantom children, or STUDY=FILE
 	$(SNAKEMAKE) search $(PLACE) --configfile '$(or $(STUDY),studies/paediatric-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
+
+questionnaire: $(VENV)/.ready  ## what raters say of counterfactual edits: phantom children with simulated raters, or STUDY=FILE with a log
+	$(SNAKEMAKE) questionnaire $(PLACE) --configfile '$(or $(STUDY),studies/paediatric-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
+
+ask: $(VENV)/.ready  ## the page of the questionnaire for radiologists, on 127.0.0.1
+	$(SNAKEMAKE) forms $(PLACE) --configfile '$(or $(STUDY),studies/paediatric-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
+	$(BIN)/python -m scripts.rate_images --forms '$(DIR)'/results/*/questionnaire $(RATE)
 
 rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1
 	$(SNAKEMAKE) rated_sets $(PLACE) $(OVERLAY)

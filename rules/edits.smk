@@ -180,3 +180,91 @@ rule plot_edits:
     shell:
         "python -m scripts.plot_edits --cohort {params.cohort:q} --edits {params.shards:q} --films {input.films:q} "
         "--table {input.table:q} --config {params.config:q} --threads {threads} --out {output:q} > {log:q} 2>&1"
+
+
+rule draw_forms:
+    input:
+        tell(EDITING.films),
+        tell(EDITING.drawn),
+    output:
+        collect(f"{EDITING.asked}/{{file}}", file=EDITING.form_files),
+    log:
+        "results/logs/draw_forms/edits.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=lasting(30),
+    params:
+        code=code("draw_forms"),
+        config=to_json(EDITING.questionnaire("films", "pairs", "shared_share", "repeat_share", "questions")),
+        raters=CONFIG["feedback"]["raters"],
+        shards=EDITING.shards(EDITING.own["ways"][0]),
+        cohort=EDITING.cohort,
+        target=tell(STUDY.generator_target),
+        seed=STUDY.seed,
+        out=EDITING.asked,
+    message:
+        "Draw the forms that raters answer"
+    shell:
+        "python -m scripts.draw_forms --edits {params.shards:q} --cohort {params.cohort:q} --target {params.target} "
+        "--config {params.config:q} --raters {params.raters:q} --seed {params.seed} --threads {threads} --out {params.out:q} "
+        "> {log:q} 2>&1"
+
+
+rule simulate_answers:
+    input:
+        tell(EDITING.films),
+        collect(f"{EDITING.asked}/{{file}}", file=EDITING.form_files),
+    output:
+        f"{EDITING.asked}/simulated.jsonl",
+    log:
+        "results/logs/simulate_answers/edits.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=lasting(60),
+    params:
+        code=code("simulate_answers"),
+        config=to_json(EDITING.questionnaire("simulation")),
+        forms=EDITING.asked,
+        cohort=EDITING.cohort,
+        target=tell(STUDY.generator_target),
+        seed=STUDY.seed,
+    message:
+        "Simulate the answers of raters"
+    shell:
+        "python -m scripts.simulate_answers --forms {params.forms:q} --cohort {params.cohort:q} --target {params.target} "
+        "--config {params.config:q} --seed {params.seed} --threads {threads} --out {output:q} > {log:q} 2>&1"
+
+
+rule tabulate_answers:
+    input:
+        collect(f"{EDITING.asked}/{{file}}", file=EDITING.form_files),
+        answers=tell(EDITING.answers),
+    output:
+        shares=f"{EDITING.asked}/shares.csv",
+        agreement=f"{EDITING.asked}/agreement.csv",
+    log:
+        "results/logs/tabulate_answers/edits.log",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=lasting(30),
+    params:
+        code=code("tabulate_answers"),
+        config=to_json(EDITING.questionnaire("draws")),
+        forms=EDITING.asked,
+        simulated="--simulated" if EDITING.is_simulated() else "",
+        seed=STUDY.seed,
+    message:
+        "Read the answers of raters into tables"
+    shell:
+        "python -m scripts.tabulate_answers --answers {input.answers:q} --forms {params.forms:q} --config {params.config:q} "
+        "{params.simulated} --seed {params.seed} --threads {threads} --out-shares {output.shares:q} "
+        "--out-agreement {output.agreement:q} > {log:q} 2>&1"

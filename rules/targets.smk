@@ -89,6 +89,19 @@ rule paediatric:
     localrule: True
 
 
+rule forms:
+    input:
+        f"{EDITING.asked}/forms.parquet",
+    localrule: True
+
+
+rule questionnaire:
+    input:
+        f"{EDITING.asked}/shares.csv",
+        f"{EDITING.asked}/agreement.csv",
+    localrule: True
+
+
 rule search:
     input:
         "results/search/best.json",
@@ -110,5 +123,7 @@ TARGETS = [
     "masks",
     "paediatric",
     "search",
+    "forms",
+    "questionnaire",
 ]
 check_targets(workflow, {"dataset": STUDY.datasets, "arm": list(CONFIG["arms"])}, TARGETS)

@@ -1,4 +1,4 @@
-"""Serve the page on which raters score sets of four images, from 0 to 5; prints each rater's own link.
+"""Serve the page on which raters score sets of four images, from 0 to 5, or answer forms; prints each rater's own link.
 
 The page is for one machine (127.0.0.1); from elsewhere use a tunnel: ssh -L 7860:127.0.0.1:7860 MACHINE. Each score is
 on the disk before the page shows it as saved; stop and start at any time, everyone goes on where they stopped.
@@ -6,6 +6,7 @@ on the disk before the page shows it as saved; stop and start at any time, every
     python -m scripts.rate_images --study results [--rater NAME]
     python -m scripts.rate_images --sets sets.parquet --assignments assignments.parquet --pool pool/shard-* \
         --cohort mimic/cohort candid/cohort --ratings ratings.jsonl
+    python -m scripts.rate_images --forms results/children/questionnaire [--ratings answers.jsonl]
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from __future__ import annotations
 import socket
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.engine.commands import make_parser, run, set_threads
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 NEEDED = ("sets", "assignments", "pool", "ratings")
 
@@ -34,9 +39,53 @@ def fill_from_study(args: Namespace) -> None:
         )
 
 
+def open_forms(args: Namespace) -> tuple[FastAPI, dict[str, str]]:
+    """Return the page of the questionnaire in the folder `--forms`, and its raters' tokens; its log is answers.jsonl there."""
+    from scripts.lib.feedback.app.form_desk import FormDesk, open_questionnaire
+    from scripts.lib.feedback.app.form_server import make_form_app
+    from scripts.lib.feedback.forms.answers import AnswerLog
+
+    args.ratings = args.ratings or args.forms / "answers.jsonl"
+    asked = open_questionnaire(args.forms)
+    desk = FormDesk(asked, AnswerLog(args.ratings), args.name or args.forms.resolve().parent.name)
+    tokens = load_checked(args, desk.warnings, list(asked.places))
+    return make_form_app(desk, tokens), tokens
+
+
+def open_sets(args: Namespace) -> tuple[FastAPI, dict[str, str]]:
+    """Return the page of the sets, and its raters' tokens."""
+    from scripts.lib.cohort.store import Cohort
+    from scripts.lib.feedback.app.desk import Desk
+    from scripts.lib.feedback.app.pictures import Pictures
+    from scripts.lib.feedback.app.places import read_places
+    from scripts.lib.feedback.app.server import make_app
+    from scripts.lib.feedback.log import RatingLog
+    from scripts.lib.feedback.tables import ASSIGNMENTS, SETS, read_table
+
+    cohorts = [Cohort.open(folder) for folder in args.cohort]
+    pictures = Pictures(read_table(args.sets, SETS), Cohort.open(args.pool), cohorts, str(args.sets))
+    places = read_places(read_table(args.assignments, ASSIGNMENTS), pictures.sets, str(args.assignments))
+    name = args.name or (args.study.resolve().parent.name if args.study else args.ratings.resolve().parent.name)
+    desk = Desk(places, pictures, RatingLog(args.ratings), name)
+    tokens = load_checked(args, desk.warnings, list(places))
+    return make_app(desk, tokens), tokens
+
+
+def load_checked(args: Namespace, warnings: list[str], raters: list[str]) -> dict[str, str]:
+    """Return the tokens of the raters, after what the log warns of; raises InputError for a `--rater` who is none of them."""
+    from scripts.lib.feedback.app.tokens import load_tokens
+
+    for warning in warnings:
+        print(f"warning: {warning}", flush=True)
+    if args.rater and args.rater not in raters:
+        raise InputError(f"--rater {args.rater}: no such rater; this study has {', '.join(raters)}")
+    return load_tokens(args.tokens or args.ratings.with_suffix(".tokens.json"), raters)
+
+
 def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--study", type=Path, help="results folder of a study, in place of the five options below")
+    parser.add_argument("--forms", type=Path, help="folder of a questionnaire (draw_forms), in place of sets")
     parser.add_argument("--sets", type=Path, help="table of sets (.parquet)")
     parser.add_argument("--assignments", type=Path, help="which rater sees which set when (.parquet)")
     parser.add_argument("--pool", type=Path, nargs="+", help="shards of the generated images")
@@ -50,33 +99,19 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1: this machine)")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on, 0 for any (default 7860)")
     args = parser.parse_args(argv)
+    if args.study and args.forms:
+        parser.error("--study and --forms: give one of them")
     if args.study:
         fill_from_study(args)
-    if missing := [name for name in NEEDED if not getattr(args, name)]:
+    missing = [] if args.forms else [name for name in NEEDED if not getattr(args, name)]
+    if missing:
         parser.error(f"--study, or {', '.join(f'--{name}' for name in missing)} is needed")
     set_threads(args.threads)
 
-    from scripts.lib.cohort.store import Cohort
-    from scripts.lib.feedback.app.desk import Desk
-    from scripts.lib.feedback.app.pictures import Pictures
-    from scripts.lib.feedback.app.places import read_places
-    from scripts.lib.feedback.app.server import listen, make_app, serve
-    from scripts.lib.feedback.app.tokens import load_tokens
-    from scripts.lib.feedback.log import RatingLog
-    from scripts.lib.feedback.tables import ASSIGNMENTS, SETS, read_table
+    from scripts.lib.feedback.app.server import listen, serve
 
-    cohorts = [Cohort.open(folder) for folder in args.cohort]
-    pictures = Pictures(read_table(args.sets, SETS), Cohort.open(args.pool), cohorts, str(args.sets))
-    places = read_places(read_table(args.assignments, ASSIGNMENTS), pictures.sets, str(args.assignments))
-    name = args.name or (args.study.resolve().parent.name if args.study else args.ratings.resolve().parent.name)
-    desk = Desk(places, pictures, RatingLog(args.ratings), name)
-    for warning in desk.warnings:
-        print(f"warning: {warning}", flush=True)
-    if args.rater and args.rater not in places:
-        raise InputError(f"--rater {args.rater}: no such rater; this study has {', '.join(places)}")
-    tokens = load_tokens(args.tokens or args.ratings.with_suffix(".tokens.json"), places)
+    app, tokens = open_forms(args) if args.forms else open_sets(args)
     sock = listen(args.host, args.port)
-    app = make_app(desk, tokens)
     port = sock.getsockname()[1]
     if args.host not in ("127.0.0.1", "::1", "localhost"):
         print(f"warning: {args.host} is open to the network and the page is not encrypted; prefer an ssh tunnel")

@@ -190,6 +190,8 @@ TARGETS = (
     "masks",
     "paediatric",
     "search",
+    "forms",
+    "questionnaire",
 )
 
 

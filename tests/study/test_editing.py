@@ -50,3 +50,18 @@ def test_edits_have_a_store_for_each_way_and_control_and_shard():
     stores = Editing(Study(config)).stores()
     folders = [f"{method}/shard-{shard}" for method in ("sdedit", "own-class", "sdedit-equal") for shard in (0, 1)]
     assert stores == [f"results/children/edits/{folder}/images.npy" for folder in folders]
+
+
+def test_answers_are_simulated_for_a_phantom_alone():
+    asked = editing()
+    assert asked.answers() == "results/children/questionnaire/simulated.jsonl" and asked.is_simulated()
+    assert asked.drawn() == [f"results/children/edits/ddpm/shard-0/{file}" for file in asked.files]
+    config = load_study(SMALL)
+    config["datasets"]["children"]["root"] = "/films"
+    with pytest.raises(
+        InputError, match="edits.questionnaire.answers is null: nobody has answered about the films of children"
+    ):
+        Editing(Study(config)).answers()
+    config["edits"]["questionnaire"]["answers"] = "log.jsonl"
+    given = Editing(Study(config))
+    assert given.answers() == "log.jsonl" and not given.is_simulated()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from scripts.lib.feedback.log_values import ASPECTS, MAX_SCORE
 
 COLUMNS = ["aspect", "kind", "measure", "raters", "sets", "images", "value", "ci_low", "ci_high", "note"]
 UNIT = ["set_id", "image"]
+Level = Literal["ordinal", "nominal"]
 
 
 def measure_agreement(scored: pd.DataFrame, bootstrap: int, seed: int) -> pd.DataFrame:
@@ -42,39 +44,55 @@ def matrix(rated: pd.DataFrame) -> pd.DataFrame:
     return table.dropna(axis=1, how="all")
 
 
-def fault(table: pd.DataFrame) -> str:
-    """Return why agreement cannot be measured on images by raters, or an empty text."""
+def fault(table: pd.DataFrame, unit: str = "image", values: str = "scores") -> str:
+    """Return why agreement cannot be measured on images (or another unit) by raters, or an empty text."""
     if table.empty:
-        return "not measurable: no image was scored by two raters"
+        return f"not measurable: no {unit} was {'scored' if values == 'scores' else 'answered'} by two raters"
     if np.unique(table.to_numpy()[table.notna().to_numpy()]).size < 2:
-        return "not measurable: all scores are equal"
+        return f"not measurable: all {values} are equal"
     return ""
 
 
-def alpha(table: pd.DataFrame) -> float:
-    """Return Krippendorff's alpha for ordinal scores 0..5, NaN where scores do not vary."""
+def alpha(table: pd.DataFrame, level: Level = "ordinal", domain: Sequence[int] = range(MAX_SCORE + 1)) -> float:
+    """Return Krippendorff's alpha for scores 0..5 or the values of `domain`, NaN where they do not vary.
+
+    level  ordinal | nominal: how far two values are from each other
+    """
     import krippendorff
 
     if fault(table):
         return float("nan")
-    domain = list(range(MAX_SCORE + 1))
-    return float(krippendorff.alpha(table.to_numpy().T, level_of_measurement="ordinal", value_domain=domain))
+    return float(krippendorff.alpha(table.to_numpy().T, level_of_measurement=level, value_domain=list(domain)))
 
 
-def alpha_interval(table: pd.DataFrame, bootstrap: int, seed: int) -> dict[str, Any]:
-    """Return value, ci_low, ci_high, note; the interval draws whole sets, whose four images belong together."""
-    note = fault(table)
+def alpha_interval(
+    table: pd.DataFrame,
+    bootstrap: int,
+    seed: int,
+    level: Level = "ordinal",
+    domain: Sequence[int] = range(MAX_SCORE + 1),
+    unit: str = "image",
+    values: str = "scores",
+) -> dict[str, Any]:
+    """Return value, ci_low, ci_high, note; the interval draws whole sets, whose four images belong together.
+
+    level, domain: as in `alpha`; unit, values: what the notes call the rows of the table and what it holds.
+    """
+    note = fault(table, unit, values)
     if note:
         return _nothing(note)
     places = list(table.groupby(level=0, sort=True).indices.values())
     stream, draws = rng(seed, "agreement", "alpha"), []
     for _ in range(bootstrap if len(places) > 1 else 0):
         chosen = np.concatenate([places[k] for k in stream.integers(0, len(places), len(places))])
-        draws.append(alpha(table.iloc[chosen]))
+        draws.append(alpha(table.iloc[chosen], level, domain))
     usable = np.array(draws)[np.isfinite(draws)] if draws else np.array([])
     low, high = np.quantile(usable, [0.025, 0.975]) if usable.size else (np.nan, np.nan)
-    note = "" if usable.size else f"no interval: {'one set only' if len(places) < 2 else 'scores hardly vary'}"
-    return {"value": alpha(table), "ci_low": low, "ci_high": high, "note": note}
+    one, vary = (
+        ("one set only", "scores hardly vary") if unit == "image" else (f"one {unit} only", f"{values} hardly vary")
+    )
+    note = "" if usable.size else f"no interval: {one if len(places) < 2 else vary}"
+    return {"value": alpha(table, level, domain), "ci_low": low, "ci_high": high, "note": note}
 
 
 def icc_interval(table: pd.DataFrame) -> dict[str, Any]:

@@ -18,26 +18,18 @@ even if the clock was set back meanwhile; between two sessions at one time the o
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import uuid
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.lib.core.atomic import sync
 from scripts.lib.core.errors import InputError
+from scripts.lib.feedback.log_lines import LineLog, check_keys, check_origin, filled_lines, in_order, read_object
 from scripts.lib.feedback.log_values import ASPECTS, IMAGES, MAX_SCORE, ROLES, Remark, check_name, whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TAIL = 1 << 16  # bytes at the end of a log, many times more than the longest line
-TICK = timedelta(milliseconds=1)  # times are written no finer
-BLANK = b" \t\r\0"  # what a line without a rating may hold; a crash of the machine can leave zeros
 KEYS = ("time", "rater", "set_id", "role", "place", "image", "aspect", "score", "outline_seen", "session", "sequence")
 WHAT = ["rater", "place", "image", "aspect"]
 REMARK_KEYS = ("time", *(field.name for field in fields(Remark)), "session", "sequence")
@@ -73,49 +65,8 @@ class Rating:
             raise InputError(f"outline_seen {self.outline_seen!r}: expected true, false or null")
 
 
-class RatingLog:
-    """Append ratings to the log at `path`, which is made, with its folder, when it is not there.
-
-    Any number of processes may append to one log: each line is written under a lock. `session` and `clock` are given
-    where the same ratings must make the same bytes, as in a simulation; otherwise random and the time of day.
-    """
-
-    def __init__(
-        self, path: str | Path, session: str | None = None, clock: Callable[[], datetime] | None = None
-    ) -> None:
-        self.path = Path(path)
-        self.session = session or uuid.uuid4().hex[:12]
-        self._clock = clock or (lambda: datetime.now(UTC))
-        self._sequence = 0
-        self._earliest = datetime.min.replace(tzinfo=UTC)
-
-    def follow(self, moment: datetime) -> None:
-        """Let every rating to come be later than `moment`, even if the clock has been set back behind it."""
-        self._earliest = max(self._earliest, moment + TICK)
-
-    def append(self, rating: Rating | Remark) -> None:
-        """Write one rating or remark; it is on the disk when this returns. Raises OSError when it cannot be written."""
-        self.extend([rating])
-
-    def extend(self, ratings: Iterable[Rating | Remark]) -> None:
-        """Write several ratings at once, with one sync of the disk."""
-        lines = []
-        for rating in ratings:
-            time = max(self._clock(), self._earliest).astimezone(UTC).isoformat(timespec="milliseconds")
-            origin = {"session": self.session, "sequence": self._sequence}
-            lines.append(json.dumps({"time": time} | asdict(rating) | origin) + "\n")
-            self._sequence += 1  # also when writing fails: part of it may be on the disk, and a number is used once
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        new = not self.path.exists()
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _write_all(descriptor, (_end_lines(descriptor) + "".join(lines)).encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if new:
-            sync(self.path.parent)
+class RatingLog(LineLog[Rating | Remark]):
+    """The log of ratings and remarks, appended to; see LineLog."""
 
 
 def read_ratings(
@@ -138,7 +89,7 @@ def read_ratings(
     records, _, warnings = _read_lines(Path(path), sets, raters)
     history = pd.DataFrame(records, columns=[*KEYS, "line"])
     history = history.astype(dict.fromkeys(("place", "image", "score", "sequence", "line"), "int64"))
-    history = _in_order(history, Path(path), KEYS)
+    history = in_order(history, Path(path), KEYS)
     latest = history.drop_duplicates(WHAT, keep="last").sort_values(WHAT, kind="stable", ignore_index=True)
     return latest, history, warnings
 
@@ -153,7 +104,7 @@ def read_remarks(
     import pandas as pd
 
     _, remarks, _ = _read_lines(Path(path), sets, raters)
-    told = _in_order(pd.DataFrame(remarks, columns=[*REMARK_KEYS, "line"]), Path(path), REMARK_KEYS)
+    told = in_order(pd.DataFrame(remarks, columns=[*REMARK_KEYS, "line"]), Path(path), REMARK_KEYS)
     told = told.astype({"image": "Int64"})  # a comment has none
     return told.drop_duplicates(REMARKED, keep="last", ignore_index=True)[list(REMARK_KEYS)]
 
@@ -162,17 +113,10 @@ def _read_lines(
     path: Path, sets: Collection[str] | None, raters: Collection[str] | None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
     """Return (ratings, remarks, warnings) of a log, in the order of its lines."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no ratings; rate with python -m scripts.rate_images, or simulate") from None
+    advice = "no ratings; rate with python -m scripts.rate_images, or simulate"
+    filled, warnings = filled_lines(path, advice)
     records: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
-    warnings: list[str] = []
     placed: dict[tuple[str, int], tuple[str, str]] = {}
-    filled = [(number, line) for number, line in enumerate(lines, start=1) if line.strip(BLANK)]
-    if filled and _is_torn(filled[-1][1]):
-        number, line = filled.pop()
-        warnings.append(f"{path}:{number}: the last line, torn by a crash, is dropped: {line[:60]!r}...")
     for number, line in filled:
         try:
             record = _parse(line, sets, raters)
@@ -185,95 +129,13 @@ def _read_lines(
     return *records, warnings
 
 
-def _in_order(history: pd.DataFrame, path: Path, keys: Collection[str]) -> pd.DataFrame:
-    """Return the ratings or remarks in the order in which they were given, each once."""
-    if history.empty:
-        return history
-    known = history.sort_values(["session", "sequence", "line"], kind="stable").drop_duplicates(list(keys))
-    same = known[known.duplicated(["session", "sequence"])]
-    if len(same):
-        raise InputError(
-            f"{path}:{same['line'].iloc[0]}: session {same['session'].iloc[0]} has another rating with sequence "
-            f"{same['sequence'].iloc[0]}; remove one of the lines"
-        )
-    given = known["time"].map(_moment)
-    own = given.groupby(known["session"]).cummax()
-    return (
-        known.assign(given=own).sort_values(["given", "session", "sequence"], ignore_index=True).drop(columns="given")
-    )
-
-
-def latest_moment(history: pd.DataFrame) -> datetime | None:
-    """Return the latest time in a log's history, None without ratings."""
-    return max(map(datetime.fromisoformat, history["time"]), default=None)
-
-
-def _moment(text: str) -> float | None:
-    """Return a time as seconds since 1970, or None where the text is none, or does not say in which zone."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return None if moment.tzinfo is None else moment.timestamp()
-
-
 def _parse(line: bytes, sets: Collection[str] | None, raters: Collection[str] | None) -> dict[str, Any]:
     """Return one line as a mapping with the keys KEYS or REMARK_KEYS; InputError without file and line."""
-    try:
-        record = json.loads(line.rstrip(BLANK), object_pairs_hook=_each_once)
-    except InputError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not JSON ({error})") from None
+    record = read_object(line)
     kind: type[Rating] | type[Remark] = Remark if isinstance(record, dict) and "remark" in record else Rating
     expected = KEYS if kind is Rating else REMARK_KEYS
     if isinstance(record, dict) and kind is Rating:
         record.setdefault("outline_seen", record.pop("outline", None))  # its name in earlier logs
-    if not isinstance(record, dict) or set(record) != set(expected):
-        found = sorted(record) if isinstance(record, dict) else type(record).__name__
-        raise InputError(f"keys {found}, expected {sorted(expected)}")
+    record = check_keys(record, expected)
     rating = kind(**{field.name: record[field.name] for field in fields(kind)})
-    for name, known in (("set_id", sets), ("rater", raters)):
-        if known is not None and record[name] not in known:
-            raise InputError(f"{name} {record[name]!r} is not of this study")
-    for name in ("time", "session"):
-        check_name(name, record[name])
-    if _moment(record["time"]) is None:
-        raise InputError(
-            f"time {record['time']!r}: expected ISO 8601 with its offset, as 2026-01-31T12:00:00.000+00:00"
-        )
-    return record | asdict(rating) | {"sequence": whole("sequence", record["sequence"], None)}
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the keys of a record with their values; of a key that is given twice the last value would count in silence."""
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        twice = [key for key, _ in pairs if [name for name, _ in pairs].count(key) > 1]
-        raise InputError(f"key {twice[0]!r} is given twice")
-    return record
-
-
-def _is_torn(line: bytes) -> bool:
-    """Whether this is the beginning of a line whose end never reached the disk.
-
-    No value of a line holds a closing brace, so that a beginning has none at all: a line with one was written to its end.
-    """
-    return line.startswith(b"{") and b"}" not in line
-
-
-def _end_lines(descriptor: int) -> str:
-    """Cut a torn line off the end of the log; return what must come first so that a new line begins on one of its own."""
-    size = os.fstat(descriptor).st_size
-    data = os.pread(descriptor, size - max(0, size - TAIL), max(0, size - TAIL))
-    tail = data.rstrip(BLANK + b"\n")
-    start = tail.rfind(b"\n") + 1
-    if _is_torn(tail[start:]):
-        os.ftruncate(descriptor, size - len(data) + start)
-        return ""
-    return "\n" if data and not data.endswith(b"\n") else ""
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
+    return record | asdict(rating) | {"sequence": check_origin(record, sets, raters)}

@@ -11,6 +11,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.study.cells import COHORT_FILES, Study
 from scripts.lib.study.config import stage
 from scripts.lib.study.judging import edits_source
+from scripts.lib.study.sources import PHANTOM
 
 GENERATED = ("own-class", "sdedit-equal")  # controls that the generator makes
 
@@ -25,6 +26,13 @@ class Editing:
         self.folder = f"results/{study.generator_dataset}/edits"
         self.files = list(COHORT_FILES)
         self.methods = [*self.own["ways"], *GENERATED]
+        self.form_files = [
+            "forms.parquet",
+            "assignments.parquet",
+            "questions.json",
+            *(f"pictures/{file}" for file in COHORT_FILES),
+        ]
+        self.asked = f"results/{study.generator_dataset}/questionnaire"
 
     def judge(self) -> str:
         """Return the folder of the judge; raises InputError where edits have no class."""
@@ -50,6 +58,30 @@ class Editing:
     def stores(self) -> list[str]:
         """Return the images of the edits of all methods."""
         return [f"{shard}/images.npy" for method in self.methods for shard in self.shards(method)]
+
+    def drawn(self) -> list[str]:
+        """Return the files of the edits that raters see: those of the first way."""
+        return [f"{shard}/{file}" for shard in self.shards(self.own["ways"][0]) for file in self.files]
+
+    def answers(self) -> str:
+        """Return the log of answers; raises InputError where there is none and the films are real."""
+        if given := self.own["questionnaire"]["answers"]:
+            return str(given)
+        dataset = self.study.generator_dataset
+        if self.config["datasets"][dataset]["root"] != PHANTOM:
+            raise InputError(
+                f"config: edits.questionnaire.answers is null: nobody has answered about the films of {dataset}, and raters are "
+                "simulated for a phantom alone; collect answers with make ask, and name their log"
+            )
+        return f"{self.asked}/simulated.jsonl"
+
+    def is_simulated(self) -> bool:
+        """Return whether the answers are those of simulated raters."""
+        return not self.own["questionnaire"]["answers"]
+
+    def questionnaire(self, *keys: str) -> dict[str, Any]:
+        """Return keys of section edits.questionnaire."""
+        return {key: self.own["questionnaire"][key] for key in keys}
 
     def settings(self, *keys: str) -> dict[str, Any]:
         """Return keys of section edits, with where to compute."""

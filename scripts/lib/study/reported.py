@@ -28,6 +28,7 @@ ELSEWHERE = (
     "*/masks/*/*/masks.csv",
     "*/masks/*/*/masks.png",
     "*/edits/*.csv",
+    "*/questionnaire/*.csv",
     "search/*.csv",
     "search/*.png",
     "feedback/*.csv",

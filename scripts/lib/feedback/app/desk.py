@@ -18,7 +18,8 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.feedback.app.guide import guide
 from scripts.lib.feedback.app.pictures import Pictures
 from scripts.lib.feedback.app.places import Place, count_done, is_complete, next_open, on_screen
-from scripts.lib.feedback.log import Rating, RatingLog, latest_moment, read_ratings, read_remarks
+from scripts.lib.feedback.log import Rating, RatingLog, read_ratings, read_remarks
+from scripts.lib.feedback.log_lines import latest_moment
 from scripts.lib.feedback.log_values import COMMENT, FLAGS, Remark, as_comment
 
 
@@ -34,7 +35,7 @@ class Desk:
         self.places, self.pictures, self.log, self.study = places, pictures, log, study
         self.warnings: list[str] = []
         self._lock = threading.Lock()
-        self._serving = _hold(log.path)
+        self._serving = hold(log.path)
         self._scores: dict[str, dict[tuple[int, int, str], int]] = {rater: {} for rater in places}
         self._last: dict[str, int] = dict.fromkeys(places, 0)
         self._remarks: dict[str, dict[tuple[int, int | None, str], bool | str]] = {rater: {} for rater in places}
@@ -204,7 +205,7 @@ def _sample(place: Place, position: object) -> int:
     return place.order[position]
 
 
-def _hold(log: Path) -> IO[str]:
+def hold(log: Path) -> IO[str]:
     """Return a file whose lock, which dies with this process, says that the log is being served."""
     log.parent.mkdir(parents=True, exist_ok=True)
     stream = (log.parent / f".{log.name}.serving").open("a")

@@ -6,16 +6,6 @@ const QUESTIONS = { text: "Text", mask: "Mask" };
 const GUARD = 350; // ms after a new set in which no score is taken: the second half of a double press
 const OPTIONS = "synthorax-rating"; // how the reader likes to look, kept by the browser
 
-function make(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value);
-  }
-  node.append(...children);
-  return node;
-}
-
 class Page {
   constructor(root) {
     this.root = root;

@@ -68,8 +68,8 @@ class Sets {
 
 // Scores on their way, sent one after the other. `confirmed(answer, last)` is called for each; last: none is left.
 class Outbox {
-  constructor(say, confirmed, refused) {
-    Object.assign(this, { say, confirmed, refused, waiting: [], busy: false });
+  constructor(say, confirmed, refused, path = "rate/score") {
+    Object.assign(this, { say, confirmed, refused, path, waiting: [], busy: false });
     window.addEventListener("beforeunload", (event) => { if (this.waiting.length) event.preventDefault(); });
   }
 
@@ -84,7 +84,7 @@ class Outbox {
     while (this.waiting.length) {
       let answer = null;
       try {
-        answer = await askUntilAnswered("rate/score", this.waiting[0], this.say);
+        answer = await askUntilAnswered(this.path, this.waiting[0], this.say);
         this.say("");
       } catch (error) {
         this.say(error.message, true);

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -23,6 +23,7 @@ from scripts.lib.feedback.app.tokens import find_rater
 
 FOLDER = Path(__file__).parent
 SCRIPTS = (
+    "make.js",
     "outline.js",
     "viewer.js",
     "server.js",
@@ -53,8 +54,8 @@ REFUSED = "This page needs the link that was made for you: http://.../?token=...
 class Gate:
     """ASGI middleware: what may be asked for, by whom, and the security headers of every answer."""
 
-    def __init__(self, app: ASGIApp, tokens: Mapping[str, str]) -> None:
-        self.app, self.tokens = app, tokens
+    def __init__(self, app: ASGIApp, tokens: Mapping[str, str], paths: Mapping[str, str] = OWN_PATHS) -> None:
+        self.app, self.tokens, self.paths = app, tokens, paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -78,8 +79,8 @@ class Gate:
         """Return the answer to a request that must not go through, else None."""
         path, method = scope["path"], scope["method"]
         headers = {name.lower(): text.decode("latin-1") for name, text in scope["headers"]}
-        if path in OWN_PATHS:
-            if method != OWN_PATHS[path]:
+        if path in self.paths:
+            if method != self.paths[path]:
                 return PlainTextResponse("method not allowed", 405)
             length = headers.get(b"content-length", "0" if method == "GET" else "none")
             if not length.isdigit() or int(length) > LARGEST_BODY:
@@ -98,22 +99,7 @@ class Gate:
 
 def make_app(desk: Desk, tokens: Mapping[str, str]) -> FastAPI:
     """Return the application for the raters of `tokens`."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Gate, tokens=tokens)
-
-    @app.exception_handler(InputError)
-    def refuse(_: Any, error: InputError) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, 422)
-
-    @app.exception_handler(OSError)
-    def fail(_: Any, error: OSError) -> JSONResponse:
-        return JSONResponse({"error": f"not saved: {error.strerror or error}"}, 503)
-
-    def rater_of(token: str) -> str:
-        rater = find_rater(tokens, token)
-        if rater is None:  # the gate lets no such request through
-            raise InputError(REFUSED)
-        return rater
+    app, rater_of = gated_app(tokens, OWN_PATHS)
 
     @app.get("/rate/start")
     def start(x_token: str = Header()) -> JSONResponse:
@@ -137,14 +123,36 @@ def make_app(desk: Desk, tokens: Mapping[str, str]) -> FastAPI:
         given = [body.get(key) for key in ("place", "image", "remark", "value")]
         return JSONResponse(desk.remark(rater_of(x_token), *given))
 
-    return _serve_page(app)
+    return serve_page(app, PAGE, SCRIPTS, ("page.css",))
 
 
-def _serve_page(app: FastAPI) -> FastAPI:
-    """Serve the page, its style and its script, as they are now."""
-    page = (FOLDER / PAGE).read_text()
-    content = {"/page.css": (FOLDER / "page.css").read_text()}
-    content["/page.js"] = "\n".join((FOLDER / name).read_text() for name in SCRIPTS)
+def gated_app(tokens: Mapping[str, str], paths: Mapping[str, str]) -> tuple[FastAPI, Callable[[str], str]]:
+    """Return an application that answers these paths alone, and what tells the rater of a token."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Gate, tokens=tokens, paths=paths)
+
+    @app.exception_handler(InputError)
+    def refuse(_: Any, error: InputError) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, 422)
+
+    @app.exception_handler(OSError)
+    def fail(_: Any, error: OSError) -> JSONResponse:
+        return JSONResponse({"error": f"not saved: {error.strerror or error}"}, 503)
+
+    def rater_of(token: str) -> str:
+        rater = find_rater(tokens, token)
+        if rater is None:  # the gate lets no such request through
+            raise InputError(REFUSED)
+        return rater
+
+    return app, rater_of
+
+
+def serve_page(app: FastAPI, name: str, scripts: Sequence[str], styles: Sequence[str]) -> FastAPI:
+    """Serve a page, its style and its script, as they are now."""
+    page = (FOLDER / name).read_text()
+    content = {"/page.css": "\n".join((FOLDER / style).read_text() for style in styles)}
+    content["/page.js"] = "\n".join((FOLDER / script).read_text() for script in scripts)
 
     @app.get("/")
     def whole() -> HTMLResponse:

@@ -1,0 +1,224 @@
+"""The desk of the questionnaire: answers what a rater sees of a form, and takes answers into the log."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from scripts.lib.cohort.store import Cohort
+from scripts.lib.core.errors import InputError
+from scripts.lib.feedback.app.desk import Pace, hold
+from scripts.lib.feedback.app.pictures import KEPT, data_url
+from scripts.lib.feedback.forms.answers import AnswerLog, FormAnswer, read_answers
+from scripts.lib.feedback.forms.drawing import COLUMNS, difference, heading
+from scripts.lib.feedback.forms.questions import FILM, PAIR, SCALE, Question, of_form, read_questions
+from scripts.lib.feedback.log_lines import latest_moment
+from scripts.lib.feedback.log_values import ROLES
+from scripts.lib.feedback.tables import ASSIGNMENTS, read_table
+
+NAMES = {FILM: ["Film"], PAIR: ["First picture", "Second picture", "Difference: grey where nothing changed"]}
+ADVICE = "draw the forms again (draw_forms)"
+
+
+@dataclass(frozen=True)
+class FormPlace:
+    """One form as one rater sees it."""
+
+    number: int
+    set_id: str
+    role: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Questionnaire:
+    """What is asked: forms by set_id, the questions, each rater's places in order, and the pictures."""
+
+    forms: Mapping[str, Mapping[str, Any]]
+    questions: Sequence[Question]
+    places: Mapping[str, Sequence[FormPlace]]
+    pictures: Cohort
+
+    @property
+    def abouts(self) -> dict[str, str]:
+        """Return {set_id: film | pair}."""
+        return {name: str(form["about"]) for name, form in self.forms.items()}
+
+
+def open_questionnaire(folder: Path) -> Questionnaire:
+    """Return what `draw_forms` wrote; raises InputError, naming the file, for what does not fit together."""
+    source = folder / "forms.parquet"
+    table = read_table(source, COLUMNS)
+    rows: list[dict[str, Any]] = [{str(key): value for key, value in form.items()} for form in table.to_dict("records")]
+    forms = {str(form["set_id"]): form for form in rows}
+    pictures, questions = Cohort.open(folder / "pictures"), read_questions(folder / "questions.json")
+    for name, form in forms.items():
+        shown = [form["second"], *([form["first"]] if form["about"] == PAIR else [])]
+        if form["about"] not in NAMES or not all(0 <= int(row) < len(pictures) for row in shown):
+            raise InputError(f"{source}: form {name}: about {form['about']!r}, pictures {shown} of {len(pictures)}; {ADVICE}")  # fmt: skip
+        if not of_form(questions, form["about"]):
+            raise InputError(
+                f"{folder / 'questions.json'}: no question about a {form['about']}, and {name} is one; {ADVICE}"
+            )
+    return Questionnaire(forms, questions, _read_places(folder / "assignments.parquet", forms), pictures)
+
+
+def _read_places(source: Path, forms: Mapping[str, Mapping[str, Any]]) -> dict[str, list[FormPlace]]:
+    places: dict[str, list[FormPlace]] = {}
+    for row, line in enumerate(read_table(source, ASSIGNMENTS).to_dict("records")):
+        if line["set_id"] not in forms or line["role"] not in ROLES:
+            raise InputError(f"{source}: row {row}: form {line['set_id']!r}, role {line['role']!r}: not of these forms; {ADVICE}")  # fmt: skip
+        about = str(forms[line["set_id"]]["about"])
+        place = FormPlace(int(line["place"]), str(line["set_id"]), str(line["role"]), about)
+        places.setdefault(str(line["rater"]), []).append(place)
+    for rater, own in places.items():
+        own.sort(key=lambda place: place.number)
+        if [place.number for place in own] != list(range(len(own))):
+            raise InputError(f"{source}: places of {rater!r} are not 0 to {len(own) - 1}; {ADVICE}")
+    return places
+
+
+class FormDesk:
+    """The state of all raters, as the log has it. What it says holds places and questions, never which films are real.
+
+    Methods may be called from several threads.
+    """
+
+    def __init__(self, asked: Questionnaire, log: AnswerLog, study: str = "study") -> None:
+        self.asked, self.log, self.study = asked, log, study
+        self.warnings: list[str] = []
+        self._lock = threading.Lock()
+        self._serving = hold(log.path)
+        self._answers: dict[str, dict[tuple[int, str], str | int]] = {rater: {} for rater in asked.places}
+        self._last: dict[str, int] = dict.fromkeys(asked.places, 0)
+        self._paces = {rater: Pace() for rater in asked.places}
+        self.view_of = lru_cache(KEPT)(self._view)
+        if log.path.exists():
+            try:
+                self._read()
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Let another rating app serve the log."""
+        self._serving.close()
+
+    def _read(self) -> None:
+        """Take what the log holds. What comes now counts more than all of it."""
+        asked = self.asked
+        _, history, self.warnings = read_answers(self.log.path, asked.abouts, asked.questions, asked.places)
+        for line in history.to_dict("records"):
+            rater, number = line["rater"], line["place"]
+            own = asked.places[rater]
+            if number >= len(own) or (own[number].set_id, own[number].role) != (line["set_id"], line["role"]):
+                raise InputError(
+                    f"{self.log.path}:{line['line']}: {rater} answered {line['set_id']} ({line['role']}) at place {number}, "
+                    "which the assignments do not have there; keep this log and give --ratings a new file"
+                )
+            self._answers[rater][number, line["question"]] = line["answer"]
+            self._last[rater] = number
+            self._paces[rater].scored(datetime.fromisoformat(line["time"]).timestamp())
+        if (moment := latest_moment(history)) is not None:
+            self.log.follow(moment)
+
+    def start(self, rater: str) -> dict[str, Any]:
+        """Return what the start page shows: {study, rater, places, questions: {film | pair: as in `view`}}."""
+        shown = {place.about for place in self.asked.places[rater]}
+        questions = {about: self._questions(about) for about in (FILM, PAIR) if about in shown}
+        return {"study": self.study, "rater": rater, "places": len(self.asked.places[rater]), "questions": questions}
+
+    def state(self, rater: str, number: int | None = None) -> dict[str, Any]:
+        """Return the answers and the progress at a place; None: where the rater stopped.
+
+        {study, rater, place, places, done, complete, minutes, answers: {question: answer or null}, next}, as in Desk.state; when
+        all is done and no place is asked for, `place` is null.
+        """
+        with self._lock:
+            if number is None:
+                number = self._next_open(rater, self._last[rater])
+                if number is None:
+                    total = len(self.asked.places[rater])
+                    about = {"study": self.study, "rater": rater, "minutes": 0.0, "answers": {}}
+                    return about | {"place": None, "places": total, "done": total, "complete": True, "next": None}
+            return self._state(rater, self._place(rater, number))
+
+    def view(self, rater: str, number: int) -> dict[str, Any]:
+        """Return {place, heading, images: data URLs, names, mask: None, questions: [{id, text, options: [[answer, words]]}]}."""
+        place = self._place(rater, number)
+        return {"place": number, **self.view_of(place.set_id)}
+
+    def answer(self, rater: str, number: object, question: Any, answer: Any) -> dict[str, Any]:
+        """Log an answer; return the state of its place. When this returns the answer is on the disk.
+
+        InputError for what is no answer, OSError when it cannot be written.
+        """
+        place = self._place(rater, number)
+        asked = {one.id: one for one in of_form(self.asked.questions, place.about)}
+        if not isinstance(question, str) or question not in asked:
+            raise InputError(f"question {question!r}: this form asks {', '.join(asked)}")
+        asked[question].check(answer)
+        made = FormAnswer(rater, place.set_id, place.role, place.number, question, answer)
+        with self._lock:
+            self.log.append(made)
+            self._answers[rater][place.number, question] = answer
+            self._last[rater] = place.number
+            self._paces[rater].scored(time.time())
+            return self._state(rater, place)
+
+    def _view(self, set_id: str) -> dict[str, Any]:
+        form = self.asked.forms[set_id]
+        rows = [int(form[name]) for name in ("first", "second") if not pd.isna(form[name])]
+        images = list(self.asked.pictures.images(rows))
+        if form["about"] == PAIR:
+            images.append(difference(*images))
+        about = {"heading": heading(form["own"], form["other"]), "names": NAMES[form["about"]], "mask": None}
+        return about | {"images": [data_url(one) for one in images], "questions": self._questions(form["about"])}
+
+    def _questions(self, about: str) -> list[dict[str, Any]]:
+        asked = []
+        for one in of_form(self.asked.questions, about):
+            words = (
+                [f"{number} {text}" for number, text in zip(one.options, one.anchors)] if one.kind == SCALE else None
+            )
+            shown = words or [str(option).replace("_", " ") for option in one.options]
+            asked.append({"id": one.id, "text": one.text, "options": [list(pair) for pair in zip(one.options, shown)]})
+        return asked
+
+    def _state(self, rater: str, place: FormPlace) -> dict[str, Any]:
+        answers, own = self._answers[rater], self.asked.places[rater]
+        total = sum(len(of_form(self.asked.questions, one.about)) for one in own)
+        return {
+            "study": self.study,
+            "rater": rater,
+            "minutes": self._paces[rater].minutes(total - len(answers)),
+            "place": place.number,
+            "places": len(own),
+            "done": sum(self._complete(rater, one) for one in own),
+            "complete": self._complete(rater, place),
+            "answers": {
+                one.id: answers.get((place.number, one.id)) for one in of_form(self.asked.questions, place.about)
+            },
+            "next": self._next_open(rater, place.number + 1),
+        }
+
+    def _complete(self, rater: str, place: FormPlace) -> bool:
+        return all((place.number, one.id) in self._answers[rater] for one in of_form(self.asked.questions, place.about))
+
+    def _next_open(self, rater: str, start: int) -> int | None:
+        own = self.asked.places[rater]
+        return next((one.number for one in (*own[start:], *own[:start]) if not self._complete(rater, one)), None)
+
+    def _place(self, rater: str, number: object) -> FormPlace:
+        own = self.asked.places[rater]
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(own):
+            raise InputError(f"place {number!r}: expected a whole number from 0 to {len(own) - 1}")
+        return own[number]

@@ -1,0 +1,276 @@
+// The page of the questionnaire: one film, or original, edited film and difference, with the questions about them. An answer
+// counts as saved when the server says so.
+
+const GUARD = 350; // ms after a new form in which no answer is taken: the second half of a double press
+const KEYS = [
+  ["1 – 9", "answer of the marked question; the mark moves on"], ["↑ ↓", "choose a question"],
+  ["Enter", "next form, when this one is complete"], ["Backspace, Page Up", "one form back, to look or to correct"],
+  ["Page Down", "one form on, without answering"], ["W", "next window: all greys, dark parts, bright parts"],
+  ["P", "1:1, one pixel of the film is one of the screen"], ["R, double click", "reset window and zoom"],
+  ["drag", "window: sideways its width, up and down its level"], ["wheel", "zoom"], ["shift + drag", "move the film"],
+  ["G", "the first page: what is asked"], ["?", "this list"],
+];
+
+class FormPage {
+  constructor(root) {
+    this.root = root;
+    this.options = { smooth: true, outline: false, only: null };
+    this.sets = new Sets();
+    this.outbox = new Outbox((...what) => this.say(...what), (state) => this.confirmed(state), () => this.go(this.place), "rate/answer");
+    this.place = null; // null at the end and on the first page
+    this.active = 0; // the question that the next key answers
+    this.window = 0;
+    this.build();
+    document.addEventListener("keydown", (event) => this.press(event));
+    this.fresh = true; // nothing has been shown yet
+    this.go();
+  }
+
+  build() {
+    const button = (text, title, act) => make("button", { type: "button", title, onclick: (event) => { event.currentTarget.blur(); act(); } }, text);
+    this.who = make("span", { class: "who" });
+    this.count = make("span", { class: "count" });
+    this.left = make("span", { class: "left" });
+    this.bar = make("i");
+    this.heading = make("h1", { class: "prompt" });
+    this.notice = make("div", { class: "notice", role: "status" });
+    this.tools = [button("Window", "W", () => this.nextWindow()), button("1:1", "P: one pixel of the film is one pixel of the screen", () => this.trueSize()),
+      button("Guide", "G", () => this.showStart())];
+    this.backButton = button("Back", "Backspace", () => this.step(-1));
+    this.nextButton = button("Next", "Enter", () => this.onward());
+    this.help = make("div", { class: "help", role: "dialog", "aria-label": "Keys", hidden: "", onclick: () => this.toggleHelp() },
+      make("table", {}, ...KEYS.map(([keys, text]) => make("tr", {}, make("th", { scope: "row" }, keys), make("td", {}, text)))));
+    this.tiles = [0, 1, 2].map(() => this.buildTile());
+    this.films = make("div", { class: "films" }, ...this.tiles.map((tile) => tile.node));
+    this.questions = make("div", { class: "questions" });
+    this.end = make("div", { class: "end", hidden: "" }, make("h2", {}, "All forms are answered"),
+      make("p", {}, "Thank you. Every answer is saved. You can go back and correct any of them."));
+    this.start = make("article", { class: "start", hidden: "" });
+    this.root.replaceChildren(
+      make("header", {}, make("div", { class: "progress" }, this.who, this.count, this.left, make("div", { class: "bar" }, this.bar)),
+        make("div", { class: "task" }, this.heading),
+        make("nav", {}, ...this.tools, button("Keys", "?", () => this.toggleHelp()), this.backButton, this.nextButton)),
+      make("main", {}, this.films, this.questions, this.end, this.start), this.notice, this.help);
+  }
+
+  buildTile() {
+    const canvas = make("canvas", { role: "img", "aria-label": "Film" });
+    const readout = make("span", { class: "readout" });
+    const name = make("b");
+    // The film and its edit are looked at alike; the difference has a window of its own.
+    const viewer = new Viewer(canvas, readout, this.options, (moved) => this.follow(moved));
+    return { node: make("section", {}, make("div", { class: "film" }, canvas, name, readout)), canvas, name, viewer };
+  }
+
+  // Show a place (undefined: where the rater stopped).
+  async go(place) {
+    const turn = (this.turn = (this.turn || 0) + 1);
+    const wanted = () => turn === this.turn;
+    const say = (...what) => wanted() && this.say(...what);
+    this.root.dataset.ready = "false";
+    try {
+      const path = place === undefined || place === null ? "rate/state" : `rate/state?place=${place}`;
+      const state = await askUntilAnswered(path, null, say, wanted);
+      const form = state.place === null ? null : await this.sets.get(state.place, say);
+      if (!wanted()) return;
+      const untouched = this.fresh && form && state.done === 0 && Object.values(state.answers).every((one) => one === null);
+      this.fresh = false;
+      if (untouched) this.showStart();
+      else if (form) this.showForm(form, state);
+      else this.showEnd(state);
+    } catch (error) {
+      say(error.message, true);
+    }
+  }
+
+  showForm(form, state) {
+    Object.assign(this, { place: state.place, form });
+    this.heading.textContent = form.heading || "What do you see?";
+    this.showOnly(this.films);
+    this.tiles.forEach((tile, position) => {
+      tile.node.hidden = position >= form.images.length;
+      if (tile.node.hidden) return;
+      tile.name.textContent = form.names[position];
+      tile.canvas.setAttribute("aria-label", form.names[position]);
+      tile.node.setAttribute("aria-label", form.names[position]);
+      tile.viewer.show(form.pictures[position], []);
+    });
+    this.groups = form.questions.map((question, number) => this.buildQuestion(question, number));
+    this.questions.replaceChildren(...this.groups);
+    this.showState(state);
+    const open = form.questions.findIndex((question) => this.answerOf(question.id) === null);
+    this.active = open < 0 ? 0 : open;
+    this.mark();
+    this.say("");
+    this.tiles.forEach((tile) => tile.node.hidden || tile.viewer.draw());
+    this.root.dataset.place = this.place;
+    const turn = this.turn;
+    setTimeout(() => { if (turn === this.turn) this.root.dataset.ready = "true"; }, GUARD);
+    if (state.next !== null && state.next !== this.place) this.sets.get(state.next).catch(() => {});
+  }
+
+  buildQuestion(question, number) {
+    const buttons = question.options.map(([answer, words]) => make("button", {
+      type: "button", "data-question": question.id, "data-answer": answer, "aria-label": `${question.text} ${words}`,
+      onclick: (event) => { event.currentTarget.blur(); this.give(number, answer); },
+    }, words));
+    return make("fieldset", { class: "question", "data-question": question.id }, make("legend", {}, question.text), ...buttons);
+  }
+
+  answerOf(question) {
+    const waiting = this.outbox.waiting.findLast((own) => own.place === this.place && own.question === question);
+    return waiting ? waiting.answer : this.answers[question];
+  }
+
+  give(number, answer) {
+    if (this.place === null || this.root.dataset.ready !== "true") return;
+    this.outbox.send({ place: this.place, question: this.form.questions[number].id, answer });
+    const open = this.form.questions.findIndex((question) => this.answerOf(question.id) === null);
+    this.active = open < 0 ? number : open;
+    this.say("");
+    this.mark();
+  }
+
+  confirmed(state) {
+    if (state.place === this.place) this.showState(state);
+  }
+
+  showState(state) {
+    Object.assign(this, { answers: state.answers, next: state.next, places: state.places });
+    this.showProgress(`Form ${state.place + 1} of ${state.places}`, state);
+    this.backButton.disabled = state.place === 0;
+    this.mark();
+  }
+
+  showProgress(text, state) {
+    this.who.textContent = `${state.study} · ${state.rater}`;
+    this.count.replaceChildren(make("b", {}, text), ` ${state.done} done`);
+    const minutes = state.minutes === null || state.done === state.places ? null : Math.max(1, Math.round(state.minutes));
+    this.left.textContent = minutes === null ? "" : `about ${minutes} min left`;
+    this.bar.style.width = `${(100 * state.done) / state.places}%`;
+    this.root.dataset.done = state.done;
+  }
+
+  mark() {
+    this.groups.forEach((group, number) => {
+      const { id } = this.form.questions[number];
+      const answer = this.answerOf(id);
+      group.classList.toggle("active", number === this.active);
+      group.classList.toggle("waiting", this.outbox.waiting.some((own) => own.place === this.place && own.question === id));
+      group.querySelectorAll("button").forEach((button) => button.setAttribute("aria-pressed", answer !== null && button.dataset.answer === String(answer)));
+    });
+    this.nextButton.classList.toggle("primary", this.missing() === 0);
+  }
+
+  missing() {
+    return this.form.questions.filter((question) => this.answerOf(question.id) === null).length;
+  }
+
+  // One of: the films with their questions, the end, the first page.
+  showOnly(node) {
+    const form = node === this.films;
+    for (const one of [this.films, this.end, this.start]) one.hidden = one !== node;
+    for (const one of [this.questions, this.nextButton, ...this.tools]) one.hidden = !form;
+    this.backButton.hidden = node === this.start;
+    if (!form) this.heading.textContent = "";
+  }
+
+  showEnd(state) {
+    Object.assign(this, { place: null, places: state.places });
+    this.showProgress(`${state.places} forms`, state);
+    this.showOnly(this.end);
+    this.backButton.disabled = false;
+    Object.assign(this.root.dataset, { place: "end", ready: "true" });
+  }
+
+  async showStart() {
+    const turn = (this.turn = (this.turn || 0) + 1);
+    const guide = await this.sets.start((...what) => this.say(...what)).catch((error) => this.say(error.message, true));
+    if (!guide || turn !== this.turn) return;
+    const first = !Number(this.root.dataset.done || 0);
+    const back = this.place;
+    const begin = make("button", { type: "button", class: "primary", onclick: () => this.go(back) }, first ? "Begin" : "Back to the forms");
+    const asked = { film: ["One film", "Some of these films are real, some were made or changed by a program."],
+      pair: ["A film and a second picture", "The heading says what the second picture is to show. It was made of the first film by a program, or it is another real film. The third picture is the difference: grey where nothing changed, brighter where the second picture is brighter."] };
+    this.start.replaceChildren(
+      make("h1", {}, `${guide.study}: questions about chest films`),
+      make("p", {}, `You answer as ${guide.rater}. There are ${guide.places} forms. Every answer is saved at once; stop when you like, and open the same link to go on.`),
+      ...Object.entries(guide.questions).flatMap(([about, questions]) => [
+        make("h2", {}, asked[about][0]), make("p", {}, asked[about][1]),
+        make("ul", {}, ...questions.map((one) => make("li", {}, `${one.text} ${one.options.map(([, words]) => words).join(" · ")}`)))]),
+      make("p", { class: "small" }, "The left of the patient is on the right of the picture. Some forms come twice."),
+      make("div", { class: "choose" }, begin));
+    this.place = null;
+    this.showOnly(this.start);
+    Object.assign(this.root.dataset, { place: "start", ready: "true" });
+    begin.focus();
+  }
+
+  say(text, bad = false) {
+    this.notice.textContent = text;
+    this.notice.classList.toggle("bad", bad);
+  }
+
+  onward() {
+    if (this.place === null) return;
+    const missing = this.missing();
+    if (missing) this.say(`${missing} of ${this.form.questions.length} answers missing. Page Down goes on without them.`, true);
+    else if (this.outbox.waiting.length) this.say("The last answer is not saved yet.", true);
+    else this.go(this.next === null ? undefined : this.next);
+  }
+
+  step(by) {
+    if (!this.start.hidden) return;
+    const place = (this.place === null ? this.places : this.place) + by;
+    if (place >= 0) this.go(place < this.places ? place : undefined);
+  }
+
+  nextWindow() {
+    const names = Object.keys(WINDOWS);
+    this.window = (this.window + 1) % names.length;
+    for (const { viewer, node } of this.tiles.slice(0, 2)) if (!node.hidden) viewer.change(WINDOWS[names[this.window]]);
+    this.say(`Window: ${names[this.window]}`);
+  }
+
+  trueSize() {
+    this.tiles.forEach((tile) => tile.node.hidden || tile.viewer.trueSize());
+  }
+
+  // Zoom and place are those of all pictures; the window is that of the film and its edit.
+  follow(moved) {
+    for (const { viewer, node } of this.tiles) {
+      if (viewer === moved || node.hidden) continue;
+      const own = { center: viewer.center, width: viewer.width, invert: viewer.invert };
+      viewer.copyFrom(moved);
+      const difference = this.tiles[2].viewer;
+      if (viewer === difference || moved === difference) Object.assign(viewer, own);
+      viewer.draw();
+    }
+  }
+
+  toggleHelp() {
+    this.help.hidden = !this.help.hidden;
+  }
+
+  press(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey || !this.start.hidden) return;
+    const onButton = document.activeElement && document.activeElement.tagName === "BUTTON";
+    if (onButton && (event.key === "Enter" || event.key === " ")) return; // the button takes it
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const move = (by) => () => { this.active = Math.min(Math.max(this.active + by, 0), this.groups.length - 1); this.mark(); };
+    const actions = {
+      Enter: () => this.onward(), PageDown: () => this.step(1), PageUp: () => this.step(-1), Backspace: () => this.step(-1),
+      ArrowDown: this.place === null ? null : move(1), ArrowUp: this.place === null ? null : move(-1), w: () => this.nextWindow(), p: () => this.trueSize(),
+      r: () => this.place === null || this.tiles[0].viewer.reset(), g: () => this.showStart(), "?": () => this.toggleHelp(), Escape: () => { this.help.hidden = true; },
+    };
+    const options = this.place === null ? [] : this.form.questions[this.active].options;
+    const chosen = /^[1-9]$/.test(key) ? options[Number(key) - 1] : null;
+    if (!actions[key] && !chosen) return;
+    event.preventDefault();
+    if (event.repeat && !key.startsWith("Arrow")) return; // a key held down is one press
+    if (actions[key]) actions[key]();
+    else this.give(this.active, chosen[0]);
+  }
+}
+
+new FormPage(document.querySelector(".desk"));

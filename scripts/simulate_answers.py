@@ -1,0 +1,53 @@
+"""Answer the questionnaire of a phantom study in place of radiologists, into the same log that the page writes.
+
+    python -m scripts.simulate_answers --forms results/children/questionnaire --cohort results/children/cohort \\
+        --target pneumonia --config questionnaire.json --seed 1 --out results/children/questionnaire/simulated.jsonl
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = make_parser(__doc__)
+    parser.add_argument("--forms", type=Path, required=True, help="folder of the questionnaire (draw_forms)")
+    parser.add_argument(
+        "--cohort", type=Path, required=True, help="cohort whose films of split train the rules learn from"
+    )
+    parser.add_argument("--target", nargs="+", required=True, help="labels that are classes, beside normal")
+    add_config(parser, "simulation of edits.questionnaire")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--out", type=Path, required=True, help="log of answers (.jsonl), made anew")
+    args = parser.parse_args(argv)
+    set_threads(args.threads)
+
+    import numpy as np
+    import pandas as pd
+
+    from scripts.lib.cohort.store import Cohort
+    from scripts.lib.core.seeds import rng
+    from scripts.lib.feedback.forms.questions import read_questions
+    from scripts.lib.feedback.forms.simulation import evidence, simulate, write_answers
+    from scripts.lib.generators.conditional.classes import class_names
+    from scripts.lib.training.settings import Section
+
+    settings = Section(args.config, "edits.questionnaire")["simulation"]
+    forms, assignments = (pd.read_parquet(args.forms / f"{name}.parquet") for name in ("forms", "assignments"))
+    films, names = Cohort.open(args.cohort), class_names(args.target)
+    taught = films.rows(split="train")
+    taught = taught[np.sort(rng(args.seed, "forms", "judge").permutation(len(taught))[: settings["films"]])]
+    seen = evidence(forms, Cohort.open(args.forms / "pictures"), films.select(taught), names)
+    answers = list(
+        simulate(forms, assignments, read_questions(args.forms / "questions.json"), seen, settings, args.seed)
+    )
+    with atomic_file(args.out) as path:
+        write_answers(path, answers)
+    print(f"{len(answers)} answers of {assignments['rater'].nunique()} simulated raters")
+
+
+if __name__ == "__main__":
+    run(main)
