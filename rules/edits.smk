@@ -204,7 +204,7 @@ rule draw_forms:
         cohort=EDITING.cohort,
         target=tell(STUDY.generator_target),
         seed=STUDY.seed,
-        out=EDITING.asked,
+        out=tell(lambda: EDITING.asked),
     message:
         "Draw the forms that raters answer"
     shell:
@@ -230,7 +230,7 @@ rule simulate_answers:
     params:
         code=code("simulate_answers"),
         config=to_json(EDITING.questionnaire("simulation")),
-        forms=EDITING.asked,
+        forms=tell(lambda: EDITING.asked),
         cohort=EDITING.cohort,
         target=tell(STUDY.generator_target),
         seed=STUDY.seed,
@@ -259,7 +259,7 @@ rule tabulate_answers:
     params:
         code=code("tabulate_answers"),
         config=to_json(EDITING.questionnaire("draws")),
-        forms=EDITING.asked,
+        forms=tell(lambda: EDITING.asked),
         simulated="--simulated" if EDITING.is_simulated() else "",
         seed=STUDY.seed,
     message:

@@ -36,7 +36,8 @@ def commands() -> list[str]:
     for page in PAGES:
         text = page.read_text()
         for fence in re.findall(r"^```(?:bash|sh|console)\n(.*?)^```", text, re.M | re.S):
-            found += [line.split("  #")[0].strip().removeprefix("$ ") for line in fence.splitlines()]
+            whole = fence.replace("\\\n", " ")  # a command may go on in the next line
+            found += [line.split("  #")[0].strip().removeprefix("$ ") for line in whole.splitlines()]
         plain = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
         found += [code.strip() for code in re.findall(r"`([^`]+)`", plain)]
     for file in COMMENTED:
