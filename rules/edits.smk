@@ -1,4 +1,5 @@
 # Counterfactual edits: real films given another class, what a judge says of them, and whether the child stays the same.
+from scripts.lib.study.cells import COHORT_FILES
 from scripts.lib.study.editing import Editing
 
 EDITING = Editing(STUDY)
@@ -22,15 +23,14 @@ rule check_judge:
     params:
         launch=launch,
         code=code("check_judge"),
-        config=tell(lambda: as_text(EDITING.settings("least", "draws"))),
+        config=tell(lambda: as_text(EDITING.settings("least"))),
         cohort=EDITING.cohort,
         target=tell(STUDY.generator_target),
-        seed=STUDY.seed,
     message:
         "Check the judge of edits"
     shell:
         "{params.launch} -m scripts.check_judge --judge {input.judge:q} --cohort {params.cohort:q} --target {params.target} "
-        "--config {params.config:q} --seed {params.seed} --threads {threads} --out {output:q} > {log:q} 2>&1"
+        "--config {params.config:q} --threads {threads} --out {output:q} > {log:q} 2>&1"
 
 
 rule sweep_edits:
@@ -75,7 +75,7 @@ rule edit_films:
         points=f"{EDITING.folder}/points.json",
         generator="results/generators/class-ldm",
     output:
-        collect(f"{EDITING.folder}/{{method}}/shard-{{shard}}/{{file}}", file=EDITING.files, allow_missing=True),
+        collect(f"{EDITING.folder}/{{method}}/shard-{{shard}}/{{file}}", file=COHORT_FILES, allow_missing=True),
     log:
         "results/logs/edit_films/{method}_{shard}.log",
     benchmark:

@@ -39,6 +39,8 @@ rule score_realism:
         films="results/{dataset}/pools/{arm}/fraction-{fraction}/films-realism.parquet",
     log:
         "results/logs/score_realism/{dataset}_{arm}_{fraction}.log",
+    benchmark:
+        "results/benchmarks/score_realism/{dataset}_{arm}_{fraction}.tsv"
     conda:
         "../envs/main.yaml"
     threads: 1

@@ -1,7 +1,7 @@
 """Hold a judge against the labels of films of split validate, and say whether it may confirm edits of this dataset.
 
     python -m scripts.check_judge --judge results/judges/vindr-train-labels-blurred --cohort results/children/cohort \\
-        --target pneumonia --config edits.json --seed 1 --out results/children/edits/judge.json
+        --target pneumonia --config edits.json --out results/children/edits/judge.json
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--judge", type=Path, required=True, help="folder of the judge")
     parser.add_argument("--cohort", type=Path, required=True, help="cohort whose films are edited")
     parser.add_argument("--target", nargs="+", required=True, help="labels that are classes, beside normal")
-    add_config(parser, "least, draws, device and precision of the section edits")
-    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    add_config(parser, "least, device and precision of the section edits")
     parser.add_argument("--out", type=Path, required=True, help="what was found (.json)")
     args = parser.parse_args(argv)
     set_threads(args.threads)
@@ -29,7 +28,6 @@ def main(argv: list[str] | None = None) -> None:
     with lean_imports():
         from scripts.lib.cohort.store import Cohort
         from scripts.lib.core.log import log
-        from scripts.lib.core.seeds import rng
         from scripts.lib.downstream.judges import open_judge
         from scripts.lib.downstream.predict import place_trial
         from scripts.lib.editing.judging import check, probabilities
@@ -42,8 +40,7 @@ def main(argv: list[str] | None = None) -> None:
     found = probabilities(open_judge(args.judge, placement), cohort.images(rows), args.target, placement)
     truth = cohort.index[args.target].iloc[rows].to_numpy(dtype=float, na_value=float("nan"))
     patients = patients_of(cohort)[rows]
-    drawn = rng(args.seed, "edits", "judge")
-    verdict = check(truth, found, args.target, patients, settings["least"], settings["draws"], drawn)
+    verdict = check(truth, found, args.target, patients, settings["least"])
     for one in verdict.labels:
         log(f"{one.label}: AUROC {one.auroc:.3f} ({one.low:.3f} to {one.high:.3f}) on {one.n} films of split validate")
     if verdict.refused:

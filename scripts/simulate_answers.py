@@ -30,8 +30,10 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.core.seeds import rng
+    from scripts.lib.feedback.forms.answers import AnswerLog
     from scripts.lib.feedback.forms.questions import read_questions
-    from scripts.lib.feedback.forms.simulation import evidence, simulate, write_answers
+    from scripts.lib.feedback.forms.simulation import evidence, simulate
+    from scripts.lib.feedback.log_lines import write_simulated
     from scripts.lib.generators.conditional.classes import class_names
     from scripts.lib.training.settings import Section
 
@@ -45,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
         simulate(forms, assignments, read_questions(args.forms / "questions.json"), seen, settings, args.seed)
     )
     with atomic_file(args.out) as path:
-        write_answers(path, answers)
+        write_simulated(AnswerLog, path, answers)
     print(f"{len(answers)} answers of {assignments['rater'].nunique()} simulated raters")
 
 

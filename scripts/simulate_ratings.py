@@ -32,7 +32,9 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.cohort.learned import films_learned, write_learned
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.feedback.simulation import judge_sets, simulate, write_log
+    from scripts.lib.feedback.log import RatingLog
+    from scripts.lib.feedback.log_lines import write_simulated
+    from scripts.lib.feedback.simulation import judge_sets, simulate
     from scripts.lib.feedback.simulation_judges import judge_films, learn_judges
     from scripts.lib.training.settings import Section
 
@@ -45,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     quality = judge_sets(sets, Cohort.open(args.pool), cohorts, judges, settings)
     ratings = list(simulate(sets, assignments, quality, settings, args.seed))
     with atomic_file(args.out) as path:
-        write_log(path, ratings)
+        write_simulated(RatingLog, path, ratings)
     if args.out_learned:
         taught = judge_films(cohorts, sets, settings["judge"], args.seed)
         write_learned(args.out_learned, [films_learned(part, np.arange(len(part)), "judge") for part in taught])

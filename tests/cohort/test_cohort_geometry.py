@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from scripts.lib.cohort import decode, plausibility
-from scripts.lib.cohort.geometry import fit_image
+from scripts.lib.cohort.geometry import fit_image, fit_mask, fit_masks
 from scripts.lib.cohort.notes import SHARED_MASK
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
@@ -168,3 +170,45 @@ def test_two_runs_over_broken_films_give_equal_bytes(tmp_path: Path) -> None:
     table = (tmp_path / "one" / "quarantine.tsv").read_text()
     assert table.count("\n") == 6 and "0x" not in table and str(tmp_path) not in table
     assert json.loads((tmp_path / "one" / "cohort.json").read_text())["n_quarantined"] == 5
+
+
+def test_images_are_averaged_over_area() -> None:
+    image = np.array([[0, 4, 100, 104], [8, 12, 108, 112]], dtype=np.uint8)
+    # stretch to 2 x 2: each output pixel is the mean of 1 x 2; pad: means of 2 x 2 (6, 106) in row 0, black below
+    assert fit_image(image, 2, "stretch").tolist() == [[2, 102], [10, 110]]
+    assert fit_image(image, 2, "pad").tolist() == [[6, 106], [0, 0]]
+    assert fit_image(image, 2, "crop").tolist() == [[4, 100], [12, 108]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.sampled_from(["pad", "crop", "stretch"]), st.sampled_from([8, 32]))
+def test_any_film_fits_with_its_mask(height: int, width: int, fit: str, resolution: int) -> None:
+    image = np.full((height, width), 200, dtype=np.uint8)
+    small = fit_image(image, resolution, fit)
+    assert small.shape == (resolution, resolution)
+    mask = fit_mask(np.ones((height, width), bool), resolution, fit, 0.5)
+    assert np.array_equal(mask, small > 100)
+
+
+def test_thin_structures_survive() -> None:
+    tube = np.zeros((512, 512), dtype=bool)
+    tube[:, 100] = True  # one pixel wide; an output pixel of 64 covers 8, so the tube covers an eighth of it
+    assert fit_mask(tube, 64, "pad", 0.2).sum() == 64
+    assert not fit_mask(np.zeros((512, 512), bool), 64, "pad", 0.2).any()
+    dot = np.zeros((512, 512), dtype=bool)
+    dot[300, 17] = True
+    assert fit_mask(dot, 64, "pad", 0.5).sum() == 1
+
+
+def test_cover_keeps_area_at_one_half_and_more_at_less() -> None:
+    mask = np.zeros((64, 64), dtype=bool)
+    mask[:, :21] = True  # 5 output columns of 4 and a quarter of the next one
+    assert fit_mask(mask, 16, "pad", 0.5)[0].sum() == 5
+    assert fit_mask(mask, 16, "pad", 0.2)[0].sum() == 6
+
+
+def test_masks_become_bits_in_the_order_of_the_structures() -> None:
+    lungs, tube = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
+    lungs[0], tube[:, 0] = True, True
+    field = fit_masks({"chest_tube": tube, "lungs": lungs}, ["lungs", "heart", "chest_tube"], 4, "pad", {})
+    assert field.tolist() == [[5, 1, 1, 1], [4, 0, 0, 0], [4, 0, 0, 0], [4, 0, 0, 0]]

@@ -1,4 +1,4 @@
-"""A dataset becomes a cohort: counts, quarantine, splits, geometry; the same bytes for any thread count or row order."""
+"""A dataset becomes a cohort: counts, quarantine, commands; the same bytes for any thread count or row order."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from scripts.lib.cohort.boxes import BOXES
-from scripts.lib.cohort.geometry import fit_image, fit_mask, fit_masks
+from scripts.lib.cohort.geometry import fit_image
 from scripts.lib.cohort.prepare import prepare_cohort
-from scripts.lib.cohort.splits import draw_splits, given_splits, linked_groups, take_exactly
+from scripts.lib.cohort.splits import given_splits
 from scripts.lib.cohort.store import FILES, Cohort, pixels_sha256
 from scripts.lib.core.errors import InputError
 from scripts.prepare_cohort import main as prepare_main
@@ -236,96 +234,6 @@ def test_given_split_that_is_not_given() -> None:
 def test_settings_that_cannot_work(tmp_path: Path, changes: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         prepare(tree(tmp_path / "raw"), tmp_path / "out", **changes)
-
-
-# Geometry ------------------------------------------------------------------------------------------------------------
-
-
-def test_images_are_averaged_over_area() -> None:
-    image = np.array([[0, 4, 100, 104], [8, 12, 108, 112]], dtype=np.uint8)
-    # stretch to 2 x 2: each output pixel is the mean of 1 x 2; pad: means of 2 x 2 (6, 106) in row 0, black below
-    assert fit_image(image, 2, "stretch").tolist() == [[2, 102], [10, 110]]
-    assert fit_image(image, 2, "pad").tolist() == [[6, 106], [0, 0]]
-    assert fit_image(image, 2, "crop").tolist() == [[4, 100], [12, 108]]
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 90), st.integers(1, 90), st.sampled_from(["pad", "crop", "stretch"]), st.sampled_from([8, 32]))
-def test_any_film_fits_with_its_mask(height: int, width: int, fit: str, resolution: int) -> None:
-    image = np.full((height, width), 200, dtype=np.uint8)
-    small = fit_image(image, resolution, fit)
-    assert small.shape == (resolution, resolution)
-    mask = fit_mask(np.ones((height, width), bool), resolution, fit, 0.5)
-    assert np.array_equal(mask, small > 100)
-
-
-def test_thin_structures_survive() -> None:
-    tube = np.zeros((512, 512), dtype=bool)
-    tube[:, 100] = True  # one pixel wide; an output pixel of 64 covers 8, so the tube covers an eighth of it
-    assert fit_mask(tube, 64, "pad", 0.2).sum() == 64
-    assert not fit_mask(np.zeros((512, 512), bool), 64, "pad", 0.2).any()
-    dot = np.zeros((512, 512), dtype=bool)
-    dot[300, 17] = True
-    assert fit_mask(dot, 64, "pad", 0.5).sum() == 1
-
-
-def test_cover_keeps_area_at_one_half_and_more_at_less() -> None:
-    mask = np.zeros((64, 64), dtype=bool)
-    mask[:, :21] = True  # 5 output columns of 4 and a quarter of the next one
-    assert fit_mask(mask, 16, "pad", 0.5)[0].sum() == 5
-    assert fit_mask(mask, 16, "pad", 0.2)[0].sum() == 6
-
-
-def test_masks_become_bits_in_the_order_of_the_structures() -> None:
-    lungs, tube = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
-    lungs[0], tube[:, 0] = True, True
-    field = fit_masks({"chest_tube": tube, "lungs": lungs}, ["lungs", "heart", "chest_tube"], 4, "pad", {})
-    assert field.tolist() == [[5, 1, 1, 1], [4, 0, 0, 0], [4, 0, 0, 0], [4, 0, 0, 0]]
-
-
-# Splits --------------------------------------------------------------------------------------------------------------
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.integers(1, 6), min_size=1, max_size=25), st.integers(0, 60))
-def test_counts_are_met_whenever_patients_allow(sizes: list[int], target: int) -> None:
-    sums = {0}
-    for size in sizes:
-        sums |= {known + size for known in sums}
-    taken = sum(size for size, used in zip(sizes, take_exactly(sizes, target)) if used)
-    assert taken == max(known for known in sums if known <= target)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(0, 12), min_size=8, max_size=60), st.integers(0, 9), st.randoms(use_true_random=False))
-def test_splits_keep_patients_whole_and_ignore_order(patients: list[int], seed: int, random: Any) -> None:
-    groups = [f"p{number}" for number in patients]
-    wanted = {"generator": 0.3, "test": 0.3}
-    try:
-        splits, _ = draw_splits(groups, wanted, seed, "demo")
-    except InputError:
-        return
-    sides: dict[str, set[str]] = {}
-    for group, split in zip(groups, splits):
-        sides.setdefault(group, set()).add(split)
-    assert all(len(found) == 1 for found in sides.values())
-    order = list(range(len(groups)))
-    random.shuffle(order)
-    assert draw_splits([groups[k] for k in order], wanted, seed, "demo")[0] == [splits[k] for k in order]
-
-
-def test_a_count_that_patients_do_not_allow_is_missed_with_a_warning() -> None:
-    splits, warnings = draw_splits(["a", "a", "b", "b", "c", "c"], {"test": 3}, 1, "demo")
-    assert splits.count("test") == 2 and "split test has 2 images, not 3" in warnings[0]
-
-
-def test_linked_groups() -> None:
-    # b and d share picture 2, d and a picture 1: a, b, d are one; c is alone
-    groups, links = linked_groups(["a", "b", "c", "d", "d"], [1, 2, 3, 2, 1])
-    assert groups == ["a", "a", "c", "a", "a"] and links == 2
-
-
-# Commands ------------------------------------------------------------------------------------------------------------
 
 
 def test_command_and_table_1(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.lib.cohort.splits import draw_splits, strata_of, take_exactly, take_generator
+from scripts.lib.cohort.splits import draw_splits, linked_groups, strata_of, take_exactly, take_generator
 from scripts.lib.core.errors import InputError
 
 WANTED = {"generator": 0.3, "test": 0.3}
@@ -90,3 +91,42 @@ def test_the_generator_takes_its_share_of_given_training_films() -> None:
     # of 40 training films 7 are ill (0, 6, ... 36): the half is 20 with 3.5, rounded to 4
     assert splits[40:] == own[40:] and splits.count("generator") == 20
     assert positives(splits, labels, "generator") in (3, 4)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=25), st.integers(0, 60))
+def test_counts_are_met_whenever_patients_allow(sizes: list[int], target: int) -> None:
+    sums = {0}
+    for size in sizes:
+        sums |= {known + size for known in sums}
+    taken = sum(size for size, used in zip(sizes, take_exactly(sizes, target)) if used)
+    assert taken == max(known for known in sums if known <= target)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 12), min_size=8, max_size=60), st.integers(0, 9), st.randoms(use_true_random=False))
+def test_splits_keep_patients_whole_and_ignore_order(patients: list[int], seed: int, random: Any) -> None:
+    groups = [f"p{number}" for number in patients]
+    wanted = {"generator": 0.3, "test": 0.3}
+    try:
+        splits, _ = draw_splits(groups, wanted, seed, "demo")
+    except InputError:
+        return
+    sides: dict[str, set[str]] = {}
+    for group, split in zip(groups, splits):
+        sides.setdefault(group, set()).add(split)
+    assert all(len(found) == 1 for found in sides.values())
+    order = list(range(len(groups)))
+    random.shuffle(order)
+    assert draw_splits([groups[k] for k in order], wanted, seed, "demo")[0] == [splits[k] for k in order]
+
+
+def test_a_count_that_patients_do_not_allow_is_missed_with_a_warning() -> None:
+    splits, warnings = draw_splits(["a", "a", "b", "b", "c", "c"], {"test": 3}, 1, "demo")
+    assert splits.count("test") == 2 and "split test has 2 images, not 3" in warnings[0]
+
+
+def test_linked_groups() -> None:
+    # b and d share picture 2, d and a picture 1: a, b, d are one; c is alone
+    groups, links = linked_groups(["a", "b", "c", "d", "d"], [1, 2, 3, 2, 1])
+    assert groups == ["a", "a", "c", "a", "a"] and links == 2

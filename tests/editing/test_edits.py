@@ -54,7 +54,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "1",
     ]
     train_judge.main([*call, "--checkpoint-dir", str(root / "c"), "--out", str(root / "judge")])
-    check_judge.main(["--judge", str(root / "judge"), *common(root), "--out", str(root / "judge.json")])
+    films = ["--cohort", str(root / "films"), "--target", LABEL, "--config", json.dumps(EDITS)]
+    check_judge.main(["--judge", str(root / "judge"), *films, "--out", str(root / "judge.json")])
     verdict = json.loads((root / "judge.json").read_text())
     verdict["labels"][0]["threshold"] = 0.0  # films of two steps' training: the judge sees the finding in all of them
     (root / "judge.json").write_text(json.dumps(verdict))

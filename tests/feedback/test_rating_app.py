@@ -1,27 +1,21 @@
-"""The rating app without a browser: places, the desk, tokens, what the server lets through, and what it refuses."""
+"""The rating app without a browser: places and the desk."""
 
 from __future__ import annotations
 
 import json
-import stat
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
-from scripts.lib.feedback.app.desk import Desk, Pace
+from scripts.lib.feedback.app.desk import Desk
 from scripts.lib.feedback.app.guide import degraded
-from scripts.lib.feedback.app.pictures import OTHER_OUTLINE, OUTLINES, Pictures
+from scripts.lib.feedback.app.log_desk import Pace
+from scripts.lib.feedback.app.pictures import OTHER_OUTLINE, OUTLINES
 from scripts.lib.feedback.app.places import Place, count_done, is_complete, next_open, on_screen, read_places
-from scripts.lib.feedback.app.tokens import find_rater, load_tokens
-from scripts.lib.feedback.log import RatingLog, read_ratings
-from scripts.rate_images import main
-from tests.helpers.rating_toy import ROOT, Study, write_study
+from tests.helpers.rating_toy import Study, open_desk
 
 TEXT, BOTH = Place(0, "a", "own", ("text",), (2, 0, 3, 1)), Place(1, "b", "shared", ("text", "mask"), (0, 1, 2, 3))
 LAST = Place(2, "c", "repeat", ("mask",), (3, 2, 1, 0))
@@ -30,25 +24,6 @@ PLACES = [TEXT, BOTH, LAST]
 
 def full(place: Place) -> dict[tuple[int, int, str], int]:
     return {(place.number, image, aspect): 3 for image in range(4) for aspect in place.aspects}
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Study:
-    return write_study(tmp_path / "a study")
-
-
-def open_desk(study: Study) -> Desk:
-    cohort = Cohort.open(study.folder / "cohort")
-    pool = Cohort.open([study.folder / "pool/shard-0"])
-    pictures = Pictures(pd.read_parquet(study.folder / "sets.parquet"), pool, [cohort], "sets.parquet")
-    assignments = pd.read_parquet(study.folder / "assignments.parquet")
-    return Desk(read_places(assignments, pictures.sets, "assignments.parquet"), pictures, RatingLog(study.log))
-
-
-@pytest.fixture
-def desk(study: Study) -> Iterator[Desk]:
-    with closing(open_desk(study)) as own:
-        yield own
 
 
 def test_a_place_is_complete_with_every_image_in_every_aspect() -> None:
@@ -255,93 +230,3 @@ def test_a_log_of_other_assignments_is_refused(desk: Desk, study: Study) -> None
     table.to_parquet(study.folder / "assignments.parquet")
     with pytest.raises(InputError, match="ratings.jsonl:1: ann rated set-0 .shared. at place 0, which the assignments"):
         open_desk(study)
-
-
-def test_tokens_are_made_once_and_kept_closed(tmp_path: Path) -> None:
-    path = tmp_path / "tokens.json"
-    first = load_tokens(path, ["ann", "bob"])
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600 and min(map(len, first.values())) >= 32
-    more = load_tokens(path, ["bob", "cem"])
-    assert more["bob"] == first["bob"] and set(more) == {"bob", "cem"}
-    assert find_rater(more, more["cem"]) == "cem"
-    assert [find_rater(more, wrong) for wrong in ("", "é", first["ann"], more["bob"][:-1])] == [None] * 4
-    path.chmod(0o644)
-    with pytest.raises(InputError, match="chmod 600"):
-        load_tokens(path, ["bob"])
-
-
-@pytest.mark.parametrize(
-    "text", ["{", "[]", '{"bob": ""}', '{"bob": 5}', json.dumps({"ann": "x" * 32, "bob": "x" * 32})]
-)
-def test_a_broken_file_of_tokens(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "tokens.json"
-    path.touch(0o600)
-    path.write_text(text)
-    with pytest.raises(InputError, match="remove it to make new tokens"):
-        load_tokens(path, ["bob"])
-
-
-def test_what_the_server_lets_through(desk: Desk, study: Study) -> None:
-    from starlette.testclient import TestClient
-
-    from scripts.lib.feedback.app.server import make_app
-
-    tokens = {"ann": "a" * 32, "bob": "b" * 32}
-    client = TestClient(make_app(desk, tokens), raise_server_exceptions=False)
-    own, other = {"x-token": tokens["ann"]}, {"x-token": tokens["ann"][:-1] + "b"}
-    page = client.get("/", params={"token": tokens["ann"]})
-    assert {client.get(path).status_code for path in ("/page.css", "/page.js")} == {200}
-    assert "unsafe" not in page.headers["content-security-policy"]
-    assert page.status_code == 200 and "frame-ancestors 'none'" in page.headers["content-security-policy"]
-    assert page.headers["cache-control"] == "no-store" and tokens["ann"] not in page.text
-    refused = [client.get("/", params=given) for given in ({}, {"token": ""}, {"token": "é"})]
-    assert [answer.status_code for answer in refused] == [403] * 3
-    assert all("This link does not work" in answer.text and "desk" not in answer.text for answer in refused)
-    for path in ("/rate/state", "/rate/set?place=0", "/rate/start"):
-        assert client.get(path, headers=own).status_code == 200
-        assert client.get(path).status_code == client.get(path, headers=other).status_code == 403
-    secret = study.folder / "ratings.tokens.json"
-    for path in (
-        "/config", f"/file={secret}", f"/static/..%2f..%2f{secret}", "/docs", "/redoc", "/openapi.json", "/config.yaml",
-        f"/{secret}", f"/page.css/..%2f..%2f{secret}", "/page.css/../server.py", "/server.py", "/page.html", "/refused.html",
-        "/static//etc/passwd", "/assets/%2e%2e/%2e%2e/server.py", f"/{ROOT}/config.yaml", "/rate", "/rate/", "/page.js/",
-    ):  # fmt: skip
-        assert client.get(path, headers=own).status_code in (403, 404), path
-    for path in ("/upload", "/page.css", "/page.js", "/login", "/"):
-        assert client.post(path, headers=own).status_code == 404, path
-
-    score = {"place": 0, "image": 0, "aspect": "text", "score": 4}
-    assert client.post("/rate/score", json=score).status_code == 403
-    assert client.post("/rate/score", json=score, headers=other).status_code == 403
-    assert (
-        client.get("/rate/score", headers=own).status_code == client.get("/rate/remark", headers=own).status_code == 405
-    )
-    assert (
-        client.post("/rate/state", headers=own).status_code
-        == client.post("/rate/start", headers=own).status_code
-        == 405
-    )
-    remark = {"place": 0, "image": 0, "remark": "unsure", "value": True}
-    assert client.post("/rate/remark", json=remark).status_code == 403
-    assert client.post("/rate/remark", json=remark | {"value": "x" * 5000}, headers=own).status_code == 413
-    assert client.post("/rate/remark", json=remark | {"remark": "liked"}, headers=own).status_code == 422
-    assert client.post("/rate/score", json=score | {"more": "x" * 5000}, headers=own).status_code == 413
-    for bad in (6, -1, 3.5, "", "3", None, True, [1]):
-        answer = client.post("/rate/score", json=score | {"score": bad}, headers=own)
-        assert answer.status_code == 422 and "score" in answer.json()["error"]
-    assert client.post("/rate/score", json=[score], headers=own).status_code == 422
-    assert study.lines() == []
-    for _ in range(2):
-        assert client.post("/rate/score", json=score, headers=own).json()["state"]["scores"]["text"][0] == 4
-    assert len(study.lines()) == 2 and len(read_ratings(study.log)[0]) == 1
-    study.log.unlink()
-    study.log.mkdir()
-    failed = client.post("/rate/score", json=score, headers=own)
-    assert failed.status_code == 503 and "not saved" in failed.json()["error"]
-
-
-def test_a_taken_port_is_one_line(study: Study) -> None:
-    from scripts.lib.feedback.app.server import listen
-
-    with listen("127.0.0.1", 0) as sock, pytest.raises(InputError, match="choose another --port"):
-        main(study.arguments(sock.getsockname()[1]))

@@ -14,8 +14,9 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.auroc import auroc
 from scripts.lib.core.errors import InputError
-from scripts.lib.feedback.log import read_ratings
-from scripts.lib.feedback.simulation import judge_sets, simulate, text_fit, write_log
+from scripts.lib.feedback.log import RatingLog, read_ratings
+from scripts.lib.feedback.log_lines import write_simulated
+from scripts.lib.feedback.simulation import judge_sets, simulate, text_fit
 from scripts.lib.feedback.simulation_judges import learn_judges
 from scripts.lib.feedback.truth import (
     ArtefactJudge,
@@ -262,7 +263,7 @@ def test_the_log_is_read_back_and_is_the_same_again(tmp_path, rated):
     quality.columns = ["set_id", "image", "text", "mask"]
     ratings = list(simulate(rated[0], assign(), quality, SETTINGS, 1))
     for name in ("one", "two"):
-        write_log(tmp_path / name, ratings)
+        write_simulated(RatingLog, tmp_path / name, ratings)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
     latest, history, warnings = read_ratings(tmp_path / "one", set(rated[0]["set_id"]), {"a", "b"})
     assert len(latest) == len(history) == len(ratings) and not warnings

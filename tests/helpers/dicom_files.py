@@ -13,6 +13,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit, SecondaryCaptureImageStorage
 
+from scripts.lib.formats import dicom
+
 REMOVED = object()
 
 
@@ -95,3 +97,22 @@ def with_syntax(data: bytes, uid: str | None) -> bytes:
         return data[:start] + data[end:]
     value = uid.encode() + b"\0" * (len(uid) % 2)
     return data[: start + 6] + len(value).to_bytes(2, "little") + value + data[end:]
+
+
+LIMIT = 1 << 20  # pixels that a test film may have
+
+
+def read(data: bytes) -> Any:
+    """Return what the decoder makes of a file: image, header, notes."""
+    return dicom.read_film(data, LIMIT, (0, 100))
+
+
+def image_of(data: bytes) -> np.ndarray:
+    """Return the image alone, uint8 (H, W)."""
+    return read(data)[0]
+
+
+def noisy(height: int = 64, width: int = 48) -> np.ndarray:
+    """A smooth film with some texture, so that compressed pictures have many bytes."""
+    y, x = np.mgrid[:height, :width]
+    return np.clip(100 + 60 * np.sin(x / 7) + 40 * np.cos(y / 5) + 20 * np.sin(x * y / 30), 0, 255).astype(np.uint8)

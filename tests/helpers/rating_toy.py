@@ -14,7 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.writer import CohortWriter
+from scripts.lib.feedback.app.desk import Desk
+from scripts.lib.feedback.app.pictures import Pictures
+from scripts.lib.feedback.app.places import read_places
+from scripts.lib.feedback.log import RatingLog
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT_PROMPT = "Edema <script>window.stolen = 1</script><img src=x onerror='window.stolen = 1'>"
@@ -145,3 +150,12 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
+
+
+def open_desk(study: Study) -> Desk:
+    """Return the desk of a study, its log read; the caller closes it."""
+    cohort = Cohort.open(study.folder / "cohort")
+    pool = Cohort.open([study.folder / "pool/shard-0"])
+    pictures = Pictures(pd.read_parquet(study.folder / "sets.parquet"), pool, [cohort], "sets.parquet")
+    assignments = pd.read_parquet(study.folder / "assignments.parquet")
+    return Desk(read_places(assignments, pictures.sets, "assignments.parquet"), pictures, RatingLog(study.log))

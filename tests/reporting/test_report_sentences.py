@@ -112,7 +112,10 @@ def test_a_dataset_in_short_names_the_surest_gain_and_the_surest_loss(tmp_path: 
     )
     found = read_comparisons(Tables(write_results(tmp_path, rows[3:])), config)
     (answer,) = answers(found, "original", Names(config))
-    assert answer.short == "None of 1 comparison shows help or harm."
+    assert answer.short == "The one comparison is undecided."
+    found = read_comparisons(Tables(write_results(tmp_path, rows[:1])), config)
+    (answer,) = answers(found, "original", Names(config))
+    assert answer.short.startswith("Synthetic images helped in the one comparison. The gain: +")
 
 
 def test_means_that_rounding_would_contradict_get_a_digit_more(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.cells import Study
+from scripts.lib.study.cells import COHORT_FILES, Study
 from scripts.lib.study.config import CONFIG_FILE, ROOT, load_study
 from scripts.lib.study.editing import Editing
 from scripts.lib.study.judging import Judging, edits_source
@@ -55,7 +55,7 @@ def test_edits_have_a_store_for_each_way_and_control_and_shard():
 def test_answers_are_simulated_for_a_phantom_alone():
     asked = editing()
     assert asked.answers() == "results/children/questionnaire/simulated.jsonl" and asked.is_simulated()
-    assert asked.drawn() == [f"results/children/edits/ddpm/shard-0/{file}" for file in asked.files]
+    assert asked.drawn() == [f"results/children/edits/ddpm/shard-0/{file}" for file in COHORT_FILES]
     config = load_study(SMALL)
     config["datasets"]["children"]["root"] = "/films"
     with pytest.raises(

@@ -10,8 +10,9 @@ import pandas as pd
 
 from scripts.lib.downstream.judges import Judge
 from scripts.lib.editing import measures
-from scripts.lib.editing.judging import CONFIDENCE, EditVerdict, class_probabilities, probabilities, shown_class
+from scripts.lib.editing.judging import EditVerdict, class_probabilities, probabilities, shown_class
 from scripts.lib.editing.subjects import FEATURES, PIXELS, SubjectGallery, Subjects, region
+from scripts.lib.evidence.bootstrap import CONFIDENCE
 from scripts.lib.evidence.resampling import draw_weights
 from scripts.lib.training.devices import Placement
 

@@ -14,15 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from scripts.lib.core.auroc import auroc
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.json_files import read_json
 from scripts.lib.downstream.judges import Judge
 from scripts.lib.downstream.predict import TEST_BATCH, to_images
-from scripts.lib.evidence.resampling import draw_weights
+from scripts.lib.fidelity.agreement import auroc_of
 from scripts.lib.training.devices import Placement
-
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -78,20 +75,20 @@ def probabilities(judge: Judge, films: np.ndarray, labels: Sequence[str], placem
 
 
 def check(
-    truth: np.ndarray, found: np.ndarray, labels: Sequence[str], patients: np.ndarray, least: float, draws: int,
-    rng: np.random.Generator,
-) -> EditVerdict:  # fmt: skip
+    truth: np.ndarray, found: np.ndarray, labels: Sequence[str], patients: np.ndarray, least: float
+) -> EditVerdict:
     """Return the verdict on a judge from probabilities `found` (n, L) of films with labels `truth` (n, L), 1, 0 or NaN.
 
-    patients  (n,): whose films, drawn anew `draws` times; least: what the lower end of each AUROC must reach
+    patients  (n,): whose films; those of one patient count as one draw
+    least     what the lower end of the interval of each AUROC must reach
     """
     checked = []
     for place, label in enumerate(labels):
         known = ~np.isnan(truth[:, place])
-        positive, scores = truth[known, place] > 0, found[known, place]
-        low, high = _auroc_interval(positive, scores, patients[known], draws, rng)
-        value = auroc(positive, scores)
-        checked.append(Checked(label, value, low, high, int(known.sum()), _balanced(positive, scores)))
+        given, scores = truth[known, place], found[known, place]
+        told = auroc_of(given[:, None], scores[:, None], patients[known])
+        threshold = _balanced(given > 0, scores)
+        checked.append(Checked(label, told.value, told.low, told.high, int(known.sum()), threshold))
     weak = [one for one in checked if not one.low >= least]
     refused = ""
     if weak:
@@ -101,23 +98,6 @@ def check(
             f"end must reach {least:g}"
         )
     return EditVerdict(checked, least, refused)
-
-
-def _auroc_interval(
-    positive: np.ndarray, scores: np.ndarray, patients: np.ndarray, draws: int, rng: np.random.Generator
-) -> tuple[float, float]:
-    """Return the ends of the interval over draws of patients; NaN where a class is missing."""
-    names, of_film = np.unique(patients.astype(str), return_inverse=True)
-    found = []
-    for _, weights in draw_weights(len(names), draws, rng):
-        for times in weights.T.astype(int):
-            rows = np.repeat(np.arange(len(positive)), times[of_film])
-            found.append(auroc(positive[rows], scores[rows]))
-    values = np.array(found)
-    if np.isnan(auroc(positive, scores)) or np.isnan(values).all():
-        return float("nan"), float("nan")
-    low, high = np.nanquantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
 
 
 def _balanced(positive: np.ndarray, scores: np.ndarray) -> float:

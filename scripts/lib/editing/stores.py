@@ -22,8 +22,7 @@ from scripts.lib.editing.editor import Editor
 from scripts.lib.editing.measures import change
 from scripts.lib.editing.subjects import Subjects
 from scripts.lib.editing.sweep import Point, targets
-
-OWN_CLASS, SDEDIT_EQUAL = "own-class", "sdedit-equal"
+from scripts.lib.study.editing import OWN_CLASS, SDEDIT_EQUAL
 
 
 def points_as_json(points: Mapping[str, Point]) -> dict[str, Any]:

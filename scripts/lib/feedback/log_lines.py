@@ -10,9 +10,10 @@ import fcntl
 import json
 import os
 import uuid
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 TAIL = 1 << 16  # bytes at the end of a log, many times more than the longest line
 TICK = timedelta(milliseconds=1)  # times are written no finer
+SIMULATED, PAUSE = (
+    datetime(2000, 1, 1, tzinfo=UTC),
+    timedelta(seconds=5),
+)  # where simulated times begin, and their steps
 BLANK = b" \t\r\0"  # what a line without content may hold; a crash of the machine can leave zeros
 Line = TypeVar("Line", bound="DataclassInstance")  # a dataclass whose fields are the values of a line
 
@@ -73,6 +78,23 @@ class LineLog(Generic[Line]):
             os.close(descriptor)
         if new:
             sync(self.path.parent)
+
+
+def write_simulated(made: Callable[..., LineLog[Any]], path: Path, lines: Sequence[Any]) -> None:
+    """Write simulated lines, which name their `rater`, to the log at `path`: a session for each rater, at times from 2000 on.
+
+    made: the log's class. The times are plainly none of this day, so the same lines make the same bytes.
+    """
+    ticks = count()
+
+    def clock() -> datetime:
+        return SIMULATED + PAUSE * next(ticks)
+
+    by_rater: dict[str, list[Any]] = {}
+    for line in lines:
+        by_rater.setdefault(line.rater, []).append(line)
+    for rater, own in by_rater.items():
+        made(path, session=f"simulated-{rater}", clock=clock).extend(own)
 
 
 def filled_lines(path: Path, advice: str) -> tuple[list[tuple[int, bytes]], list[str]]:

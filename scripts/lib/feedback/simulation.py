@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,12 +19,10 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import rng
 from scripts.lib.feedback.caption_rules import mentions
-from scripts.lib.feedback.log import Rating, RatingLog
+from scripts.lib.feedback.log import Rating
 from scripts.lib.feedback.log_values import ASPECTS, MAX_SCORE
 from scripts.lib.feedback.simulation_judges import Judges
 
-START = datetime(2000, 1, 1, tzinfo=UTC)  # a simulated rating has no time of day; this one is plainly none
-SECONDS = 5
 SIDE_WEIGHT = 0.5  # what is left of a finding on the wrong side
 UNKNOWN = 0.5  # how well a film follows a mask of which nothing can be judged
 ASPECTS_OF = {"text": ("text",), "mask": ("mask",), "both": ("text", "mask"), "control": ("text",)}
@@ -150,15 +145,3 @@ def simulate(
                     # The judges always see a mask that there is.
                     outline = True if "mask" in ASPECTS_OF[kinds[set_id]] else None
                     yield Rating(str(rater), set_id, role, int(place), int(image), aspect, score, outline)
-
-
-def write_log(path: Path, ratings: Sequence[Rating]) -> None:
-    """Write the ratings to the log at `path`, a session for each rater, at times counted from the year 2000."""
-    ticks = count()
-
-    def clock() -> datetime:
-        return START + timedelta(seconds=SECONDS * next(ticks))
-
-    for rater in dict.fromkeys(rating.rater for rating in ratings):
-        log = RatingLog(path, session=f"simulated-{rater}", clock=clock)
-        log.extend(rating for rating in ratings if rating.rater == rater)

@@ -13,8 +13,8 @@ from scripts.lib.fidelity import experts
 from scripts.lib.fidelity.agreement import IDS, MASKS
 from scripts.lib.fidelity.faithfulness import of_images
 from scripts.lib.fidelity.sources import likeness_of, read_floor, read_nearest
+from scripts.lib.study.arms import CLASSIFIER, COPY, PROXY, REALISM, SEGMENTER, VOTERS
 
-CLASSIFIER, SEGMENTER, REALISM, COPY, PROXY = "classifier", "segmenter", "realism", "copy", "proxy"
 HELD = "held.parquet"  # what a judge found on real films held out
 ASKED, FOUND = "asked_", "found_"
 
@@ -38,8 +38,7 @@ def read_expert(name: str, images: Path, films: Path, names: pd.Series, structur
     if name == SEGMENTER:
         return experts.of_masks(name, real, own, structure or "mask")
     if name not in (CLASSIFIER, PROXY, REALISM):
-        known = ", ".join((CLASSIFIER, SEGMENTER, REALISM, COPY, PROXY))
-        raise InputError(f"expert {name}: unknown; known are {known} (copy by its own files)")
+        raise InputError(f"expert {name}: unknown; known are {', '.join(VOTERS)} (copy by its own files)")
     labels = [column.removeprefix(ASKED) for column in map(str, own) if column.startswith(ASKED) and column in real]
     labels = [label for label in labels if f"{FOUND}{label}" in own and f"{FOUND}{label}" in real]
     if not labels or (name == REALISM and labels != [experts.REALISM]):

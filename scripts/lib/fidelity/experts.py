@@ -21,20 +21,18 @@ from scripts.lib.fidelity.memorisation import BY_HAND, HELDOUT, CopyGate
 LEAST = 20  # real films with a subject, and without it, that a validation needs
 NORMAL, COPY, REALISM = "normal", "no copy", "real"
 VALIDATION = [
-    *[
-        "expert",
-        "subject",
-        "films",
-        "others",
-        "auroc",
-        "low",
-        "high",
-        "threshold",
-        "accepts",
-        "refuses",
-        "votes",
-        "note",
-    ]
+    "expert",
+    "subject",
+    "films",
+    "others",
+    "auroc",
+    "low",
+    "high",
+    "threshold",
+    "accepts",
+    "refuses",
+    "votes",
+    "note",
 ]
 
 
@@ -164,7 +162,9 @@ def validate(expert: Expert, accept: float, floor: float) -> pd.DataFrame:
         )
     table = pd.DataFrame(rows, columns=VALIDATION)
     # The threshold stays whole: votes are counted by it.
-    return table.assign(**{name: table[name].astype(float).round(6) for name in VALIDATION[4:7] + VALIDATION[8:10]})
+    return table.assign(
+        **{name: table[name].astype(float).round(6) for name in ("auroc", "low", "high", "accepts", "refuses")}
+    )
 
 
 def _worth(

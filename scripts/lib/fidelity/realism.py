@@ -97,9 +97,10 @@ def score_realism(
     patients = held.index["patient_id"].astype(str).tolist()
     real = _table(names + [f"{name} damaged" for name in names], patients * 2, far)
     real["asked_real"] = np.repeat([1.0, 0.0], len(held))
-    images = pd.concat([read_index(folder, ["image_id"]) for folder in pool[0]])["image_id"].astype(str).tolist()
-    for folder, file in zip(*pool, strict=True):
-        check_rows(file, len(read_index(folder, ["image_id"])))
+    shards = [read_index(folder, ["image_id"])["image_id"].astype(str).tolist() for folder in pool[0]]
+    for shard, file in zip(shards, pool[1], strict=True):
+        check_rows(file, len(shard))
+    images = [name for shard in shards for name in shard]
     own = read_features(pool[1]).astype(float)
     if own.shape[1] != known.shape[1]:
         raise InputError(f"{pool[1][0]}: features of length {own.shape[1]}, but {known.shape[1]} of the films; one network for both")  # fmt: skip

@@ -155,7 +155,8 @@ MEMORY = "memory"  # drops near-copies of training films
 FAITHFUL = "faithful"  # keeps images that show what they were asked to show
 EXPERTS = "experts"  # keeps images with enough votes of experts
 # Who may vote, and what decides for each: its films, its labels, or pixels alone ("").
-VOTERS = {"classifier": JUDGE, "segmenter": JUDGE, "realism": JUDGE, "copy": "", "proxy": VALIDATION}
+CLASSIFIER, SEGMENTER, REALISM, COPY, PROXY = "classifier", "segmenter", "realism", "copy", "proxy"
+VOTERS = {CLASSIFIER: JUDGE, SEGMENTER: JUDGE, REALISM: JUDGE, COPY: "", PROXY: VALIDATION}
 FILTERS = {
     one.name: one
     for one in (

@@ -13,7 +13,7 @@ from scripts.lib.study.config import stage
 from scripts.lib.study.judging import edits_source
 from scripts.lib.study.sources import PHANTOM
 
-GENERATED = ("own-class", "sdedit-equal")  # controls that the generator makes
+OWN_CLASS, SDEDIT_EQUAL = "own-class", "sdedit-equal"  # controls that the generator makes
 
 
 class Editing:
@@ -24,8 +24,7 @@ class Editing:
         self.own: dict[str, Any] = self.config["edits"]
         self.cohort = f"results/{study.generator_dataset}/cohort"
         self.folder = f"results/{study.generator_dataset}/edits"
-        self.files = list(COHORT_FILES)
-        self.methods = [*self.own["ways"], *GENERATED]
+        self.methods = [*self.own["ways"], OWN_CLASS, SDEDIT_EQUAL]
         self.form_files = [
             "forms.parquet",
             "assignments.parquet",
@@ -61,7 +60,7 @@ class Editing:
 
     def drawn(self) -> list[str]:
         """Return the files of the edits that raters see: those of the first way."""
-        return [f"{shard}/{file}" for shard in self.shards(self.own["ways"][0]) for file in self.files]
+        return [f"{shard}/{file}" for shard in self.shards(self.own["ways"][0]) for file in COHORT_FILES]
 
     def answers(self) -> str:
         """Return the log of answers; raises InputError where there is none and the films are real."""

@@ -8,14 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.arms import EXPERTS
+from scripts.lib.study.arms import CLASSIFIER, COPY, EXPERTS, PROXY, REALISM, SEGMENTER
 from scripts.lib.study.cells import COHORT_FILES, AnyCell, Study
 from scripts.lib.study.config import prompts_of
 from scripts.lib.study.fidelity import Fidelity
 from scripts.lib.study.judging import JudgeFilms, Judging, classifier_source, shown_by
 from scripts.lib.study.parts import check_part
-
-CLASSIFIER, SEGMENTER, REALISM, COPY, PROXY = "classifier", "segmenter", "realism", "copy", "proxy"
 
 
 class Experting:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
-from scripts.lib.feedback.app.desk import Pace, hold
+from scripts.lib.feedback.app.log_desk import LogDesk
 from scripts.lib.feedback.app.pictures import KEPT, data_url
 from scripts.lib.feedback.forms.answers import AnswerLog, FormAnswer, read_answers
 from scripts.lib.feedback.forms.drawing import COLUMNS, difference, heading
@@ -86,70 +84,32 @@ def _read_places(source: Path, forms: Mapping[str, Mapping[str, Any]]) -> dict[s
     return places
 
 
-class FormDesk:
-    """The state of all raters, as the log has it. What it says holds places and questions, never which films are real.
+class FormDesk(LogDesk[FormPlace]):
+    """The state of all raters, as the log has it. What it says holds places and questions, never which films are real."""
 
-    Methods may be called from several threads.
-    """
+    log: AnswerLog
 
     def __init__(self, asked: Questionnaire, log: AnswerLog, study: str = "study") -> None:
-        self.asked, self.log, self.study = asked, log, study
-        self.warnings: list[str] = []
-        self._lock = threading.Lock()
-        self._serving = hold(log.path)
+        super().__init__(asked.places, log, study)
+        self.asked = asked
         self._answers: dict[str, dict[tuple[int, str], str | int]] = {rater: {} for rater in asked.places}
-        self._last: dict[str, int] = dict.fromkeys(asked.places, 0)
-        self._paces = {rater: Pace() for rater in asked.places}
         self.view_of = lru_cache(KEPT)(self._view)
-        if log.path.exists():
-            try:
-                self._read()
-            except BaseException:
-                self.close()
-                raise
-
-    def close(self) -> None:
-        """Let another rating app serve the log."""
-        self._serving.close()
+        self._open()
 
     def _read(self) -> None:
-        """Take what the log holds. What comes now counts more than all of it."""
         asked = self.asked
         _, history, self.warnings = read_answers(self.log.path, asked.abouts, asked.questions, asked.places)
         for line in history.to_dict("records"):
-            rater, number = line["rater"], line["place"]
-            own = asked.places[rater]
-            if number >= len(own) or (own[number].set_id, own[number].role) != (line["set_id"], line["role"]):
-                raise InputError(
-                    f"{self.log.path}:{line['line']}: {rater} answered {line['set_id']} ({line['role']}) at place {number}, "
-                    "which the assignments do not have there; keep this log and give --ratings a new file"
-                )
-            self._answers[rater][number, line["question"]] = line["answer"]
-            self._last[rater] = number
-            self._paces[rater].scored(datetime.fromisoformat(line["time"]).timestamp())
+            self._given_before(line, "answered")
+            self._answers[line["rater"]][line["place"], line["question"]] = line["answer"]
         if (moment := latest_moment(history)) is not None:
             self.log.follow(moment)
 
     def start(self, rater: str) -> dict[str, Any]:
         """Return what the start page shows: {study, rater, places, questions: {film | pair: as in `view`}}."""
-        shown = {place.about for place in self.asked.places[rater]}
+        shown = {place.about for place in self.places[rater]}
         questions = {about: self._questions(about) for about in (FILM, PAIR) if about in shown}
-        return {"study": self.study, "rater": rater, "places": len(self.asked.places[rater]), "questions": questions}
-
-    def state(self, rater: str, number: int | None = None) -> dict[str, Any]:
-        """Return the answers and the progress at a place; None: where the rater stopped.
-
-        {study, rater, place, places, done, complete, minutes, answers: {question: answer or null}, next}, as in Desk.state; when
-        all is done and no place is asked for, `place` is null.
-        """
-        with self._lock:
-            if number is None:
-                number = self._next_open(rater, self._last[rater])
-                if number is None:
-                    total = len(self.asked.places[rater])
-                    about = {"study": self.study, "rater": rater, "minutes": 0.0, "answers": {}}
-                    return about | {"place": None, "places": total, "done": total, "complete": True, "next": None}
-            return self._state(rater, self._place(rater, number))
+        return {"study": self.study, "rater": rater, "places": len(self.places[rater]), "questions": questions}
 
     def view(self, rater: str, number: int) -> dict[str, Any]:
         """Return {place, heading, images: data URLs, names, mask: None, questions: [{id, text, options: [[answer, words]]}]}."""
@@ -170,8 +130,7 @@ class FormDesk:
         with self._lock:
             self.log.append(made)
             self._answers[rater][place.number, question] = answer
-            self._last[rater] = place.number
-            self._paces[rater].scored(time.time())
+            self._given(rater, place.number, time.time())
             return self._state(rater, place)
 
     def _view(self, set_id: str) -> dict[str, Any]:
@@ -194,7 +153,8 @@ class FormDesk:
         return asked
 
     def _state(self, rater: str, place: FormPlace) -> dict[str, Any]:
-        answers, own = self._answers[rater], self.asked.places[rater]
+        """Return what `state` says, with {answers: {question: answer or null}}."""
+        answers, own = self._answers[rater], self.places[rater]
         total = sum(len(of_form(self.asked.questions, one.about)) for one in own)
         return {
             "study": self.study,
@@ -214,11 +174,5 @@ class FormDesk:
         return all((place.number, one.id) in self._answers[rater] for one in of_form(self.asked.questions, place.about))
 
     def _next_open(self, rater: str, start: int) -> int | None:
-        own = self.asked.places[rater]
+        own = self.places[rater]
         return next((one.number for one in (*own[start:], *own[:start]) if not self._complete(rater, one)), None)
-
-    def _place(self, rater: str, number: object) -> FormPlace:
-        own = self.asked.places[rater]
-        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < len(own):
-            raise InputError(f"place {number!r}: expected a whole number from 0 to {len(own) - 1}")
-        return own[number]

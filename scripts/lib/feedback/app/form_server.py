@@ -11,29 +11,16 @@ from fastapi.responses import JSONResponse
 from scripts.lib.feedback.app.form_desk import FormDesk
 from scripts.lib.feedback.app.server import gated_app, serve_page
 
-SCRIPTS = ("make.js", "outline.js", "viewer.js", "server.js", "forms.js")
-PATHS = {"/rate/start": "GET", "/rate/state": "GET", "/rate/set": "GET", "/rate/answer": "POST"}
+SCRIPTS = ("make.js", "outline.js", "viewer.js", "server.js", "desk.js", "forms.js")
 
 
 def make_form_app(desk: FormDesk, tokens: Mapping[str, str]) -> FastAPI:
     """Return the application for the raters of `tokens`."""
-    app, rater_of = gated_app(tokens, PATHS)
-
-    @app.get("/rate/start")
-    def start(x_token: str = Header()) -> JSONResponse:
-        return JSONResponse(desk.start(rater_of(x_token)))
-
-    @app.get("/rate/state")
-    def state(place: int | None = None, x_token: str = Header()) -> JSONResponse:
-        return JSONResponse(desk.state(rater_of(x_token), place))
-
-    @app.get("/rate/set")
-    def view(place: int, x_token: str = Header()) -> JSONResponse:
-        return JSONResponse(desk.view(rater_of(x_token), place))
+    app, rater_of = gated_app(desk, tokens, {"/rate/answer": "POST"})
 
     @app.post("/rate/answer")
     def answer(body: dict[str, Any] = Body(), x_token: str = Header()) -> JSONResponse:  # noqa: B008
         given = [body.get(key) for key in ("place", "question", "answer")]
         return JSONResponse(desk.answer(rater_of(x_token), *given))
 
-    return serve_page(app, "forms.html", SCRIPTS, ("page.css", "forms.css"))
+    return serve_page(app, "Questions about chest films", SCRIPTS, ("page.css", "forms.css"))

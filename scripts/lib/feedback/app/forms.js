@@ -1,7 +1,6 @@
 // The page of the questionnaire: one film, or original, edited film and difference, with the questions about them. An answer
 // counts as saved when the server says so.
 
-const GUARD = 350; // ms after a new form in which no answer is taken: the second half of a double press
 const KEYS = [
   ["1 – 9", "answer of the marked question; the mark moves on"], ["↑ ↓", "choose a question"],
   ["Enter", "next form, when this one is complete"], ["Backspace, Page Up", "one form back, to look or to correct"],
@@ -11,46 +10,23 @@ const KEYS = [
   ["G", "the first page: what is asked"], ["?", "this list"],
 ];
 
-class FormPage {
+class FormPage extends RaterPage {
   constructor(root) {
-    this.root = root;
-    this.options = { smooth: true, outline: false, only: null };
-    this.sets = new Sets();
+    super(root, { smooth: true, outline: false, only: null });
     this.outbox = new Outbox((...what) => this.say(...what), (state) => this.confirmed(state), () => this.go(this.place), "rate/answer");
-    this.place = null; // null at the end and on the first page
     this.active = 0; // the question that the next key answers
-    this.window = 0;
     this.build();
     document.addEventListener("keydown", (event) => this.press(event));
-    this.fresh = true; // nothing has been shown yet
     this.go();
   }
 
   build() {
-    const button = (text, title, act) => make("button", { type: "button", title, onclick: (event) => { event.currentTarget.blur(); act(); } }, text);
-    this.who = make("span", { class: "who" });
-    this.count = make("span", { class: "count" });
-    this.left = make("span", { class: "left" });
-    this.bar = make("i");
-    this.heading = make("h1", { class: "prompt" });
-    this.notice = make("div", { class: "notice", role: "status" });
-    this.tools = [button("Window", "W", () => this.nextWindow()), button("1:1", "P: one pixel of the film is one pixel of the screen", () => this.trueSize()),
-      button("Guide", "G", () => this.showStart())];
-    this.backButton = button("Back", "Backspace", () => this.step(-1));
-    this.nextButton = button("Next", "Enter", () => this.onward());
-    this.help = make("div", { class: "help", role: "dialog", "aria-label": "Keys", hidden: "", onclick: () => this.toggleHelp() },
-      make("table", {}, ...KEYS.map(([keys, text]) => make("tr", {}, make("th", { scope: "row" }, keys), make("td", {}, text)))));
+    this.buildFrame(KEYS, ["All forms are answered", "Thank you. Every answer is saved. You can go back and correct any of them."]);
     this.tiles = [0, 1, 2].map(() => this.buildTile());
     this.films = make("div", { class: "films" }, ...this.tiles.map((tile) => tile.node));
     this.questions = make("div", { class: "questions" });
-    this.end = make("div", { class: "end", hidden: "" }, make("h2", {}, "All forms are answered"),
-      make("p", {}, "Thank you. Every answer is saved. You can go back and correct any of them."));
     this.start = make("article", { class: "start", hidden: "" });
-    this.root.replaceChildren(
-      make("header", {}, make("div", { class: "progress" }, this.who, this.count, this.left, make("div", { class: "bar" }, this.bar)),
-        make("div", { class: "task" }, this.heading),
-        make("nav", {}, ...this.tools, button("Keys", "?", () => this.toggleHelp()), this.backButton, this.nextButton)),
-      make("main", {}, this.films, this.questions, this.end, this.start), this.notice, this.help);
+    this.assemble([this.windowButton, this.sizeButton, this.guideButton], [this.prompt], [this.films, this.questions, this.end, this.start]);
   }
 
   buildTile() {
@@ -62,30 +38,17 @@ class FormPage {
     return { node: make("section", {}, make("div", { class: "film" }, canvas, name, readout)), canvas, name, viewer };
   }
 
-  // Show a place (undefined: where the rater stopped).
-  async go(place) {
-    const turn = (this.turn = (this.turn || 0) + 1);
-    const wanted = () => turn === this.turn;
-    const say = (...what) => wanted() && this.say(...what);
-    this.root.dataset.ready = "false";
-    try {
-      const path = place === undefined || place === null ? "rate/state" : `rate/state?place=${place}`;
-      const state = await askUntilAnswered(path, null, say, wanted);
-      const form = state.place === null ? null : await this.sets.get(state.place, say);
-      if (!wanted()) return;
-      const untouched = this.fresh && form && state.done === 0 && Object.values(state.answers).every((one) => one === null);
-      this.fresh = false;
-      if (untouched) this.showStart();
-      else if (form) this.showForm(form, state);
-      else this.showEnd(state);
-    } catch (error) {
-      say(error.message, true);
-    }
+  isUntouched(state) {
+    return Object.values(state.answers).every((one) => one === null);
   }
 
-  showForm(form, state) {
+  welcome() {
+    this.showStart();
+  }
+
+  showSet(form, state) {
     Object.assign(this, { place: state.place, form });
-    this.heading.textContent = form.heading || "What do you see?";
+    this.prompt.textContent = form.heading || "What do you see?";
     this.showOnly(this.films);
     this.tiles.forEach((tile, position) => {
       tile.node.hidden = position >= form.images.length;
@@ -101,12 +64,7 @@ class FormPage {
     const open = form.questions.findIndex((question) => this.answerOf(question.id) === null);
     this.active = open < 0 ? 0 : open;
     this.mark();
-    this.say("");
-    this.tiles.forEach((tile) => tile.node.hidden || tile.viewer.draw());
-    this.root.dataset.place = this.place;
-    const turn = this.turn;
-    setTimeout(() => { if (turn === this.turn) this.root.dataset.ready = "true"; }, GUARD);
-    if (state.next !== null && state.next !== this.place) this.sets.get(state.next).catch(() => {});
+    this.settle(state);
   }
 
   buildQuestion(question, number) {
@@ -142,15 +100,6 @@ class FormPage {
     this.mark();
   }
 
-  showProgress(text, state) {
-    this.who.textContent = `${state.study} · ${state.rater}`;
-    this.count.replaceChildren(make("b", {}, text), ` ${state.done} done`);
-    const minutes = state.minutes === null || state.done === state.places ? null : Math.max(1, Math.round(state.minutes));
-    this.left.textContent = minutes === null ? "" : `about ${minutes} min left`;
-    this.bar.style.width = `${(100 * state.done) / state.places}%`;
-    this.root.dataset.done = state.done;
-  }
-
   mark() {
     this.groups.forEach((group, number) => {
       const { id } = this.form.questions[number];
@@ -172,19 +121,15 @@ class FormPage {
     for (const one of [this.films, this.end, this.start]) one.hidden = one !== node;
     for (const one of [this.questions, this.nextButton, ...this.tools]) one.hidden = !form;
     this.backButton.hidden = node === this.start;
-    if (!form) this.heading.textContent = "";
+    if (!form) this.prompt.textContent = "";
   }
 
   showEnd(state) {
-    Object.assign(this, { place: null, places: state.places });
-    this.showProgress(`${state.places} forms`, state);
-    this.showOnly(this.end);
-    this.backButton.disabled = false;
-    Object.assign(this.root.dataset, { place: "end", ready: "true" });
+    super.showEnd(state, `${state.places} forms`);
   }
 
   async showStart() {
-    const turn = (this.turn = (this.turn || 0) + 1);
+    const turn = this.newTurn();
     const guide = await this.sets.start((...what) => this.say(...what)).catch((error) => this.say(error.message, true));
     if (!guide || turn !== this.turn) return;
     const first = !Number(this.root.dataset.done || 0);
@@ -206,11 +151,6 @@ class FormPage {
     begin.focus();
   }
 
-  say(text, bad = false) {
-    this.notice.textContent = text;
-    this.notice.classList.toggle("bad", bad);
-  }
-
   onward() {
     if (this.place === null) return;
     const missing = this.missing();
@@ -220,20 +160,12 @@ class FormPage {
   }
 
   step(by) {
-    if (!this.start.hidden) return;
-    const place = (this.place === null ? this.places : this.place) + by;
-    if (place >= 0) this.go(place < this.places ? place : undefined);
+    if (this.start.hidden) this.move(by);
   }
 
+  // The difference keeps a window of its own.
   nextWindow() {
-    const names = Object.keys(WINDOWS);
-    this.window = (this.window + 1) % names.length;
-    for (const { viewer, node } of this.tiles.slice(0, 2)) if (!node.hidden) viewer.change(WINDOWS[names[this.window]]);
-    this.say(`Window: ${names[this.window]}`);
-  }
-
-  trueSize() {
-    this.tiles.forEach((tile) => tile.node.hidden || tile.viewer.trueSize());
+    super.nextWindow(this.tiles.slice(0, 2));
   }
 
   // Zoom and place are those of all pictures; the window is that of the film and its edit.
@@ -248,15 +180,9 @@ class FormPage {
     }
   }
 
-  toggleHelp() {
-    this.help.hidden = !this.help.hidden;
-  }
-
   press(event) {
-    if (event.ctrlKey || event.altKey || event.metaKey || !this.start.hidden) return;
-    const onButton = document.activeElement && document.activeElement.tagName === "BUTTON";
-    if (onButton && (event.key === "Enter" || event.key === " ")) return; // the button takes it
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const key = keyOf(event);
+    if (key === null || !this.start.hidden) return;
     const move = (by) => () => { this.active = Math.min(Math.max(this.active + by, 0), this.groups.length - 1); this.mark(); };
     const actions = {
       Enter: () => this.onward(), PageDown: () => this.step(1), PageUp: () => this.step(-1), Backspace: () => this.step(-1),

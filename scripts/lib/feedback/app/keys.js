@@ -33,14 +33,12 @@ function keyActions(page) {
 }
 
 function pressKey(page, event) {
-  if (event.ctrlKey || event.altKey || event.metaKey || page.onStart) return;
+  const key = keyOf(event);
+  if (key === null || page.onStart) return;
   if (document.activeElement && document.activeElement.tagName === "TEXTAREA") {
     if (event.key === "Escape") document.activeElement.blur();
     return; // it is typed into
   }
-  const onButton = document.activeElement && document.activeElement.tagName === "BUTTON";
-  if (onButton && (event.key === "Enter" || event.key === " ")) return; // the button takes it
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const action = keyActions(page)[key];
   const isScore = /^[0-5]$/.test(key);
   if (!action && !isScore) return;

@@ -3,62 +3,37 @@
 
 const SCORES = [0, 1, 2, 3, 4, 5];
 const QUESTIONS = { text: "Text", mask: "Mask" };
-const GUARD = 350; // ms after a new set in which no score is taken: the second half of a double press
 const OPTIONS = "synthorax-rating"; // how the reader likes to look, kept by the browser
 
-class Page {
+class Page extends RaterPage {
   constructor(root) {
-    this.root = root;
     // Kept by the browser: how the reader likes to look. The outline is on in every set that has one.
-    this.options = { smooth: true, linked: false, ...JSON.parse(localStorage.getItem(OPTIONS) || "{}"), outline: true, only: null };
-    this.sets = new Sets();
+    super(root, { smooth: true, linked: false, ...JSON.parse(localStorage.getItem(OPTIONS) || "{}"), outline: true, only: null });
     this.outbox = new Outbox((...what) => this.say(...what), (...answer) => this.confirmed(...answer), () => this.refresh());
     this.cells = []; // [position, aspect] in the order in which they are scored
     this.cursor = null; // the cell that the next key press scores
-    this.place = null; // null at the end and before the beginning
     this.training = null; // {number, set, of} while a training set is on the screen
-    this.window = 0; // which of WINDOWS
     this.build();
     document.addEventListener("keydown", (event) => pressKey(this, event));
     document.addEventListener("keyup", (event) => releaseKey(this, event));
     window.addEventListener("blur", () => this.hideOutline(false)); // the key that is let go of elsewhere
     document.addEventListener("visibilitychange", () => document.hidden || this.refresh());
-    this.fresh = true; // nothing has been shown yet
     this.go();
   }
 
   build() {
-    const button = (text, title, act) => make("button", { type: "button", title, onclick: (event) => { event.currentTarget.blur(); act(); } }, text);
-    this.who = make("span", { class: "who" });
-    this.count = make("span", { class: "count" });
-    this.left = make("span", { class: "left" });
-    this.bar = make("i");
-    this.prompt = make("h1", { class: "prompt" });
+    this.buildFrame(HELP, ["All sets are scored", "Thank you. Every score is saved. You can go back and correct any of them."]);
     this.legend = make("div", { class: "legend", role: "group", "aria-label": "Structures of the outline" });
-    this.notice = make("div", { class: "notice", role: "status" });
     this.outlineButton = this.buildHold();
-    this.linkButton = button("Together", "L", () => this.toggle("linked"));
-    this.windowButton = button("Window", "W", () => this.nextWindow());
-    this.sizeButton = button("1:1", "P: one pixel of the image is one pixel of the screen", () => this.trueSize());
-    this.backButton = button("Back", "Backspace", () => this.step(-1));
-    this.nextButton = button("Next", "Enter", () => this.onward());
-    this.guideButton = button("Guide", "G", () => this.showStart());
-    this.help = make("div", { class: "help", role: "dialog", "aria-label": "Keys", hidden: "", onclick: () => this.toggleHelp() },
-      make("table", {}, ...HELP.map(([keys, text]) => make("tr", {}, make("th", { scope: "row" }, keys), make("td", {}, text)))));
+    this.linkButton = pageButton("Together", "L", () => this.toggle("linked"));
     this.remarks = new Remarks(this);
     this.tiles = [0, 1, 2, 3].map((position) => this.buildTile(position));
     this.tabs = make("div", { class: "tabs", role: "group", "aria-label": "Images" }, ...this.tiles.map((_, position) =>
-      button(`${position + 1}`, `Image ${position + 1}`, () => this.point(position))));
+      pageButton(`${position + 1}`, `Image ${position + 1}`, () => this.point(position))));
     this.grid = make("div", { class: "grid" }, ...this.tiles.map((tile) => tile.node));
     this.start = new Start(this, () => this.go());
-    this.end = make("div", { class: "end", hidden: "" }, make("h2", {}, "All sets are scored"),
-      make("p", {}, "Thank you. Every score is saved. You can go back and correct any of them."));
-    this.tools = [this.outlineButton, this.windowButton, this.sizeButton, this.linkButton, this.guideButton];
-    this.root.replaceChildren(
-      make("header", {}, make("div", { class: "progress" }, this.who, this.count, this.left, make("div", { class: "bar" }, this.bar)),
-        make("div", { class: "task" }, this.prompt, this.legend),
-        make("nav", {}, ...this.tools, button("Keys", "?", () => this.toggleHelp()), this.backButton, this.nextButton)),
-      make("main", {}, this.tabs, this.grid, this.remarks.node, this.end, this.start.node), this.notice, this.help);
+    this.assemble([this.outlineButton, this.windowButton, this.sizeButton, this.linkButton, this.guideButton], [this.prompt, this.legend],
+      [this.tabs, this.grid, this.remarks.node, this.end, this.start.node]);
   }
 
   // The button that hides the outline for as long as it is held, by pointer or by key.
@@ -87,26 +62,17 @@ class Page {
     return { node: make("section", { "aria-label": `Image ${position + 1}` }, film, panel), panel, viewer, why, groups: [] };
   }
 
-  // Show a place (undefined: where the rater stopped); `known` is its state if the server has just told it.
-  async go(place, known) {
-    const turn = (this.turn = (this.turn || 0) + 1);
-    const wanted = () => turn === this.turn;
-    const say = (...what) => wanted() && this.say(...what);
-    this.root.dataset.ready = "false";
+  go(place, known) {
     this.cursor = null;
-    try {
-      const path = place === undefined ? "rate/state" : `rate/state?place=${place}`;
-      const state = known || (await askUntilAnswered(path, null, say, wanted));
-      const set = state.place === null ? null : await this.sets.get(state.place, say);
-      if (!wanted()) return;
-      const untouched = this.fresh && set && state.done === 0 && Object.values(state.scores).flat().every((one) => one === null);
-      this.fresh = false;
-      if (untouched) this.start.show(0).catch((error) => say(error.message, true));
-      else if (set) this.showSet(set, state);
-      else this.showEnd(state);
-    } catch (error) {
-      say(error.message, true);
-    }
+    return super.go(place, known);
+  }
+
+  isUntouched(state) {
+    return Object.values(state.scores).flat().every((one) => one === null);
+  }
+
+  welcome(say) {
+    this.start.show(0).catch((error) => say(error.message, true));
   }
 
   showSet(set, state) {
@@ -135,12 +101,7 @@ class Page {
     this.showState(state);
     this.cursor = this.cells.find((cell) => this.scoreAt(cell) === null) || this.cells[0];
     this.mark();
-    this.say("");
-    this.tiles.forEach((tile) => tile.viewer.draw());
-    this.root.dataset.place = this.place;
-    const turn = this.turn;
-    setTimeout(() => { if (turn === this.turn) this.root.dataset.ready = "true"; }, GUARD);
-    if (state.next !== null && state.next !== this.place) this.sets.get(state.next).catch(() => {});
+    this.settle(state);
   }
 
   buildScores(position, aspect) {
@@ -155,29 +116,17 @@ class Page {
   showState(state) {
     Object.assign(this, { scores: state.scores, complete: state.complete, next: state.next, places: state.places });
     const { training } = this;
-    this.showProgress(training ? `Training ${training.number + 1} of ${training.of}` : `Set ${state.place + 1} of ${state.places}`, state);
+    if (training) this.showProgress(`Training ${training.number + 1} of ${training.of}`, state, "not counted");
+    else this.showProgress(`Set ${state.place + 1} of ${state.places}`, state);
     this.backButton.disabled = state.place === 0 || Boolean(training);
     this.remarks.show(state.remarks);
     this.nextButton.classList.toggle("primary", state.complete);
     this.mark();
   }
 
-  showProgress(text, state) {
-    this.who.textContent = `${state.study} · ${state.rater}`;
-    this.count.replaceChildren(make("b", {}, text), this.training ? " not counted" : ` ${state.done} done`);
-    const minutes = state.minutes === null || state.done === state.places ? null : Math.max(1, Math.round(state.minutes));
-    this.left.textContent = minutes === null ? "" : `about ${minutes} min left`;
-    this.bar.style.width = `${(100 * state.done) / state.places}%`;
-    this.root.dataset.done = state.done;
-  }
-
   showEnd(state) {
-    Object.assign(this, { place: null, cursor: null, places: state.places });
-    this.turn += 1;
-    this.showProgress(`${state.places} sets`, state);
-    this.showOnly(this.end);
-    this.backButton.disabled = false;
-    Object.assign(this.root.dataset, { place: "end", ready: "true" });
+    this.cursor = null;
+    super.showEnd(state, `${state.places} sets`);
   }
 
   // One of: the grid of a set, the end, the start page; with what belongs to it.
@@ -199,7 +148,7 @@ class Page {
   showStart() {
     this.remarks.leave();
     this.training = null;
-    const turn = (this.turn = (this.turn || 0) + 1);
+    const turn = this.newTurn();
     this.start.show(Number(this.root.dataset.done || 1)).catch((error) => turn === this.turn && this.say(error.message, true));
   }
 
@@ -231,11 +180,6 @@ class Page {
     for (const one of this.legend.children) one.setAttribute("aria-pressed", this.options.only === one.dataset.structure);
     this.outlineButton.setAttribute("aria-pressed", !this.options.outline);
     this.linkButton.setAttribute("aria-pressed", this.options.linked);
-  }
-
-  say(text, bad = false) {
-    this.notice.textContent = text;
-    this.notice.classList.toggle("bad", bad);
   }
 
   // The server has one score more; when it has every one, on to the next set, if that completes the one being filled.
@@ -297,8 +241,7 @@ class Page {
   step(by) {
     if (this.training) return by > 0 ? this.start.train(this.training.number + 1) : undefined;
     this.remarks.leave();
-    const place = (this.place === null ? this.places : this.place) + by;
-    if (place >= 0) this.go(place < this.places ? place : undefined);
+    return this.move(by);
   }
 
   get onStart() {
@@ -324,27 +267,12 @@ class Page {
     if (names.length > 1) this.showAlone(names[(names.indexOf(this.options.only) + 1) % names.length] || this.options.only);
   }
 
-  nextWindow() {
-    const names = Object.keys(WINDOWS);
-    this.window = (this.window + 1) % names.length;
-    this.tiles.forEach((tile) => tile.node.hidden || tile.viewer.change(WINDOWS[names[this.window]]));
-    this.say(`Window: ${names[this.window]}`);
-  }
-
-  trueSize() {
-    this.tiles.forEach((tile) => tile.node.hidden || tile.viewer.trueSize());
-  }
-
   toggle(option) {
     this.options[option] = !this.options[option];
     const { smooth, linked } = this.options;
     localStorage.setItem(OPTIONS, JSON.stringify({ smooth, linked }));
     this.tiles.forEach((tile) => tile.viewer.draw());
     this.mark();
-  }
-
-  toggleHelp() {
-    this.help.hidden = !this.help.hidden;
   }
 
   follow(moved) {

@@ -10,7 +10,7 @@ import contextlib
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 from fastapi import Body, FastAPI, Header
@@ -27,19 +27,16 @@ SCRIPTS = (
     "outline.js",
     "viewer.js",
     "server.js",
+    "desk.js",
     "keys.js",
     "start.js",
     "remarks.js",
     "page.js",
 )  # each builds on those before
-PAGE, ASSETS = "page.html", {"/page.css": "text/css", "/page.js": "text/javascript"}
-OWN_PATHS = {
-    "/rate/start": "GET",
-    "/rate/state": "GET",
-    "/rate/set": "GET",
-    "/rate/score": "POST",
-    "/rate/remark": "POST",
-}
+ASSETS = {"/page.css": "text/css", "/page.js": "text/javascript"}
+READ = {"/rate/start": "GET", "/rate/state": "GET", "/rate/set": "GET"}  # what every rating page asks
+WRITTEN = {"/rate/score": "POST", "/rate/remark": "POST"}
+TITLE = "{title}"  # in page.html
 LARGEST_BODY = 4096
 HEADERS = {
     "Cache-Control": "no-store",
@@ -51,10 +48,20 @@ HEADERS = {
 REFUSED = "This page needs the link that was made for you: http://.../?token=... Ask whoever runs the study."
 
 
+class Readable(Protocol):
+    """What a desk answers to every rating page."""
+
+    def start(self, rater: str) -> dict[str, Any]: ...
+
+    def state(self, rater: str, number: int | None = None) -> dict[str, Any]: ...
+
+    def view(self, rater: str, number: int) -> dict[str, Any]: ...
+
+
 class Gate:
     """ASGI middleware: what may be asked for, by whom, and the security headers of every answer."""
 
-    def __init__(self, app: ASGIApp, tokens: Mapping[str, str], paths: Mapping[str, str] = OWN_PATHS) -> None:
+    def __init__(self, app: ASGIApp, tokens: Mapping[str, str], paths: Mapping[str, str]) -> None:
         self.app, self.tokens, self.paths = app, tokens, paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,19 +106,7 @@ class Gate:
 
 def make_app(desk: Desk, tokens: Mapping[str, str]) -> FastAPI:
     """Return the application for the raters of `tokens`."""
-    app, rater_of = gated_app(tokens, OWN_PATHS)
-
-    @app.get("/rate/start")
-    def start(x_token: str = Header()) -> JSONResponse:
-        return JSONResponse(desk.start(rater_of(x_token)))
-
-    @app.get("/rate/state")
-    def state(place: int | None = None, x_token: str = Header()) -> JSONResponse:
-        return JSONResponse(desk.state(rater_of(x_token), place))
-
-    @app.get("/rate/set")
-    def view(place: int, x_token: str = Header()) -> JSONResponse:
-        return JSONResponse(desk.view(rater_of(x_token), place))
+    app, rater_of = gated_app(desk, tokens, WRITTEN)
 
     @app.post("/rate/score")
     def score(body: dict[str, Any] = Body(), x_token: str = Header()) -> JSONResponse:  # noqa: B008
@@ -123,13 +118,18 @@ def make_app(desk: Desk, tokens: Mapping[str, str]) -> FastAPI:
         given = [body.get(key) for key in ("place", "image", "remark", "value")]
         return JSONResponse(desk.remark(rater_of(x_token), *given))
 
-    return serve_page(app, PAGE, SCRIPTS, ("page.css",))
+    return serve_page(app, "Rating of chest images", SCRIPTS, ("page.css",))
 
 
-def gated_app(tokens: Mapping[str, str], paths: Mapping[str, str]) -> tuple[FastAPI, Callable[[str], str]]:
-    """Return an application that answers these paths alone, and what tells the rater of a token."""
+def gated_app(
+    desk: Readable, tokens: Mapping[str, str], written: Mapping[str, str]
+) -> tuple[FastAPI, Callable[[str], str]]:
+    """Return an application that answers READ and the paths `written` alone, and what tells the rater of a token.
+
+    The caller adds the routes of `written`.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Gate, tokens=tokens, paths=paths)
+    app.add_middleware(Gate, tokens=tokens, paths={**READ, **written})
 
     @app.exception_handler(InputError)
     def refuse(_: Any, error: InputError) -> JSONResponse:
@@ -145,12 +145,24 @@ def gated_app(tokens: Mapping[str, str], paths: Mapping[str, str]) -> tuple[Fast
             raise InputError(REFUSED)
         return rater
 
+    @app.get("/rate/start")
+    def start(x_token: str = Header()) -> JSONResponse:
+        return JSONResponse(desk.start(rater_of(x_token)))
+
+    @app.get("/rate/state")
+    def state(place: int | None = None, x_token: str = Header()) -> JSONResponse:
+        return JSONResponse(desk.state(rater_of(x_token), place))
+
+    @app.get("/rate/set")
+    def view(place: int, x_token: str = Header()) -> JSONResponse:
+        return JSONResponse(desk.view(rater_of(x_token), place))
+
     return app, rater_of
 
 
-def serve_page(app: FastAPI, name: str, scripts: Sequence[str], styles: Sequence[str]) -> FastAPI:
-    """Serve a page, its style and its script, as they are now."""
-    page = (FOLDER / name).read_text()
+def serve_page(app: FastAPI, title: str, scripts: Sequence[str], styles: Sequence[str]) -> FastAPI:
+    """Serve the page with its title, style and script, as they are now."""
+    page = (FOLDER / "page.html").read_text().replace(TITLE, title)
     content = {"/page.css": "\n".join((FOLDER / style).read_text() for style in styles)}
     content["/page.js"] = "\n".join((FOLDER / script).read_text() for script in scripts)
 

@@ -8,9 +8,6 @@ film or an edit is called is never looked at. What an answer is worth clinically
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,12 +17,10 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import rng
 from scripts.lib.feedback.forms import questions as ask
-from scripts.lib.feedback.forms.answers import AnswerLog, FormAnswer
+from scripts.lib.feedback.forms.answers import FormAnswer
 from scripts.lib.feedback.forms.questions import Question
 from scripts.lib.feedback.truth import ArtefactJudge, FindingJudge, reduce_films
 
-START = datetime(2000, 1, 1, tzinfo=UTC)  # a simulated answer has no time of day; this one is plainly none
-SECONDS = 5
 CHANGED = 8  # grey levels by which a pixel differs that counts as changed
 ALIKE = 0.99  # share of pairs of films of two children that are less alike than one child's pictures have to be
 STEEP = 2.0  # how fast doubt fades as likeness leaves that bound
@@ -107,15 +102,3 @@ def _usual_likeness(films: np.ndarray) -> float:
     """Return the likeness that ALIKE of the pairs of neighbours in the store stay below; films uint8 (n, H, H)."""
     codes = reduce_films(films)
     return float(np.quantile((codes * np.roll(codes, 1, axis=0)).mean(axis=1), ALIKE))
-
-
-def write_answers(path: Path, answers: Sequence[FormAnswer]) -> None:
-    """Write answers to the log at `path`, a session for each rater, at times counted from the year 2000."""
-    ticks = count()
-
-    def clock() -> datetime:
-        return START + timedelta(seconds=SECONDS * next(ticks))
-
-    for rater in dict.fromkeys(answer.rater for answer in answers):
-        log = AnswerLog(path, session=f"simulated-{rater}", clock=clock)
-        log.extend(answer for answer in answers if answer.rater == rater)

@@ -28,6 +28,8 @@ from scripts.lib.reporting.page.words import (
 )
 from scripts.lib.study.arms import REAL
 
+DECIDED = {HELPS: "helped in", HARMS: "harmed in", SAME: "made no difference that matters in"}
+
 
 @dataclass(frozen=True)
 class SettingAnswer:
@@ -106,8 +108,7 @@ def headline(comparisons: Sequence[ComparisonRow], arm: str, names: Names) -> st
 
 def decided_parts(counts: Mapping[str, int]) -> list[str]:
     """Return "helped in 3", "harmed in 2" and "made no difference that matters in 1", those that there are."""
-    said = {HELPS: "helped in", HARMS: "harmed in", SAME: "made no difference that matters in"}
-    return [f"{words} {counts[name]}" for name, words in said.items() if counts[name]]
+    return [f"{words} {counts[name]}" for name, words in DECIDED.items() if counts[name]]
 
 
 def short_text(rows: Sequence[ComparisonRow], names: Names) -> str:
@@ -115,11 +116,16 @@ def short_text(rows: Sequence[ComparisonRow], names: Names) -> str:
     counts = {name: sum(one.verdict == name for one in rows) for name in VERDICTS}
     noun, total = names.added(rows[0].arm), count(len(rows), "comparison")
     parts = decided_parts(counts)
-    said = f"{noun} {listed(parts)} of {total}" if parts else f"none of {total} shows help or harm"
-    rest = [
-        f"{counts[name]} {word}" for name, word in ((OPEN, "undecided"), (UNTESTED, "not testable")) if counts[name]
-    ]
-    texts = [sentence(said + (f"; {listed(rest)}" if rest and parts else ""))]
+    words = {OPEN: "undecided", UNTESTED: "not testable"}
+    rest = [f"{counts[name]} {word}" for name, word in words.items() if counts[name]]
+    if len(rows) == 1:
+        only = rows[0].verdict
+        said = f"{noun} {DECIDED[only]} the one comparison" if parts else f"the one comparison is {words[only]}"
+    elif parts:
+        said = f"{noun} {listed(parts)} of {total}" + (f"; {listed(rest)}" if rest else "")
+    else:
+        said = f"none of {total} shows help or harm"
+    texts = [sentence(said)]
     for name, word in ((HELPS, "gain"), (HARMS, "loss")):
         if group := [one for one in rows if one.verdict == name]:
             best = surest(group)
