@@ -76,10 +76,12 @@ def verdict(scores: list[float], least: float = 0.7) -> Any:
 
 
 def test_a_judge_is_checked_and_a_weak_one_refused(tmp_path: Path):
-    """Fully apart: AUROC 1, and no film is on a wrong side, so the error is 0; the threshold is the middle of .4 and .6."""
-    good = verdict([0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9])
+    """Fully apart: AUROC 1, and by the rule of three not surely above 1 - 3/8; the threshold is the middle of .4 and .6."""
+    apart = [0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9]
+    good = verdict(apart, least=0.6)
     only = good.labels[0]
-    assert (only.auroc, only.low, only.high, only.n, only.threshold, good.refused) == (1.0, 1.0, 1.0, 8, 0.5, "")
+    assert (only.auroc, only.high, only.n, only.threshold, good.refused) == (1.0, 1.0, 8, 0.5, "")
+    assert only.low == pytest.approx(0.625) and "(0.62 to 1.00)" in verdict(apart, least=0.7).refused
     weak = verdict([0.1, 0.9, 0.2, 0.8, 0.15, 0.85, 0.3, 0.7])
     assert "its AUROC of pneumonia on 8 films is 0.50" in weak.refused and "lower end must reach 0.7" in weak.refused
     (tmp_path / "judge.json").write_text(json.dumps(weak.as_json()))
