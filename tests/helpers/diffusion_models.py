@@ -77,7 +77,7 @@ SAMPLING = {
     "micro_batch": 4,
     "batch_size": 8,
     "shards": {},
-    "speed": {"attention": "fused", "channels_last": False, "compile": "none", "vae": "same", "write_behind": False},
+    "speed": {"attention": "fused", "channels_last": False, "compile": "none", "vae": "same"},
 }
 
 
