@@ -31,6 +31,7 @@ from scripts.lib.training.devices import place
 from scripts.lib.training.settings import Section
 
 GUIDANCE = 7.5
+PROFILED: dict[str, dict[str, Any]] = {"no switches": {}, "all switches": ALL}
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,7 @@ def measure_levers(ledger: Ledger, bench: Bench, micro: int, names: Sequence[str
 def profile_switches(ledger: Ledger, bench: Bench, micro: int) -> list[dict[str, Any]]:
     """Return where the time of one micro-batch with mask and text goes, without switches and with all of them."""
     found = []
-    for name, speed in (("no switches", {}), ("all switches", ALL)):
+    for name, speed in PROFILED.items():
 
         def work(speed: dict[str, Any] = speed) -> dict[str, Any]:
             torch.compiler.reset()
