@@ -71,12 +71,12 @@ class _WithForks:
     def children(self, recursive: bool = False) -> list[Any]:
         import psutil
 
-        found = self.process.children(recursive=recursive)
-        for child in found:  # those that are added too: a job may start another one
+        found = [self.process, *self.process.children(recursive=recursive)]  # a shell may have become its last command
+        for process in found:  # those that are added too: a job may start another one
             with suppress(OSError, ValueError, psutil.Error):  # no caller, or its job has ended
-                job = psutil.Process(int((self.forks / str(child.pid)).read_text()))
+                job = psutil.Process(int((self.forks / str(process.pid)).read_text()))
                 found += [job, *job.children(recursive=True)]
-        return found
+        return found[1:]
 
 
 def count_forks(folder: Path) -> None:
