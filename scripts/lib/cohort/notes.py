@@ -205,8 +205,8 @@ def write_notes(path: Path, notes: Notes, excluded: Mapping[str, int]) -> None:
 
 def warnings_of(notes: Notes) -> list[str]:
     """Return a sentence for each note that concerns the dataset as a whole."""
-    found = [kind for kind, count in sorted(notes.items()) if count and advice_of(kind).level == WARNING]
-    return [f"{notes[kind]} {kind}{_shown(notes, kind)}: {advice_of(kind).todo}" for kind in found]
+    kinds = [kind for kind, count in sorted(notes.items()) if count and advice_of(kind).level == WARNING]
+    return [f"{notes[kind]} {kind}{_shown(notes, kind)}: {advice_of(kind).todo}" for kind in kinds]
 
 
 def _shown(notes: Notes, kind: str) -> str:

@@ -56,13 +56,13 @@ def _numbers(value: Any) -> list[float]:
     """Return the numbers of a tag, NaN for what is none; a single one or text has none."""
     if value is None or isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         return []
-    found = []
+    numbers = []
     for one in value:
         try:
-            found.append(float(one))
+            numbers.append(float(one))
         except (TypeError, ValueError):
-            found.append(math.nan)
-    return found
+            numbers.append(math.nan)
+    return numbers
 
 
 def _shown(value: Any) -> str:

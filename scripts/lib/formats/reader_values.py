@@ -55,7 +55,7 @@ def _ages(value: list[Any]) -> bool:
 
 
 def _grey(value: Any) -> bool:
-    return isinstance(value, int) and _number(value, 1, DEEPEST)
+    return isinstance(value, int) and _number(value, 0, DEEPEST)
 
 
 def _greys(value: list[Any]) -> bool:
@@ -96,8 +96,8 @@ def _encoding(value: str) -> bool:
 RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "min_rca": (lambda value: _number(value, 0, 1), "a Dice from 0 to 1, such as 0.7"),
     "ages": (_ages, f"[least, most] in years between 0 and {OLDEST}, or [] for every age"),
-    "mask_values": (_apart, f"for each structure a grey value of its own, a whole number from 1 to {DEEPEST} (0 is black)"),
-    "mask_ignored": (_greys, f"a list of grey values, whole numbers from 1 to {DEEPEST}"),
+    "mask_values": (_apart, f"for each structure a grey value of its own, a whole number from 0 to {DEEPEST}"),
+    "mask_ignored": (_greys, f"a list of grey values, whole numbers from 0 to {DEEPEST}"),
     "groups": (_classes, "for each structure the classes of the dataset that show it, a list of words"),
     "positive": (_words, "a list of words"),
     "negative": (_words, "a list of words"),

@@ -168,8 +168,8 @@ def presentation(
     low, high = ends or (float(used.min()), float(used.max()))
     if low == high:
         raise Rejected(f"constant image, every pixel is {low:g}")
-    place = np.clip((values.astype(np.float64) - low) * ((len(table) - 1) / (high - low)), 0, len(table) - 1)
-    return (table & ((1 << bits) - 1))[place.astype(np.int64)], (0.0, float((1 << bits) - 1))
+    entry = np.clip((values.astype(np.float64) - low) * ((len(table) - 1) / (high - low)), 0, len(table) - 1)
+    return (table & ((1 << bits) - 1))[entry.astype(np.int64)], (0.0, float((1 << bits) - 1))
 
 
 def look_up(values: NDArray, item: Dataset, order: str) -> NDArray:

@@ -107,5 +107,5 @@ def _dataset_faults(config: Mapping[str, Any], name: str, section: Mapping[str, 
     for key in ("prevalence", "test_prevalence"):
         if (total := sum(phantom.get(key, {}).values())) > 1 + SUM:
             yield f"{where}.phantom.{key}: adds up to {total:g}; main findings of a visit are shares of at most 1 together"
-    if own := (section.get("conditions") or {}).get("kinds"):
-        yield from _shares(f"{where}.conditions.kinds", config["conditions"][section["task"]].get("kinds", {}) | own)
+    if kinds := (section.get("conditions") or {}).get("kinds"):
+        yield from _shares(f"{where}.conditions.kinds", config["conditions"][section["task"]].get("kinds", {}) | kinds)
