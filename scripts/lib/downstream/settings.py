@@ -7,7 +7,7 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import SOURCES
-from scripts.lib.study.tables import EMPTY_POLICIES
+from scripts.lib.study.tables import EMPTY_POLICIES, TASKS
 from scripts.lib.training.learning_rate import SCHEDULES
 from scripts.lib.training.settings import Section
 
@@ -24,7 +24,7 @@ NEEDED = (
 PRETRAIN = "pretrain"  # the mixing that learns from synthetic films first
 NEEDED_FOR_MASKS = ("model.decoder_channels", "loss.bce", "loss.dice")
 CHOICES = {
-    "task": ("classification", "multilabel", "segmentation"),
+    "task": TASKS,
     "precision": ("auto", "fp32", "bf16"),
     "schedule": SCHEDULES,
     "budget.kind": ("steps", "epochs"),

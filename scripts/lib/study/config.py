@@ -17,6 +17,7 @@ from scripts.lib.study.faults import sense_faults
 from scripts.lib.study.files import read_yaml
 from scripts.lib.study.following import follow_study, with_section_defaults
 from scripts.lib.study.schema import retyped, schema_faults
+from scripts.lib.study.tables import TASKS
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG_FILE = ROOT / "config.yaml"
@@ -221,8 +222,7 @@ def _described(config: Mapping[str, Any], dataset: str) -> dict[str, Any]:
 
 def task_settings(config: Mapping[str, Any], name: str, section: Mapping[str, Any]) -> dict[str, Any]:
     """Return a section's settings; keys named after tasks are cut down to the dataset's own task and merged in."""
-    tasks = ("classification", "multilabel", "segmentation")
-    shared = {key: value for key, value in config[name].items() if key not in tasks}
+    shared = {key: value for key, value in config[name].items() if key not in TASKS}
     return merge(shared, config[name].get(section.get("task"), {}))
 
 

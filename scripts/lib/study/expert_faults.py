@@ -8,15 +8,15 @@ from typing import Any
 
 def expert_faults(config: Mapping[str, Any]) -> list[str]:
     """Return one fault for each key that cannot be met."""
-    own = config["experts"]
-    names, faults = own["names"], []
-    if own["need"] > len(names):
+    experts = config["experts"]
+    names, faults = experts["names"], []
+    if experts["need"] > len(names):
         faults.append(
-            f"config: experts.need: {own['need']} votes, but experts.names has {len(names)}; lower it, or name more"
+            f"config: experts.need: {experts['need']} votes, but experts.names has {len(names)}; lower it, or name more"
         )
     faults += [
         f"config: experts.must: {name} is not in experts.names ({', '.join(names)}); add it there"
-        for name in own["must"]
+        for name in experts["must"]
         if name not in names
     ]
     return faults
