@@ -23,8 +23,9 @@ from scripts.lib.fidelity.thumbnails import thumbnails
 from scripts.lib.filters.proxy.asking import ask
 from scripts.lib.filters.proxy.model import open_proxy
 from scripts.lib.study.arms import CLASSIFIER, COPY, PROXY, REALISM, SEGMENTER
+from scripts.lib.study.cells import Study
 from scripts.lib.study.config import stage
-from scripts.lib.study.fidelity import network_of
+from scripts.lib.study.fidelity import Fidelity, network_of
 from scripts.lib.study.judging import JudgeFilms, classifier_source, judge_source
 from scripts.lib.training.devices import place
 from scripts.lib.training.settings import Section
@@ -115,8 +116,8 @@ class Looks:
         target = f"generators/floors/{self.generator.name}.parquet"
         floor = read_floor(self._need(self.results / target, f"make it with snakemake results/{target}"))
         network, features_of = self._search()
-        datasets = [path.parent.name for path in sorted(self.results.glob("*/cohort"))]
-        learned, _ = taught(self.generator, self.results, datasets)
+        teachers = Fidelity(Study(self.config)).teachers(self.generator.name)
+        learned, _ = taught(self.generator, self.results, list(dict.fromkeys(name for name, _ in teachers)))
         for name in learned.cohorts:
             self._features(name, network), self._features(name, "pixels")
         films = open_films(learned, self.results, network)

@@ -62,9 +62,13 @@ class FilmDrawer:
         """Return the mask of an ask; `sample` counts the masks of one ask from 0."""
         return self._masks.masks([MaskRequest(content_hash("mask", ask_text(ask)), sample, ask)])[0]
 
-    def image(self, field: np.ndarray, sample: int) -> np.ndarray:
-        """Return the image, uint8 (R, R), made from a mask alone, uint8 (R, R); `sample` counts the images of one mask."""
-        request = ImageRequest(content_hash(field.tobytes().hex()), sample, None, field)
+    def image(self, field: np.ndarray, sample: int, condition: str = "") -> np.ndarray:
+        """Return the image, uint8 (R, R), made from a mask alone, uint8 (R, R); `sample` counts the images of one mask.
+
+        condition  the identity whose noise it begins with, that of the mask where none is given. With the identity of a mask
+                   before it was changed, only what the change touches is another image.
+        """
+        request = ImageRequest(condition or identity_of(field), sample, None, field)
         return self._images.images([request])[0]
 
     def told(self, ask: Ask, mask: MadeMask) -> dict[str, Any]:
@@ -78,6 +82,11 @@ class FilmDrawer:
     def edited(self, field: np.ndarray) -> MadeMask:
         """Return a mask that a person changed, with what of it cannot be."""
         return MadeMask(field, 0, tuple(faults_of(field, self.structures, self.made.notes["limits"])))
+
+
+def identity_of(field: np.ndarray) -> str:
+    """Return the identity of a mask, uint8 (H, W), as a condition of images."""
+    return content_hash(field.tobytes().hex())
 
 
 def boxes_of(field: np.ndarray, structures: list[str]) -> list[dict[str, Any]]:
