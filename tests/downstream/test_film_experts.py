@@ -39,7 +39,7 @@ def said(name: str, score: float) -> Look:
     )
 
 
-def votes(monkeypatch: pytest.MonkeyPatch, scores: dict[str, float | None], **changed: Any) -> film_experts.Verdict:
+def votes(monkeypatch: pytest.MonkeyPatch, scores: dict[str, float | None], **changed: Any) -> film_experts.FilmVerdict:
     class Given(film_experts.Looks):
         def open(self, name: str) -> Look:
             score = scores[name]

@@ -34,7 +34,7 @@ class FilmVote:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class FilmVerdict:
     """The votes on one image, and whether they are enough: None where fewer experts could vote than are needed."""
 
     votes: list[FilmVote]
@@ -75,7 +75,7 @@ class FilmExperts:
             except MissingFilesError as missing:
                 self._why[name] = str(missing)
 
-    def votes(self, image: np.ndarray, field: np.ndarray, shown: Mapping[str, str]) -> Verdict:
+    def votes(self, image: np.ndarray, field: np.ndarray, shown: Mapping[str, str]) -> FilmVerdict:
         """Return what the experts say of an image, uint8 (H, H), of a mask, uint8 (H, H), that shows these findings."""
         votes: dict[str, np.ndarray] = {}
         notes = dict(self._why)
@@ -90,17 +90,17 @@ class FilmExperts:
         told = [FilmVote(name, _vote(votes.get(name)), notes[name]) for name in self.own["names"]]
         return self._verdict(told, votes)
 
-    def _verdict(self, told: list[FilmVote], votes: Mapping[str, np.ndarray]) -> Verdict:
+    def _verdict(self, told: list[FilmVote], votes: Mapping[str, np.ndarray]) -> FilmVerdict:
         need, must = self.own["need"], self.own["must"]
         every = {one.expert: votes.get(one.expert, np.array([np.nan])) for one in told}
         rule = f"{need} of {len(told)} votes{', ' + ', '.join(must) + ' among them' if must else ''}"
         if count_votes(every, need, must)[0]:
-            return Verdict(told, True, rule)
+            return FilmVerdict(told, True, rule)
         # What those that have no vote could have said.
         if not count_votes({name: np.nan_to_num(one, nan=1.0) for name, one in every.items()}, need, must)[0]:
-            return Verdict(told, False, rule)
+            return FilmVerdict(told, False, rule)
         silent = [one.expert for one in told if one.vote is None]
-        return Verdict(told, None, f"{rule}; not known, as {', '.join(silent)} had no vote")
+        return FilmVerdict(told, None, f"{rule}; not known, as {', '.join(silent)} had no vote")
 
     def _store(self, folder: Path, image: np.ndarray, field: np.ndarray, shown: Mapping[str, str]) -> Cohort:
         """Return a store of this one image, whose labels are what its mask shows."""
