@@ -47,7 +47,7 @@ def tabulate(
                 chosen = marked if rater == ALL else marked[marked["rater"] == rater]
                 stream = rng(seed, "forms", question.id, answer, rater)
                 about = {"about": question.about, "question": question.id, "answer": answer, "rater": rater}
-                rows.append(about | _row(chosen, draws, stream))
+                rows.append(about | _row(chosen, question.about, draws, stream))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -93,7 +93,7 @@ def _hits(question: Question, own: pd.DataFrame) -> Iterator[tuple[str, np.ndarr
         yield RIGHT, np.array([one == truth for one, truth in zip(given, truths)], bool)
 
 
-def _row(marked: pd.DataFrame, draws: int, stream: np.random.Generator) -> dict[str, Any]:
+def _row(marked: pd.DataFrame, about: str, draws: int, stream: np.random.Generator) -> dict[str, Any]:
     """Return the numbers of one question, answer and rater (or all of them)."""
     row: dict[str, Any] = {}
     for real, end in ((False, ""), (True, "_real")):
@@ -103,7 +103,7 @@ def _row(marked: pd.DataFrame, draws: int, stream: np.random.Generator) -> dict[
         row |= {f"n{end}": total, f"count{end}": count, f"share{end}": count / total if total else np.nan}
         row |= {f"low{end}": low, f"high{end}": high}
     several = marked["rater"].nunique() > 1
-    made = "synthetic images" if (marked["about"] == READING).any() else "edits"
+    made = "synthetic images" if about == READING else "edits"
     notes = [f"no answer about {name}" for name, end in ((made, ""), ("real films", "_real")) if not row[f"n{end}"]]
     low, high = (np.nan, np.nan) if notes else _difference(marked, draws, stream)
     row |= {"difference": row["share"] - row["share_real"], "difference_low": low, "difference_high": high}
