@@ -114,8 +114,12 @@ def test_a_person_draws_paints_drags_and_keeps(server: Server, chromium: Any) ->
     keep(page, 4)
     back = kept(server.study.folder, 4)
     assert np.array_equal(back[0], painted) and np.array_equal(back[1], changed)  # the same mask, the same noise
+    page.evaluate("window.stages.length = 0")
     page.keyboard.press("d")  # another image of the same mask
-    page.wait_for_function("document.querySelector('.desk').dataset.stage === 'shown'", timeout=PATIENCE)
+    for _ in range(PATIENCE // 100):
+        if page.evaluate("window.stages.at(-1)") == "shown":
+            break
+        page.wait_for_timeout(100)
     keep(page, 5)
     again = kept(server.study.folder, 5)
     assert np.array_equal(again[0], painted) and not np.array_equal(again[1], changed) and again[2]["sample"] == 1
