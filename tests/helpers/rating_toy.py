@@ -127,7 +127,7 @@ class Server:
         command = [sys.executable, "-m", f"scripts.{self.command}", *self.study.arguments(self.port)]
         with (self.study.folder / "server.txt").open("a") as said:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
-        for _ in range(600):
+        for _ in range(3000):
             if self.process.poll() is not None:
                 raise RuntimeError(f"the rating app ended with {self.process.returncode}")
             try:
