@@ -146,17 +146,21 @@ class FormDesk(LogDesk[FormPlace]):
         if not isinstance(question, str) or question not in asked:
             raise InputError(f"question {question!r}: this form asks {', '.join(asked)}")
         asked[question].check(answer)
+        made = FormAnswer(rater, place.set_id, place.role, place.number, question, answer)
+        with self._lock:
+            self._check_order(rater, place, asked, question)
+            self.log.append(made)
+            self._answers[rater][place.number, question] = answer
+            self._given(rater, place.number, time.time())
+            return self._state(rater, place)
+
+    def _check_order(self, rater: str, place: FormPlace, asked: Mapping[str, Question], question: str) -> None:
+        """Raise InputError for an answer about the outline before the others, or to one of these after it."""
         given = {one for number, one in self._answers[rater] if number == place.number}
         if missing := open_before(asked[question], self.asked.questions, given):
             raise InputError(f"{question}: {missing} is asked first, without the outline")
         if after := [one for one in given if asked[one].overlay and not asked[question].overlay]:
             raise InputError(f"{question}: it was answered without the outline, and {after[0]} with it, so it stays as it is")  # fmt: skip
-        made = FormAnswer(rater, place.set_id, place.role, place.number, question, answer)
-        with self._lock:
-            self.log.append(made)
-            self._answers[rater][place.number, question] = answer
-            self._given(rater, place.number, time.time())
-            return self._state(rater, place)
 
     def _view(self, set_id: str) -> dict[str, Any]:
         form = self.asked.forms[set_id]
