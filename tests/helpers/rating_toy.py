@@ -135,6 +135,7 @@ class Server:
                 return
             except OSError:
                 time.sleep(0.1)
+        self.stop()
         raise RuntimeError("the rating app did not start")
 
     def url(self, rater: str) -> str:
