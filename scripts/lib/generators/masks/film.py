@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
+from scripts.lib.cohort.boxes import part_boxes
 from scripts.lib.conditions.mask_prompts import Ask, ask_of, ask_text, findings_of
 from scripts.lib.conditions.mask_shape import faults_of
 from scripts.lib.conditions.masks import conditioning_image
@@ -23,7 +23,6 @@ from scripts.lib.generators.protocol import ImageRequest
 from scripts.lib.generators.solving import Sampler
 from scripts.lib.training.settings import Section
 
-LEAST = 2  # pixels of a part that has a box
 FILES = ("film.json", "image.png", "mask.png", "mask_bits.png")
 
 
@@ -93,11 +92,8 @@ def boxes_of(field: np.ndarray, structures: list[str]) -> list[dict[str, Any]]:
     """Return {structure, box} of each connected part of a finding, the box [x0, y0, x1, y1] in pixels, right and lower end out."""
     found: list[dict[str, Any]] = []
     for name in findings_of(structures):
-        numbered, _ = ndimage.label((field >> np.uint8(structures.index(name))) & 1)
-        for number, place in enumerate(ndimage.find_objects(numbered), start=1):
-            if (numbered[place] == number).sum() >= LEAST:
-                down, across = place
-                found.append({"structure": name, "box": [across.start, down.start, across.stop, down.stop]})
+        for box in part_boxes((field >> np.uint8(structures.index(name))) & 1):
+            found.append({"structure": name, "box": box.astype(int).tolist()})
     return found
 
 
