@@ -28,7 +28,8 @@ def conditions(cohort: Cohort, task: str) -> pd.DataFrame:
 def shown(cohort: Cohort, table: pd.DataFrame, name: str) -> np.ndarray:
     """Return whether the mask behind each condition shows a structure, bool (n,)."""
     place = pd.Series(np.arange(len(cohort)), cohort.index["image_id"].astype(str))
-    return cohort.mask(place[table["mask_source"].astype(str)].to_numpy(), name).any(axis=(1, 2))
+    masks = cohort.mask(place[table["mask_source"].astype(str)].to_numpy(), name)
+    return np.asarray(masks.any(axis=(1, 2)))
 
 
 @pytest.mark.parametrize("task", ["detection", "segmentation"])
@@ -43,7 +44,7 @@ def test_structures_take_turns_as_often_as_films_show_any(tmp_path: Path, task: 
 
 
 def test_a_structure_that_no_film_shows_has_no_image_and_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cohort = write_box_films(tmp_path, 24)
     without = cohort.select(np.flatnonzero(np.arange(24) % 3 != 0))
