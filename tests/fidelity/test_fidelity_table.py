@@ -126,14 +126,17 @@ def test_a_network_that_chose_may_not_judge(toy: dict[str, Path], tmp_path: Path
     assert table["value"].isna().all() and table["note"].str.contains("may not judge them").all()
 
 
-def test_another_mixture_of_labels_is_said(toy: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("label", "note"), [(1, "other mixture: pneumonia 100% of images, "), (None, "pneumonia is known of no image")]
+)
+def test_another_mixture_of_labels_is_said(toy: dict[str, Path], tmp_path: Path, label: int | None, note: str) -> None:
     images = films(60, "positive")
     store = write_store(tmp_path / "shard", images, ["train"] * 60, "s", True)
     pd.read_parquet(store / "index.parquet").assign(
-        pneumonia=pd.array([1] * 60, dtype="Int8")
+        pneumonia=pd.array([label] * 60, dtype="Int8")
     ).to_parquet(store / "index.parquet", index=False)  # fmt: skip
     table = measured([store], [extract(store, tmp_path / "f.npy")], toy["cohort"], toy["films"], tmp_path / "t.csv")
-    assert table["note"].str.contains("other mixture: pneumonia 100% of images, ").all()
+    assert table["note"].str.contains(note).all()
 
 
 def test_bad_features_are_one_line(toy: dict[str, Path], tmp_path: Path) -> None:

@@ -178,13 +178,25 @@ def _empty(about: Mapping[str, Any], note: str) -> list[dict[str, Any]]:
 
 
 def _mixture(sides: Sides, labels: Sequence[str]) -> str:
-    """Return which labels are more common on one side; a distance then counts the mixture beside the looks."""
-    found = []
+    """Return which labels are more common on one side; a distance then counts the mixture beside the looks.
+
+    A label that is known of no image or of no film has no share there: it is named, and compared with nothing.
+    """
+    found, unknown = [], []
     for label in labels:
-        images, films = (float(one.index[label].astype("Float64").mean()) for one in (sides.images, sides.films))
-        if abs(images - films) > DIFFERENT:
-            found.append(f"{label.replace('_', ' ')} {images:.0%} of images, {films:.0%} of films")
-    return f"other mixture: {', '.join(found)}" if found else ""
+        images, films = (known_share(one.index[label]) for one in (sides.images, sides.films))
+        word = label.replace("_", " ")
+        if images is None or films is None:
+            unknown.append(f"{word} is known of no {'image' if images is None else 'film'}")
+        elif abs(images - films) > DIFFERENT:
+            found.append(f"{word} {images:.0%} of images, {films:.0%} of films")
+    return "; ".join([f"other mixture: {', '.join(found)}"] * bool(found) + unknown)
+
+
+def known_share(values: pd.Series) -> float | None:
+    """Return the share of ones among the values that are known; None where none is."""
+    known = values.dropna()
+    return float(known.mean()) if len(known) else None
 
 
 def _rounded(values: pd.Series) -> pd.Series:
