@@ -72,3 +72,12 @@ def test_the_full_study_is_whole() -> None:
     assert len(structures) == 8 and full["masks"]["grid"] <= full["study"]["resolution"]
     groups = full["datasets"]["chestxdet"]["reader"]["groups"]
     assert set(groups) == set(structures) - {"lungs", "heart"} == set(full["datasets"]["chestxdet"]["labels"])
+
+
+def test_all_arms_of_masks_share_a_controlnet_that_is_told_in_words(config: dict[str, Any]) -> None:
+    study = Study(config)
+    cells = [Cell("chestxdet", arm, "0.1") for arm in study.arms]
+    assert {study.generator(cell) for cell in cells} == {"results/generators/controlnet-findings"}
+    assert [study.words(cell) for cell in cells] == ["--words"] * 4
+    plain = Study(load_study([CONFIG_FILE]))
+    assert plain.words(Cell("candid", "original", "0.1")) == ""
