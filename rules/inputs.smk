@@ -86,6 +86,12 @@ def needs_of(wildcards):
     return to_json(needs_settings(CONFIG, wildcards.dataset))
 
 
+@signed
+def mask_subsets(wildcards):
+    """A params value: which films the masks of a trial may be asked for, whatever its task."""
+    return to_json(one_line(MASK_POOLS.subsets, wildcards))
+
+
 def feedback_settings(part):
     """One part of the section `feedback`, as canonical JSON."""
     return to_json(SHOWN.feedback(part))

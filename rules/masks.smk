@@ -53,7 +53,7 @@ rule build_mask_conditions:
         runtime=lasting(30),
     params:
         code=code("build_mask_conditions"),
-        config=stage("conditions"),
+        config=mask_subsets,
         cohort=subpath(input.index, parent=True),
         most=ask(STUDY.candidates),
         seed=STUDY.seed,

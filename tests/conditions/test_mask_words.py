@@ -210,7 +210,9 @@ def test_masks_of_a_pool_are_told_in_words_of_what_they_show(tmp_path: Path) -> 
     plain, told = conditions_of(pool), conditions_of(pool, words=True)
     words = pool.index.set_index("image_id")["shown_words"]
     assert told["prompt"].tolist() == words[told["mask_source"]].tolist() and set(told["kind"]) == {"both"}
-    assert told["mask_source"].equals(plain["mask_source"]) and not set(told["condition_id"]) & set(plain["condition_id"])
+    assert told["mask_source"].equals(plain["mask_source"]) and not set(told["condition_id"]) & set(
+        plain["condition_id"]
+    )
     assert not told.duplicated(["condition_id", "sample"]).any()
 
 
@@ -228,7 +230,9 @@ def test_words_of_a_condition_follow_the_mask_as_it_was_changed(tmp_path: Path) 
     said = mask_words(films, np.array([right]))[0]
     # The film's right effusion becomes a left one where it is mirrored; the row without a mask keeps its text and identity.
     mirrored = said.replace("right", "left")
-    assert told["prompt"].tolist() == [said, mirrored, mirrored, "edema"] and told["kind"].tolist() == ["both"] * 3 + ["text"]
+    assert told["prompt"].tolist() == [said, mirrored, mirrored, "edema"] and told["kind"].tolist() == ["both"] * 3 + [
+        "text"
+    ]
     digest = pixels_sha256(films.masks([right])[0])
     assert told["condition_id"].tolist()[1:] == [condition_id(mirrored, digest, flip)] * 2 + ["d"]
     # Two rows are one condition, so the second is its second sample.

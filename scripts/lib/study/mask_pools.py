@@ -5,9 +5,13 @@ Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 
 from __future__ import annotations
 
+from typing import Any
+
 from scripts.lib.core.errors import InputError
+from scripts.lib.study.alike import films_of
 from scripts.lib.study.arms import MASKS
 from scripts.lib.study.cells import COHORT_FILES, AnyCell, Study
+from scripts.lib.study.config import stage
 
 
 class MaskPools:
@@ -32,7 +36,7 @@ class MaskPools:
 
     def folder(self, cell: AnyCell) -> str:
         """Return the folder of a cell's pool of masks."""
-        return f"results/{cell.dataset}/masks/{self.study.pool_arm(cell.arm)}/fraction-{cell.fraction}"
+        return f"results/{films_of(self.study.config, cell.dataset)}/masks/{self.study.pool_arm(cell.arm)}/fraction-{cell.fraction}"
 
     def shards(self, cell: AnyCell) -> list[str]:
         """Return the folders of its shards in order."""
@@ -41,6 +45,11 @@ class MaskPools:
     def files(self, cell: AnyCell) -> list[str]:
         """Return the files of those shards."""
         return [f"{shard}/{name}" for shard in self.shards(cell) for name in COHORT_FILES]
+
+    def subsets(self, job: Any) -> dict[str, Any]:
+        """Return what the trials of `job.dataset` set aside, from whose films no mask may be asked for."""
+        trials = stage(self.study.config, "trials", job.dataset)
+        return {key: trials[key] for key in ("validation_share", "validation_patients")}
 
     def tables(self) -> list[str]:
         """Return the tables that hold the study's pools of masks against real masks."""
