@@ -75,38 +75,6 @@ rule prepare_cohort:
         "--config {params.config:q} --seed {params.seed} --resolution {params.resolution} --threads {threads} {params.decoded} --out {params.out:q} > {log:q} 2>&1"
 
 
-# A dataset that is like another one has its films.
-ruleorder: copy_cohort > prepare_cohort
-
-
-rule copy_cohort:
-    input:
-        ask(STORES.films_alike),
-    output:
-        images="results/{dataset}/cohort/images.npy",
-        masks="results/{dataset}/cohort/masks.npy",
-        index="results/{dataset}/cohort/index.parquet",
-        meta="results/{dataset}/cohort/cohort.json",
-        quarantine="results/{dataset}/cohort/quarantine.tsv",
-        notes="results/{dataset}/cohort/notes.csv",
-        boxes="results/{dataset}/cohort/boxes.parquet",
-    log:
-        "results/logs/copy_cohort/{dataset}.log",
-    wildcard_constraints:
-        dataset="|".join(STORES.alike) or "-",
-    localrule: True
-    conda:
-        "../envs/main.yaml"
-    threads: 1
-    params:
-        code=code("copy_cohort"),
-        out=subpath(output.meta, parent=True),
-    message:
-        "Give {wildcards.dataset} the films of the dataset that it is like"
-    shell:
-        "python -m scripts.copy_cohort --files {input:q} --out {params.out:q} > {log:q} 2>&1"
-
-
 rule check_data:
     input:
         one_line(all_sources),

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.alike import films_of
 from scripts.lib.study.arms import BASE as BASE_GENERATOR
 from scripts.lib.study.arms import REAL, Arm, Generator, arm_of, gates
 from scripts.lib.study.config import stage
@@ -119,7 +118,7 @@ class Study:
 
     def conditions(self, cell: AnyCell) -> str:
         """Return the table of the images to make."""
-        return f"results/{films_of(self.config, cell.dataset)}/conditions/{cell.arm}/fraction-{cell.fraction}.parquet"
+        return f"results/{cell.dataset}/conditions/{cell.arm}/fraction-{cell.fraction}.parquet"
 
     def condition_settings(self, cell: AnyCell) -> dict[str, Any]:
         """Return what a cell's conditions are made of; those of a generator that follows something else are all of that kind."""
@@ -133,7 +132,7 @@ class Study:
 
     def pool(self, cell: AnyCell) -> str:
         """Return the folder of a cell's pool."""
-        return f"results/{films_of(self.config, cell.dataset)}/pools/{self.pool_arm(cell.arm)}/fraction-{cell.fraction}"
+        return f"results/{cell.dataset}/pools/{self.pool_arm(cell.arm)}/fraction-{cell.fraction}"
 
     def pool_arm(self, name: str) -> str:
         """Return the arm whose pool an arm reads: of those with the same generator, filter and candidates the first.
@@ -160,7 +159,7 @@ class Study:
         if not source.rule:
             return []
         if not self.arm(cell.arm).generator:
-            return [f"results/{films_of(self.config, cell.dataset)}/pools/{cell.arm}/{source.folder}"]
+            return [f"results/{cell.dataset}/pools/{cell.arm}/{source.folder}"]
         return [f"{self.pool(cell)}/shard-{shard}" for shard in range(self.shard_count(cell))]
 
     def shard_files(self, cell: AnyCell) -> list[str]:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.alike import like_faults, with_films_alike
 from scripts.lib.study.faults import sense_faults
 from scripts.lib.study.files import read_yaml
 from scripts.lib.study.following import follow_study, with_section_defaults
@@ -116,9 +115,8 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises InputError with one line a fault.
     """
-    written = with_section_defaults(config)
-    config = with_films_alike(written)
-    if faults := [*like_faults(written), *schema_faults(config)]:
+    config = with_section_defaults(config)
+    if faults := schema_faults(config):
         raise InputError.of(faults)
     whole = with_prompts(follow_study(with_training(config), _plain()))
     if faults := sense_faults(whole):
@@ -198,7 +196,7 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
     if name == "write_phantom":
         return dict(section.get("phantom") or {})
     if name == "prepare_cohort":
-        unused = ("conditions", "trials", "phantom", "task", "target", "title", "like")
+        unused = ("conditions", "trials", "phantom", "task", "target", "title")
         return {key: value for key, value in section.items() if key not in unused}
     task = {key: section[key] for key in ("task", "target") if key in section}
     if name == "conditions":

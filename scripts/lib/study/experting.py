@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.alike import films_of
 from scripts.lib.study.arms import CLASSIFIER, COPY, EXPERTS, PROXY, REALISM, SEGMENTER
 from scripts.lib.study.cells import COHORT_FILES, AnyCell, Study
 from scripts.lib.study.config import prompts_of
@@ -36,9 +35,8 @@ class Experting:
 
     def structure(self, cell: AnyCell) -> str:
         """Return the structure that the segmenter finds, "" where the dataset's target is no mask."""
-        films = films_of(self.config, cell.dataset)
-        masks = self.config["datasets"][films]["task"] == "segmentation"
-        return shown_by(self.config, films)[0] if masks else ""
+        masks = self.config["datasets"][cell.dataset]["task"] == "segmentation"
+        return shown_by(self.config, cell.dataset)[0] if masks else ""
 
     def settings(self) -> dict[str, Any]:
         """Return what vote_pool reads."""

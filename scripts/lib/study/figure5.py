@@ -6,7 +6,6 @@ Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 from __future__ import annotations
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.alike import films_of
 from scripts.lib.study.arms import EXPERTS
 from scripts.lib.study.cells import Cell, Study
 from scripts.lib.study.mask_pools import MaskPools
@@ -36,7 +35,7 @@ class Figure5:
         if not (arm := self.arm(kind)):
             return None
         cells = self.study.cells(self.study.datasets, [arm], sorted(self.study.fractions, key=float))
-        return next((Cell(films_of(self.config, one.dataset), arm, one.fraction) for one in cells), None)
+        return next((Cell(one.dataset, arm, one.fraction) for one in cells), None)
 
     def shown(self) -> Cell:
         """Return the cell of generated masks; raises InputError where the study has none."""

@@ -28,7 +28,7 @@ def with_section_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _section(own: Any) -> Any:
-    if not isinstance(own, Mapping) or "target" not in own or "like" in own or own.get("format", "folder") != "folder":
+    if not isinstance(own, Mapping) or "target" not in own or own.get("format", "folder") != "folder":
         return own
     target, masks = own["target"], own.get("task") == "segmentation"
     targets = target if isinstance(target, list) else [target]

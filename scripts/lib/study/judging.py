@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.alike import films_of
 from scripts.lib.study.arms import EXPERTS, FAITHFUL, arm_of
 from scripts.lib.study.cells import COHORT_FILES, AnyCell, Study
 from scripts.lib.study.config import task_settings
@@ -50,7 +49,6 @@ def judge_source(config: Mapping[str, Any], dataset: str) -> JudgeFilms:
     foundation model (labels); else its own training films, from which trials at a fraction have a part alone.
     Raises InputError for test films, or films without it.
     """
-    dataset = films_of(config, dataset)
     structure = shown_by(config, dataset)[0] if _has_masks(config, dataset) else ""
     given = config["faithfulness"]["sources"].get(dataset)
     if not given:
@@ -71,7 +69,6 @@ def classifier_source(config: Mapping[str, Any], dataset: str) -> JudgeFilms:
 
     Raises InputError where they have none of the dataset's labels.
     """
-    dataset = films_of(config, dataset)
     own = judge_source(config, dataset)
     theirs = config["datasets"].get(own.dataset, {}).get("labels") or []
     if not set(theirs) & set(config["datasets"][dataset].get("labels") or []):

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.alike import films_of
 from scripts.lib.study.arms import MASKS
 from scripts.lib.study.cells import COHORT_FILES, AnyCell, Study
 from scripts.lib.study.config import stage
@@ -36,7 +35,7 @@ class MaskPools:
 
     def folder(self, cell: AnyCell) -> str:
         """Return the folder of a cell's pool of masks."""
-        return f"results/{films_of(self.study.config, cell.dataset)}/masks/{self.study.pool_arm(cell.arm)}/fraction-{cell.fraction}"
+        return f"results/{cell.dataset}/masks/{self.study.pool_arm(cell.arm)}/fraction-{cell.fraction}"
 
     def shards(self, cell: AnyCell) -> list[str]:
         """Return the folders of its shards in order."""

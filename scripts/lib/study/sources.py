@@ -30,13 +30,13 @@ ENCODERS = (
 
 def root_of(section: Mapping[str, Any], dataset: str) -> str:
     """Return the root of a dataset's raw tree; `root: phantom` stands for the tree that the workflow draws itself."""
-    return f"results/phantom/{section.get('like', dataset)}" if section["root"] == PHANTOM else section["root"]
+    return f"results/phantom/{dataset}" if section["root"] == PHANTOM else section["root"]
 
 
 def tracked_files(section: Mapping[str, Any], dataset: str) -> list[str]:
     """Return the files whose change makes the cohort anew: the phantom's manifest, or the real tree's tables."""
     if section["root"] == PHANTOM:
-        return [f"results/phantom/{section.get('like', dataset)}.json"]
+        return [f"results/phantom/{dataset}.json"]
     return [str(path) for path in tables(section["format"], section["root"], section.get("reader"))]
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.alike import films_of
-from scripts.lib.study.cells import COHORT_FILES, Cell, Study
+from scripts.lib.study.cells import Cell, Study
 from scripts.lib.study.sources import pool_tables
 
 # How a dataset's films are prepared; images made elsewhere are prepared alike.
-WHOLE_COHORT = (*COHORT_FILES, "quarantine.tsv", "notes.csv", "boxes.parquet")
 PREPARED = ("fit", "percentiles", "cover", "max_pixels", "quarantine_limit", "noted_limit")
 
 
@@ -32,16 +30,6 @@ class Stores:
 
     def __init__(self, study: Study) -> None:
         self.study, self.config = study, study.config
-
-    @property
-    def alike(self) -> list[str]:
-        """The datasets that have the films of another one."""
-        return [name for name in self.config["datasets"] if films_of(self.config, name) != name]
-
-    def films_alike(self, job: Any) -> list[str]:
-        """Return the files of the cohort whose films the dataset `job.dataset` has."""
-        other = films_of(self.config, job.dataset)
-        return [f"results/{other}/cohort/{file}" for file in WHOLE_COHORT]
 
     def largest_fraction(self, store: AnyStore) -> str:
         """Return the largest fraction at which an arm runs in a dataset: its store holds the films of all of them."""
