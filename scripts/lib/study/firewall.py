@@ -15,6 +15,7 @@ from scripts.lib.study.arms import FOUNDATION, JUDGE, KEPT, RATERS, VALIDATION, 
 from scripts.lib.study.cells import MASK_MODEL, MGCA, AnyCell, Study
 from scripts.lib.study.experting import Experting
 from scripts.lib.study.judging import Judging
+from scripts.lib.study.tasks import TASKS
 
 CHOICE = "results/proxy/learned_from.parquet"  # the films behind what a filter keeps
 LIST = "learned_from.parquet"
@@ -112,9 +113,8 @@ def unknown_teachers(config: Mapping[str, Any]) -> list[str]:
     named = {"base.path": config["base"]["path"], "proxy.model": config["proxy"]["model"]}
     named |= {f"datasets.{name}.trials.model.weights": weights[name] for name in config["study"]["datasets"]}
     named |= {f"arms.{name}.path": config["arms"][name].get("path") for name in config["study"]["arms"]}
-    tasks = ("classification", "multilabel", "segmentation")
     named |= {
-        f"trials.{task}.model.weights": config["trials"].get(task, {}).get("model", {}).get("weights") for task in tasks
+        f"trials.{task}.model.weights": config["trials"].get(task, {}).get("model", {}).get("weights") for task in TASKS
     }
     return [
         f"{key} = {path}: not known what taught it (no {LIST} there), so a test film may have; docs/leakage.md"
