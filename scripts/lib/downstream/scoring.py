@@ -12,10 +12,12 @@ import pandas as pd
 from scripts.lib.cohort.store import read_index
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import trial_seed
-from scripts.lib.downstream.data import label_names
+from scripts.lib.downstream.box_metrics import Matched, box_scores, match
 from scripts.lib.downstream.metrics import best_thresholds, label_scores, overlap_scores
 from scripts.lib.downstream.predictions import AGAIN, EXTERNAL, MASKS, TEST, TUNING, Predictions, open_predictions
 from scripts.lib.downstream.rows import MetricRow, score_rows
+from scripts.lib.study import tasks
+from scripts.lib.study.tasks import TASKS, targets_of
 
 Scores = dict[str, float | None]
 
@@ -32,15 +34,21 @@ def numbered(patterns: Sequence[Path], count: int) -> list[Path]:
 
 
 def score_file(
-    path: Path, settings: Mapping[str, Any], study_seed: int, films: Mapping[str, Sequence[str]], external: bool = False
+    path: Path,
+    settings: Mapping[str, Any],
+    study_seed: int,
+    films: Mapping[str, Sequence[str]],
+    external: bool = False,
+    films_of: str = "",
 ) -> list[MetricRow]:
     """Return the rows of one trial's file, one a multiplier and metric; with `external` one for each other cohort, too.
 
-    `films`: the test films of each cohort that it must have been tested on. Raises InputError, one line, where the file is of
+    `films`: the test films of each cohort that it must have been tested on; `films_of`: the dataset whose films the trial has, ""
+    for its own. Raises InputError, one line, where the file is of
     another trial, another study, other labels or other films.
     """
     made = open_predictions(path)
-    _check_trial(path, made, settings, study_seed)
+    _check_trial(path, made, settings, trial_seed(study_seed, films_of or made.dataset, made.trial))
     return [
         row
         for tested_on in films
@@ -58,7 +66,7 @@ def score_predictions(
 ) -> list[MetricRow]:
     """Return the rows of a trial's models on the films of one cohort; `films` are checked where they are given."""
     where = path or Path(made.place)
-    names = label_names(settings) or [str(settings["target"])]
+    names = targets_of(settings)
     frame = made.table.to_pandas()
     own = frame[(frame["split"] == split) & (frame["dataset"] == tested_on)]
     tuning = frame[frame["split"] == TUNING]
@@ -78,11 +86,29 @@ def score_predictions(
 
 def _scores(tested: pd.DataFrame, tuning: pd.DataFrame, settings: Mapping[str, Any], count: int) -> Scores:
     """Return the scores by metric. A threshold is chosen on films that were set aside, never on those learned by heart."""
-    if settings["task"] == "segmentation":
-        overlap, predicted, truth = (tested[name].to_numpy(np.float64) for name, _ in MASKS)
+    says = TASKS[settings["task"]].says
+    if says == tasks.BOXES:
+        return box_scores(matched_rows(tested, count))
+    if says == tasks.MASKS:
+        overlap, predicted, truth = (_by_label(tested, name, count) for name, _ in MASKS)
         return overlap_scores(overlap, predicted, truth, settings["empty_policy"])
     thresholds = best_thresholds(_by_label(tuning, "truth", count), _by_label(tuning, "score", count))
     return label_scores(_by_label(tested, "truth", count), _by_label(tested, "score", count), thresholds)
+
+
+def matched_rows(rows: pd.DataFrame, count: int) -> list[Matched]:
+    """Return the boxes of each of `count` structures, matched; `rows` of one model, by film and structure."""
+    edges = {name: [_edges(one) for one in rows[name]] for name in ("truth", "boxes")}
+    scores = [np.asarray(one, dtype=np.float32) for one in rows["score"]]
+    return [
+        match([one for one in edges["boxes"][k::count] if one is not None], scores[k::count], edges["truth"][k::count])
+        for k in range(count)
+    ]
+
+
+def _edges(flat: Any) -> np.ndarray | None:
+    """Return the boxes of a cell, float32 (k, 4); None for an empty one."""
+    return None if flat is None else np.asarray(flat, dtype=np.float32).reshape(-1, 4)
 
 
 def _by_label(rows: pd.DataFrame, column: str, count: int) -> np.ndarray:
@@ -90,10 +116,9 @@ def _by_label(rows: pd.DataFrame, column: str, count: int) -> np.ndarray:
     return rows[column].to_numpy(np.float64).reshape(-1, count)
 
 
-def _check_trial(path: Path, made: Predictions, settings: Mapping[str, Any], study_seed: int) -> None:
+def _check_trial(path: Path, made: Predictions, settings: Mapping[str, Any], seed: int) -> None:
     if not path.as_posix().endswith(made.place):
         raise InputError(f"{path}: holds the predictions of {made.place}; {AGAIN}")
-    seed = trial_seed(study_seed, made.dataset, made.trial)
     if made.seed != seed:
         raise InputError(
             f"{path}: seed {made.seed}, but trial {made.trial} of this study has {seed}: a file of another study; {AGAIN}"

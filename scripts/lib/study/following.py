@@ -11,27 +11,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.lib.study.parts import study_datasets
+from scripts.lib.study.shared import with_shared
+from scripts.lib.study.tasks import of_structures, targets_of
 
 PHANTOM = "phantom"
 SPLIT = {"generator": 0.3, "test": 0.3}  # of a dataset that says nothing of its split
 
 
 def with_section_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration with what a dataset's section may leave out: format, labels, structures, split.
+    """Return the configuration with what a dataset's section may leave out: format, labels, structures, split; or all but its task.
 
     A section without a format is a folder with a table. Its labels are its target; of a segmentation, so are its structures.
     """
     sections = config.get("datasets")
     if not isinstance(sections, Mapping):
         return dict(config)
-    return {**config, "datasets": {name: _section(own) for name, own in sections.items()}}
+    return {**config, "datasets": {name: _section(own) for name, own in with_shared(sections).items()}}
 
 
 def _section(own: Any) -> Any:
     if not isinstance(own, Mapping) or "target" not in own or own.get("format", "folder") != "folder":
         return own
-    target, masks = own["target"], own.get("task") == "segmentation"
-    targets = target if isinstance(target, list) else [target]
+    targets, masks = targets_of(own), of_structures(own)
     filled = {"format": "folder", "split": SPLIT, "structures": targets if masks else []}
     return {**filled, "labels": [] if masks else targets, **own}
 

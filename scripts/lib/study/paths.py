@@ -8,6 +8,7 @@ from typing import Any
 
 from scripts.lib.formats.sources import TABLE_KEYS
 from scripts.lib.study.sources import PROMPT_INFO
+from scripts.lib.study.tasks import TASKS
 
 
 def path_keys(config: MutableMapping[str, Any]) -> Iterator[tuple[MutableMapping[str, Any], str, str]]:
@@ -20,7 +21,7 @@ def path_keys(config: MutableMapping[str, Any]) -> Iterator[tuple[MutableMapping
         if model := section.get("trials", {}).get("model"):
             yield model, "weights", ""
     trials = config["trials"]
-    for part in (trials, *(trials[task] for task in ("classification", "multilabel", "segmentation"))):
+    for part in (trials, *(trials[task] for task in TASKS)):
         if model := part.get("model"):
             yield model, "weights", ""
     yield config["base"], "path", ""

@@ -14,6 +14,7 @@ from scripts.lib.study.config import described
 from scripts.lib.study.exposure import proxy_judged_on_training
 from scripts.lib.study.parts import check_part
 from scripts.lib.study.sources import PHANTOM
+from scripts.lib.study.tasks import of_structures
 
 
 class Shown:
@@ -71,7 +72,7 @@ class Shown:
         fraction = sorted(self.config["study"]["fractions"])[:2][-1]
         arms = [arm for arm in (self.config["figures"]["arm"], *self.study.arms) if self.study.arm(arm).generator]
         for dataset in self.study.datasets if arms else ():
-            if (self.config["datasets"][dataset]["task"] == "segmentation") == masks:
+            if of_structures(self.config["datasets"][dataset]) == masks:
                 return Cell(dataset, arms[0], f"{fraction:g}")
         return None
 
@@ -93,7 +94,7 @@ class Shown:
     def example_cohort(self) -> list[str]:
         """Return the cohort that those masks come from, none where no dataset has masks."""
         cell = self.example_cell(True)
-        return [f"results/{cell.dataset}/cohort"] if cell else []
+        return [self.study.cohort(cell)] if cell else []
 
     def figure1(self) -> dict[str, Any]:
         """Return what the boxes of Figure 1 say."""
@@ -119,7 +120,7 @@ class Shown:
 
     def tuning_cohort(self, file: str) -> str:
         """Return a file of the cohort that its masks come from."""
-        return f"results/{self.tuning_cell().dataset}/cohort/{file}"
+        return self.study.cohort_file(self.tuning_cell(), file)
 
     def tuning_shards(self) -> list[str]:
         """Return the shard folders of its pool."""
@@ -132,7 +133,7 @@ class Shown:
     def validation_cohort(self) -> str:
         """Return the cohort that the proxy model is held against."""
         self.need("proxy")
-        return f"results/{self.config['proxy']['validation']['dataset']}/cohort"
+        return f"results/{self.study.store(self.config['proxy']['validation']['dataset'])}/cohort"
 
     def validation_note(self) -> str:
         """Return what a reader of the proxy model's validation must know of its films, "" where nothing."""

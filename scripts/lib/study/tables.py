@@ -15,3 +15,4 @@ MASK_METRICS = tuple(
     [*(f"{name}{end}" for name in ("dice", "iou") for end in ("", *(f"_{one}" for one in EMPTY_POLICIES)))]
     + ["false_positive_share"]
 )
+BOX_METRICS = ("map", "ap50", "froc")
