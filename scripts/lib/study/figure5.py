@@ -35,7 +35,7 @@ class Figure5:
         if not (arm := self.arm(kind)):
             return None
         cells = self.study.cells(self.study.datasets, [arm], sorted(self.study.fractions, key=float))
-        return next((Cell(one.dataset, arm, one.fraction) for one in cells), None)
+        return next((Cell(self.study.store(one.dataset), arm, one.fraction) for one in cells), None)
 
     def shown(self) -> Cell:
         """Return the cell of generated masks; raises InputError where the study has none."""
@@ -50,7 +50,7 @@ class Figure5:
 
     def cohort(self) -> str:
         """Return the folder of the real films."""
-        return f"results/{self.shown().dataset}/cohort"
+        return self.study.cohort(self.shown())
 
     def cohort_files(self) -> list[str]:
         """Return its files, boxes with them."""
