@@ -104,11 +104,11 @@ def test_trials_without_a_metric_that_is_shown_are_one_line(parts: dict[str, pd.
 
 
 def test_bars_hold_every_arm_and_the_real_films_once() -> None:
-    about = {**CELL, "metric": "ap50", "seed": 1, "n_real": 6.0, "n_labels": 1}
+    about = {**CELL, "metric": "ap50", "n_real": 6.0, "n_labels": 1}
     cells = [("real", 0, 0.2), ("aurad", 2, 0.3), ("shuffled", 2, 0.25)]
     trials = pd.DataFrame(
         [
-            about | {"arm": a, "multiplier": m, "trial": t, "value": v, "n_synthetic": 0.0, "note": ""}
+            about | {"arm": a, "multiplier": m, "trial": t, "seed": t, "value": v, "n_synthetic": 0.0, "note": ""}
             for a, m, v in cells
             for t in (0, 1)
         ]

@@ -244,7 +244,9 @@ def arm_of(config: Mapping[str, Any], name: str) -> Arm:
     wanted = given.get("filter") or next(dropping, None)
     chosen = FILTERS[wanted] if wanted else None
     if chosen and chosen.name == EXPERTS:
-        named = {VOTERS[one] for one in config["experts"]["names"]}
+        named = {
+            VOTERS.get(one, JUDGE) for one in config["experts"]["names"]
+        }  # what taught those of experts.own is not known
         chosen = replace(chosen, taught_by=tuple(one for one in chosen.taught_by if one in named))
     candidates = given.get("candidates", chosen.spare) if chosen else 1
     own = (given.get("cells", {}), given.get("mixing", {}), given.get("path", ""), given.get("masks", ""))
