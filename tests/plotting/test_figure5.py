@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.writer import CohortWriter
@@ -131,6 +132,10 @@ def axes_of(figure: Figure) -> list[Axes]:
     return [axis for upper in figure.subfigs for axis in upper.axes]
 
 
+def bars_of(axis: Axes) -> list[Rectangle]:
+    return [patch for patch in axis.patches if isinstance(patch, Rectangle)]
+
+
 def titled(figure: Figure, start: str) -> Axes:
     return next(axis for axis in axes_of(figure) if axis.get_title(loc="left").startswith(start))
 
@@ -153,14 +158,14 @@ def test_every_panel_shows_its_table() -> None:
     assert len(row) == 6 and len(row[3].patches) == 1 and not row[2].patches, "boxes lie on the fourth picture alone"
     assert "no real test film" in row[4].texts[0].get_text()
     measured = titled(figure, "B")
-    assert "generated masks" in [text.get_text() for text in measured.get_legend().get_texts()]
-    assert [bar.get_width() for bar in titled(figure, "C").patches] == [0.9, 0.7]
+    assert "generated masks" in [str(one.get_label()) for one in measured.get_lines()]
+    assert [bar.get_width() for bar in bars_of(titled(figure, "C"))] == [0.9, 0.7]
     assert [text.get_text() for text in titled(figure, "C").texts] == ["no vote"]
     for letter in ("D   Segmentation", "E   Detection"):
         panel = titled(figure, letter)
-        assert [round(bar.get_height(), 6) for bar in panel.patches] == [0.25, 0.45, 0.3]
+        assert [round(bar.get_height(), 6) for bar in bars_of(panel)] == [0.25, 0.45, 0.3]
         assert sum(text.get_text() == "★" for text in panel.texts) == 1
-    assert [bar.get_height() for bar in titled(figure, "F").patches] == [0.9, 0.6]
+    assert [bar.get_height() for bar in bars_of(titled(figure, "F"))] == [0.9, 0.6]
 
 
 def test_what_is_not_there_is_said_and_nothing_to_show_is_refused() -> None:

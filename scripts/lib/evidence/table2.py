@@ -117,10 +117,13 @@ def as_markdown(table: pd.DataFrame, titles: Mapping[str, str], names: Mapping[s
     columns = list(dict.fromkeys(zip(arms["dataset"], arms["metric"])))
     heads = [f"{titles.get(dataset, dataset)}: {NAMES.get(metric, metric)}" for dataset, metric in columns]
     lines = [f"| real films | arm | images | {' | '.join(heads)} |", f"|---|---|---|{'---|' * len(columns)}"]
-    for (fraction, arm, times), own in arms.groupby(["fraction", "arm", "multiplier"], sort=False):
+    for _, own in arms.groupby(["fraction", "arm", "multiplier"], sort=False):
         cells = [_cell(own[(own["dataset"] == dataset) & (own["metric"] == metric)]) for dataset, metric in columns]
-        images = f"{int(times)}x" if times else "none"
-        lines.append(f"| {fraction * 100:g} % | {names.get(arm, arm)} | {images} | {' | '.join(cells)} |")
+        first = own.iloc[0]
+        images = f"{first['multiplier']:g}x" if first["multiplier"] else "none"
+        lines.append(
+            f"| {first['fraction'] * 100:g} % | {names.get(first['arm'], first['arm'])} | {images} | {' | '.join(cells)} |"
+        )
     trivial = table[table["kind"] == TRIVIAL].set_index(["dataset", "metric"])
     said = [
         f"{trivial['value'][pair]:.3f} ({trivial['arm'][pair].replace('_', ' ')})" if pair in trivial.index else ""

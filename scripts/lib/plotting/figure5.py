@@ -64,7 +64,9 @@ def draw_figure5(
     height = top + MEASURES_HEIGHT + TASKS_HEIGHT
     with journal_style():
         figure = plt.figure(figsize=(width_mm * MM, height * MM), layout="constrained")
-        upper, middle, lower = figure.subfigures(3, 1, height_ratios=[top, MEASURES_HEIGHT, TASKS_HEIGHT])
+        upper, middle, lower = figure.subfigures(
+            3, 1, squeeze=False, height_ratios=[top, MEASURES_HEIGHT, TASKS_HEIGHT]
+        )[:, 0]
         _draw_examples(upper, examples, structures)
         left, right = middle.subplots(1, 2, width_ratios=[1.1, 1])
         _draw_measures(left, masks, names)
@@ -99,14 +101,15 @@ def _draw_examples(figure: SubFigure, examples: Sequence[Example], structures: S
         axis.set_title(title, fontsize=6.8, fontweight="normal", pad=3)
     figure.suptitle("A   From words to boxes", x=0.01, ha="left", fontsize=8.5, fontweight="bold")
     shown = [name for name in structures if name in ANATOMY or any(name in dict(one.made.boxes) for one in examples)]
-    marks = [
-        Patch(facecolor=np.array(PALETTE[name]) / 255, label=name.replace("_", " "))
-        for name in shown
-        if name in PALETTE
-    ]
+    marks = [Patch(facecolor=_colour(name), label=name.replace("_", " ")) for name in shown if name in PALETTE]
     figure.legend(
         handles=marks, loc="outside lower center", ncols=len(marks), fontsize=6.3, handlelength=1.1, columnspacing=1.2
     )
+
+
+def _colour(structure: str) -> tuple[float, float, float]:
+    red, green, blue = PALETTE.get(structure, (255, 255, 255))
+    return red / 255, green / 255, blue / 255
 
 
 def _draw_film(axis: Axes, film: Film | None, with_boxes: bool) -> None:
@@ -115,8 +118,9 @@ def _draw_film(axis: Axes, film: Film | None, with_boxes: bool) -> None:
         return
     axis.imshow(film.image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     for name, (x0, y0, x1, y1) in film.boxes if with_boxes else ():
-        colour = np.array(PALETTE.get(name, (255, 255, 255))) / 255
-        axis.add_patch(Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linewidth=1.0))
+        axis.add_patch(
+            Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor=_colour(name), linewidth=1.0)
+        )
 
 
 def _draw_measures(axis: Axes, masks: Mapping[str, pd.DataFrame], names: Mapping[str, str]) -> None:
