@@ -16,7 +16,7 @@ def densenet_expert(weights: Path, resolution: int) -> Judge:
 
     Raises InputError for a file that xrv.read_densenet refuses, or weights that do not fit a DenseNet-121.
     """
-    model = {
+    model: dict[str, Any] = {
         "encoder": xrv.ENCODER,
         "channels": [],
         "decoder_channels": [],

@@ -29,8 +29,11 @@ METRIC_NAMES = {
     "f1_tuned": "F1 (tuned threshold)",
     "auroc": "AUROC",
     "auprc": "AUPRC",
+    "ap50": "AP50",
+    "map": "mAP",
+    "froc": "FROC",
 }
-BASELINE_NAMES = {"all_positive": "all positive", "all_negative": "all negative"}
+BASELINE_NAMES = {"all_positive": "all positive", "all_negative": "all negative", "mean_box": "mean box"}
 HALO = [withStroke(linewidth=2, foreground="white")]  # a line is seen on dark bars as well
 DASHES = (0, (4, 2.5))
 GROUP = 0.84  # width of a group of bars; groups stand 1 apart

@@ -69,15 +69,21 @@ def draw_figure5(
         )[:, 0]
         _draw_examples(upper, examples, structures)
         left, right = middle.subplots(1, 2, width_ratios=[1.1, 1])
-        _draw_measures(left, masks, names)
+        shown = [arm for arm in dict.fromkeys([*bars["arm"].dropna(), *masks]) if arm != "real"]
+        colours = {arm: look(place)[0] for place, arm in enumerate(shown)}
+        _draw_measures(left, masks, names, colours)
         _draw_acceptance(right, acceptance)
         datasets = list(dict.fromkeys(bars["dataset"]))
         axes = lower.subplots(1, len(datasets) + 1, width_ratios=[*[1.0] * len(datasets), 0.55], squeeze=False)[0]
-        colours = {arm: look(place)[0] for place, arm in enumerate(one for one in dict.fromkeys(bars["arm"].dropna()) if one != "real")}  # fmt: skip
         for place, (axis, dataset) in enumerate(zip(axes, datasets)):
             _draw_task(axis, bars[bars["dataset"] == dataset], colours, letter(place + 3))
         _draw_shares(axes[-1], shares, letter(len(datasets) + 3))
-        _draw_legend(lower, colours, names, bool(bars["significant"].fillna(False).astype(bool).any()))
+        _draw_legend(
+            lower,
+            {arm: colours[arm] for arm in shown if arm in set(bars["arm"])},
+            names,
+            bool(bars["significant"].fillna(False).astype(bool).any()),
+        )
     return figure
 
 
@@ -123,10 +129,12 @@ def _draw_film(axis: Axes, film: Film | None, with_boxes: bool) -> None:
         )
 
 
-def _draw_measures(axis: Axes, masks: Mapping[str, pd.DataFrame], names: Mapping[str, str]) -> None:
+def _draw_measures(
+    axis: Axes, masks: Mapping[str, pd.DataFrame], names: Mapping[str, str], colours: Mapping[str, str]
+) -> None:
     for place, (arm, table) in enumerate(masks.items()):
         own = table[table["of"] == ALL].set_index("measure")
-        colour, marker = look(place + 2 if place == 0 else 1)
+        colour, marker = colours[arm], look(place)[1]
         for row, measure in enumerate(MEASURES):
             if measure not in own.index or np.isnan(own["value"][measure]):
                 continue
@@ -198,7 +206,7 @@ def _draw_task(axis: Axes, panel: pd.DataFrame, colours: Mapping[str, str], mark
         axis.annotate(text, (place, 0), (0, -17), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", va="top", fontsize=6.8)  # fmt: skip
     best = panel.loc[panel["kind"] == "baseline", "value"]
     top = float(np.nanmax([*points["value"], *best, 0.05]))
-    axis.set_ylim(0, min(max(top, min(float(means["high"].max()), 1.4 * top)) * 1.12, 1.06))
+    axis.set_ylim(0, min(max(top, min(float(means["high"].max()), 1.4 * top)) * 1.12, 1.12))
     metric, task = panel["metric"].iloc[0], panel["task"].iloc[0]
     axis.set_ylabel(NAMES.get(metric, metric))
     axis.set_title(f"{mark}   {str(task).capitalize()}", loc="left", pad=7)
@@ -218,7 +226,7 @@ def _draw_bar(axis: Axes, x: float, cell: pd.Series, dots: np.ndarray, colour: s
             [x, x], [cell["low"], cell["high"]], "-_", color=INK, lw=0.8, ms=3, mew=0.8, zorder=3, path_effects=HALO
         )
     if bool(cell["significant"]):
-        axis.annotate("★", (x, max([cell["value"], *dots])), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=7, zorder=5)  # fmt: skip
+        axis.annotate("★", (x, np.nanmax([cell["value"], cell["high"], *dots])), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=7, zorder=5)  # fmt: skip
 
 
 def _draw_shares(axis: Axes, shares: pd.DataFrame | None, mark: str) -> None:
