@@ -137,4 +137,5 @@ def test_experts_from_elsewhere_that_do_not_fit_are_one_line(tmp_path: Path) -> 
     ):
         from_elsewhere(tmp_path / "xrv", ["edema"], **twice)
     with pytest.raises(InputError, match="experts.own.copy: this is the name of an expert of the workflow"):
-        from_elsewhere(tmp_path / "xrv", ["edema"], copy={"kind": "classifier", "path": "elsewhere"})
+        own = {"copy": {"kind": "classifier", "path": "elsewhere"}}
+        experting(experts={"names": ["classifier"], "own": own, "need": 1, "must": []})

@@ -25,8 +25,8 @@ def densenet_expert(weights: Path, resolution: int) -> Judge:
         "fold": 1,
     }
     settings: dict[str, Any] = {"task": "multilabel", "image_size": xrv.SIDE, "grey": xrv.GREY, "model": model}
-    network = build_model(settings, len(xrv.LABELS), resolution, 0)
     state = xrv.as_classifier(xrv.read_densenet(weights))
+    network = build_model(settings, len(xrv.LABELS), resolution, 0)
     counters = {name for name in network.state_dict() if name.endswith("num_batches_tracked")}
     try:
         found = network.load_state_dict(state, strict=False)

@@ -8,6 +8,8 @@ experts are quantiles, so it is left out.
 
 from __future__ import annotations
 
+import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ KNOWN = (
     *(f"torch.nn.modules.{name}" for name in ("container.Sequential", "conv.Conv2d", "batchnorm.BatchNorm2d", "linear.Linear")),
     *(f"torch.nn.modules.{name}" for name in ("activation.ReLU", "pooling.MaxPool2d", "pooling.AvgPool2d")),
 )  # fmt: skip
+ADVICE = "save its state_dict as .safetensors where it was made (docs/experts.md), or get it again from its authors"
 FIRST, HEAD = "features.conv0.weight", "classifier."
 
 
@@ -94,15 +97,20 @@ def _read(path: Path) -> dict[str, Tensor]:
             f"{path}: not readable ({error.strerror or error}); expected weights of torchxrayvision"
         ) from None
     except FAULTS as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{path}: holds more than weights of a DenseNet, or is damaged ({reason[:160]}); get it from its authors, or save its "
-            f"state_dict as .safetensors where it was made"
-        ) from None
+        raise InputError(f"{path}: {_reason(path, str(error))}; {ADVICE}") from None
     found = dict(_tensors(content, "")) if isinstance(content, Kept) else content
     if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
         raise InputError(f"{path}: no weights; expected a model or a state_dict of torchxrayvision")
     return {str(name): value.detach() for name, value in found.items()}
+
+
+def _reason(path: Path, text: str) -> str:
+    """Return why a file is refused: torch's own message is a page long."""
+    if named := re.findall(r"GLOBAL ([\w.]+)", text):
+        return f"holds more than weights of a DenseNet: it names {named[0]}, which could run code"
+    if not zipfile.is_zipfile(path) and "persistent_load" in text:
+        return "is a whole model in the form of torch before 1.6, which cannot be read without running it"
+    return "holds more than weights of a DenseNet, or is damaged"
 
 
 def _tensors(module: Kept, prefix: str) -> Iterator[tuple[str, Tensor]]:

@@ -40,7 +40,7 @@ def read_expert(name: str, images: Path, films: Path, names: pd.Series, structur
     if kind == SEGMENTER:
         return experts.of_masks(name, real, own, structure or "mask")
     if kind not in (CLASSIFIER, PROXY, REALISM):
-        raise InputError(f"expert {name}: {kind} is unknown; known are {', '.join(VOTERS)} (copy by its own files)")
+        raise InputError(f"expert {name}: unknown; known are {', '.join(VOTERS)} (copy by its own files)")
     labels = [column.removeprefix(ASKED) for column in map(str, own) if column.startswith(ASKED) and column in real]
     labels = [label for label in labels if f"{FOUND}{label}" in own and f"{FOUND}{label}" in real]
     if not labels or (kind == REALISM and labels != [experts.REALISM]):

@@ -41,12 +41,13 @@ def worth(facts: Facts) -> Line:
     table = facts.tables.text(DIFFERENCES)
     if table is None:
         return absent(key, title, DIFFERENCES, "`make figure5` measures it")
-    pairs = [
-        (kinds.get(arm), kinds.get(other)) == ("generated", SHUFFLED)
-        for arm, other in zip(table["arm"], table["against"])
-    ]
     wanted = facts.config["figures"]["metrics"]
-    here = table[pairs & (table["metric"] == [wanted.get(task) for task in table["task"]])]
+    shown = [
+        (kinds.get(row["arm"]), kinds.get(row["against"])) == ("generated", SHUFFLED)
+        and row["metric"] == wanted.get(row["task"])
+        for row in table.to_dict("records")
+    ]
+    here = table[shown]
     if here.empty:
         return line(
             key, title, GREY, "this study holds no arm of generated masks against one of shuffled masks (docs/masks.md)"
