@@ -33,6 +33,7 @@ def published() -> Iterator[nn.Module]:
     model.features.conv0 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm2d):
+            assert layer.running_mean is not None and layer.running_var is not None
             layer.running_mean.normal_(0, 0.1)
             layer.running_var.uniform_(0.5, 2)
     module = ModuleType(xrv.MODELS)
@@ -68,15 +69,15 @@ def expected(model: nn.Module, images: np.ndarray) -> np.ndarray:
     return np.asarray(model((2 * x - 1) * 1024).detach())
 
 
-@pytest.mark.parametrize("form", ["model", "state", "safetensors"])
+@pytest.mark.parametrize("form", ["model", "legacy", "legacy state", "state", "safetensors"])
 def test_every_form_of_the_file_has_the_same_weights(published: nn.Module, tmp_path: Path, form: str) -> None:
     path = tmp_path / ("weights.safetensors" if form == "safetensors" else "weights.pt")
     if form == "safetensors":
         save_file(published.state_dict(), path)
-    elif form == "state":
-        torch.save(published.state_dict(), path)
+    elif form.endswith("state"):
+        torch.save(published.state_dict(), path, _use_new_zipfile_serialization=form == "state")
     else:
-        saved(published, path)
+        saved(published, path, legacy=form == "legacy")
     found, wanted = xrv.read_densenet(path), published.state_dict()
     assert found.keys() == wanted.keys() and all(torch.equal(found[name], wanted[name]) for name in wanted)
 
@@ -101,9 +102,14 @@ def test_a_file_with_anything_else_is_refused_and_never_run(published: nn.Module
             return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
 
     torch.save({"features.conv0.weight": Bomb()}, tmp_path / "bomb.pt")
+    old, cut = tmp_path / "old.pt", tmp_path / "cut.pt"
+    torch.save({"features.conv0.weight": Bomb()}, old, _use_new_zipfile_serialization=False)
+    cut.write_bytes(saved(published, tmp_path / "whole.pt", legacy=True).read_bytes()[:-9])
     for path, said in (
         (tmp_path / "bomb.pt", "it names [a-z_]+.exec, which could run code"),
-        (saved(published, tmp_path / "old.pt", legacy=True), "in the form of torch before 1.6"),
+        (old, "it names [a-z_]+.exec, which could run code"),
+        (saved(published, tmp_path / "other-old.pt", legacy=True, other=True), "it names torchxrayvision.models.Other"),
+        (cut, "is damaged"),
         (saved(published, tmp_path / "other.pt", other=True), "it names torchxrayvision.models.Other, which"),
         (tmp_path / "gone.pt", "not readable"),
     ):

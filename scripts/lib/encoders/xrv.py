@@ -9,7 +9,6 @@ experts are quantiles, so it is left out.
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.encoders.legacy import Later, is_legacy, read_legacy
 from scripts.lib.encoders.lightning import FAULTS
 
 # The labels of its outputs, in their order, by the names of this project where it has some.
@@ -35,7 +35,7 @@ KNOWN = (
     *(f"torch.nn.modules.{name}" for name in ("container.Sequential", "conv.Conv2d", "batchnorm.BatchNorm2d", "linear.Linear")),
     *(f"torch.nn.modules.{name}" for name in ("activation.ReLU", "pooling.MaxPool2d", "pooling.AvgPool2d")),
 )  # fmt: skip
-ADVICE = "save its state_dict as .safetensors where it was made (docs/experts.md), or get it again from its authors"
+ADVICE = "get it again from its authors, or save its state_dict as .safetensors where it was made"
 FIRST, HEAD = "features.conv0.weight", "classifier."
 
 
@@ -90,33 +90,45 @@ def _read(path: Path) -> dict[str, Tensor]:
         except (SafetensorError, OSError) as error:
             raise InputError(f"{path}: not a safetensors file ({error}); expected weights only") from None
     try:
-        with torch.serialization.safe_globals([(Kept, name) for name in KNOWN]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        content, storages = _opened(path)
     except OSError as error:
         raise InputError(
             f"{path}: not readable ({error.strerror or error}); expected weights of torchxrayvision"
         ) from None
     except FAULTS as error:
-        raise InputError(f"{path}: {_reason(path, str(error))}; {ADVICE}") from None
+        raise InputError(f"{path}: {_reason(str(error))}; {ADVICE}") from None
     found = dict(_tensors(content, "")) if isinstance(content, Kept) else content
+    try:
+        if isinstance(found, dict):
+            found = {
+                name: value.tensor(storages) if isinstance(value, Later) else value for name, value in found.items()
+            }
+    except FAULTS as error:
+        raise InputError(f"{path}: {_reason(str(error))}; {ADVICE}") from None
     if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
         raise InputError(f"{path}: no weights; expected a model or a state_dict of torchxrayvision")
     return {str(name): value.detach() for name, value in found.items()}
 
 
-def _reason(path: Path, text: str) -> str:
+def _opened(path: Path) -> tuple[Any, dict[str, Any]]:
+    """Return what a file holds, and of a file of torch before 1.6 the numbers of its tensors."""
+    if is_legacy(path):
+        return read_legacy(path, KNOWN, Kept)
+    with torch.serialization.safe_globals([(Kept, name) for name in KNOWN]):
+        return torch.load(path, map_location="cpu", weights_only=True), {}
+
+
+def _reason(text: str) -> str:
     """Return why a file is refused: torch's own message is a page long."""
     if named := re.findall(r"GLOBAL ([\w.]+)", text):
         return f"holds more than weights of a DenseNet: it names {named[0]}, which could run code"
-    if not zipfile.is_zipfile(path) and "persistent_load" in text:
-        return "is a whole model in the form of torch before 1.6, which cannot be read without running it"
     return "holds more than weights of a DenseNet, or is damaged"
 
 
-def _tensors(module: Kept, prefix: str) -> Iterator[tuple[str, Tensor]]:
+def _tensors(module: Kept, prefix: str) -> Iterator[tuple[str, Tensor | Later]]:
     for part in ("_parameters", "_buffers"):
         for name, value in (module.state.get(part) or {}).items():
-            if isinstance(value, Tensor):
+            if isinstance(value, (Tensor, Later)):
                 yield f"{prefix}{name}", value
     for name, inner in (module.state.get("_modules") or {}).items():
         if isinstance(inner, Kept):
