@@ -22,7 +22,7 @@ from typing import Any
 from scripts.lib.core.errors import InputError
 from scripts.lib.engine.commands import make_parser, run, set_threads
 
-PARTS = ("sampling", "levers", "writing", "controlnet", "trials")
+PARTS = ("sampling", "levers", "profile", "writing", "controlnet", "trials")
 KINDS = ("both", "text", "mask")
 
 
@@ -101,7 +101,7 @@ def measure_part(part: str, folder: Path, shape: Any, args: Namespace, ledger: A
         return {part: measure_trials(ledger, folder, shape, args.device, limits)}
     from benchmarks.gpu_levers import ALL
     from benchmarks.gpu_model import write_generator_folder
-    from benchmarks.gpu_sampling import Bench, measure_kinds, measure_levers, measure_writing
+    from benchmarks.gpu_sampling import Bench, measure_kinds, measure_levers, measure_writing, profile_switches
 
     generator = write_generator_folder(folder, shape)
     if part == "controlnet":
@@ -110,6 +110,8 @@ def measure_part(part: str, folder: Path, shape: Any, args: Namespace, ledger: A
     micro = args.micro_batch or shape.ours[-2:][0]
     if part == "sampling":
         return {part: measure_kinds(ledger, bench, args.kinds, limits, ALL if args.all_switches else {})}
+    if part == "profile":
+        return {part: profile_switches(ledger, bench, micro)}
     if part == "writing":
         return {part: measure_writing(ledger, bench, folder, micro)}
     return {part: measure_levers(ledger, bench, micro, args.levers), "micro_batch": micro}

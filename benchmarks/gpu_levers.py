@@ -12,6 +12,8 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+import torch._inductor.config
+from diffusers.models.attention_processor import Attention, FusedAttnProcessor2_0
 
 from scripts.lib.generators import solving
 from scripts.lib.generators.controlled import sampling
@@ -132,6 +134,23 @@ def _graphs(sampler: Sampler) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _products_fused(sampler: Sampler) -> Iterator[None]:
+    """One product for the queries, keys and values of self-attention, one for the keys and values of cross-attention."""
+    model: Any = sampler.model
+    networks = [model.generator.unet, model.generator.controlnet]
+    for module in (module for network in networks if network is not None for module in network.modules()):
+        if isinstance(module, Attention):
+            module.fuse_projections(fuse=True)
+            module.set_processor(FusedAttnProcessor2_0())
+    yield
+
+
+def _convolutions_as_products(_sampler: Sampler) -> AbstractContextManager[None]:
+    """Compile convolutions of one pixel as products of matrices."""
+    return torch._inductor.config.patch(conv_1x1_as_mm=True)
+
+
 ALL = {"channels_last": True, "compile": "step", "vae": "bf16"}
 LEVERS = (
     Lever("none"),
@@ -149,4 +168,6 @@ LEVERS = (
     Lever("channels_last, blocks, CUDA graph", {"channels_last": True, "compile": "blocks", "vae": "bf16"}, _graphs),
     Lever("compile: step", {"compile": "step"}),
     Lever("all", ALL),
+    Lever("all, 1 x 1 convolutions as products", ALL, _convolutions_as_products),
+    Lever("all, products of attention fused", ALL, _products_fused),
 )

@@ -10,7 +10,7 @@ STRUCTURES = ["lungs", "heart", "pneumothorax"]
 LABELS = ["pneumonia"]
 WORDS = ["pneumonia", "left pneumothorax", "cardiomegaly", "edema", "pleural effusion"]
 VOCABULARY, TOKENS = 49408, 77  # of CLIP's text encoder
-SPEED = {"attention": "fused", "channels_last": False, "compile": "none", "vae": "same", "write_behind": False}
+SPEED = {"attention": "fused", "channels_last": False, "compile": "none", "vae": "same"}
 
 
 @dataclass(frozen=True)

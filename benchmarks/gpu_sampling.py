@@ -18,6 +18,7 @@ from benchmarks.gpu_ledger import Ledger, good
 from benchmarks.gpu_levers import ALL, LEVERS, Lever
 from benchmarks.gpu_model import SPEED, STRUCTURES, WORDS, Shape, write_films
 from benchmarks.gpu_operations import sampling_operations
+from benchmarks.gpu_profile import profiled
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.generators.controlled.generator import open_generator
 from scripts.lib.generators.controlled.hints import HintPainter
@@ -30,6 +31,7 @@ from scripts.lib.training.devices import place
 from scripts.lib.training.settings import Section
 
 GUIDANCE = 7.5
+PROFILED: dict[str, dict[str, Any]] = {"no switches": {}, "all switches": ALL}
 
 
 @dataclass(frozen=True)
@@ -256,28 +258,39 @@ def measure_levers(ledger: Ledger, bench: Bench, micro: int, names: Sequence[str
     return rows
 
 
-def measure_writing(ledger: Ledger, bench: Bench, work: Path, micro: int) -> list[list[Any]]:
-    """Return images/s of whole shards of four parts, made and written: in turn, and with `write_behind`."""
+def profile_switches(ledger: Ledger, bench: Bench, micro: int) -> list[dict[str, Any]]:
+    """Return where the time of one micro-batch with mask and text goes, without switches and with all of them."""
     found = []
-    for name, behind in (("in turn", False), ("behind", True)):
-        one = ledger.measure(f"writing {name} {micro}", partial(write_once, bench, work, micro, behind))
-        if one:
-            found.append([name, one.get("rate", 0.0), one.get("failed", "")])
+    for name, speed in PROFILED.items():
+
+        def work(speed: dict[str, Any] = speed) -> dict[str, Any]:
+            torch.compiler.reset()
+            sampler = bench.sampler(micro, **speed)
+            requests = bench.requests("both", micro)
+            return profiled(lambda: sampler.micro(requests), sampler.model.device, bench.warm)
+
+        if one := ledger.measure(f"profile {name} {micro}", work):
+            found.append({"switches": name, "micro_batch": micro, **one})
     return found
 
 
-def write_once(bench: Bench, work: Path, micro: int, behind: bool) -> dict[str, Any]:
+def measure_writing(ledger: Ledger, bench: Bench, work: Path, micro: int) -> dict[str, Any]:
+    """Return images/s (`rate`) of a whole shard of four parts, made and written; `failed` where it was not."""
+    return ledger.measure(f"writing {micro}", partial(write_once, bench, work, micro)) or {}
+
+
+def write_once(bench: Bench, work: Path, micro: int) -> dict[str, Any]:
     """Make and write one shard of four parts; return its images a second."""
     side, count = bench.shape.resolution, 4 * micro
     cohort = Cohort.open(write_films(work / f"masks-{side}-{micro}", side, micro))
     table = pd.DataFrame({"condition_id": [f"{number:016x}" for number in range(count)], "position": range(count)})
     table = table.assign(trial=0, sample=0, kind="both", prompt=WORDS[0], transform=None, pneumonia=1)
     table["mask_source"] = [str(number % micro) for number in range(count)]
-    sampler = bench.sampler(micro, write_behind=behind)
+    sampler = bench.sampler(micro)
     sampler.images(bench.requests("both", micro))
     start = time.perf_counter()
-    parts = Parts(work / f"parts {behind}", "benchmark")
-    write_shard(work / f"shard {behind}", sampler, Conditions(table, cohort), np.arange(count), micro, parts, {})
+    parts = Parts(work / "parts", "benchmark")
+    write_shard(work / "shard", sampler, Conditions(table, cohort), np.arange(count), micro, parts, {})
     seconds = time.perf_counter() - start
     parts.clear()
     return {"rate": count / seconds}

@@ -60,9 +60,22 @@ def _levers(results: Mapping[str, Any]) -> str:
 
 
 def _writing(results: Mapping[str, Any]) -> str:
-    first = results["writing"][0][1]
-    rows = [[name, rate, f"failed: {why}" if why else rate / first if first else NONE] for name, rate, why in results["writing"]]  # fmt: skip
-    return table("Whole shards, write_behind", ["written", "images/s", "against in turn"], rows)
+    return table("A whole shard, made and written", ["images/s"], [_or_failed(results["writing"], ["rate"])])
+
+
+def _profile(results: Mapping[str, Any]) -> str:
+    rows = []
+    for one in results["profile"]:
+        if "failed" in one:
+            rows.append([one["switches"], f"failed: {one['failed']}", NONE, NONE])
+            continue
+        total = sum(one["kinds"].values())
+        for level in ("kinds", "kernels"):
+            rows += [
+                [one["switches"], name.replace("|", "/")[:90], 1000 * seconds / one["micro_batch"], seconds / total]
+                for name, seconds in one[level].items()
+            ]
+    return table("Where the time goes, text and mask", ["switches", "work, then kernels", "ms an image", "share"], rows)
 
 
 def _controlnet(results: Mapping[str, Any]) -> str:
@@ -89,6 +102,7 @@ def _or_failed(one: Mapping[str, Any], keys: list[str]) -> list[Any]:
 PARTS = {
     "sampling": _sampling,
     "levers": _levers,
+    "profile": _profile,
     "writing": _writing,
     "controlnet": _controlnet,
     "trials": _trials,

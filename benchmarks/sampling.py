@@ -38,7 +38,7 @@ SAMPLING = {
     "guidance_interval": [0.0, 1.0],
     "negative_text": "zero",
     "micro_batch": 16,
-    "speed": {"attention": "fused", "channels_last": False, "compile": "none", "vae": "same", "write_behind": False},
+    "speed": {"attention": "fused", "channels_last": False, "compile": "none", "vae": "same"},
 }
 
 

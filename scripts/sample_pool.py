@@ -75,7 +75,7 @@ def main(argv: list[str] | None = None) -> None:
         "shard": [args.shard, args.shards],
         "device": str(model.device),
     }
-    write_shard(args.out, sampler, conditions, rows, settings["batch_size"], parts, notes)
+    write_shard(args.out, sampler, conditions, rows, settings["save_every"], parts, notes)
     parts.clear()
 
 

@@ -59,19 +59,19 @@ def tune_generator(args: Namespace) -> None:
     from scripts.lib.generators.controlled.absence import tuned_absence
     from scripts.lib.generators.controlled.control_training import write_generator
     from scripts.lib.generators.controlled.generator import open_generator
+    from scripts.lib.generators.controlled.monitored_training import MONITOR
     from scripts.lib.generators.controlled.preference_pairs import find_pairs
     from scripts.lib.generators.controlled.preference_report import COLUMNS, refuse_shared
-    from scripts.lib.generators.controlled.preference_training import MONITOR, tune
+    from scripts.lib.generators.controlled.preference_training import PairSets, tune
     from scripts.lib.training.checkpoints import Checkpoints, publish
     from scripts.lib.training.devices import place
     from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "dpo")
     pool = Cohort.open(args.pool)
-    train = find_pairs(read_pairs(args.preferences), pool, str(args.preferences))
-    heldout = find_pairs(read_pairs(args.heldout), pool, str(args.heldout))
-    report = find_pairs(read_pairs(args.report), pool, str(args.report))
-    refuse_shared(report.sets, [*train.sets, *heldout.sets], str(args.report))
+    tables = (args.preferences, args.heldout, args.report)
+    sets = PairSets(*(find_pairs(read_pairs(path), pool, str(path)) for path in tables))
+    refuse_shared(sets.report.sets, [*sets.train.sets, *sets.heldout.sets], str(args.report))
     placement = place(settings, shared=True)
     generator = open_generator(args.generator)
     identity = resume_identity(
@@ -80,13 +80,11 @@ def tune_generator(args: Namespace) -> None:
         generator.fingerprint,
         *pool.index["sha256"],
         *pool.index["report"].fillna(""),
-        args.preferences.read_text(),
-        args.heldout.read_text(),
-        args.report.read_text(),
+        *(path.read_text() for path in tables),
         args.seed,
     )
     checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
-    own, monitor, accuracy = tune(generator, pool, train, heldout, report, settings, args.seed, placement, checkpoints)
+    own, monitor, accuracy = tune(generator, pool, sets, settings, args.seed, placement, checkpoints)
     notes = {key: generator.notes[key] for key in ("structures", "palette")}
     notes |= {"absent_mask": tuned_absence(generator.notes, settings["trains"]), "lineage": generator.lineage}
     with publish(args.out, placement, checkpoints) as folder:

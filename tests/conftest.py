@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.forked_snakemake import snakemake
-from tests.helpers.job_server import job_server
+from tests.helpers.job_server import shared_server
 
 # Processes whose threads wait for each other by spinning would be many times slower, and the low bits of a training depend
 # on the number of its threads: one, on a machine of any size.
@@ -145,7 +145,7 @@ def figures_are_closed() -> Iterator[None]:
 def forked_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An interpreter whose Snakemake runs its jobs as forks of one process, which all processes of the tests share."""
     own = tmp_path_factory.getbasetemp()
-    with job_server((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "jobs") as interpreter:
+    with shared_server((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "jobs") as interpreter:
         yield interpreter
 
 

@@ -55,6 +55,33 @@ def test_tags_of_a_dicom_film(changes: dict[str, Any], ratio: float) -> None:
     assert header.aspect == pytest.approx(ratio)
 
 
+@pytest.mark.parametrize(
+    "pair", [[0, 0.1], [0.1, 0], [-0.1, 0.1], [-0.1, -0.1], ["nan", 0.1], ["nan", "nan"], ["1e400", 0.1]], ids=str
+)
+@pytest.mark.parametrize("tag", ["PixelSpacing", "ImagerPixelSpacing"])
+def test_a_length_that_no_pixel_has_is_refused_with_what_stands_there(tag: str, pair: list[Any]) -> None:
+    with pytest.raises(Rejected, match=rf"^{tag} is .*\\.*, expected two lengths above 0"):
+        dicom.read_film(dicom_bytes(disc(20, 20, 1), **{tag: pair}), 1 << 20, (0, 100))
+
+
+@pytest.mark.parametrize(
+    ("changes", "noted"),
+    [
+        ({"PixelSpacing": [0, 0]}, 1),
+        ({"PixelSpacing": 0.1}, 1),
+        ({"PixelSpacing": [0.1, 0.1, 0.1]}, 1),
+        ({"PixelAspectRatio": [0, 0]}, 1),
+        ({"PixelSpacing": ""}, 0),
+        ({"PixelSpacing": [0, 0], "ImagerPixelSpacing": [0.1, 0.1]}, 0),
+        ({}, 0),
+    ],
+    ids=str,
+)
+def test_a_spacing_that_is_not_known_is_noted(changes: dict[str, Any], noted: int) -> None:
+    _, header, notes = dicom.read_film(dicom_bytes(disc(20, 20, 1), **changes), 1 << 20, (0, 100))
+    assert header.aspect == 1.0 and notes[aspect.UNKNOWN] == noted
+
+
 def test_spacings_that_no_film_has_are_refused() -> None:
     with pytest.raises(Rejected, match="PixelSpacing says pixels 7 times as high as wide"):
         dicom.read_film(dicom_bytes(disc(20, 20, 1), PixelSpacing=[0.7, 0.1]), 1 << 20, (0, 100))

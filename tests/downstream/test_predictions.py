@@ -110,6 +110,24 @@ def test_a_truth_that_is_not_known_stays_nan_and_is_left_out(tmp_path: Path, coh
     assert rows["f1"]["value"] == 0.5 and rows["auroc"]["value"] == 0
 
 
+def test_a_threshold_is_chosen_on_the_films_set_aside_never_on_the_tested_ones(tmp_path: Path, cohort: Path) -> None:
+    opened, settings = Cohort.open(cohort), settings_for("classification")
+    parts = []
+    # pneumonia is 0 1 0 1 on either side. Between .85 and .92 the films set aside are told apart without a fault; of the
+    # tested ones only the .99 lies above: TP 1, FN 1, F1 2 / 3. Any threshold from .6 to .7 would have given them 1.
+    for split, name, scores in (("test", "test", [0.6, 0.99, 0.3, 0.7]), ("train", "tuning", [0.85, 0.95, 0.8, 0.92])):
+        films = films_of(opened, opened.rows(split=split), "classification", "pneumonia")
+        found = {"truth": films.labels, "score": np.array(scores)[:, None]}
+        parts.append(model_rows(films, settings, "toy", name, 0, found))
+    cells = {0: {"n_real": 4, "n_synthetic": 0, "note": ""}}
+    made = Predictions("toy", "classification", "real", "1", 0, trial_seed(1, "toy", 0), cells, pa.concat_tables(parts))
+    write_predictions(tmp_path / made.place, made)
+    rows = score_file(tmp_path / made.place, settings, 1, {"toy": tested_films(cohort)})
+    values = {row["metric"]: row["value"] for row in rows}
+    assert values["f1_tuned"] == pytest.approx(2 / 3)
+    assert values["f1"] == pytest.approx(0.8)  # above .5: TP 2, FP 1
+
+
 @pytest.mark.parametrize("policy", ["exclude", "kaggle", "zero"])
 def test_masks_are_scored_by_the_policy_of_today(tmp_path: Path, cohort: Path, policy: str) -> None:
     path = make(tmp_path, cohort, "segmentation")

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import ImplicitVRLittleEndian, RLELossless
 
-from scripts.lib.formats import dicom, subject
+from scripts.lib.formats import dicom, subject, voi
 from scripts.lib.formats.record import Rejected
 from tests.helpers.dicom_files import (
     dataset,
@@ -62,6 +62,24 @@ def test_linear_exact_and_sigmoid_windows() -> None:
 def test_a_window_without_width_is_not_used(width: int) -> None:
     with_window = dicom_bytes(ramp(), WindowCenter=10, WindowWidth=width)
     assert np.array_equal(image_of(with_window), image_of(dicom_bytes(ramp())))
+
+
+@pytest.mark.parametrize(
+    ("changes", "noted"),
+    [
+        ({"WindowCenter": 10, "WindowWidth": 0}, 1),
+        ({"WindowCenter": "nan", "WindowWidth": 100}, 1),
+        ({"WindowCenter": 10, "WindowWidth": "1e400"}, 1),
+        ({"WindowCenter": 10}, 1),
+        ({"VOILUTSequence": Items([Dataset()])}, 1),
+        ({"WindowCenter": "", "WindowWidth": ""}, 0),
+        ({"WindowCenter": 100, "WindowWidth": 250}, 0),
+        ({}, 0),
+    ],
+    ids=str,
+)
+def test_a_window_that_is_none_is_noted(changes: dict, noted: int) -> None:
+    assert read(dicom_bytes(ramp(), **changes))[2][voi.UNUSED] == noted
 
 
 def test_several_windows_take_the_first() -> None:

@@ -223,6 +223,29 @@ REFUSED: dict[str, tuple[Dataset, str]] = {
     "MONOCHROME2 and INVERSE": (with_shape("INVERSE", "MONOCHROME2"), "contradict"),
     "MONOCHROME1 and IDENTITY": (with_shape("IDENTITY", "MONOCHROME1"), "contradict"),
     "slope 0": (grey([[0, 1], [2, 4]], RescaleSlope=0, RescaleIntercept=1), "RescaleSlope"),
+    "slope beyond all grey values": (
+        grey([[0, 1], [2, 4]], RescaleSlope="1e300", RescaleIntercept=0),
+        "leave no steps",
+    ),
+    "slope of nothing": (grey([[0, 1], [2, 4]], RescaleSlope="1e-300", RescaleIntercept=0), "leave no steps"),
+    "intercept beyond all steps": (grey([[0, 1], [2, 4]], RescaleSlope=1, RescaleIntercept="1e17"), "leave no steps"),
+    # 0 to 4 in a window of 1e30: all of them are the same grey
+    "window beyond all grey values": (
+        grey([[0, 1], [2, 4]], WindowCenter=2, WindowWidth="1e30"),
+        "constant image after",
+    ),
+    "table of entries without bits": (
+        grey([[0, 1], [2, 4]], VOILUTSequence=lut(np.arange(5), 0, 0, "US", False)),
+        "LUTDescriptor is",
+    ),
+    "table of entries of 40 bits": (
+        grey([[0, 1], [2, 4]], PresentationLUTSequence=lut(np.arange(5), 0, 40, "US", False)),
+        "LUTDescriptor is",
+    ),
+    "modality table without entries": (
+        grey([[0, 1], [2, 4]], ModalityLUTSequence=Items([Dataset()])),
+        "without LUTDescriptor or LUTData",
+    ),
     "window off the film": (grey([[0, 1], [2, 4]], WindowCenter=900, WindowWidth=10), "constant"),
     "unknown function": (
         grey([[0, 1], [2, 4]], WindowCenter=2, WindowWidth=4, VOILUTFunction="CUBIC"),

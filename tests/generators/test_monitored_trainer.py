@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.lib.generators.controlled.preference_training import MonitoredTrainer
+from scripts.lib.generators.controlled.monitored_training import MonitoredTrainer
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.settings import Section
 from tests.helpers.diffusion_toy import CPU, TRAINING

@@ -112,8 +112,8 @@ def test_pixels_do_not_depend_on_shards(world, whole, tmp_path):
 
 
 @pytest.mark.parametrize("batch", [3, 100])
-def test_pixels_do_not_depend_on_the_batch_size(world, whole, tmp_path, batch):
-    other = sample(world, tmp_path / "pool", batch_size=batch)
+def test_pixels_do_not_depend_on_how_often_images_are_stored(world, whole, tmp_path, batch):
+    other = sample(world, tmp_path / "pool", save_every=batch)
     assert (tmp_path / "pool" / "images.npy").read_bytes() == (whole.folders[0] / "images.npy").read_bytes()
     assert other.index.equals(whole.index)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +9,20 @@ import pytest
 import torch
 from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 
-from scripts.lib.cohort.store import FILES, Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.generators import speed
 from scripts.lib.generators.controlled import sampling
 from scripts.lib.generators.controlled.sampling import KEPT_PROMPTS, ControlledModel
 from scripts.lib.generators.protocol import ImageRequest
-from scripts.lib.generators.shards import Conditions, Parts, make_batch, one_ahead, write_shard
+from scripts.lib.generators.shards import make_batch
 from scripts.lib.generators.solving import Sampler
 from scripts.lib.generators.speed import compile_decoder, compile_repeated, compile_step, decode_finite
 from scripts.lib.training.settings import Section
 from tests.helpers.diffusion_models import (
     SAMPLING,
     STRUCTURES,
-    conditions_table,
     random_generator,
     write_base,
-    write_cohort,
 )
 
 # The toys' tokenizer has eight places: it cuts nearly every text, and the command says so.
@@ -166,47 +162,3 @@ def test_states_of_prompts_are_kept_once_and_not_without_end(base):
         sampler.model._text(f"edema {number}")
     assert len(sampler.model._states) == KEPT_PROMPTS and "pneumonia" not in sampler.model._states
     assert (sampler.model._text("pneumonia") == first).all()
-
-
-def test_a_pool_written_behind_has_the_same_bytes(base, tmp_path, monkeypatch):
-    cohort = Cohort.open(write_cohort(tmp_path / "cohort"))
-    conditions, rows = Conditions(conditions_table(11), cohort), np.arange(11)
-    stock, makers = Sampler.images, {}
-    monkeypatch.setattr(Sampler, "images", lambda *call: makers[out.name].append(threading.get_ident()) or stock(*call))
-    for behind in (False, True):
-        out = tmp_path / f"behind-{behind}"
-        makers[out.name] = []
-        parts = Parts(tmp_path / f"parts-{behind}", "settings")
-        assert write_shard(out, sampler_of(base, write_behind=behind), conditions, rows, 4, parts, {}) == 11
-    found = {name: {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in makers}
-    assert set(found["behind-True"]) == set(FILES) and found["behind-True"] == found["behind-False"]
-    assert set(makers["behind-False"]) == {threading.get_ident()} and threading.get_ident() not in makers["behind-True"]
-    assert Cohort.open(tmp_path / "behind-True").images(slice(None)).std() > 5
-
-
-def test_one_ahead_makes_the_next_item_while_the_caller_works():
-    made, main = [], threading.get_ident()
-    second = threading.Event()
-
-    def items():
-        for number in range(3):
-            made.append(threading.get_ident() != main)
-            if number == 1:
-                second.set()
-            yield number
-
-    found = one_ahead(items())
-    assert next(found) == 0
-    assert second.wait(10)  # without being asked for
-    assert list(found) == [1, 2] and made == [True] * 3
-
-
-def test_one_ahead_hands_on_what_goes_wrong():
-    def items():
-        yield 1
-        raise InputError("broken")
-
-    found = one_ahead(items())
-    assert next(found) == 1
-    with pytest.raises(InputError, match="broken"):
-        next(found)

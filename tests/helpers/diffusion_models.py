@@ -76,9 +76,9 @@ SAMPLING = {
     "guidance_interval": [0.0, 1.0],
     "negative_text": "zero",
     "micro_batch": 4,
-    "batch_size": 8,
+    "save_every": 8,
     "shards": {},
-    "speed": {"attention": "fused", "channels_last": False, "compile": "none", "vae": "same", "write_behind": False},
+    "speed": {"attention": "fused", "channels_last": False, "compile": "none", "vae": "same"},
 }
 
 

@@ -12,6 +12,7 @@ from benchmarks import gpu, gpu_levers, gpu_model, gpu_sampling
 from benchmarks.gpu_clock import operations_of
 from benchmarks.gpu_ledger import Ledger, good
 from benchmarks.gpu_operations import parameters_of, sampling_operations
+from benchmarks.gpu_profile import kind_of
 from benchmarks.gpu_rates import study_like
 from scripts.lib.core.errors import InputError
 from scripts.lib.planning.rates import rate_of, read_rates
@@ -27,6 +28,7 @@ PUBLISHED = {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480
 def test_every_part_runs_on_the_cpu(tmp_path, monkeypatch):
     wanted = ("none", "channels_last", "CUDA graph of a step", "guidance in two passes", "bytes made on the CPU")
     monkeypatch.setattr("benchmarks.gpu_sampling.LEVERS", [one for one in gpu_levers.LEVERS if one.name in wanted])
+    monkeypatch.setattr("benchmarks.gpu_sampling.PROFILED", {"no switches": {}})  # to compile takes half a minute
     files = ["--out", str(tmp_path / "gpu.md"), "--json", str(tmp_path / "gpu.json")]
     gpu.main([*TINY, *files, "--folder", str(tmp_path), "--rates", str(tmp_path / "toy.yaml")])
     measured = json.loads((tmp_path / "gpu.json").read_text())["measured"]
@@ -37,9 +39,19 @@ def test_every_part_runs_on_the_cpu(tmp_path, monkeypatch):
     for name in wanted:
         one = measured[f"lever {name} 1"]
         assert good(one) or (name.startswith("CUDA") and one["failed"] == "RuntimeError: CUDA graphs need a GPU")
-    assert measured["writing in turn 1"]["rate"] > 0 and measured["writing behind 1"]["rate"] > 0
+    assert measured["writing 1"]["rate"] > 0
+    kinds = measured["profile no switches 1"]["kinds"]
+    assert kinds["convolution"] > 0 and kinds["attention"] > 0 and kinds["matrix product"] > 0
     text = (tmp_path / "gpu.md").read_text()
-    for title in ("Sampling", "Batch shape", "Levers", "Whole shards", "ControlNet training", "Downstream trainings"):
+    for title in (
+        "Sampling",
+        "Batch shape",
+        "Levers",
+        "A whole shard, made and written",
+        "Where the time goes, text and mask",
+        "ControlNet training",
+        "Downstream trainings",
+    ):
         assert f"### {title}" in text
     assert "| CUDA graph of a step | 0 | 0 | failed: RuntimeError: CUDA graphs need a GPU |" in text
     check_rates(read_rates("toy", tmp_path), measured)
@@ -110,3 +122,16 @@ def test_operations_on_the_meta_device_are_those_of_the_true_sampler(tmp_path):
 def test_stable_diffusion_has_the_shape_that_a_plan_assumes():
     shape = shape_of(study_like(gpu_model.SD15, "bf16"), "sample_pool", None, True)
     assert shape["unet"] == SD15["unet"] and shape["vae"] == SD15["vae"] and shape["resolution"] == 512
+
+
+def test_kernels_are_told_apart_by_their_names():
+    names = {
+        "cudnn_generated_fort_native_sdpa_sm90_flash_fprop_wgmma_f16_knob_7": "attention",
+        "sm90_xmma_fprop_implicit_gemm_bf16bf16_bf16f32_f32_nhwckrsc_nhwc_tilesize128x128x64": "convolution",
+        "nvjet_sm90_tst_256x128_64x4_1x2_h_bz_coopA_bias_TNT": "matrix product",
+        "void cudnn::engines_precompiled::nchwToNhwcKernel<__nv_bfloat16, __nv_bfloat16, float>": "layout and copies",
+        "triton_poi_fused_gelu_mul_split_view_15": "norms and activations, fused by Triton",
+        "void at::native::(anonymous namespace)::vectorized_layer_norm_kernel<c10::BFloat16, float>": "norms and activations",
+        "spin": "other",
+    }
+    assert {name: kind_of(name) for name in names} == names

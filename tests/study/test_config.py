@@ -6,6 +6,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -15,7 +16,7 @@ from scripts.lib.formats.sources import FOLDER_COLUMNS
 from scripts.lib.phantom import spec
 from scripts.lib.study import config as study_config
 from scripts.lib.study.faults import FINDINGS
-from scripts.lib.study.schema import SCHEMA_FILE, _validator
+from scripts.lib.study.schema import SCHEMA_FILE, _validator, read_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = sorted((ROOT / "studies").glob("*.yaml"))
@@ -154,6 +155,13 @@ def test_every_number_text_list_and_mapping_of_the_schema_is_bounded() -> None:
             assert "maxItems" in schema, where
         if "object" in kinds:  # a reader's keys depend on its format: sources.reader_settings refuses unknown ones
             assert "additionalProperties" in schema or where.endswith("properties.reader"), where
+
+
+def test_every_number_has_a_lowest_value_of_its_own() -> None:
+    found = [one for where, one in leaves(read_schema()) if "search.properties.space" not in where]
+    numbers = [one for one in found if {"integer", "number"} & {*np.atleast_1d(one["type"])}]
+    assert len(numbers) > 200
+    assert all(one.get("minimum", one.get("exclusiveMinimum", -1)) >= 0 for one in numbers)
 
 
 def test_the_names_that_planning_knows_are_those_of_the_steps() -> None:

@@ -83,7 +83,7 @@ HOSTILE = {
     ),
     "date": (b"study: {name: 2026-01-31, trials: 2026-01-31}", 'study.trials = "2026-01-31": expected type "integer"'),
     "yes": (b"subsets: {per_trial: yes}", 'subsets.per_trial = "yes": expected type "boolean" (write true)'),
-    "off": (b"sampling: {speed: {write_behind: off}}", '= "off": expected type "boolean" (write false)'),
+    "off": (b"subsets: {per_trial: off}", '= "off": expected type "boolean" (write false)'),
     "base 60": (b"study: {trials: 1:30}", 'study.trials = "1:30": expected type "integer"'),
     "3.0": (b"study: {trials: 3.0}", 'study.trials = 3.0: expected type "integer"'),
     "true": (b"study: {trials: true}", 'study.trials = true: expected type "integer"'),

@@ -133,10 +133,10 @@ class Decoder:
         except Rejected:
             notes.add(NO_REPORT)
             return None, None
-        found = impression(text)
-        if found is None:
+        section = impression(text)
+        if section is None:
             notes.add(NO_IMPRESSION)
-        return found, findings(text)
+        return section, findings(text)
 
     def _masks(self, record: Record, shape: tuple[int, int], notes: Notes) -> dict[str, NDArray[np.bool_]]:
         masks: dict[str, NDArray[np.bool_]] = {}

@@ -40,8 +40,8 @@ def not_known(role: str) -> pd.DataFrame:
 
 def inherited(path: Path, role: str) -> pd.DataFrame:
     """Return the list of a model that another one starts from; one row `role` of which nothing is known without a list."""
-    found = read_learned(path)
-    return not_known(role) if found is None else found
+    rows = read_learned(path)
+    return not_known(role) if rows is None else rows
 
 
 def all_learned(paths: Iterable[Path], pools: Iterable[Path] = ()) -> pd.DataFrame:

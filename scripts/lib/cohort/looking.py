@@ -142,14 +142,14 @@ def limits(meta: Mapping[str, Any], settings: Mapping[str, Any], dataset: str, s
     """Return what would stop the preparation: too many films that cannot be used, or that look odd."""
     taken = sum(own["images"] for own in meta["splits"].values())
     total, of = taken + meta["n_quarantined"], " of the films that were looked at" if sampled else ""
-    found = []
+    faults = []
     for count, base, key, word in (
         (meta["n_quarantined"], total, "quarantine_limit", "cannot be used"),
         (meta["n_noted"], taken, "noted_limit", "look odd"),
     ):
         if count > settings[key] * base:
-            found.append(
+            faults.append(
                 f"{count} of {base} films{of} {word}, more than datasets.{dataset}.{key} = {settings[key]:g}; mend them (below), "
                 "or raise the limit"
             )
-    return found
+    return faults

@@ -14,6 +14,7 @@ from pathlib import Path
 from scripts.lib.cohort import plausibility
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats import (
+    aspect,
     candid,
     chestxdet,
     chexlocalize,
@@ -35,6 +36,7 @@ from scripts.lib.formats import (
     subject,
     vindr_cxr,
     vindr_pcxr,
+    voi,
 )
 from scripts.lib.formats.record import Notes
 from scripts.lib.formats.spreadsheet import inert
@@ -93,6 +95,10 @@ ADVICE: dict[str, Advice] = {
     encapsulated.FEWER_BITS: Advice(NORMAL, NOTHING),
     raster.GAMMA: Advice(NORMAL, "nothing, unless the films look too dark or too bright beside the others"),
     OBLONG: Advice(NORMAL, NOTHING),
+    aspect.UNKNOWN: Advice(
+        WARNING, "look at some of them: a chest that is too wide or too flat has pixels that are not square"
+    ),
+    voi.UNUSED: Advice(WARNING, "look whether these films are too dark or too bright beside the others"),
     plausibility.FULL: Advice(LOOK, "look at these masks: a mask of everything teaches nothing"),
     plausibility.INSIDE_OUT: Advice(
         LOOK, "look at these masks; if they are inverted, save them with the structure bright"
@@ -199,8 +205,8 @@ def write_notes(path: Path, notes: Notes, excluded: Mapping[str, int]) -> None:
 
 def warnings_of(notes: Notes) -> list[str]:
     """Return a sentence for each note that concerns the dataset as a whole."""
-    found = [kind for kind, count in sorted(notes.items()) if count and advice_of(kind).level == WARNING]
-    return [f"{notes[kind]} {kind}{_shown(notes, kind)}: {advice_of(kind).todo}" for kind in found]
+    kinds = [kind for kind, count in sorted(notes.items()) if count and advice_of(kind).level == WARNING]
+    return [f"{notes[kind]} {kind}{_shown(notes, kind)}: {advice_of(kind).todo}" for kind in kinds]
 
 
 def _shown(notes: Notes, kind: str) -> str:

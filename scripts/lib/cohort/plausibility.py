@@ -46,8 +46,8 @@ def lung_placement(image: NDArray[np.uint8], lungs: Mask) -> tuple[str, float]:
     wins, in nearly every film: ("", 0.0).
     """
     body = image > BODY
-    own = _contrast(image, lungs, body)
-    gains = {name: _contrast(image, place(lungs), body) - own for name, place in PLACEMENTS.items()}
+    contrast = _contrast(image, lungs, body)
+    gains = {name: _contrast(image, place(lungs), body) - contrast for name, place in PLACEMENTS.items()}
     best = max(gains, key=lambda name: gains[name])
     return (best, gains[best]) if gains[best] > 0 else ("", 0.0)
 

@@ -34,8 +34,8 @@ def check_share(rejections: Sequence[Rejection], total: int, limit: float, datas
 
 def commonest(rejections: Sequence[Rejection]) -> str:
     """Return the three commonest reasons of rejections with an example each, in one line."""
-    kinds = Counter(re.sub(r"\d+", "#", item.reason) for item in rejections)
-    examples = {re.sub(r"\d+", "#", item.reason): item for item in reversed(rejections)}
+    kinds = Counter(re.sub(r"\d+", "#", rejection.reason) for rejection in rejections)
+    examples = {re.sub(r"\d+", "#", rejection.reason): rejection for rejection in reversed(rejections)}
     return "; ".join(
         f"{count} x {_cell(examples[kind].reason)}, e.g. {examples[kind].source_file}"
         for kind, count in kinds.most_common(3)

@@ -93,9 +93,9 @@ def _counted(
     columns = [name for name in ("patient_id", "annotated", *cohort.labels) if name in cohort.index]
     rows = cohort.index[columns].astype(object).to_dict("records")
     known = [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in rows]
-    found = census(known, splits, cohort.labels, cohort.structures, present)
+    counts = census(known, splits, cohort.labels, cohort.structures, present)
     one_sided = settings["reader"].get("positives_only", settings["format"] == "siim")
-    return {**found, "warnings": [] if one_sided else found["warnings"]}
+    return {**counts, "warnings": [] if one_sided else counts["warnings"]}
 
 
 def _write(decoded: Path, out: Path, index: pd.DataFrame, meta: Mapping[str, Any]) -> None:

@@ -150,8 +150,8 @@ def check_classes(
 ) -> None:
     """Raise InputError where a subset lacks one of the label's classes although the training films have both."""
     for trial in trials:
-        found = index[label].iloc[subset_rows(index, subsets, trial, fraction)].dropna().nunique()
-        if found < 2 and (smallest := smallest_fraction(index, subsets, [trial], label)) is not None:
+        classes = index[label].iloc[subset_rows(index, subsets, trial, fraction)].dropna().nunique()
+        if classes < 2 and (smallest := smallest_fraction(index, subsets, [trial], label)) is not None:
             raise InputError(
                 f"fraction {fraction:g} holds only one class of {label} in trial {trial}; "
                 f"the smallest usable fraction is {smallest}"

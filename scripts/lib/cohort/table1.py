@@ -54,10 +54,10 @@ def table_row(meta: Mapping[str, Any]) -> dict[str, str]:
     row |= {
         "dataset": meta["dataset"],
         "format": meta["format"],
-        "patients": str(sum(own["patients"] for own in splits.values())),
+        "patients": str(sum(counts["patients"] for counts in splits.values())),
         "structures": ", ".join(meta["structures"]),
         "positives": "; ".join(_positives(label, splits) for label in meta["labels"]),
-        "taken": str(sum(own["images"] for own in splits.values())),
+        "taken": str(sum(counts["images"] for counts in splits.values())),
         "quarantined": str(meta["n_quarantined"]),
         "noted": str(meta["n_noted"]),
         "warnings": "; ".join(meta["warnings"]),

@@ -101,10 +101,10 @@ class CohortWriter:
             failure = error or raised
         shown = failure
         for part in self._parts.values():
-            told = _leave(part, failure)
-            if told is not None and shown is failure:
-                shown = told
-            failure = failure or told
+            said = _leave(part, failure)
+            if said is not None and shown is failure:
+                shown = said
+            failure = failure or said
         if shown is not None and shown is not error:
             raise shown
 

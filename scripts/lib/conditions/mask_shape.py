@@ -30,15 +30,15 @@ def shapes(fields: np.ndarray, structures: Sequence[str]) -> dict[str, np.ndarra
     log_area: natural logarithm of the share of the film; x, y: the middle, in the lungs' box; parts: connected ones;
     compactness: 4 pi area / edge length squared, about 0.8 for a disc of pixels. nan where a mask does not show it.
     """
-    found = {f"{name}.{what}": np.full(len(fields), np.nan) for name in structures for what in NAMES}
+    measures = {f"{name}.{what}": np.full(len(fields), np.nan) for name in structures for what in NAMES}
     for row, field in enumerate(fields):
         layers = layers_of(field, structures)
         box = _box(layers.get("lungs"), field.shape)
         for name, layer in layers.items():
             if layer.any():
                 for what, value in zip(NAMES, _shape(layer, box), strict=True):
-                    found[f"{name}.{what}"][row] = value
-    return found
+                    measures[f"{name}.{what}"][row] = value
+    return measures
 
 
 def _box(lungs: np.ndarray | None, shape: tuple[int, ...]) -> tuple[float, float, float, float]:

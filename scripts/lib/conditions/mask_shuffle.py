@@ -20,13 +20,13 @@ def shuffled_fields(cohort: Cohort, table: pd.DataFrame, films: dict[int, np.nda
     `films`: by trial the rows of the cohort that the masks may come from. Each finding comes from another patient's film, present
     or not, so that findings are as frequent as on real films. Raises InputError where a trial has films of one patient alone.
     """
-    place = pd.Series(np.arange(len(cohort)), index=cohort.index["image_id"].astype(str))
+    rows = pd.Series(np.arange(len(cohort)), index=cohort.index["image_id"].astype(str))
     patients = cohort.index["patient_id"].astype(str).to_numpy()
     findings = np.uint8(sum(cohort.bit(name) for name in findings_of(cohort.structures)))
     made = np.empty((len(table), cohort.resolution, cohort.resolution), np.uint8)
     columns = (table[name].tolist() for name in ("source", "trial", "condition_id", "sample"))
     for number, (source, trial, condition, sample) in enumerate(zip(*columns, strict=True)):
-        own = int(place[source])
+        own = int(rows[source])
         stream = rng(seed, "shuffled", source, int(sample), condition)
         others = films[int(trial)]
         others = others[patients[others] != patients[own]]

@@ -31,9 +31,9 @@ def label_text(values: Mapping[str, int | None], prompts: Mapping[str, str | Non
     values  {label: 1, 0 or None for unknown}. Several diseases are joined by commas. The word of a film without finding
             stands where all labels are known to be 0: what nobody looked for is not absent.
     """
-    found = [null_text(prompts.get(label)) for label, value in values.items() if value == 1]
-    if found:
-        words = [word for text in found if (word := with_side(text, None))]
+    texts = [null_text(prompts.get(label)) for label, value in values.items() if value == 1]
+    if texts:
+        words = [word for text in texts if (word := with_side(text, None))]
         return ", ".join(words) or None
     known_absent = bool(values) and all(value == 0 for value in values.values())
     return null_text(prompts.get(NORMAL)) if known_absent else None
@@ -44,13 +44,13 @@ def label_prompts(prompts: Mapping[str, str | None], labels: Sequence[str], with
 
     Raises InputError for a label without a prompt: an image made without one would carry a label it cannot show.
     """
-    found = []
+    texts = []
     for label in [*labels, *([NORMAL] if with_normal else [])]:
         prompt = null_text(prompts.get(label))
         if prompt is None:
             raise InputError(f"conditions.prompts: no prompt for {label!r}; add {label}: its disease word")
-        found.append(prompt)
-    return found
+        texts.append(prompt)
+    return texts
 
 
 def with_side(prompt: str | None, side: str | None) -> str | None:

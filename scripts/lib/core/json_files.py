@@ -11,18 +11,18 @@ from scripts.lib.core.errors import InputError
 
 def read_json(path: Path, expected: str) -> dict[str, Any]:
     """Return the JSON object in a file; raises InputError, which says what was `expected`, when there is none."""
-    found = _read(path, expected)
-    if not isinstance(found, dict):
+    content = _read(path, expected)
+    if not isinstance(content, dict):
         raise InputError(f"{path}: not a JSON object; expected {expected}")
-    return found
+    return content
 
 
 def read_json_list(path: Path, expected: str) -> list[Any]:
     """Return the JSON list in a file; raises InputError, which says what was `expected`, when there is none."""
-    found = _read(path, expected)
-    if not isinstance(found, list):
+    content = _read(path, expected)
+    if not isinstance(content, list):
         raise InputError(f"{path}: not a JSON list; expected {expected}")
-    return found
+    return content
 
 
 def _read(path: Path, expected: str) -> Any:

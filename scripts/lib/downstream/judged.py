@@ -77,8 +77,8 @@ def answers(model: Network, images: Cohort, rows: np.ndarray, placement: Placeme
     for first in range(0, len(rows), TEST_BATCH):
         with placement.autocast():
             logits = model(to_images(images.images(rows[first : first + TEST_BATCH]), placement))
-        found = logits.double().cpu().numpy()
-        yield found[:, 0] if found.ndim == 4 else found
+        scores = logits.double().cpu().numpy()
+        yield scores[:, 0] if scores.ndim == 4 else scores
 
 
 def _mask_findings(

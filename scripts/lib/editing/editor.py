@@ -79,8 +79,8 @@ class Editor:
     ) -> np.ndarray:  # fmt: skip
         model, inverted = self.model, inversion_of(way)
         guesses = (self._guess(own, steps, guidance), self._guess(other, steps, guidance), self._guess(own, steps, 1.0))
-        found = inverted(Task(model.encode(films), steps, noise.to(model.device), *guesses))
-        change = (model.decode(found.other) - model.decode(found.own)).float().mean(1) * 127.5
+        inverse = inverted(Task(model.encode(films), steps, noise.to(model.device), *guesses))
+        change = (model.decode(inverse.other) - model.decode(inverse.own)).float().mean(1) * 127.5
         if not torch.isfinite(change).all():
             raise InputError("edit: a changed film is not finite; lower the guidance, or set sampling.precision: fp32")
         edited = torch.from_numpy(films).to(change.device).float() + change

@@ -59,7 +59,7 @@ class Witness:
         flipped = (shown_class(after, thresholds) == other).astype(float)
         findings = [self.names[max(pair)] for pair in zip(own, other)]  # the finding that comes or goes
         where, _ = region(subjects.cohort, subjects.rows, findings)
-        found = self.gallery.ranks(edited, subjects.rows)
+        ranks = self.gallery.ranks(edited, subjects.rows)
         empty = np.full(len(films), np.nan)
         return pd.DataFrame(
             {
@@ -76,8 +76,8 @@ class Witness:
                 "inside": empty if where is None else measures.inside_share(films, edited, where),
                 "changed": measures.changed_share(films, edited),
                 "sharpness": measures.sharpness_change(films, edited),
-                **{f"first_{kind}": (found[kind] == 1).astype(float) for kind in (PIXELS, FEATURES)},
-                **{f"rank_{kind}": 1 / found[kind] for kind in (PIXELS, FEATURES)},
+                **{f"first_{kind}": (ranks[kind] == 1).astype(float) for kind in (PIXELS, FEATURES)},
+                **{f"rank_{kind}": 1 / ranks[kind] for kind in (PIXELS, FEATURES)},
                 "cycle": empty if cycle is None else cycle,
             }
         )

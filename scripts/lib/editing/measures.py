@@ -42,10 +42,10 @@ def inside_share(films: np.ndarray, edited: np.ndarray, region: np.ndarray) -> n
 
 def ssim(films: np.ndarray, edited: np.ndarray, outside: np.ndarray | None = None) -> np.ndarray:
     """Return the structural similarity (n,), 1 for the same film, over pixels outside of the region bool (n, H, W) if given."""
-    found = np.empty(films.shape, float)
-    for place, (first, second) in enumerate(zip(films.astype(float), edited.astype(float))):
-        found[place] = _ssim_map(first, second)
-    return _mean(found, None if outside is None else ~outside)
+    values = np.empty(films.shape, float)
+    for number, (first, second) in enumerate(zip(films.astype(float), edited.astype(float))):
+        values[number] = _ssim_map(first, second)
+    return _mean(values, None if outside is None else ~outside)
 
 
 def _ssim_map(first: np.ndarray, second: np.ndarray) -> np.ndarray:

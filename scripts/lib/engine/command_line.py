@@ -51,7 +51,7 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, list[str], list[str]]]
         if given:  # --option=VALUE takes that one alone
             yield option, [value], []
             continue
-        stop = next((place for place in range(start + 1, end) if words[place].startswith("-")), end)
+        stop = next((at for at in range(start + 1, end) if words[at].startswith("-")), end)
         yield option, words[start + 1 : stop], [*words[:start], *words[stop:]]
 
 

@@ -52,14 +52,14 @@ class Gpu:
 
 def parse_listing(text: str) -> list[Gpu]:
     """Return the GPUs in the output of `nvidia-smi -L`; lines about a device that it cannot reach are left out."""
-    found: list[Gpu] = []
+    gpus: list[Gpu] = []
     for line in text.splitlines():
         if match := GPU_LINE.match(line):
-            found.append(Gpu(match[1], match[2], ()))
-        elif found and (match := MIG_LINE.match(line)):
-            last = found.pop()
-            found.append(Gpu(last.index, last.uuid, (*last.slices, match[1])))
-    return found
+            gpus.append(Gpu(match[1], match[2], ()))
+        elif gpus and (match := MIG_LINE.match(line)):
+            last = gpus.pop()
+            gpus.append(Gpu(last.index, last.uuid, (*last.slices, match[1])))
+    return gpus
 
 
 def list_gpus() -> list[Gpu] | None:
@@ -79,11 +79,11 @@ def list_gpus() -> list[Gpu] | None:
         raise InputError(
             f"nvidia-smi -L has not answered in {PATIENCE} s; the driver hangs: restart this machine"
         ) from None
-    found = parse_listing(done.stdout)
-    if not found:
+    listed = parse_listing(done.stdout)
+    if not listed:
         said = (done.stdout + done.stderr).strip().splitlines() or [f"status {done.returncode}"]
         raise InputError(f"nvidia-smi -L lists no GPU ({said[0]}); set compute.gpus: 0 to run on the CPU")
-    return found
+    return listed
 
 
 def names_in(text: str) -> list[str]:

@@ -105,10 +105,10 @@ class Leases:
         whole = _lock(self._path(key), fcntl.LOCK_EX if shares == 1 else fcntl.LOCK_SH)
         if whole is None or shares == 1:
             return None if whole is None else [whole]
-        for place in range(shares):
-            own = _lock(self._path(key, place), fcntl.LOCK_EX)
-            if own is not None:
-                return [whole, own]
+        for share in range(shares):
+            lock = _lock(self._path(key, share), fcntl.LOCK_EX)
+            if lock is not None:
+                return [whole, lock]
         os.close(whole)
         return None
 
@@ -161,7 +161,10 @@ class Leases:
         descriptor = _lock(path, fcntl.LOCK_EX)
         if descriptor is None:
             raise RuntimeError(f"{path}: locked by another process in our turn")
-        os.write(descriptor, json.dumps({"keys": [d.key for d in devices], "count": count, "shares": shares}).encode())
+        os.write(
+            descriptor,
+            json.dumps({"keys": [device.key for device in devices], "count": count, "shares": shares}).encode(),
+        )
         return number, path, descriptor
 
     def wait(self, devices: Sequence[Device], count: int, shares: int, note: Callable[[], None]) -> Lease:

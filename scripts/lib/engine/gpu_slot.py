@@ -80,8 +80,8 @@ def lease_for(args: Namespace, environment: Mapping[str, str]) -> Lease | None:
         devices, where = enough(given_pool(job, environment), args.gpus, job), job
     else:
         where = "this machine" if visible is None else f"CUDA_VISIBLE_DEVICES={visible}"
-        found, missing = machine_pool(visible)
-        devices = enough(found, args.gpus, where, missing)
+        pool, missing = machine_pool(visible)
+        devices = enough(pool, args.gpus, where, missing)
     names = ", ".join(device.name for device in devices)
     leases = Leases(lock_folder())
     wish = "a place on one" if args.share > 1 else str(args.gpus)
@@ -108,12 +108,12 @@ def _refuse_lost(lease: Lease, visible: str | None) -> None:
 
 def start(command: Sequence[str], lease: Lease | None, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """Start the command. It inherits the locks, so they live as long as it does, and is asked to end if we are killed."""
-    own = os.getpid()
+    process = os.getpid()
     descriptors = lease.descriptors if lease else []
 
     def in_child() -> None:
         _prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
-        if os.getppid() != own:
+        if os.getppid() != process:
             os._exit(TERMINATED)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
 

@@ -58,11 +58,11 @@ def refuse_running_jobs(run: Run, facts: Mapping[str, Any], patience: float = PA
     status, cancel   commands of cluster-generic: one prints running, success or failed for an id, one ends the jobs of ids
     """
     asked = True
-    told = [facts, *filter(None, (other.started for other in dead_runs(run)))]
+    starts = [facts, *filter(None, (other.started for other in dead_runs(run)))]
     if not holders(run):  # the jobs of a live Snakemake are its own
-        if SLURM in [one["executor"] for one in told]:
+        if SLURM in [one["executor"] for one in starts]:
             asked = _refuse_slurm(facts["executor"], patience)
-        for status, cancel in {(one["status"], one["cancel"]) for one in told if one.get("status")}:
+        for status, cancel in {(one["status"], one["cancel"]) for one in starts if one.get("status")}:
             _refuse_generic(run.folder.parents[1], status, cancel, patience)
     _refuse_local(run)
     if asked:
@@ -149,7 +149,7 @@ def generic_jobs(folder: Path, command: str, patience: float = PATIENCE) -> list
 
 def _submitted(folder: Path) -> dict[str, str]:
     """Return {id: rule or output} of jobs that were submitted and not seen to end."""
-    found: dict[str, str] = {}
+    submitted: dict[str, str] = {}
     for path in sorted((folder / "incomplete").rglob("*")):
         if not path.is_file():
             continue
@@ -158,11 +158,11 @@ def _submitted(folder: Path) -> dict[str, str]:
         except (OSError, ValueError, AttributeError):
             continue
         if name:
-            found.setdefault(str(name), "job")
+            submitted.setdefault(str(name), "job")
     for path in sorted((folder / "generic").glob("*.pid")):
         if not path.with_suffix(".done").exists():
-            found[os.path.relpath(path.with_suffix(""))] = path.name.split(".")[0]
-    return found
+            submitted[os.path.relpath(path.with_suffix(""))] = path.name.split(".")[0]
+    return submitted
 
 
 def _refuse_local(run: Run) -> None:
@@ -184,24 +184,24 @@ def local_jobs(run: Run) -> list[RunningJob]:
 
     alive = {str(run.folder), *(str(one.folder) for one in others(run) if one.alive())}
     runs = f"{run.folder.parent}{os.sep}"
-    own = {process.pid for process in (psutil.Process(), *psutil.Process().parents())}
-    found: dict[int, str] = {}
+    ancestors = {process.pid for process in (psutil.Process(), *psutil.Process().parents())}
+    running: dict[int, str] = {}
     parents: dict[int, list[int]] = {}
     for process in psutil.process_iter():
         try:
             mark = process.environ().get(MARK, "")
-            if process.pid in own or not mark.startswith(runs) or mark in alive:
+            if process.pid in ancestors or not mark.startswith(runs) or mark in alive:
                 continue
             if process.status() != psutil.STATUS_ZOMBIE and (rule := _rule_of(process.cmdline())):
-                found[process.pid] = rule
+                running[process.pid] = rule
                 parents[process.pid] = [parent.pid for parent in process.parents()]
         except (psutil.Error, OSError):
             continue  # it ended this moment, or belongs to somebody else
-    computing = {pid for pid, rule in found.items() if rule != ENGINE}
+    computing = {pid for pid, rule in running.items() if rule != ENGINE}
     above = {parent for pid in computing for parent in parents[pid]}
     top = {pid for pid in computing if computing.isdisjoint(parents[pid])}
-    top |= {pid for pid in found.keys() - computing - above if computing.isdisjoint(parents[pid])}
-    return [RunningJob(str(pid), found[pid], "process") for pid in sorted(top)]
+    top |= {pid for pid in running.keys() - computing - above if computing.isdisjoint(parents[pid])}
+    return [RunningJob(str(pid), running[pid], "process") for pid in sorted(top)]
 
 
 def _rule_of(command: Sequence[str]) -> str | None:

@@ -123,9 +123,9 @@ def bare_packages(*names: str) -> Iterator[None]:
 def _open_bare(names: Iterable[str] = BARE) -> None:
     for name in names:
         root, *rest = name.split(".")
-        found = importlib.util.find_spec(root) if root not in sys.modules else sys.modules[root].__spec__
-        if found is not None and found.submodule_search_locations and name not in sys.modules:
-            sys.modules[name] = _Folder(name, Path(found.submodule_search_locations[0]).joinpath(*rest))
+        spec = importlib.util.find_spec(root) if root not in sys.modules else sys.modules[root].__spec__
+        if spec is not None and spec.submodule_search_locations and name not in sys.modules:
+            sys.modules[name] = _Folder(name, Path(spec.submodule_search_locations[0]).joinpath(*rest))
 
 
 def _remove_folders(names: Iterable[str] | None = None) -> None:

@@ -30,21 +30,21 @@ def passed_on(words: Sequence[str], cores: int | None) -> list[str]:
     cores  of the run; `--cores all` becomes this number, and a run without any cores (on a cluster) names none
     """
     typed = list(words[: words.index("--")] if "--" in words else words)
-    found = [] if cores is None else ["--cores", str(cores)]
-    for place, word in enumerate(typed):
+    options = [] if cores is None else ["--cores", str(cores)]
+    for number, word in enumerate(typed):
         option, given, value = word.partition("=")
         if option in CORES or not option.startswith("-"):
             continue
-        rest = [value] if given else list(_words(typed[place + 1 :]))
+        rest = [value] if given else list(_words(typed[number + 1 :]))
         if option in NONE:
-            found.append(option)
+            options.append(option)
         elif option in SEVERAL:
-            found += [option, *rest]
+            options += [option, *rest]
         elif option in PROFILES:
-            found += [option, *map(_from_here, rest[:1])]
+            options += [option, *map(_from_here, rest[:1])]
         elif option in ONE or option.startswith(PLUGINS):
-            found += [option, *rest[:1]]
-    return found
+            options += [option, *rest[:1]]
+    return options
 
 
 def _words(rest: Sequence[str]) -> Iterator[str]:
@@ -56,5 +56,5 @@ def _words(rest: Sequence[str]) -> Iterator[str]:
 
 def _from_here(profile: str) -> str:
     """Return a profile's folder so that it is found from any folder; Snakemake itself finds those of the repository."""
-    place = Path(os.environ.get("PWD", "."), profile)
-    return str(place) if place.is_dir() else profile
+    here = Path(os.environ.get("PWD", "."), profile)
+    return str(here) if here.is_dir() else profile

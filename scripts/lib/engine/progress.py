@@ -158,10 +158,10 @@ def read_bar(path: str | Path) -> Bar | None:
             text = stream.read().decode(errors="replace")
     except OSError:
         return None  # it has not begun to write
-    found = BAR.findall(text)
-    if not found:
+    bars = BAR.findall(text)
+    if not bars:
         return None
-    words, done, total, left = found[-1]
+    words, done, total, left = bars[-1]
     return Bar(words.strip(), int(done), int(total), _seconds(left))
 
 
@@ -196,7 +196,7 @@ def running_line(rule: str, bar: Bar | None, elapsed: float, expected: float | N
 
 def study_line(lines: Sequence[str], found: Outlook | None) -> str:
     """Return the heartbeat: what runs, at most three jobs, how far the study is and what is left."""
-    told = [*lines[:3], *([f"and {len(lines) - 3} more"] if len(lines) > 3 else [])]
+    shown = [*lines[:3], *([f"and {len(lines) - 3} more"] if len(lines) > 3 else [])]
     if found is not None:
-        told.append(f"study {100 * min(found.share, 0.99):.0f} %, about {duration(found.left)} left")
-    return "; ".join(told)
+        shown.append(f"study {100 * min(found.share, 0.99):.0f} %, about {duration(found.left)} left")
+    return "; ".join(shown)

@@ -118,8 +118,8 @@ def others(own: Run) -> list[Run]:
 
 def runs_of(runs: Path) -> list[Run]:
     """Return the runs that have a record in the folder `runs`, the oldest first, alive or not."""
-    found = [run for path in sorted(runs.glob("[!.]*/" + RECORD)) if (run := _read(path.parent))]
-    return sorted(found, key=lambda run: run.born)
+    runs_found = [run for path in sorted(runs.glob("[!.]*/" + RECORD)) if (run := _read(path.parent))]
+    return sorted(runs_found, key=lambda run: run.born)
 
 
 def _read(folder: Path) -> Run | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.lib.engine.braced_paths import without_braces
+from scripts.lib.engine.job_starts import start_jobs_from_server
 from scripts.lib.engine.launch import check_gpu_limit
 from scripts.lib.engine.locks import clear_stale_locks
 from scripts.lib.engine.nameless_user import name_user
@@ -59,7 +60,9 @@ def enter_folder(workflow: Workflow) -> Run | None:
     check_place(Path(workflow.basedir))
     if not workflow.dryrun:
         tidy_screen()
-    return clear_stale_locks()
+    run = clear_stale_locks()
+    start_jobs_from_server(workflow)
+    return run
 
 
 def read_config(workflow: Workflow) -> dict[str, Any]:

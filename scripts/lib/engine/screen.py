@@ -133,8 +133,8 @@ class FailureFormatter(logging.Formatter):
     def _failed(self, rule: str, logs: Sequence[str]) -> str:
         text = "".join(Path(log).read_text(errors="replace") for log in logs if Path(log).is_file())
         self.failures.append(failure_of(rule, logs, text))
-        told = ERROR_LINE.search(text) is not None
-        tail = [] if told or not self.show_logs else [f"    {line}" for line in _printable(text)[-TAIL:]]
+        named = ERROR_LINE.search(text) is not None
+        tail = [] if named or not self.show_logs else [f"    {line}" for line in _printable(text)[-TAIL:]]
         return "\n".join(["", *tail, *self.failures[-1].lines()])
 
 
@@ -164,9 +164,9 @@ def last_lines(failures: Sequence[Failure]) -> list[str]:
 def _reason(text: str, logs: Sequence[str]) -> tuple[str, str]:
     """Return why a job failed and what helps."""
     read = f"read {logs[0]}, then give the same command again" if logs else "give the same command again with --verbose"
-    if told := ERROR_LINE.findall(text):
-        listed = text[text.rindex(told[-1]) :].splitlines()[1:] if told[-1].endswith("problems:") else []
-        reason = " ".join([told[-1], *(line for line in listed if line.startswith("- "))])
+    if lines := ERROR_LINE.findall(text):
+        listed = text[text.rindex(lines[-1]) :].splitlines()[1:] if lines[-1].endswith("problems:") else []
+        reason = " ".join([lines[-1], *(line for line in listed if line.startswith("- "))])
         before, _, after = reason.rpartition("; ")
         if before and after.split()[0].strip("`,") in ADVICE:
             return before, after

@@ -37,12 +37,12 @@ def minutes(text: str) -> int | None:
 
 def parse_partitions(text: str) -> dict[str, Partition]:
     """Return {name: Partition} from the output of `scontrol show partition -o`, a line a partition."""
-    found = {}
+    partitions = {}
     for line in text.splitlines():
         keys = dict(part.split("=", 1) for part in line.split() if "=" in part)
         if name := keys.get("PartitionName"):
-            found[name] = Partition(name, minutes(keys.get("MaxTime", "UNLIMITED")), keys.get("State", "UP"))
-    return found
+            partitions[name] = Partition(name, minutes(keys.get("MaxTime", "UNLIMITED")), keys.get("State", "UP"))
+    return partitions
 
 
 def cluster_partitions() -> dict[str, Partition]:

@@ -9,8 +9,8 @@ patch              gain in a dry run of the embedded study,   of 3,000 jobs     
 rare_collections   0.6 s (six turns: 0.02 to 0.9), 17 %      0.55 s of 7.4 s    Snakemake freezes or defers collections itself
 signed             0.08 s, 2,046 calls of signature(), 2 %   0.5 s, 7 %         Snakemake keeps the parameters of functions
 
-The third gains no time: `name_holder` lets the error of a locked folder say who holds it. It may go when Snakemake's own error
-names host and process.
+Two gain no time by themselves. `name_holder` lets the error of a locked folder say who holds it; it may go when Snakemake's own
+error names host and process. `count_forks` lets a job's benchmark measure the fork that does the job (job_server.py).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from __future__ import annotations
 import gc
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,6 +57,39 @@ def name_holder(line: Callable[[], str | None]) -> None:
             self.args = (told,)
 
     exceptions.LockException.__init__ = named
+
+
+class _WithForks:
+    """A process as psutil shows it, whose children are also the jobs of a job server that these wait for."""
+
+    def __init__(self, process: Any, forks: Path) -> None:
+        self.process, self.forks = process, forks
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.process, name)
+
+    def children(self, recursive: bool = False) -> list[Any]:
+        import psutil
+
+        found = [self.process, *self.process.children(recursive=recursive)]  # a shell may have become its last command
+        for process in found:  # those that are added too: a job may start another one
+            with suppress(OSError, ValueError, psutil.Error):  # no caller, or its job has ended
+                job = psutil.Process(int((self.forks / str(process.pid)).read_text()))
+                found += [job, *job.children(recursive=True)]
+        return found[1:]
+
+
+def count_forks(folder: Path) -> None:
+    """Let benchmarks of jobs measure what a job server, whose folder this is, does for them."""
+    from snakemake.benchmark import BenchmarkTimer
+
+    plain = BenchmarkTimer.__init__
+
+    def begin(self: Any, *arguments: Any, **named: Any) -> None:
+        plain(self, *arguments, **named)
+        self.main = _WithForks(self.main, folder / "forks")
+
+    BenchmarkTimer.__init__ = begin
 
 
 def signed(function: F, parameters: Mapping[str, inspect.Parameter] | None = None) -> F:

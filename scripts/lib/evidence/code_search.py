@@ -41,8 +41,8 @@ class CodeTable:
 
         The more queries a call has, the less each costs.
         """
-        found = [self._near_by(codes, stand, band) for band in range(BANDS)]
-        queries, rows, cosines = (np.concatenate(part) for part in zip(*found))
+        by_band = [self._near_by(codes, stand, band) for band in range(BANDS)]
+        queries, rows, cosines = (np.concatenate(part) for part in zip(*by_band))
         return queries, rows, cosines
 
     def _near_by(self, codes: np.ndarray, stand: np.ndarray, band: int) -> Pairs:
@@ -52,7 +52,7 @@ class CodeTable:
         rows, begins = self.rows[band], self.starts[band]
         shared = np.flatnonzero((np.diff(starts) > 0) & (np.diff(begins) > 0))
         waiting: list[tuple[np.ndarray, np.ndarray]] = []
-        found: list[Pairs] = [self._decide(stand, [])]
+        near: list[Pairs] = [self._decide(stand, [])]
         count = 0
         bounds = zip(*(ends[shared + step].tolist() for ends in (starts, begins) for step in (0, 1)))
         for first, last, start, stop in bounds:
@@ -66,10 +66,10 @@ class CodeTable:
                     waiting.append((queries[part][one], here[other]))
                     count += len(one)
                 if count >= DECIDED:
-                    found.append(self._decide(stand, waiting))
+                    near.append(self._decide(stand, waiting))
                     waiting, count = [], 0
-        found.append(self._decide(stand, waiting))
-        pairs, learned, cosines = (np.concatenate(part) for part in zip(*found))
+        near.append(self._decide(stand, waiting))
+        pairs, learned, cosines = (np.concatenate(part) for part in zip(*near))
         return pairs, learned, cosines
 
     def _decide(self, stand: np.ndarray, waiting: list[tuple[np.ndarray, np.ndarray]]) -> Pairs:

@@ -73,14 +73,14 @@ def find_copies(tested: Gallery, learned: Gallery, least: float) -> pd.DataFrame
     for blocks, large, small, turned in ((forward, tested, learned, False), (backward, learned, tested, True)):
         for pairs in blocks:
             for first, second, cut, mirror in _promising(large, small, pairs, least).tolist():
-                place = (second, first) if turned else (first, second)
-                if place in known:
+                pair = (second, first) if turned else (first, second)
+                if pair in known:
                     continue
                 pictures = large.take(np.array([first]))[0], small.take(np.array([second]))[0]
                 value, lost = correlation(*pictures, cut, bool(mirror))
                 if value >= least:
-                    known.add(place)
-                    rows.append((*place, round(value, 3), _change(lost, bool(mirror))))
+                    known.add(pair)
+                    rows.append((*pair, round(value, 3), _change(lost, bool(mirror))))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     best = table.sort_values(["tested", "learned", "correlation", "change"], ascending=[True, True, False, True])
     return best.drop_duplicates(["tested", "learned"]).reset_index(drop=True)
@@ -106,8 +106,8 @@ def _near(large: Gallery, small: Gallery, spread: CoefficientSpread, whole: bool
         queries = np.empty((count, each, BITS), np.float32)
         for first in range(0, count, BLOCK):
             places = np.arange(first, min(first + BLOCK, count))
-            found = coefficients(large.take(start + places), cuts=True)[:, WHOLE if whole else 1 :]
-            both = np.stack([found, mirrored(found)], axis=2)  # film, cut, mirrored
+            codes = coefficients(large.take(start + places), cuts=True)[:, WHOLE if whole else 1 :]
+            both = np.stack([codes, mirrored(codes)], axis=2)  # film, cut, mirrored
             queries[places] = standing(both.reshape(len(places), each, BITS), spread)
         flat = queries.reshape(-1, BITS)
         query, row, cosine = table.near(codes_of(flat), flat)

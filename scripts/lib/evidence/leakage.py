@@ -81,10 +81,10 @@ def check_arm(
 def stopping_line(table: pd.DataFrame, where: object) -> str:
     """Return the line that stops a run, "" where nothing in the table does."""
     heads = table[(table["kind"] == ALL) & (table["verdict"] == STOPS)]
-    found = table[(table["kind"] != ALL) & (table["verdict"] == STOPS)]
+    hits = table[(table["kind"] != ALL) & (table["verdict"] == STOPS)]
     if heads.empty:
         return ""
-    row = found.iloc[0]
+    row = hits.iloc[0]
     shown = [
         f"{head.hits} of {head.tested} among {head.learned} films of {head.learned_dataset} (role {head.role})"
         for head in heads.itertuples()
@@ -163,8 +163,8 @@ def _copies(
     # Each role that a film taught in.
     roles = teachers.reset_index(names="learned")[["learned", "dataset", "image_id"]]
     film = unique.iloc[seen[pairs["learned"].to_numpy(int)]][["dataset", "image_id"]].reset_index(drop=True)
-    found = film.assign(**{name: pairs[name] for name in ("tested", "correlation", "change")}, kind=NEAR)
-    return found.merge(roles, on=["dataset", "image_id"])[HITS], without
+    hits = film.assign(**{name: pairs[name] for name in ("tested", "correlation", "change")}, kind=NEAR)
+    return hits.merge(roles, on=["dataset", "image_id"])[HITS], without
 
 
 def _judged(table: pd.DataFrame, allow: Sequence[str]) -> pd.DataFrame:

@@ -79,5 +79,5 @@ def _joined(kind: str, tested: pd.Series, learned: pd.Series, films: pd.DataFram
     for name, column in (("role", "role"), ("learned_dataset", "dataset"), ("image_id", "image_id")):
         right[name] = films[column].to_numpy()[right["learned"]]
     right = right.sort_values(["key", *GROUP, "image_id"], kind="stable").drop_duplicates(["key", *GROUP])
-    found = left.merge(right[["key", "learned"]], on="key")
-    return found[["tested", "learned"]].assign(kind=kind)
+    hits = left.merge(right[["key", "learned"]], on="key")
+    return hits[["tested", "learned"]].assign(kind=kind)

@@ -39,8 +39,8 @@ def person_names(films: pd.DataFrame, links: Sequence[Mapping[str, Any]]) -> tup
                 missing > 0
             )
         parts.append(pd.Series((link["to"] + "\0" + names).to_numpy(), index=here))
-    found = pd.concat(parts).dropna().rename_axis("film").reset_index(name="person")
-    return found.drop_duplicates().sort_values(["film", "person"], kind="stable", ignore_index=True), notes
+    persons = pd.concat(parts).dropna().rename_axis("film").reset_index(name="person")
+    return persons.drop_duplicates().sort_values(["film", "person"], kind="stable", ignore_index=True), notes
 
 
 def _looked_up(films: pd.DataFrame, link: Mapping[str, Any]) -> tuple[pd.Series, int]:

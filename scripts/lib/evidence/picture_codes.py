@@ -102,8 +102,8 @@ def spread_of(found: np.ndarray) -> CoefficientSpread:
 
 def standing(coefficient: np.ndarray, spread: CoefficientSpread) -> np.ndarray:
     """Return where films stand among others: unit vectors float32 (..., BITS), each coefficient against its spread."""
-    found = np.clip((coefficient - spread.middle) / spread.width, -LIMIT, LIMIT)
-    return found / np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), 1e-6)
+    stands = np.clip((coefficient - spread.middle) / spread.width, -LIMIT, LIMIT)
+    return stands / np.maximum(np.linalg.norm(stands, axis=-1, keepdims=True), 1e-6)
 
 
 def codes_of(stand: np.ndarray) -> np.ndarray:

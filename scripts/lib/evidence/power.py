@@ -65,24 +65,24 @@ def estimate_power(table: pd.DataFrame, alpha: float, power: float, wanted: floa
 
 def _row(row: Mapping[Any, Any], alpha: float, power: float, wanted: float) -> dict[str, Any]:
     trials, films = int(row["n_trials"]), int(row["n_films"])
-    found = {**row, "alpha": alpha, "power": power, "wanted": wanted, "note": ""}
+    filled = {**row, "alpha": alpha, "power": power, "wanted": wanted, "note": ""}
     if np.isnan(row["se_films"]):
-        return found | {"note": f"cannot be estimated: {row['note'] or 'the comparison has no interval'}"}
+        return filled | {"note": f"cannot be estimated: {row['note'] or 'the comparison has no interval'}"}
     alone = trials == 1
     between, own, shared = (0.0 if np.isnan(row[name]) else float(row[name]) for name in SPREADS)
     design = Design(between, own, shared, int(row["n_patients"]))
     notes = ["one trial: how much trials differ is unknown and counted 0, so all of these are too small"] * alone
     notes += [_few(trials, design.sd_trials)] if 1 < trials < FEW_TRIALS else []
     error = np.sqrt((design.sd_trials**2 + design.sd_films**2) / trials + design.se_films**2)
-    found |= {"standard_error": error, "detectable": design.detectable(trials, alpha, power)}
+    filled |= {"standard_error": error, "detectable": design.detectable(trials, alpha, power)}
     if not alone:
         needed = smallest(lambda count: design.detectable(count, alpha, power) <= wanted, 2, MOST_TRIALS)
-        found["trials_needed"] = needed
+        filled["trials_needed"] = needed
         notes += [] if needed else ["no number of trials is enough: these test films alone leave more"]
     needed = smallest(lambda count: design.detectable(trials, alpha, power, count / films) <= wanted, 2, MOST_FILMS)
-    found["films_needed"] = needed
+    filled["films_needed"] = needed
     notes += [] if needed else ["no number of test films is enough: these trials alone leave more"]
-    return found | {"note": "; ".join(notes)}
+    return filled | {"note": "; ".join(notes)}
 
 
 def _few(trials: int, spread: float) -> str:

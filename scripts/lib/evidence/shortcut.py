@@ -59,12 +59,12 @@ def mixtures(
     cohort: Cohort, subsets: pd.DataFrame, pool: Cohort, label: str, fraction: float, multiplier: int, trials: int
 ) -> list[LabelCounts]:
     """Return what each trial trains on at a multiplier, by label; unknown labels are left out."""
-    found = []
+    mixed = []
     for trial in range(trials):
         real = subset_rows(cohort.index, subsets, trial, fraction)
         images = trial_rows(pool.index, trial, multiplier * len(real))
-        found.append(LabelCounts(*(_counted(part.index[label].iloc[rows]) for part, rows in ((cohort, real), (pool, images)))))  # fmt: skip
-    return found
+        mixed.append(LabelCounts(*(_counted(part.index[label].iloc[rows]) for part, rows in ((cohort, real), (pool, images)))))  # fmt: skip
+    return mixed
 
 
 def _counted(labels: pd.Series) -> np.ndarray:
@@ -117,9 +117,9 @@ def source_rows(
                 few = f"{len(mine)} images and {len(real)} films, fewer than {LEAST} images and {2 * LEAST} films"
                 out.append({**about, **_numbers(NONE, NONE), "note": few})
                 continue
-            found = told_apart(mine, real, features)
+            apart = told_apart(mine, real, features)
             out.append(
-                {**about, **_numbers(found, told_apart(first, second, ([features[1]], features[1]))), "note": ""}
+                {**about, **_numbers(apart, told_apart(first, second, ([features[1]], features[1]))), "note": ""}
             )
     return out
 

@@ -33,8 +33,8 @@ def age_band(ages: pd.Series, edges: Sequence[float]) -> pd.Series:
     starts = [0.0, *edges]
     names = [f"{low:g}-{high - 1:g}" for low, high in zip(starts, edges)] + [f"{starts[-1]:g}+"]
     places = np.searchsorted(np.array(edges, dtype=float), numbers, side="right")
-    found = [UNKNOWN if np.isnan(age) else names[place] for age, place in zip(numbers, places)]
-    return pd.Series(found, index=ages.index)
+    bands = [UNKNOWN if np.isnan(age) else names[band] for age, band in zip(numbers, places)]
+    return pd.Series(bands, index=ages.index)
 
 
 def groups_of(index: pd.DataFrame, column: str, edges: Sequence[float], where: str) -> pd.Series:
@@ -44,8 +44,8 @@ def groups_of(index: pd.DataFrame, column: str, edges: Sequence[float], where: s
         raise InputError(f"{where}: no column {column} (statistics.subgroups); expected one of {known}")
     if column == AGE:
         return age_band(index[column], edges)
-    told = index[column].astype("string").str.strip()
-    return told.where(told.fillna("") != "", UNKNOWN)
+    words = index[column].astype("string").str.strip()
+    return words.where(words.fillna("") != "", UNKNOWN)
 
 
 def of_films(predicted: Predicted, chosen: np.ndarray) -> Predicted:
@@ -106,8 +106,8 @@ def _too_small(part: Predicted) -> Iterator[str]:
     """Yield why a group is too small to say anything."""
     if part.n_patients < FEW:
         yield f"too few to say: {part.n_patients} patients, fewer than {FEW}"
-    for place, label in enumerate(part.labels):
-        known = part.truth[~np.isnan(part.truth[:, place]), place] > 0
+    for number, label in enumerate(part.labels):
+        known = part.truth[~np.isnan(part.truth[:, number]), number] > 0
         positives, negatives = int(known.sum()), int((~known).sum())
         if not positives or not negatives:
             yield f"{label}: all {len(known)} films are {'negative' if not positives else 'positive'}"

@@ -27,9 +27,9 @@ def trend(trials: pd.DataFrame, metrics: Sequence[str] = ()) -> pd.DataFrame:
     rows = []
     for (dataset, metric, fraction), here in used.groupby(["dataset", "metric", "fraction"], sort=True):
         for arm in sorted(set(here["arm"]) - {"real"}):
-            own = here[here["arm"] == arm]
-            found = {"dataset": dataset, "metric": metric, "fraction": fraction, "arm": arm}
-            rows.append(found | _test(own.pivot(index="trial", columns="multiplier", values="value").astype(float)))
+            synthetic = here[here["arm"] == arm]
+            row = {"dataset": dataset, "metric": metric, "fraction": fraction, "arm": arm}
+            rows.append(row | _test(synthetic.pivot(index="trial", columns="multiplier", values="value").astype(float)))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -37,19 +37,19 @@ def _test(values: pd.DataFrame) -> dict[str, Any]:
     """Test a table of values, one row a trial and one column a multiplier, ascending."""
     whole = values.dropna()
     steps = [int(multiplier) for multiplier in values.columns]
-    found: dict[str, Any] = {"multipliers": " ".join(map(str, steps)), "trials": len(whole), "note": ""}
+    row: dict[str, Any] = {"multipliers": " ".join(map(str, steps)), "trials": len(whole), "note": ""}
     if len(whole) < len(values):
         lost = ", ".join(str(trial) for trial in values.index.difference(whole.index))
-        found["note"] = f"without trial {lost}, which lacks a multiplier"
+        row["note"] = f"without trial {lost}, which lacks a multiplier"
     long = whole.melt(var_name="multiplier", value_name="value")
     varies = len(long) > 2 and long["value"].nunique() > 1
     if varies and long["multiplier"].nunique() > 1:
-        found["spearman"] = float(stats.spearmanr(long["multiplier"].astype(float), long["value"])[0])
+        row["spearman"] = float(stats.spearmanr(long["multiplier"].astype(float), long["value"])[0])
     if len(whole) < 2 or len(steps) < 3 or not varies:
         reason = "not testable: two trials of three synthetic multipliers that differ are needed"
-        return found | {
-            "spearman": found.get("spearman", np.nan),
-            "note": "; ".join(filter(None, [reason, found["note"]])),
+        return row | {
+            "spearman": row.get("spearman", np.nan),
+            "note": "; ".join(filter(None, [reason, row["note"]])),
         }
     page = stats.page_trend_test(whole.to_numpy(), method="exact")
-    return found | {"page_l": float(page.statistic), "p_value": float(page.pvalue)}
+    return row | {"page_l": float(page.statistic), "p_value": float(page.pvalue)}

@@ -25,15 +25,15 @@ def measure_agreement(scored: pd.DataFrame, bootstrap: int, seed: int) -> pd.Dat
     first = scored[~scored["role"].isin(["repeat", "control"]) & (scored["kind"] != "control")]
     rows: list[dict[str, Any]] = []
     for aspect in ASPECTS:
-        own = first[first["aspect"] == aspect]
-        for kind in ("all", *sorted(own["kind"].unique())):
-            table = matrix(own if kind == "all" else own[own["kind"] == kind])
+        scores = first[first["aspect"] == aspect]
+        for kind in ("all", *sorted(scores["kind"].unique())):
+            table = matrix(scores if kind == "all" else scores[scores["kind"] == kind])
             size = {"raters": table.shape[1], "sets": table.index.get_level_values(0).nunique(), "images": len(table)}
-            for measure, result in (
+            for measure, value in (
                 ("alpha", alpha_interval(table, bootstrap, seed)),
                 ("icc2k", icc_interval(table)),
             ):
-                rows.append({"aspect": aspect, "kind": kind, "measure": measure} | size | result)
+                rows.append({"aspect": aspect, "kind": kind, "measure": measure} | size | value)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -32,8 +32,8 @@ def describe_raters(scored: pd.DataFrame, remarks: pd.DataFrame | None = None) -
         first = scored[~controls & (scored["role"] != "repeat")]
         own, others = first[first["rater"] == rater], first[first["rater"] != rater]
         rows.append(_describe(rater, own, others, scored[mine & ~controls], scored[mine & controls]))
-        told = _remarked(remarks, rater)
-        rows[-1]["note"] = "; ".join(filter(None, [rows[-1]["note"], told]))
+        remarked = _remarked(remarks, rater)
+        rows[-1]["note"] = "; ".join(filter(None, [rows[-1]["note"], remarked]))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -41,8 +41,8 @@ def _remarked(remarks: pd.DataFrame | None, rater: str) -> str:
     """Return how many images a rater flagged, and on how many sets there is a comment."""
     if remarks is None or remarks.empty:
         return ""
-    own = remarks[(remarks["rater"] == rater) & remarks["value"].astype(bool)]["remark"].value_counts()
-    return ", ".join(f"{own[kind]} {words}" for kind, words in REMARKS.items() if kind in own)
+    counts = remarks[(remarks["rater"] == rater) & remarks["value"].astype(bool)]["remark"].value_counts()
+    return ", ".join(f"{counts[kind]} {words}" for kind, words in REMARKS.items() if kind in counts)
 
 
 def _describe(

@@ -57,16 +57,16 @@ def _checked_raters(raters: Sequence[str]) -> list[str]:
 
 def _roles(sets: pd.DataFrame, raters: Sequence[str], share: float, seed: int) -> dict[str, dict[str, str]]:
     """Return {rater: {set_id: role}} without repeats."""
-    kinds = {str(kind): sorted(own["set_id"]) for kind, own in sets.groupby("kind", sort=True)}
+    kinds = {str(kind): sorted(rows["set_id"]) for kind, rows in sets.groupby("kind", sort=True)}
     controls = kinds.pop(CONTROL, [])
     total = sum(map(len, kinds.values()))
     wanted = round(share * total)
-    shares = {kind: len(own) / total for kind, own in kinds.items()}
+    shares = {kind: len(rows) / total for kind, rows in kinds.items()}
     shared_of = largest_remainder(shares, wanted) if total else {}
     roles: dict[str, dict[str, str]] = {rater: dict.fromkeys(controls, CONTROL) for rater in raters}
     turn = 0
-    for kind, own in kinds.items():
-        mixed = [own[k] for k in rng(seed, "assignments", "deal", kind).permutation(len(own))]
+    for kind, rows in kinds.items():
+        mixed = [rows[k] for k in rng(seed, "assignments", "deal", kind).permutation(len(rows))]
         for place, set_id in enumerate(mixed):
             if place < shared_of[kind]:
                 for rater in raters:

@@ -72,9 +72,9 @@ def caption(report: TextCell) -> str | None:
         return None
     plain = PLACEHOLDER.sub(" ", text)
     for part in dict.fromkeys((conclusion(plain), plain)):
-        found, nothing_else = _read(part)
-        if found:
-            return compose(found)
+        mentioned, nothing_else = _read(part)
+        if mentioned:
+            return compose(mentioned)
         if nothing_else:
             return NORMAL
     return None
@@ -88,15 +88,15 @@ def mentions(text: TextCell) -> list[Mention]:
 
 def conclusion(text: str) -> str:
     """Return the last concluding section of a report, else what it describes, else all without the clinical details."""
-    found = list(HEADING.finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
-    sections = [(match[1].lower(), text[match.end() : end]) for match, end in zip(found, ends)]
+    headings = list(HEADING.finditer(text))
+    ends = [match.start() for match in headings[1:]] + [len(text)]
+    sections = [(match[1].lower(), text[match.end() : end]) for match, end in zip(headings, ends)]
     for names in (CONCLUDING, DESCRIBING):
         chosen = [section for name, section in sections if name.startswith(names) and section.strip(" .\n")]
         if chosen:
             return chosen[-1]
     # Other headings ("Comparison: none.") hold one sentence; what follows it is the description.
-    lead = text[: found[0].start()] if found else text
+    lead = text[: headings[0].start()] if headings else text
     return lead + " ".join(section.partition(".")[2] for _, section in sections)
 
 
@@ -111,16 +111,16 @@ def compose(found: Sequence[Mention]) -> str:
             chosen.append(mention)
     details: list[list[str]] = [[] for _ in chosen]
     for key in ("side", "size", "place"):
-        for own, mention in zip(details, chosen):
-            own.append(key)
+        for detail, mention in zip(details, chosen):
+            detail.append(key)
             if not getattr(mention, key) or _count(_joined(_phrases(chosen, details))) > MAX_WORDS:
-                own.remove(key)
+                detail.remove(key)
     text = _joined(_phrases(chosen, details))
     return text[0].upper() + text[1:]
 
 
 def _phrases(chosen: Sequence[Mention], details: Sequence[Sequence[str]]) -> list[str]:
-    return [mention.phrase(*own) for mention, own in zip(chosen, details)]
+    return [mention.phrase(*detail) for mention, detail in zip(chosen, details)]
 
 
 def _joined(phrases: Sequence[str]) -> str:
@@ -133,14 +133,14 @@ def _count(text: str) -> int:
 
 def _read(text: str) -> tuple[list[Mention], bool]:
     """Return the findings asserted by a text, in order, and whether it says that there are none."""
-    found: list[Mention] = []
+    mentioned: list[Mention] = []
     nothing = False
     for sentence in _sentences(text):
         asserted, denied = _read_sentence(sentence)
-        found += asserted
+        mentioned += asserted
         nothing |= denied or bool(NORMAL_TEXT.search(sentence))
     merged: dict[str, Mention] = {}
-    for mention in found:
+    for mention in mentioned:
         merged[mention.name] = _merge(merged[mention.name], mention) if mention.name in merged else mention
     for general, special in (("pneumothorax", "hydropneumothorax"), ("pneumothorax", "tension pneumothorax")):
         if special in merged:
@@ -163,14 +163,14 @@ def _read_sentence(sentence: str) -> tuple[list[Mention], bool]:
     spans = _spans(sentence)
     devices = {name for name, finding in words.BY_NAME.items() if finding.rank == words.DEVICE}
     verdicts = scope.verdicts(sentence, spans, devices)
-    found = []
+    mentioned = []
     for place, ((begin, end, name), verdict) in enumerate(zip(spans, verdicts)):
         if verdict in (scope.ABSENT, scope.ALTERNATE):
             continue
         before = spans[place - 1][1] if place else 0
         after = spans[place + 1][0] if place + 1 < len(spans) else len(sentence)
-        found.append(_details(sentence, name, (before, begin, end, after), verdict == scope.PRESENT))
-    return _without_explained(found), scope.ABSENT in verdicts
+        mentioned.append(_details(sentence, name, (before, begin, end, after), verdict == scope.PRESENT))
+    return _without_explained(mentioned), scope.ABSENT in verdicts
 
 
 def _spans(sentence: str) -> scope.Spans:

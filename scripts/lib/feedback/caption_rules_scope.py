@@ -67,26 +67,26 @@ def verdicts(sentence: str, spans: Spans, devices: set[str]) -> list[str]:
 
     ALTERNATE is what a report names only as another reading of the finding before ("atelectasis versus pneumonia").
     """
-    found: list[str] = []
+    states: list[str] = []
     for place, (begin, end, name) in enumerate(spans):
         before, after = _reach_before(sentence, begin, name in devices), sentence[end:]
         inside = re.search(r"\b(?:not|no)\b", sentence[begin:end])
         if inside or DENIED_BEFORE.search(before) or DENIED_AFTER.search(after):
-            found.append(ABSENT)
+            states.append(ABSENT)
             continue
         last = spans[place - 1][1] if place else 0
-        listed = place and found[-1] in (POSSIBLE, ALTERNATE) and LISTED.match(sentence[last:begin])
-        if place and found[-1] != ABSENT and ALTERNATIVE.match(sentence[last:begin]):
-            found.append(ALTERNATE)
+        listed = place and states[-1] in (POSSIBLE, ALTERNATE) and LISTED.match(sentence[last:begin])
+        if place and states[-1] != ABSENT and ALTERNATIVE.match(sentence[last:begin]):
+            states.append(ALTERNATE)
             continue
         if listed and LIST_GOES_ON.search(after):
-            found.append(ALTERNATE)
+            states.append(ALTERNATE)
             continue
         following = spans[place + 1][0] if place + 1 < len(spans) else len(sentence)
         lead = re.split(r"\b(?:but|however|although)\b|[;:]", sentence[last:begin])[-1]
         doubt = DOUBTED.search(lead) or DOUBTED_AFTER.search(sentence[end:following])
-        found.append(POSSIBLE if doubt or listed else PRESENT)
-    return found
+        states.append(POSSIBLE if doubt or listed else PRESENT)
+    return states
 
 
 def _reach_before(sentence: str, begin: int, device: bool) -> str:

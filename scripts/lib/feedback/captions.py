@@ -63,9 +63,9 @@ def check_caption(text: str | None) -> str:
         raise NoCaption(f"{plain[:60]!r}: expected letters, digits, spaces and commas")
     if len(plain.split()) > MAX_WORDS:
         raise NoCaption(f"{plain[:80]!r} has {len(plain.split())} words, expected at most {MAX_WORDS}")
-    found = COMPARISON.search(plain)
-    if found:
-        raise NoCaption(f"{plain!r}: {found[0]!r} compares with another film; expected a caption of this one alone")
+    compared = COMPARISON.search(plain)
+    if compared:
+        raise NoCaption(f"{plain!r}: {compared[0]!r} compares with another film; expected a caption of this one alone")
     return NORMAL if plain.lower() == NORMAL.lower() else plain[0].upper() + plain[1:]
 
 

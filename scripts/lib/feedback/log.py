@@ -104,9 +104,9 @@ def read_remarks(
     import pandas as pd
 
     _, remarks, _ = _read_lines(Path(path), sets, raters)
-    told = in_order(pd.DataFrame(remarks, columns=[*REMARK_KEYS, "line"]), Path(path), REMARK_KEYS)
-    told = told.astype({"image": "Int64"})  # a comment has none
-    return told.drop_duplicates(REMARKED, keep="last", ignore_index=True)[list(REMARK_KEYS)]
+    remarked = in_order(pd.DataFrame(remarks, columns=[*REMARK_KEYS, "line"]), Path(path), REMARK_KEYS)
+    remarked = remarked.astype({"image": "Int64"})  # a comment has none
+    return remarked.drop_duplicates(REMARKED, keep="last", ignore_index=True)[list(REMARK_KEYS)]
 
 
 def _read_lines(

@@ -126,8 +126,8 @@ def read_object(line: bytes) -> Any:
 def check_keys(record: Any, expected: Collection[str]) -> dict[str, Any]:
     """Return a record that has these keys and no other; raises InputError for anything else."""
     if not isinstance(record, dict) or set(record) != set(expected):
-        found = sorted(record) if isinstance(record, dict) else type(record).__name__
-        raise InputError(f"keys {found}, expected {sorted(expected)}")
+        keys = sorted(record) if isinstance(record, dict) else type(record).__name__
+        raise InputError(f"keys {keys}, expected {sorted(expected)}")
     return record
 
 

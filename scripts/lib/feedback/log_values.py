@@ -81,7 +81,7 @@ def check_name(name: str, value: object) -> None:
 def whole(name: str, value: object, limit: int | None) -> int:
     """Return a whole number from 0 to `limit` (None: any) as Python's int; raises InputError for anything else."""
     upto = "from 0" if limit is None else f"from 0 to {limit}"
-    found = None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
-    if found is None or found < 0 or (limit is not None and found > limit):
+    number = None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
+    if number is None or number < 0 or (limit is not None and number > limit):
         raise InputError(f"{name} {value!r}: expected a whole number {upto}")
-    return found
+    return number

@@ -51,20 +51,20 @@ def build_pairs(latest: pd.DataFrame, sets: pd.DataFrame, settings: Mapping[str,
     for set_id, rows in sorted(heads.groupby("set_id").indices.items()):
         names = heads["rater"].to_numpy()[rows]
         groups = [None] if settings["raters"] == "combined" else sorted(set(names))
-        found = []
+        pairs_of_set = []
         for group in groups:
             own = rows if group is None else rows[names == group]
             compared = _compared(scores[own], heads["rater"].to_numpy()[own], settings["combine"])
             if compared:
-                found.append((compared, _chosen(compared, settings)))
+                pairs_of_set.append((compared, _chosen(compared, settings)))
         row = {key: _text(about[set_id][key]) for key in ("kind", "prompt", "mask_source", "condition_id")}
-        for compared, chosen in found:
+        for compared, chosen in pairs_of_set:
             for winner, loser in chosen:
                 pair = (min(winner, loser), max(winner, loser))
                 first, second, raters = compared[pair]
                 by_image = dict(zip(pair, (first, second)))
                 sides = {name: {"sample": k} | by_image[k] for name, k in (("winner", winner), ("loser", loser))}
-                weight = round(1 / len(found), DIGITS)
+                weight = round(1 / len(pairs_of_set), DIGITS)
                 pairs.append({"set_id": str(set_id), **row, **sides, "weight": weight, "raters": raters})
     return pairs
 
@@ -171,7 +171,7 @@ def _compared(scores: np.ndarray, raters: np.ndarray, how: str) -> dict[tuple[in
 
     A score is None in an aspect in which no reading has both images; pairs without any aspect are left out.
     """
-    found = {}
+    compared = {}
     for pair in combinations(range(scores.shape[1]), 2):
         both = ~np.isnan(scores[:, pair]).any(axis=1)
         if not both.any():
@@ -186,8 +186,8 @@ def _compared(scores: np.ndarray, raters: np.ndarray, how: str) -> dict[tuple[in
             combined = [float(value) for value in COMBINE[how](means, axis=0)] if means else (None, None)
             for side, value in zip(sides, combined):
                 side[aspect] = None if value is None else round(value, DIGITS)
-        found[pair] = (*sides, [str(name) for name in np.unique(raters[both.any(axis=1)])])
-    return found
+        compared[pair] = (*sides, [str(name) for name in np.unique(raters[both.any(axis=1)])])
+    return compared
 
 
 def _differences(first: Scores, second: Scores) -> list[float]:

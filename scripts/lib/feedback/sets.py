@@ -93,15 +93,15 @@ def films_behind(captions: pd.DataFrame, cohorts: Sequence[Cohort], sets: pd.Dat
     The films of controls count too, as raters have seen them.
     """
     prompts = set(sets["prompt"].dropna())
-    found = []
+    films = []
     for cohort in cohorts:
         name = str(cohort.meta.get("dataset"))
         own = captions[(captions["dataset"] == name) & captions["caption"].isin(prompts)]
         here = sets[sets["dataset"] == name]
         shown = {film for text in here["films"].dropna() for film in json.loads(text)}
         wanted = {*own["image_id"], *here["mask_source"].dropna(), *shown}
-        found.append(np.flatnonzero(cohort.index["image_id"].isin(wanted).to_numpy()))
-    return found
+        films.append(np.flatnonzero(cohort.index["image_id"].isin(wanted).to_numpy()))
+    return films
 
 
 def _check(captions: pd.DataFrame, cohorts: Sequence[Cohort], settings: Mapping[str, Any]) -> None:
@@ -135,10 +135,10 @@ def _masked(
     """Return the sets of kind mask and both; a film serves one set at most."""
     dataset, bit = settings["mask_dataset"], cohort.bit(settings["mask_target"])
     films = mask_films(cohort, settings["splits"], settings["mask_target"])
-    own = captions[captions["dataset"] == dataset]
+    here = captions[captions["dataset"] == dataset]
     if not settings["normal_share"]:
-        own = own[own["caption"] != NORMAL]
-    caption = dict(zip(own["image_id"], own["caption"]))
+        here = here[here["caption"] != NORMAL]
+    caption = dict(zip(here["image_id"], here["caption"]))
     both = pick_masks([film for film in films if film.image_id in caption], counts["both"], bit, settings, "both", seed)
     used = {film.image_id for film in both}
     rest = [film for film in films if film.image_id not in used]

@@ -57,8 +57,8 @@ def largest_remainder(shares: Mapping[str, float], count: int) -> dict[str, int]
 
 def finding_of(caption: str) -> str:
     """Return the group that a caption is balanced in: its first finding, "Normal", or "other"."""
-    found = mentions(caption)
-    return found[0].name if found else NORMAL if caption == NORMAL else OTHER
+    named = mentions(caption)
+    return named[0].name if named else NORMAL if caption == NORMAL else OTHER
 
 
 def in_turn(sizes: Sequence[int], count: int) -> list[int]:
@@ -118,7 +118,7 @@ def mask_films(cohort: Cohort, splits: Mapping[str, Sequence[str]], target: str)
     cohort.bit(target)
     rows = held_out_rows(cohort, splits)
     stored = cohort.index["mask_sha256"] if "mask_sha256" in cohort.index else pd.Series(pd.NA, cohort.index.index)
-    found = []
+    films = []
     for first in range(0, len(rows), CHUNK):
         part = rows[first : first + CHUNK]
         for row, field in zip(part, cohort.masks(part)):
@@ -126,13 +126,13 @@ def mask_films(cohort: Cohort, splits: Mapping[str, Sequence[str]], target: str)
             if not present:
                 continue
             sha = pixels_sha256(field) if pd.isna(stored.iloc[row]) else str(stored.iloc[row])
-            found.append(MaskFilm(str(cohort.index["image_id"].iloc[row]), sha, present, _side(cohort, field, target)))
-    if not found:
+            films.append(MaskFilm(str(cohort.index["image_id"].iloc[row]), sha, present, _side(cohort, field, target)))
+    if not films:
         raise InputError(
             f"{cohort.folders[0]}: none of {len(rows)} held-out films of {dataset} has a mask; set kinds mask and both to "
             f"0, or hold out films with masks (feedback.splits.{dataset})"
         )
-    return sorted(found, key=lambda film: film.image_id)
+    return sorted(films, key=lambda film: film.image_id)
 
 
 def _side(cohort: Cohort, field: np.ndarray, target: str) -> str | None:

@@ -45,10 +45,10 @@ class Chosen:
         """Return their features (n, D) from a file for each store; raises InputError for NaN or other lengths."""
         stores = [np.flatnonzero(self.store == number) for number in range(len(paths))]
         rows = [np.sort(self.row[places]) for places in stores]
-        found = read_features(paths, rows)
+        features = read_features(paths, rows)
         order = np.concatenate([places[np.argsort(self.row[places], kind="stable")] for places in stores])
-        out = np.empty_like(found)
-        out[order] = found
+        out = np.empty_like(features)
+        out[order] = features
         return out
 
 
@@ -107,9 +107,9 @@ def halves(films: Chosen) -> tuple[Chosen, Chosen]:
 def _patient_numbers(patients: pd.Series) -> tuple[np.ndarray, int]:
     """Return each film's patient as a place in the order of their hashes, and how many patients there are."""
     names, of_film = np.unique(patients.to_numpy(dtype=str), return_inverse=True)
-    place = np.empty(len(names), np.int64)
-    place[np.lexsort((names, hashes(list(names), "patients")))] = np.arange(len(names))
-    return place[of_film], len(names)
+    number = np.empty(len(names), np.int64)
+    number[np.lexsort((names, hashes(list(names), "patients")))] = np.arange(len(names))
+    return number[of_film], len(names)
 
 
 def _dealt(patients: pd.Series) -> np.ndarray:

@@ -85,8 +85,8 @@ class Frechet:
         parts = images.moments()
         whole = _added(parts)
         sets = [whole, *_without(whole, parts)]
-        found = np.array([_frechet(one, root, self.scale.factor) for one, root in zip(sets, self.roots)])
-        return float(found[0]), jackknife(float(found[0]), found[1:])
+        distances = np.array([_frechet(one, root, self.scale.factor) for one, root in zip(sets, self.roots)])
+        return float(distances[0]), jackknife(float(distances[0]), distances[1:])
 
 
 def _added(parts: list[Moments]) -> Moments:
@@ -149,9 +149,9 @@ def own_kernel(rows: Rows, scale: Scale) -> np.ndarray:
 def _by_group(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Return the sums of columns over their groups, which ascend; groups without a column sum to 0."""
     there, starts = np.unique(groups, return_index=True)
-    found = np.zeros((len(values), GROUPS))
-    found[:, there] = np.add.reduceat(values, starts, axis=1)
-    return found
+    sums = np.zeros((len(values), GROUPS))
+    sums[:, there] = np.add.reduceat(values, starts, axis=1)
+    return sums
 
 
 def kid(
@@ -257,13 +257,13 @@ def mean(values: np.ndarray, groups: np.ndarray) -> IntervalValue:
     """Return the mean of values (n,), with an interval from leaving out groups."""
     totals, counts = np.bincount(groups, values, GROUPS), np.bincount(groups, minlength=GROUPS)
     without = (totals.sum() - totals) / (counts.sum() - counts)
-    found = jackknife(float(values.mean()), without)
-    reach = (found.high - found.low) / 2
+    estimate = jackknife(float(values.mean()), without)
+    reach = (estimate.high - estimate.low) / 2
     return IntervalValue(float(values.mean()), float(values.mean()) - reach, float(values.mean()) + reach)
 
 
 def share(truths: np.ndarray, groups: np.ndarray) -> IntervalValue:
     """Return a share, with the wider of two intervals: from leaving out groups, and Wilson's, which knows 0 and 1."""
-    found, count = mean(truths.astype(float), groups), len(truths)
+    estimate, count = mean(truths.astype(float), groups), len(truths)
     test = stats.binomtest(int(truths.sum()), count).proportion_ci(CONFIDENCE, method="wilson")
-    return IntervalValue(found.value, max(0.0, min(found.low, test.low)), min(1.0, max(found.high, test.high)))
+    return IntervalValue(estimate.value, max(0.0, min(estimate.low, test.low)), min(1.0, max(estimate.high, test.high)))

@@ -175,14 +175,14 @@ def _worth(
     row: dict[str, Any] = {"films": len(films), "others": len(others), "votes": False}
     if min(len(films), len(others)) < LEAST:
         return row | {"note": f"{len(films)} real films with it and {len(others)} without, fewer than {LEAST}"}
-    found = auroc_of(asked[:, None], score[:, None], groups)
+    worth = auroc_of(asked[:, None], score[:, None], groups)
     threshold = given[subject] if given else float(np.quantile(films, 1 - accept, method="lower"))
-    row |= {"auroc": found.value, "low": found.low, "high": found.high, "threshold": threshold}
+    row |= {"auroc": worth.value, "low": worth.low, "high": worth.high, "threshold": threshold}
     if np.isnan(threshold):
         return row | {"note": "no threshold: too few held-out films"}
     row |= {"accepts": float((films >= threshold).mean()), "refuses": float((others < threshold).mean())}
-    if found.low <= floor:
-        return row | {"note": f"does not tell real films: AUROC {found.value:.3f}, its interval from {found.low:.3f}, floor {floor:g}"}  # fmt: skip
+    if worth.low <= floor:
+        return row | {"note": f"does not tell real films: AUROC {worth.value:.3f}, its interval from {worth.low:.3f}, floor {floor:g}"}  # fmt: skip
     if not row["refuses"]:
         return row | {"note": "refuses no real film without it, so its vote would say nothing"}
     return row | {"votes": True, "note": ""}

@@ -124,7 +124,7 @@ def _groups(part: pd.DataFrame) -> np.ndarray:
 
 def _lacking(images: pd.DataFrame, real: pd.DataFrame, shows: Sequence[str], masks: bool) -> str:
     """Return what is too few for a verdict, "" where nothing is."""
-    found = []
+    lacking = []
     for part, name in ((images, "images"), (real, "held-out films")):
         if masks:
             count, of = int((part["asked"] > 0).sum()), f"with {shows[0]}"
@@ -134,8 +134,8 @@ def _lacking(images: pd.DataFrame, real: pd.DataFrame, shows: Sequence[str], mas
             count = max(min(pair) for pair in classes)
             of = f"of the rarer class of {shows[0] if len(shows) == 1 else 'any label'}"
         if count < LEAST:
-            found.append(f"{count} {name} {of}, fewer than {LEAST}")
-    return "; ".join(found)
+            lacking.append(f"{count} {name} {of}, fewer than {LEAST}")
+    return "; ".join(lacking)
 
 
 def _verdict(main: Measure, share: Estimate, lacking: str, least: float) -> tuple[str, str]:
@@ -166,12 +166,12 @@ def _numbers(own: Estimate, floor: Estimate, chance: Estimate) -> dict[str, floa
 
 def read_findings(path: Path, shows: Sequence[str]) -> tuple[pd.DataFrame, bool]:
     """Return what a judge found, and whether it looked for masks; raises InputError for a file that does not hold `shows`."""
-    found = read_parquet(path, "table of a judge's findings", "judge anew")
-    masks = "dice" in found
+    findings = read_parquet(path, "table of a judge's findings", "judge anew")
+    masks = "dice" in findings
     wanted = list(MASKS) if masks else [*IDS, *(f"{part}_{name}" for name in shows for part in ("asked", "found"))]
-    if missing := [name for name in wanted if name not in found]:
+    if missing := [name for name in wanted if name not in findings]:
         raise InputError(f"{path}: no column {', '.join(missing)}; judge anew")
-    return found, masks
+    return findings, masks
 
 
 def read_held(judge: Path, shows: Sequence[str], masks: bool) -> pd.DataFrame:

@@ -28,9 +28,9 @@ def extract(cohort: Cohort, extractor: Extractor) -> np.ndarray:
         parts.append(extractor(cohort.images(rows)))
     if not parts:
         return extractor(np.zeros((1, cohort.resolution, cohort.resolution), np.uint8))[:0]
-    found = np.concatenate(parts)
-    check_finite(found, f"{cohort.folders[0]}: {extractor.name} features")
-    return found
+    features = np.concatenate(parts)
+    check_finite(features, f"{cohort.folders[0]}: {extractor.name} features")
+    return features
 
 
 def given(folder: Path, name: str, cohort: Cohort) -> np.ndarray:
@@ -45,16 +45,18 @@ def given(folder: Path, name: str, cohort: Cohort) -> np.ndarray:
         raise InputError(
             f"{path}: no such file; expected features of the {len(cohort)} images of {cohort.folders[0]}, one row each"
         )
-    found = _load(path)
-    if found.ndim != 2 or not found.shape[1] or not np.issubdtype(found.dtype, np.floating):
-        raise InputError(f"{path}: shape {found.shape} of {found.dtype}; expected floating numbers, (images, features)")
-    if len(found) != len(cohort):
+    features = _load(path)
+    if features.ndim != 2 or not features.shape[1] or not np.issubdtype(features.dtype, np.floating):
         raise InputError(
-            f"{path}: {len(found)} rows, expected {len(cohort)}, one for each image of {cohort.folders[0]}"
+            f"{path}: shape {features.shape} of {features.dtype}; expected floating numbers, (images, features)"
         )
-    found = np.asarray(found, dtype=np.float32)
-    check_finite(found, str(path))
-    return found
+    if len(features) != len(cohort):
+        raise InputError(
+            f"{path}: {len(features)} rows, expected {len(cohort)}, one for each image of {cohort.folders[0]}"
+        )
+    features = np.asarray(features, dtype=np.float32)
+    check_finite(features, str(path))
+    return features
 
 
 def check_finite(features: np.ndarray, where: str) -> None:
@@ -75,9 +77,9 @@ def read_features(paths: Sequence[Path], rows: Sequence[np.ndarray] | None = Non
     Raises InputError for a file that is no array, features of another length than the first file's, and NaN.
     """
     parts: list[np.ndarray] = []
-    for place, path in enumerate(paths):
+    for number, path in enumerate(paths):
         whole = _load(path)
-        part = np.asarray(whole if rows is None else whole[rows[place]])
+        part = np.asarray(whole if rows is None else whole[rows[number]])
         if parts and part.shape[1:] != parts[0].shape[1:]:
             raise InputError(
                 f"{path}: features of length {_length(part)}, but {_length(parts[0])} in {paths[0]}; one network for all"
@@ -101,10 +103,10 @@ def _load(path: Path) -> np.ndarray:
     try:
         # An array without rows cannot be mapped.
         mapped = path.stat().st_size > LARGEST_HEADER
-        found = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+        features = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
         reason = "it holds objects, or is no .npy file" if "pickle" in str(error) else " ".join(str(error).split())
         raise InputError(f"{path}: not a readable array ({reason}); compute these features anew") from None
-    if not isinstance(found, np.ndarray):
+    if not isinstance(features, np.ndarray):
         raise InputError(f"{path}: not a readable array (an .npz archive); save the features alone as .npy")
-    return found
+    return features

@@ -42,7 +42,7 @@ def measure_floor(
     parts = []
     if len(chosen):
         pixels = chosen.features(files(chosen, results, "pixels"))
-        found = nearest_table(
+        near = nearest_table(
             films,
             learned,
             chosen.index["image_id"],
@@ -50,14 +50,14 @@ def measure_floor(
             chosen.features(files(chosen, results, network)),
             candidates,
         )
-        parts.append(found.assign(kind=HELDOUT, patient_id=chosen.index["dataset"] + "/" + chosen.index["patient_id"]))
+        parts.append(near.assign(kind=HELDOUT, patient_id=chosen.index["dataset"] + "/" + chosen.index["patient_id"]))
     names = learned.index["dataset"] + "/" + learned.index["image_id"]
     places = np.sort(np.argsort(hashes(names.tolist(), "planted"), kind="stable")[:copies])
     source = learned.images(places)
     sample = learned.index.iloc[places]
     for kind in KINDS:
-        found = nearest_table(films, learned, sample["image_id"], thumbnails(planted(kind, source)), None, candidates)
-        parts.append(found.assign(kind=kind, patient_id=(sample["dataset"] + "/" + sample["patient_id"]).to_numpy()))
+        near = nearest_table(films, learned, sample["image_id"], thumbnails(planted(kind, source)), None, candidates)
+        parts.append(near.assign(kind=kind, patient_id=(sample["dataset"] + "/" + sample["patient_id"]).to_numpy()))
     log(
         f"{len(learned)} films taught the generator; {len(chosen)} held-out films, {len(places)} planted copies of each kind"
     )

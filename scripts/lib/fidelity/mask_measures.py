@@ -123,8 +123,8 @@ def share_row(measure: str, of: str, hits: np.ndarray, floor: float = float("nan
     """Return the row of a share with Wilson's interval; without a case it says so."""
     if not len(hits):
         return row(measure, of, float("nan"), float("nan"), float("nan"), 0, floor, "no such mask in the pool")
-    found = stats.binomtest(int(hits.sum()), len(hits)).proportion_ci(CONFIDENCE, method="wilson")
-    return row(measure, of, float(hits.mean()), float(found.low), float(found.high), len(hits), floor, note)
+    interval = stats.binomtest(int(hits.sum()), len(hits)).proportion_ci(CONFIDENCE, method="wilson")
+    return row(measure, of, float(hits.mean()), float(interval.low), float(interval.high), len(hits), floor, note)
 
 
 def answers(pool: MaskSet) -> Iterator[MeasureRow]:
@@ -147,8 +147,8 @@ def answers(pool: MaskSet) -> Iterator[MeasureRow]:
 
 def frequencies(pool: MaskSet, real: MaskSet, halves: Halves) -> Iterator[MeasureRow]:
     """Yield how often each finding is shown, the floor being that of real masks, and how far findings go together as they do."""
-    for place, name in enumerate(findings_of(pool.structures)):
-        yield share_row("frequency", name, pool.present[:, place], float(real.present[:, place].mean()))
+    for number, name in enumerate(findings_of(pool.structures)):
+        yield share_row("frequency", name, pool.present[:, number], float(real.present[:, number].mean()))
     yield halves.compare("co_occurrence", "all", _largest_phi, pool.present, real.present)
 
 
@@ -236,9 +236,9 @@ def held_out(cohort: Cohort, learned: pd.DataFrame) -> tuple[np.ndarray, np.ndar
 
     Raises InputError where no patient is left.
     """
-    own = learned[learned["dataset"] == str(cohort.meta.get("dataset", ""))]
-    taught = cohort.index["image_id"].astype(str).isin(own["image_id"].astype(str)).to_numpy()
-    seen = cohort.index["patient_id"].astype(str).isin(own["patient_id"].astype(str)).to_numpy()
+    here = learned[learned["dataset"] == str(cohort.meta.get("dataset", ""))]
+    taught = cohort.index["image_id"].astype(str).isin(here["image_id"].astype(str)).to_numpy()
+    seen = cohort.index["patient_id"].astype(str).isin(here["patient_id"].astype(str)).to_numpy()
     if seen.all():
         raise InputError(
             f"{cohort.folders[0]}: the model learned from all patients, so no real mask is left to compare with"

@@ -54,8 +54,8 @@ class CopyGate:
         # "higher": a film of the half itself, so that no more than the stated share of them lies above.
         threshold = float(np.percentile(likeness[first], percentile, method="higher")) if first.any() else np.nan
         kinds = [kind for kind in dict.fromkeys(floor["kind"]) if kind != HELDOUT]
-        found = {kind: floor["similarity"][floor["kind"] == kind].to_numpy() for kind in kinds}
-        counted = {kind: (int((values > threshold).sum()), len(values)) for kind, values in found.items()}
+        similar = {kind: floor["similarity"][floor["kind"] == kind].to_numpy() for kind in kinds}
+        counted = {kind: (int((values > threshold).sum()), len(values)) for kind, values in similar.items()}
         # Without a threshold nothing can be said to be found, or to be missed.
         return cls(threshold, likeness[~first], len(heldout), {} if np.isnan(threshold) else counted)
 
@@ -67,10 +67,10 @@ class CopyGate:
 def _first_half(patients: pd.Series) -> np.ndarray:
     names, of_film = np.unique(patients.to_numpy(dtype=str), return_inverse=True)
     order = np.argsort(hashes(list(names), "held-out"), kind="stable")
-    place = np.empty(len(names), np.int64)
-    place[order] = np.arange(len(names))
-    sizes = np.bincount(place[of_film], minlength=len(names))
-    return (np.cumsum(sizes) - sizes / 2 < len(of_film) / 2)[place[of_film]]
+    number = np.empty(len(names), np.int64)
+    number[order] = np.arange(len(names))
+    sizes = np.bincount(number[of_film], minlength=len(names))
+    return (np.cumsum(sizes) - sizes / 2 < len(of_film) / 2)[number[of_film]]
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ def exact_interval(count: int, total: int) -> tuple[float, float]:
     """Return the Clopper-Pearson interval of 95 % of a share; n/a (NaN) of nothing."""
     if not total:
         return np.nan, np.nan
-    found = stats.binomtest(count, total).proportion_ci(CONFIDENCE, method="exact")
-    return float(found.low), float(found.high)
+    interval = stats.binomtest(count, total).proportion_ci(CONFIDENCE, method="exact")
+    return float(interval.low), float(interval.high)
 
 
 def table(
@@ -131,9 +131,9 @@ def table(
     rows: list[dict[str, Any]] = []
     why = "; ".join(filter(None, [verdict.why, *notes]))
     copies, floors = gate.copies(similarity), gate.copies(gate.heldout)
-    found = {"near_copies": (copies, floors, f"above {gate.threshold:.4f}; P {verdict.p_value:.3g}" if gate.films else "no threshold"),
+    measures = {"near_copies": (copies, floors, f"above {gate.threshold:.4f}; P {verdict.p_value:.3g}" if gate.films else "no threshold"),
              "same_film": (similarity >= SAME, gate.heldout >= SAME, f"at {SAME} or above")}  # fmt: skip
-    for name, (own, floor, about) in found.items():
+    for name, (own, floor, about) in measures.items():
         rows.append(
             {"measure": name, **_share(own), **_share(floor, "floor"), "note": "; ".join(filter(None, [about, why]))}
         )

@@ -97,8 +97,8 @@ def unknown_teachers(learned: Path, datasets: Sequence[str]) -> str:
 
 def _seen(learned: Path) -> pd.DataFrame:
     """Return the list of a generator without the films whose pixels it never saw; one nameless row where it has no list."""
-    found = inherited(learned, "generator")
-    return found[~found["role"].isin(UNSEEN)].drop_duplicates(["dataset", "image_id", "role"])
+    rows = inherited(learned, "generator")
+    return rows[~rows["role"].isin(UNSEEN)].drop_duplicates(["dataset", "image_id", "role"])
 
 
 def nearest_table(
@@ -110,17 +110,17 @@ def nearest_table(
     candidates: int,
 ) -> pd.DataFrame:
     """Return the nearest film (NEAREST) of each image of these names, in their order."""
-    found = films.nearest(thumbnails, features, candidates)
+    near = films.nearest(thumbnails, features, candidates)
     table = pd.DataFrame({"image_id": names.to_numpy()})
     for prefix, places in (
-        ("film", found.film),
-        ("feature", None if found.by_features is None else found.by_features[0]),
+        ("film", near.film),
+        ("feature", None if near.by_features is None else near.by_features[0]),
     ):
         for column, source in (("dataset", "dataset"), ("film", "image_id")):
             name = "film" if (prefix, column) == ("film", "film") else f"{prefix}_{column}"
             table[name] = pd.NA if places is None else about.index[source].to_numpy()[places]
-    table["similarity"], table["mirrored"] = found.similarity, found.mirrored
-    table["distance"] = np.nan if found.by_features is None else found.by_features[1]
+    table["similarity"], table["mirrored"] = near.similarity, near.mirrored
+    table["distance"] = np.nan if near.by_features is None else near.by_features[1]
     kinds = dict.fromkeys(("image_id", "film_dataset", "film", "feature_dataset", "feature_film"), "string")
     return table[NEAREST].astype(kinds)
 

@@ -68,11 +68,11 @@ def requests_like(films: Chosen, names: Sequence[str]) -> list[ImageRequest]:
         raise InputError(
             f"film {films.index['image_id'][int((classes < 0).argmax())]}: no class, or several of {names}"
         )
-    found = []
+    requests = []
     for sample, number in enumerate(classes):
         labels: dict[str, int | None] = {name: int(place == number) for place, name in enumerate(names) if place}
-        found.append(ImageRequest(class_condition(names[number]), sample, None, None, labels))
-    return found
+        requests.append(ImageRequest(class_condition(names[number]), sample, None, None, labels))
+    return requests
 
 
 def sweep(

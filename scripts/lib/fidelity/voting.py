@@ -64,8 +64,8 @@ def validate_all(
                 f"experts.must: {name} may not vote ({why[name]}); take it out of experts.must, or mend it"
             )
     if len(able) < need:
-        told = "; ".join(f"{name}: {note}" for name, note in why.items())
-        raise InputError(f"experts.need = {need}, but {len(able)} of {len(experts)} experts may vote ({told}); lower need, or mend them")  # fmt: skip
+        reasons = "; ".join(f"{name}: {note}" for name, note in why.items())
+        raise InputError(f"experts.need = {need}, but {len(able)} of {len(experts)} experts may vote ({reasons}); lower need, or mend them")  # fmt: skip
     return table
 
 
@@ -115,14 +115,14 @@ def sides_shown(pool: Cohort) -> np.ndarray:
         return np.full(len(pool), "n/a", dtype=object)
     every = np.bitwise_or.reduce([pool.bit(name) for name in findings])
     lungs = pool.bit("lungs") if "lungs" in pool.structures else 0
-    found: list[str] = []
+    sides: list[str] = []
     for start in range(0, len(pool), BATCH):
         fields = pool.masks(np.arange(start, min(start + BATCH, len(pool))))
         for field in fields:
             mask = (field & every) != 0
             side = side_of(mask, (field & lungs) != 0 if lungs else None)
-            found.append(side or ("both" if mask.any() else "none"))
-    return np.array(found, dtype=object)
+            sides.append(side or ("both" if mask.any() else "none"))
+    return np.array(sides, dtype=object)
 
 
 def acceptance(
@@ -135,7 +135,7 @@ def acceptance(
     """
     shown = index[list(labels)].fillna(0).to_numpy(float) == 1
     groups: list[tuple[str, str, np.ndarray]] = [("all", "all", np.ones(len(index), bool))]
-    groups += [("label", name, shown[:, place]) for place, name in enumerate(labels)]
+    groups += [("label", name, shown[:, number]) for number, name in enumerate(labels)]
     groups += [("label", "normal", ~shown.any(axis=1))]
     groups += [("side", str(side), sides == side) for side in sorted(set(sides))]
     groups += [("findings", str(count), shown.sum(axis=1) == count) for count in sorted(set(shown.sum(axis=1)))]

@@ -33,9 +33,9 @@ class Scale:
 
     def whole(self, features: np.ndarray) -> tuple[np.ndarray, int]:
         """Return features (n, D) as whole numbers in float64, and how many of these rows had to be clipped."""
-        found = np.rint((features.astype(np.float64) - self.centre) * self.factor)
-        clipped = int((np.abs(found) > LARGEST).any(axis=1).sum())
-        return np.clip(found, -LARGEST, LARGEST), clipped
+        scaled = np.rint((features.astype(np.float64) - self.centre) * self.factor)
+        clipped = int((np.abs(scaled) > LARGEST).any(axis=1).sum())
+        return np.clip(scaled, -LARGEST, LARGEST), clipped
 
 
 @dataclass(frozen=True)

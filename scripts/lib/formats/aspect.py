@@ -8,6 +8,7 @@ those of a DICOM file: equal densities say nothing, but nobody writes unequal on
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +24,50 @@ DICOM_TAGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"
 NEARLY = 0.01  # densities are rounded to whole numbers; a hundredth is no more than half a pixel of 64
 LARGEST = 3.0
 TURNED = (5, 6, 7, 8)  # EXIF orientations that swap rows and columns
+UNKNOWN = "DICOM films whose header names a pixel spacing without two numbers, taken for square"
 
 
-def of_dicom(dataset: Dataset) -> float:
-    """Return the height of a pixel over its width, 1.0 where no tag gives both; raises Rejected beyond LARGEST."""
+def of_dicom(dataset: Dataset, notes: Counter[str]) -> float:
+    """Return the height of a pixel over its width, 1.0 where no tag gives both.
+
+    0 twice stands for "not known", as does one number alone; if no other tag says more, that is noted. Raises Rejected
+    for a length that no pixel has (below 0, 0 beside another, no number), and for a ratio beyond LARGEST.
+    """
+    unknown = 0
     for name in DICOM_TAGS:
-        ratio = _ratio(dataset.get(name))
+        value = dataset.get(name)
+        ratio = _ratio(value)
         if ratio is not None:
             return _checked(ratio, name)
+        if _impossible(value):
+            raise Rejected(f"{name} is {_shown(value)}, expected two lengths above 0")
+        unknown |= value is not None and _shown(value) != ""
+    notes[UNKNOWN] += unknown
     return 1.0
+
+
+def _impossible(value: Any) -> bool:
+    """Whether a tag holds two numbers or more of which one is no length."""
+    numbers = _numbers(value)
+    return len(numbers) > 1 and any(numbers) and not all(0 < one < math.inf for one in numbers)
+
+
+def _numbers(value: Any) -> list[float]:
+    """Return the numbers of a tag, NaN for what is none; a single one or text has none."""
+    if value is None or isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+        return []
+    numbers = []
+    for one in value:
+        try:
+            numbers.append(float(one))
+        except (TypeError, ValueError):
+            numbers.append(math.nan)
+    return numbers
+
+
+def _shown(value: Any) -> str:
+    parts = [value] if isinstance(value, (str, bytes)) or not isinstance(value, Sequence) else value
+    return "\\".join(str(part) for part in parts)[:80]
 
 
 def of_raster(picture: Image.Image) -> float:
@@ -50,15 +86,10 @@ def of_raster(picture: Image.Image) -> float:
 
 def _ratio(pair: Any) -> float | None:
     """Return the first of two positive numbers over the second, None for anything else."""
-    if pair is None or isinstance(pair, (str, bytes)) or not isinstance(pair, Sequence | tuple) or len(pair) != 2:
+    numbers = _numbers(pair)
+    if len(numbers) != 2 or not all(0 < one < math.inf for one in numbers):
         return None
-    try:
-        first, second = float(pair[0]), float(pair[1])
-    except (TypeError, ValueError):
-        return None
-    if not (0 < first < math.inf and 0 < second < math.inf):
-        return None
-    return first / second
+    return numbers[0] / numbers[1]
 
 
 def _checked(ratio: float, name: str) -> float:

@@ -67,9 +67,9 @@ def _mask_rows(
 
     Raises InputError when it lists none of the films at all: that is no sign of health but of another spelling.
     """
-    found: dict[str, list[tuple[Row, str]]] = defaultdict(list)
+    by_structure: dict[str, list[tuple[Row, str]]] = defaultdict(list)
     if not settings[key]:
-        return found
+        return by_structure
     known: Join[None] = Join(root / settings["table"], "SOPInstanceUID")
     for name in films:
         known.add(name, None)
@@ -79,15 +79,15 @@ def _mask_rows(
         if film is None:
             strangers[row["anon_SOPUID"]] = None
         else:
-            found[film].append((row, row["mask_rle"]))
-    if strangers and not found:
+            by_structure[film].append((row, row["mask_rle"]))
+    if strangers and not by_structure:
         raise InputError(
             f"{root / settings[key]}: lists none of the films of {known.path}, but {min(strangers)!r} and others; write "
             f"identifiers alike in both tables, or set reader.{key}: null to do without"
         )
     for name in strangers:
         listing.notes.add(STRANGERS, name)
-    return found
+    return by_structure
 
 
 def _add(

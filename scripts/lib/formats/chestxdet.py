@@ -97,9 +97,9 @@ def _add(
     source = safe_path(f"{settings[f'{split}_images']}/{row['file_name']}", f"{where} key file_name")
     counts = {key: len(row[key]) if isinstance(row[key], list) else -1 for key in KEYS[1:]}
     if len(set(counts.values())) > 1 or -1 in counts.values():
-        told = ", ".join(f"{count} {key}" for key, count in counts.items())
+        counted = ", ".join(f"{count} {key}" for key, count in counts.items())
         raise InputError(
-            f"{where} ({row['file_name']}): {told}; expected three lists of one length, an entry a finding"
+            f"{where} ({row['file_name']}): {counted}; expected three lists of one length, an entry a finding"
         )
     for name in row["syms"]:
         _check_class(str(name), f"{where} key syms")

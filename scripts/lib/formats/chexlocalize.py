@@ -69,14 +69,14 @@ def _groups(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def _class(name: str, where: str) -> str:
-    found = ALIASES.get(name, name)
-    if found not in CLASSES:
+    known = ALIASES.get(name, name)
+    if known not in CLASSES:
         near = get_close_matches(name, (*CLASSES, *ALIASES), n=1)
         raise InputError(
             f"{where}: finding {name!r} is none of CheXlocalize's{f', did you mean {near[0]!r}?' if near else ''}; expected one "
             f"of {', '.join(CLASSES)}"
         )
-    return found
+    return known
 
 
 def _source(name: str, images: str, where: str) -> str:
@@ -95,9 +95,9 @@ def _record(
     side = "lateral" if name.endswith("lateral") else "frontal"
     record = Record(name, source, name.split("_", 1)[0], side=side, annotated=tuple(groups), where=where)
     given: dict[str, Any] = {}
-    for own, mask in found.items():
-        given[_class(own, where)] = mask
-        if own in ALIASES:
+    for runs, mask in found.items():
+        given[_class(runs, where)] = mask
+        if runs in ALIASES:
             listing.notes.add(RENAMED)
     for structure, classes in groups.items():
         for one in classes:

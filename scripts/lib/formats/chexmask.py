@@ -58,15 +58,15 @@ def add_masks(listing: Listing, masks: Join[tuple[MaskSource, ...] | None], miss
     kept = []
     for record in listing.records:
         name = masks.match(record.image_id)
-        found = None if name is None else masks.rows[name]
-        if found is None:
+        good = None if name is None else masks.rows[name]
+        if good is None:
             reason = ABSENT if name is None else POOR
             if missing == "exclude":
                 listing.excluded[reason] += 1
                 continue
             record.notes.add(reason)
         else:
-            record.masks += found
+            record.masks += good
             record.annotated += STRUCTURES
         kept.append(record)
     listing.records = kept

@@ -99,13 +99,13 @@ def _jpeg(data: bytes) -> CodedPicture:
 def _scan_ends(data: bytes, start: int) -> Iterator[int]:
     """Yield where each stretch of coded data from `start` on ends: at restart markers, and at the marker after the scan."""
     while True:
-        found = MARKER.search(data, start)
-        if found is None:
+        marker = MARKER.search(data, start)
+        if marker is None:
             raise Rejected(f"{CUT}: it has no end")
-        yield found.start()
-        if found[1][0] not in RESTART:
+        yield marker.start()
+        if marker[1][0] not in RESTART:
             return
-        start = found.end()
+        start = marker.end()
 
 
 def _jpeg2000(data: bytes, start: int) -> CodedPicture:

@@ -22,12 +22,12 @@ def find_column(table: Table, name: str) -> str | None:
     """Return the column called `name`, exactly or but for case, blanks and signs; raises InputError when two could be meant."""
     if name in table.columns:
         return name
-    found = [column for column in table.columns if plain_name(column) == plain_name(name)]
-    if len(found) > 1:
+    candidates = [column for column in table.columns if plain_name(column) == plain_name(name)]
+    if len(candidates) > 1:
         raise InputError(
-            f"{table.path}: {name!r} could be column {' or '.join(repr(column) for column in found)}; rename one of them"
+            f"{table.path}: {name!r} could be column {' or '.join(repr(column) for column in candidates)}; rename one of them"
         )
-    return found[0] if found else None
+    return candidates[0] if candidates else None
 
 
 def note_near_columns(table: Table, absent: Iterable[str], read: Sequence[str], notes: Notes) -> None:

@@ -85,13 +85,13 @@ def _truths(text: pd.Series, path: Path, optional: bool) -> pd.Series:
 def _numbers(text: pd.Series, path: Path, optional: bool, whole: bool) -> pd.Series:
     words = text.str.strip()
     absent = words.str.lower().isin(ABSENT)
-    found = pd.to_numeric(words.mask(absent), errors="coerce")
-    wrong = found.isna() & ~(absent & optional)
+    values = pd.to_numeric(words.mask(absent), errors="coerce")
+    wrong = values.isna() & ~(absent & optional)
     if whole:
         wrong |= ~absent & ~words.map(lambda word: bool(WHOLE.fullmatch(word)))
     if wrong.any():
         raise _fault(path, text, np.flatnonzero(wrong)[0], "a whole number" if whole else "a number")
-    return found
+    return values
 
 
 def _fault(path: Path, text: pd.Series, row: int, expected: str) -> InputError:

@@ -149,7 +149,7 @@ def _render(dataset: Dataset, percentiles: Sequence[float], notes: Counter[str])
     padding = voi.padding_of(stored, pixels, dataset, native)
     notes[PADDED] += padding is not None
     valid = None if padding is None else ~padding
-    values, ends = voi.display(voi.modality(stored, dataset), dataset)
+    values, ends = voi.display(voi.modality(stored, dataset), dataset, notes)
     if values is stored and not signed and int(dataset.BitsStored) == 8:
         ends = (0.0, 255.0)
     if (presented := voi.presentation(values, ends, valid, dataset)) is not None:
@@ -177,6 +177,11 @@ def _between(values: NDArray, ends: tuple[float, float], valid: NDArray[np.bool_
         raise Rejected("constant image" + (f", every pixel is {used.flat[0]:g}" if used.size else ""))
     scaled = (values - ends[0]) * (255.0 / (ends[1] - ends[0]))
     out = np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
+    shown = out if valid is None else out[valid]
+    if shown.min() == shown.max():
+        raise Rejected(
+            f"constant image after its window or table from {ends[0]:g} to {ends[1]:g}, every pixel is {shown.flat[0]}"
+        )
     if valid is not None:
         out[~valid] = 0
     return out
@@ -193,7 +198,7 @@ def _header(dataset: Dataset, notes: Notes) -> Header:
         view=view_of(_text(dataset, "ViewPosition")),
         sex=sex_of(_text(dataset, "PatientSex")),
         age=age_of(_text(dataset, "PatientAge")),
-        aspect=aspect.of_dicom(dataset),
+        aspect=aspect.of_dicom(dataset, notes),
     )
 
 

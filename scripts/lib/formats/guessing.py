@@ -142,11 +142,11 @@ def _is_split(cells: Sequence[str]) -> bool:
 
 def mask_folder(guess: Guess) -> Iterator[str]:
     """Yield the paths of the first few masks of the table."""
-    table, found = Table(guess.path, encoding=guess.encoding), 0
+    table, present = Table(guess.path, encoding=guess.encoding), 0
     for row in table:
         cell = row[guess.columns["mask_file"]]
         if not is_missing(cell):
-            found += 1
+            present += 1
             yield cell
-        if found == 8:
+        if present == 8:
             return

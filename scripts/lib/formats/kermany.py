@@ -52,11 +52,11 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     listing.folders, listing.suffixes = (home,), SUFFIXES
     for path in files_below(root, tuple(there), SUFFIXES):
         listing.listed.add(path)
-        found = _record(path, labels)
-        if isinstance(found, Record):
-            listing.records.append(found)
+        record = _record(path, labels)
+        if isinstance(record, Record):
+            listing.records.append(record)
         else:
-            listing.rejected.append(found)
+            listing.rejected.append(record)
     listing.notes.add(NUMBERS, count=len(listing.records))
     return listing
 

@@ -61,14 +61,14 @@ class Join(Generic[T]):
             self._loose = {}
             for known in self.rows:
                 self._loose.setdefault(loose(known), []).append(known)
-        found = self._loose.get(loose(name), [])
-        if len(found) > 1:
+        spellings = self._loose.get(loose(name), [])
+        if len(spellings) > 1:
             raise InputError(
-                f"{self.path}: column {self.column} has {found[0]!r} and {found[1]!r}, and either could be {name!r}; write "
+                f"{self.path}: column {self.column} has {spellings[0]!r} and {spellings[1]!r}, and either could be {name!r}; write "
                 "identifiers alike in all tables"
             )
-        if found:
-            return found[0]
+        if spellings:
+            return spellings[0]
         self.missed += 1
         self.lost = min(self.lost or name, name)
         return None

@@ -39,15 +39,15 @@ def decide(value: int | None, label: str, uncertainty: str, blank: str) -> int |
 
 def label_columns(table: Table, labels: Sequence[str]) -> dict[str, str]:
     """Return {label: column of the table}; raises InputError when a label asked for is no column, or could be two."""
-    found = {label: find_column(table, label) for label in labels}
-    for label, column in found.items():
+    columns = {label: find_column(table, label) for label in labels}
+    for label, column in columns.items():
         if column is None:
             near = get_close_matches(label, {plain_name(column): column for column in table.columns}, n=1)
             raise InputError(
                 f"{table.path}: no column for label {label!r}{f', did you mean {near[0]!r}?' if near else ''}; the table has "
                 f"{', '.join(table.columns)[:400]}"
             )
-    return {label: str(column) for label, column in found.items()}
+    return {label: str(column) for label, column in columns.items()}
 
 
 def row_labels(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any]) -> dict[str, int | None]:

@@ -30,7 +30,7 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     listing = Listing([], list(labels), available, tables("mimic", root, settings))
     listing.folders, listing.suffixes = (settings["images"],), (settings["suffix"],)
     views = _views(root, settings)
-    found = _study_labels(root, settings, labels)
+    labelled = _study_labels(root, settings, labels)
     reports = _sections(root, settings)
     table = Table(root / settings["split"], ("dicom_id", "study_id", "subject_id", "split"), settings["encoding"])
     for row in table.unique("dicom_id"):
@@ -42,8 +42,8 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
             listing.excluded["lateral"] += 1
             continue
         study = record.source_file.split("/")[-2].removeprefix("s")
-        if found:
-            record.labels = _found(found, study, record, NO_LABELS) or dict.fromkeys(labels)
+        if labelled:
+            record.labels = _found(labelled, study, record, NO_LABELS) or dict.fromkeys(labels)
         if reports is None:
             record.report_file = record.source_file.rsplit("/", 1)[0] + ".txt"
         else:
@@ -53,7 +53,7 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
         listing.records.append(record)
     joins: tuple[tuple[Join[Any] | None, str, str], ...] = (
         (views, "views", "metadata"),
-        (found, "labels", "labels"),
+        (labelled, "labels", "labels"),
         (reports, "reports", "reports"),
     )
     for join, what, key in joins:
@@ -113,10 +113,10 @@ def _study_labels(root: Path, settings: Mapping[str, Any], labels: Sequence[str]
         )
     table = Table(root / settings["labels"], ("study_id",), settings["encoding"])
     columns = label_columns(table, labels)
-    found: Join[dict[str, int | None]] = Join(table.path, "study_id")
+    by_study: Join[dict[str, int | None]] = Join(table.path, "study_id")
     for row in table.unique("study_id"):
-        found.add(_number(row["study_id"], "s"), row_labels(row, columns, settings))
-    return found
+        by_study.add(_number(row["study_id"], "s"), row_labels(row, columns, settings))
+    return by_study
 
 
 def _sections(root: Path, settings: Mapping[str, Any]) -> Join[tuple[str | None, str | None]] | None:

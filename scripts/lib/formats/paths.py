@@ -66,7 +66,7 @@ def read_inside(root: str | Path, relative: str, where: str = "") -> bytes:
     leaves the root, or no plain file (a FIFO would hang the run, a device would never end).
     """
     path = Path(root, relative)
-    place = where or str(path)
+    named = where or str(path)
     try:
         status = os.lstat(path)
         if stat.S_ISLNK(status.st_mode):
@@ -80,9 +80,9 @@ def read_inside(root: str | Path, relative: str, where: str = "") -> bytes:
         raise Rejected(f"cannot be read: {error}") from None
     base = _real(str(root))
     if os.path.commonpath([base, target]) != base:
-        raise InputError(f"{place}: {path} is a link to {target}, outside of {root}; copy the file or mount it inside")
+        raise InputError(f"{named}: {path} is a link to {target}, outside of {root}; copy the file or mount it inside")
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{place}: {path} is no plain file but a {_kind(status.st_mode)}; expected an image file")
+        raise InputError(f"{named}: {path} is no plain file but a {_kind(status.st_mode)}; expected an image file")
     if status.st_size == 0:
         raise Rejected("zero bytes")
     if status.st_size > FILE_LIMIT:
@@ -100,11 +100,11 @@ def _kind(mode: int) -> str:
 
 def files_below(root: str | Path, folders: tuple[str, ...], suffixes: tuple[str, ...]) -> list[str]:
     """Return the image files below these folders of the root, as sorted relative paths; no suffix given means any."""
-    found = []
+    files = []
     for folder in folders:
-        for place, _, names in os.walk(Path(root, folder)):
-            here = os.path.relpath(place, root)
+        for folder_path, _, names in os.walk(Path(root, folder)):
+            here = os.path.relpath(folder_path, root)
             for name in names:
                 if not name.startswith(".") and (not suffixes or Path(name).suffix.lower() in suffixes):
-                    found.append(name if here == "." else f"{here}/{name}".replace(os.sep, "/"))
-    return sorted(found)
+                    files.append(name if here == "." else f"{here}/{name}".replace(os.sep, "/"))
+    return sorted(files)

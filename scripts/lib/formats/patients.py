@@ -73,7 +73,7 @@ def _mapping(entry: Any, where: str) -> tuple[str, str]:
     film, image = (name.strip() if isinstance(name, str) else "" for name in names or ("", ""))
     if not (film and image):
         raise InputError(f"{where}: expected the texts subset_img_id and img_id, got {str(entry)[:80]}")
-    found = NIH_NAME.fullmatch(image)
-    if not found:
+    match = NIH_NAME.fullmatch(image)
+    if not match:
         raise InputError(f"{where}: img_id is {image[:40]!r}, expected one like 00000001_000.png")
-    return film, found[1]
+    return film, match[1]

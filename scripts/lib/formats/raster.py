@@ -163,21 +163,21 @@ def read_mask(
     picture = open_raster(data, max_pixels)
     values_here = grey_values(data, picture, picture.info["deep"], bool(values), where)
     array = np.asarray(_upright(Image.fromarray(values_here), picture))
-    found = set(np.unique(array).tolist())
+    greys = set(np.unique(array).tolist())
     if values:
         allowed = {0, *values.values(), *ignored}
         if picture.mode == "1" and 1 not in allowed:
-            array, found = array * np.uint8(255), {255 * value for value in found}
-        if not found <= allowed:
-            raise InputError(_odd_values(where, found - allowed, sorted(allowed)))
+            array, greys = array * np.uint8(255), {255 * value for value in greys}
+        if not greys <= allowed:
+            raise InputError(_odd_values(where, greys - allowed, sorted(allowed)))
         return {name: array == value for name, value in values.items()}, notes
-    if picture.format != "PNG" and found != {0} and not found <= {0, 255}:
+    if picture.format != "PNG" and greys != {0} and not greys <= {0, 255}:
         check_soft(array, where)
         notes[SOFT] += 1
         return {structure: array >= 128}, notes
-    if found <= {0, 1} or found <= {0, 255} or (array.dtype == np.uint16 and found <= {0, 65535}):
+    if greys <= {0, 1} or greys <= {0, 255} or (array.dtype == np.uint16 and greys <= {0, 65535}):
         return {structure: array > 0}, notes
-    raise InputError(_odd_values(where, found - {0, 255}, [0, 255]))
+    raise InputError(_odd_values(where, greys - {0, 255}, [0, 255]))
 
 
 def _odd_values(where: str, odd: set[int], allowed: list[int]) -> str:

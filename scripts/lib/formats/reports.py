@@ -41,22 +41,22 @@ def impression(text: str) -> str | None:
 def _last_section(text: str, wanted: Callable[[str], bool]) -> str | None:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     headings = list(_headings(text))
-    found = None
+    section = None
     for k, heading in enumerate(headings):
         if wanted(heading[1].strip()):
             end = headings[k + 1].start() if k + 1 < len(headings) else len(text)
-            found = " ".join(text[heading.end() : end].split()) or found
-    return found
+            section = " ".join(text[heading.end() : end].split()) or section
+    return section
 
 
 def _headings(text: str) -> Iterator[re.Match[str]]:
     """Yield the headings; the line below one that stands alone is its text, even when it looks like one ("PA CHEST: ...")."""
-    place = 0
-    while heading := HEADING.search(text, place):
+    start = 0
+    while heading := HEADING.search(text, start):
         yield heading
-        place = _line_end(text, heading.end())
-        if not text[heading.end() : place].strip():
-            place = _line_end(text, place + 1)
+        start = _line_end(text, heading.end())
+        if not text[heading.end() : start].strip():
+            start = _line_end(text, start + 1)
 
 
 def _line_end(text: str, place: int) -> int:

@@ -33,9 +33,9 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     for row in Table(root / settings["table"], ("patientId", *BOX, "Target"), settings["encoding"]):
         _add_row(films, row)
     for name, (row, target, boxes) in films.items():
-        found = classes.find(name, "nothing") if classes else None
-        if found is not None and (found == "nothing" or (found == OPACITY) != (target == 1)):
-            raise InputError(f"{row.where}: Target {target}, but {settings['classes']} says {found!r} for {name}")
+        label_class = classes.find(name, "nothing") if classes else None
+        if label_class is not None and (label_class == "nothing" or (label_class == OPACITY) != (target == 1)):
+            raise InputError(f"{row.where}: Target {target}, but {settings['classes']} says {label_class!r} for {name}")
         source = f"{settings['images']}/{name}.dcm"
         listing.listed.add(source)
         masks = (MaskSource("pneumonia", "boxes", tuple(boxes), row.where),) if boxes and available else ()

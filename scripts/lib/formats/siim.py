@@ -42,10 +42,10 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
 
 def _files_by_name(root: Path, folder: str) -> dict[str, str]:
     """Return {SOPInstanceUID: path below the root}, as files are named by it; raises InputError for a name twice."""
-    found: dict[str, str] = {}
+    files: dict[str, str] = {}
     for path in files_below(root, (folder,), (".dcm", ".dicom")):
         name = Path(path).stem
-        if name in found:
-            raise InputError(f"{root}: {path} and {found[name]} have the same name; keep one of the two")
-        found[name] = path
-    return found
+        if name in files:
+            raise InputError(f"{root}: {path} and {files[name]} have the same name; keep one of the two")
+        files[name] = path
+    return files

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.formats.reader_values import check_value
 
 SHARED = {"patients": None, "encoding": "utf-8"}
 CHEXMASK = {"chexmask": None, "min_rca": 0.7, "chexmask_missing": "keep"}
@@ -145,14 +146,6 @@ READERS: dict[str, dict[str, Any]] = {
 }
 # What `columns` of a folder may rename (scripts/lib/formats/folder.py).
 FOLDER_COLUMNS = ("image_id", "file", "patient_id", "mask_file", "report", "split", "view", "sex", "age")
-ALLOWED: dict[str, tuple[Any, ...]] = {
-    "uncertainty": ("mgca", "zeros", "ones", "ignore"),
-    "blank": ("zero", "ignore"),
-    "unknown_view": ("keep", "exclude"),
-    "chexmask_missing": ("keep", "exclude"),
-    "rle_base": (0, 1),
-    "others": ("exclude", "negative"),
-}
 TABLE_KEYS = {
     "chexpert": ("train", "valid", "patients"),
     "candid": ("table", "chest_tubes", "rib_fractures", "chexmask", "patients"),
@@ -205,22 +198,8 @@ def reader_settings(format: str, given: Mapping[str, Any] | None) -> dict[str, A
             raise InputError(
                 f"reader key {key!r} of format {format} is unknown{_nearest(key, known)}; expected one of {', '.join(known)}"
             )
-        _check_value(key, given[key], known[key], key in TABLE_KEYS[format])
+        check_value(key, given[key], known[key], key in TABLE_KEYS[format])
     return {**known, **given}
-
-
-def _check_value(key: str, value: Any, default: Any, is_table: bool) -> None:
-    if key in ALLOWED:
-        if value not in ALLOWED[key] or isinstance(value, bool):
-            words = ", ".join(str(word) for word in ALLOWED[key])
-            raise InputError(f"reader.{key} is {value!r}, expected one of {words}")
-        return
-    kinds: dict[type, tuple[type, ...]] = {float: (int, float), type(None): (str,)}
-    kind = kinds.get(type(default), (type(default),))
-    if is_table and value is None:
-        return
-    if not isinstance(value, kind) or isinstance(value, bool) != isinstance(default, bool):
-        raise InputError(f"reader.{key} is {value!r}, expected a {kind[-1].__name__}, such as {default!r}")
 
 
 def tables(format: str, root: str | Path, reader: Mapping[str, Any] | None = None) -> list[Path]:

@@ -99,20 +99,20 @@ def _masks(guess: Guess, root: Path) -> tuple[str, list[int]]:
     import numpy as np
     from PIL import Image
 
-    found: Counter[int] = Counter()
+    greys: Counter[int] = Counter()
     paths = list(mask_folder(guess))
     for path in paths:
-        place = root / safe_path(path, f"{guess.path} column {guess.columns['mask_file']}")
+        mask_path = root / safe_path(path, f"{guess.path} column {guess.columns['mask_file']}")
         try:
-            with Image.open(place) as picture:
+            with Image.open(mask_path) as picture:
                 values, counts = np.unique(np.asarray(picture.convert("L")), return_counts=True)
         except OSError as error:
             raise InputError(
-                f"{place}: cannot be read as a mask ({error}); correct column {guess.columns['mask_file']}"
+                f"{mask_path}: cannot be read as a mask ({error}); correct column {guess.columns['mask_file']}"
             ) from None
         for value, count in zip(values.tolist(), counts.tolist()):
-            found[value] += count if value else 0
-    commonest = [value for value, count in found.most_common() if count]
+            greys[value] += count if value else 0
+    commonest = [value for value, count in greys.most_common() if count]
     words = f"{guess.columns['mask_file']} {paths[0] if paths else ''}".lower()
     structure = next((name for name in ("pneumothorax", "heart", "lung") if name in words), "lungs")
     return ("lungs" if structure == "lung" else structure), (commonest or [255])[:4]

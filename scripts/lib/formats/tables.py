@@ -128,11 +128,11 @@ def _nearest(missing: Sequence[str], names: Sequence[str]) -> str:
 
 def stamps(paths: Iterable[Path]) -> dict[Path, tuple[int, int] | None]:
     """Return {table: (size, time of change)}, None for one that is missing, which its reader will say."""
-    found: dict[Path, tuple[int, int] | None] = {}
+    stamped: dict[Path, tuple[int, int] | None] = {}
     for path in paths:
         status = path.stat() if path.exists() else None
-        found[path] = (status.st_size, status.st_mtime_ns) if status else None
-    return found
+        stamped[path] = (status.st_size, status.st_mtime_ns) if status else None
+    return stamped
 
 
 def check_unchanged(before: Mapping[Path, tuple[int, int] | None]) -> None:

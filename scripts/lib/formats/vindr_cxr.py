@@ -106,13 +106,13 @@ KNOWN = {plain(name): name for name in (*LOCAL, *WHOLE)}
 
 def class_of(name: str, where: str) -> str:
     """Return the class that a name means; raises InputError, with the nearest one, for a name that is none."""
-    found = KNOWN.get(plain(name))
-    if found is None:
+    known = KNOWN.get(plain(name))
+    if known is None:
         near = get_close_matches(name, KNOWN.values(), n=1)
         raise InputError(
             f"{where}: class {name!r} is none of VinDr-CXR's{f', did you mean {near[0]!r}?' if near else ''}"
         )
-    return found
+    return known
 
 
 def _groups(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -143,10 +143,10 @@ def _films(
         image = safe_name(row["image_id"], f"{row.where} column image_id")
         _, readers, said = films.setdefault(image, (row, set(), {name: [] for name in groups}))
         readers.add(row.get("rad_id"))
-        for name, own in wanted.items():
-            values = [label_value(row[column], f"{row.where} column {column}") for column in own]
+        for name, rows in wanted.items():
+            values = [label_value(row[column], f"{row.where} column {column}") for column in rows]
             if any(value not in (0, 1) for value in values):
-                raise InputError(f"{row.where}: labels {values} of {', '.join(own)}, expected 0 or 1")
+                raise InputError(f"{row.where}: labels {values} of {', '.join(rows)}, expected 0 or 1")
             said[name].append(int(any(values)))
     return films
 
@@ -183,14 +183,14 @@ def _add_boxes(
         record.notes.add(NO_BOXES)
         return
     record.annotated = tuple(structures)
-    found: list[Box] = []
+    joined: list[Box] = []
     for structure in structures:
-        own = [_corners(texts, where) for one, texts, where in boxes.rows[name] if one in groups[structure]]
-        found += [(structure, *box) for box in join_alike(own)]
-        if own:
-            sizes = tuple((left, top, right - left, bottom - top) for left, top, right, bottom in join_alike(own))
+        corners = [_corners(texts, where) for one, texts, where in boxes.rows[name] if one in groups[structure]]
+        joined += [(structure, *box) for box in join_alike(corners)]
+        if corners:
+            sizes = tuple((left, top, right - left, bottom - top) for left, top, right, bottom in join_alike(corners))
             record.masks += (MaskSource(structure, "boxes", sizes, record.where),)
-    record.boxes = tuple(found)
+    record.boxes = tuple(joined)
 
 
 def _corners(texts: Sequence[str], where: str) -> Corners:

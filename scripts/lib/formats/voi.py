@@ -10,7 +10,8 @@ What differs on purpose from pydicom's apply_modality_lut, apply_voi_lut and app
 | PresentationLUTShape only confirms PhotometricInterpretation; if they contradict, the film is refused | INVERSE inverts | in DX both say the same thing (PS3.3 C.8.11.3.1.2), and readers differ in which of two they believe |
 | a presentation table spreads over the range of the window | over that of the film | PS3.3 C.11.4: its input is the output range of the VOI step |
 | a missing RescaleSlope or RescaleIntercept is 1 or 0 | without one of them neither counts | the neutral value of the one that is missing |
-| RescaleSlope 0 or no number is refused | applied | every grey value is lost |
+| RescaleSlope 0, no number, or so small or large for its intercept that double precision loses steps is refused | applied | grey values are lost |
+| a table's entries have 1 to 16 bits, or the film is refused | 8 or 10 to 16, or an error | PS3.3 C.11.1.1.1 |
 | the VOI table takes rounded values | cut towards zero | rescaling may end between two entries |
 | 8-bit entries may lie two to a word | error | PS3.3 C.11.1.1.1 allows 8 bits allocated |
 | a LINEAR window of width 1 or less, or another one of width 0 or less, is not used | two grey levels, or an error | what is left is no film |
@@ -19,6 +20,7 @@ What differs on purpose from pydicom's apply_modality_lut, apply_voi_lut and app
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +30,11 @@ from scripts.lib.formats.record import Rejected
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+UNUSED = "DICOM films whose window or VOI table is none, not used"
+# Beyond these a slope, or an intercept for its slope, leaves no steps between grey values in double precision.
+LEAST_SLOPE, LARGEST_SLOPE, LARGEST_SHIFT = 1e-12, 1e12, 2.0**40
+DEEPEST = 16  # bits of a table's entries
 
 
 def _first(value: Any) -> float:
@@ -109,19 +116,26 @@ def modality(values: NDArray[np.int32], dataset: Dataset) -> NDArray:
         raise Rejected(f"RescaleSlope is {dataset.get('RescaleSlope')}, expected a number other than 0")
     if not np.isfinite(intercept):
         raise Rejected(f"RescaleIntercept is {dataset.get('RescaleIntercept')}, expected a number")
+    if not LEAST_SLOPE <= abs(slope) <= LARGEST_SLOPE or abs(intercept) > LARGEST_SHIFT * abs(slope):
+        raise Rejected(f"RescaleSlope {slope:g} and RescaleIntercept {intercept:g} leave no steps between grey values")
     if slope == 1.0 and intercept == int(intercept) and abs(intercept) < 1 << 30:
         return values + np.int32(intercept) if intercept else values
     # In double precision: a large intercept would cost single precision the steps between grey values.
     return values * np.float64(slope) + np.float64(intercept)
 
 
-def display(values: NDArray, dataset: Dataset) -> tuple[NDArray, tuple[float, float] | None]:
-    """Return the values after the VOI table or window, and their (black, white), or None when the file names none."""
-    item = (dataset.get("VOILUTSequence") or [{}])[0]
-    if item.get("LUTDescriptor") is not None and item.get("LUTData") is not None:
+def display(values: NDArray, dataset: Dataset, notes: Counter[str]) -> tuple[NDArray, tuple[float, float] | None]:
+    """Return the values after the VOI table or window, and their (black, white), or None when the file names none.
+
+    A table without entries and a window that is none are noted (UNUSED).
+    """
+    item = (dataset.get("VOILUTSequence") or [None])[0]
+    if item is not None and item.get("LUTDescriptor") is not None and item.get("LUTData") is not None:
         return look_up(np.round(values).astype(np.int64), item, _order(dataset)), None
-    centre, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
+    given = [dataset.get(name) for name in ("WindowCenter", "WindowWidth")]
+    centre, width = map(_first, given)
     if not np.isfinite(centre) or not np.isfinite(width):
+        notes[UNUSED] += item is not None or any(value not in (None, "") for value in given)
         return values, None
     function = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper()
     if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
@@ -129,6 +143,7 @@ def display(values: NDArray, dataset: Dataset) -> tuple[NDArray, tuple[float, fl
     if function == "LINEAR":
         centre, width = centre - 0.5, width - 1.0
     if width <= 0:
+        notes[UNUSED] += 1
         return values, None
     # Single precision has 24 bits: enough for the grey values of 16, not for those that a large intercept moves away.
     values = values.astype(np.float32 if abs(centre) + width < 1 << 17 else np.float64)
@@ -153,8 +168,8 @@ def presentation(
     low, high = ends or (float(used.min()), float(used.max()))
     if low == high:
         raise Rejected(f"constant image, every pixel is {low:g}")
-    place = np.clip((values.astype(np.float64) - low) * ((len(table) - 1) / (high - low)), 0, len(table) - 1)
-    return (table & ((1 << bits) - 1))[place.astype(np.int64)], (0.0, float((1 << bits) - 1))
+    entry = np.clip((values.astype(np.float64) - low) * ((len(table) - 1) / (high - low)), 0, len(table) - 1)
+    return (table & ((1 << bits) - 1))[entry.astype(np.int64)], (0.0, float((1 << bits) - 1))
 
 
 def look_up(values: NDArray, item: Dataset, order: str) -> NDArray:
@@ -170,7 +185,12 @@ def _order(dataset: Dataset) -> str:
 
 def _table(item: Dataset, order: str) -> NDArray[np.int32]:
     """Return the entries of a lookup table; 8-bit entries may lie two to a word of VR OW."""
-    count, bits, data = int(item.LUTDescriptor[0]) or 1 << 16, int(item.LUTDescriptor[2]), item.LUTData
+    descriptor, data = item.get("LUTDescriptor"), item.get("LUTData")
+    if descriptor is None or data is None:
+        raise Rejected("lookup table without LUTDescriptor or LUTData")
+    if np.size(descriptor) != 3 or not 1 <= int(descriptor[2]) <= DEEPEST:
+        raise Rejected(f"LUTDescriptor is {descriptor}, expected entries, first value, and bits from 1 to {DEEPEST}")
+    count, bits = int(descriptor[0]) or 1 << 16, int(descriptor[2])
     if not isinstance(data, bytes):
         table = np.atleast_1d(np.asarray(data, dtype=np.int64))
     elif bits <= 8 and len(data) == count + count % 2:

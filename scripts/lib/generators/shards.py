@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +28,6 @@ from scripts.lib.training.resolution import fit_images
 COPIED = ("condition_id", "sample", "trial", "position", "kind")
 READ_ROWS = 16384  # of a table of conditions at once
 BUFFER = 2**16  # bytes; without one, pyarrow holds a whole column of the table
-Item = TypeVar("Item")
 
 
 def shard_rows(count: int, shard: int, shards: int) -> np.ndarray:
@@ -191,27 +189,15 @@ def make_images(
 ) -> Iterator[tuple[int, ImageRequest, np.ndarray]]:
     """Yield (row, request, image uint8 (R, R)) in the rows' order at the cohort's resolution; `batch` rows a part.
 
-    With `sampling.speed.write_behind` a thread makes the next part while this one is stored and written.
+    No thread makes the next part meanwhile: on an H200 storing and writing took 1 % of the time, and a thread cost 4 %.
     """
     ready = make_parts(sampler, conditions, rows, batch, parts)
-    if sampler.settings["speed"]["write_behind"]:
-        ready = one_ahead(ready)
     total = -(-len(rows) // batch)
     for number, (chosen, requests, images, made) in enumerate(progress(ready, total=total, desc=f"batches of {batch}")):
         if made:
             parts.save(number, images)
         for row, request, image in zip(chosen, requests, images):
             yield int(row), request, image
-
-
-def one_ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield the same items; a thread makes the next one while the caller works on this one."""
-    end: Any = object()
-    with ThreadPoolExecutor(max_workers=1) as maker:
-        coming = maker.submit(next, items, end)
-        while (item := coming.result()) is not end:
-            coming = maker.submit(next, items, end)
-            yield item
 
 
 def write_shard(

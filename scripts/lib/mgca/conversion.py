@@ -34,24 +34,24 @@ def check_encoder(state: dict[str, Tensor], source: Path) -> str:
     """Return timm's name of the image encoder in a state dict; raises InputError unless its keys and shapes are timm's."""
     import timm
 
-    found = {key.removeprefix(IMAGE_PREFIX): value for key, value in state.items() if key.startswith(IMAGE_PREFIX)}
-    names = [name for key, name in ENCODERS.items() if key in found]
+    weights = {key.removeprefix(IMAGE_PREFIX): value for key, value in state.items() if key.startswith(IMAGE_PREFIX)}
+    names = [name for key, name in ENCODERS.items() if key in weights]
     if len(names) != 1:
         raise InputError(
-            f"{source}: {len(found)} weights {IMAGE_PREFIX}*, of neither ViT-B/16 nor ResNet-50; expected a checkpoint "
+            f"{source}: {len(weights)} weights {IMAGE_PREFIX}*, of neither ViT-B/16 nor ResNet-50; expected a checkpoint "
             f"of MGCA with one of these encoders"
         )
     with torch.device("meta"):
         wanted = timm.create_model(names[0], num_classes=0).state_dict()
     counters = {key for key in wanted if key.endswith("num_batches_tracked")}
-    for fault, keys in (("lacks", wanted.keys() - found.keys() - counters), ("has", found.keys() - wanted.keys())):
+    for fault, keys in (("lacks", wanted.keys() - weights.keys() - counters), ("has", weights.keys() - wanted.keys())):
         if keys:
             extra = "" if fault == "lacks" else " too much"
             raise InputError(
                 f"{source}: the image encoder {fault} {len(keys)} weights{extra}, first {sorted(keys)[0]!r}; "
                 f"expected those of timm's {names[0]}"
             )
-    for key, value in found.items():
+    for key, value in weights.items():
         if value.shape != wanted[key].shape:
             raise InputError(
                 f"{source}: {IMAGE_PREFIX}{key} has shape {list(value.shape)}, expected {list(wanted[key].shape)} of "

@@ -80,8 +80,8 @@ class ImageEncoder(nn.Module):
         self.local_embed = LocalEmbedding(parts, hidden, dim)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        x = ((images - self.mean) / self.std).expand(-1, self.channels, -1, -1)
-        whole, parts, attention = self.features(F.pixel_unshuffle(x, self.fold))
+        grey = ((images - self.mean) / self.std).expand(-1, self.channels, -1, -1)
+        whole, parts, attention = self.features(F.pixel_unshuffle(grey, self.fold))
         return self.global_embed(whole), self.local_embed(parts), attention
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:

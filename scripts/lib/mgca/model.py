@@ -54,7 +54,7 @@ class MGCA(nn.Module):
 
         Prototypes that do not learn yet have a gradient of zero, not none: so every weight has its optimizer state.
         """
-        temperature, own = self.settings["temperature"], self.settings["sinkhorn"]
+        temperature, sinkhorn = self.settings["temperature"], self.settings["sinkhorn"]
         image, patches, patch_attention = self.img_encoder_q(images)
         report, words, word_attention, padding = self.text_encoder_q(captions)
         texts = captions.texts if self.positives else None
@@ -64,7 +64,11 @@ class MGCA(nn.Module):
             instance_alignment(image, report, temperature["instance"], texts),
             self._token_loss(patches, patch_attention, words, word_attention, padding),
             prototype_alignment(
-                image @ prototypes, report @ prototypes, temperature["prototype"], own["epsilon"], own["iterations"]
+                image @ prototypes,
+                report @ prototypes,
+                temperature["prototype"],
+                sinkhorn["epsilon"],
+                sinkhorn["iterations"],
             ),
         )
 
@@ -79,8 +83,8 @@ class MGCA(nn.Module):
         temperature, unit = self.settings["temperature"]["token"], patch_attention is None
         if not self.learned:
             return token_alignment(words, patches, word_weights, patch_weights, padding, temperature, unit)
-        found, _ = self.word_local_atten_layer(words, patches, patches, need_weights=False)
-        of_words = matching(words, F.normalize(found, dim=-1), word_weights, temperature, padding)
-        found, _ = self.patch_local_atten_layer(patches, words, words, key_padding_mask=padding, need_weights=False)
-        found = F.normalize(found, dim=-1) if unit else found
-        return of_words + matching(patches, found, patch_weights, temperature)
+        attended, _ = self.word_local_atten_layer(words, patches, patches, need_weights=False)
+        of_words = matching(words, F.normalize(attended, dim=-1), word_weights, temperature, padding)
+        attended, _ = self.patch_local_atten_layer(patches, words, words, key_padding_mask=padding, need_weights=False)
+        attended = F.normalize(attended, dim=-1) if unit else attended
+        return of_words + matching(patches, attended, patch_weights, temperature)

@@ -66,11 +66,11 @@ def read_pairs(folders: Sequence[Path], split: str | None, settings: Section, re
             )
         rows = foundation_rows(cohort.index) if split is None else cohort.rows(split=split)
         texts = [caption(report, settings["text"]) for report in _reports(cohort, rows, columns)]
-        told = np.array([text is not None for text in texts], dtype=bool)
-        silent += int((~told).sum())
-        parts.append((cohort, rows[told]))
+        has_text = np.array([text is not None for text in texts], dtype=bool)
+        silent += int((~has_text).sum())
+        parts.append((cohort, rows[has_text]))
         captions += [text for text in texts if text is not None]
-        hashes += list(cohort.index["sha256"].iloc[rows[told]])
+        hashes += list(cohort.index["sha256"].iloc[rows[has_text]])
     side = settings["image"]["resize"] or resolution
     return ReportPairs(parts, captions, silent, side, content_hash(*hashes, *captions))
 
@@ -93,8 +93,8 @@ def _columns(cohorts: Sequence[Cohort], settings: Section) -> list[str]:
 
 def _reports(cohort: Cohort, rows: np.ndarray, columns: Sequence[str]) -> list[str | None]:
     """Return what these columns say of each film, in that order; None where all are absent."""
-    told = cohort.index.iloc[rows].reindex(columns=list(columns))
-    parts = ([text for text in map(null_text, row) if text] for row in told.itertuples(index=False))
+    reports = cohort.index.iloc[rows].reindex(columns=list(columns))
+    parts = ([text for text in map(null_text, row) if text] for row in reports.itertuples(index=False))
     return [" ".join(texts) or None for texts in parts]
 
 

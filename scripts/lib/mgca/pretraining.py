@@ -166,10 +166,10 @@ def retrieval(images: Tensor, reports: Tensor, texts: Tensor) -> dict[str, float
     is counted once in the ranking. `chance` is `top1` of a random text of these reports.
     """
     unique, first = np.unique(texts.numpy(), return_index=True)
-    place = np.searchsorted(unique, texts.numpy())
+    own_text = np.searchsorted(unique, texts.numpy())
     scores = images @ reports[torch.from_numpy(first)].T
-    own = scores[torch.arange(len(images)), torch.from_numpy(place)]
-    better = (scores > own[:, None]).sum(1)
+    paired = scores[torch.arange(len(images)), torch.from_numpy(own_text)]
+    better = (scores > paired[:, None]).sum(1)
     return {
         "films": len(images),
         "texts": len(unique),
@@ -185,9 +185,11 @@ def validate(
     """Return the retrieval of held-out films; None when there are fewer than two."""
     if len(pairs) < 2:
         return None
-    found = retrieval(*embed(model, pairs, tokenizer, resolution))
-    log(f"{STAGE}: of {found['films']} held-out films {found['top1']:.1%} find their report among {found['texts']}")
-    return found
+    measured = retrieval(*embed(model, pairs, tokenizer, resolution))
+    log(
+        f"{STAGE}: of {measured['films']} held-out films {measured['top1']:.1%} find their report among {measured['texts']}"
+    )
+    return measured
 
 
 def write_mgca(folder: Path, model: MGCA, tokenizer: BertTokenizer, notes: dict[str, Any]) -> None:

@@ -35,9 +35,9 @@ def caption(report: TextCell, settings: Section) -> str | None:
         return None
     kept: list[str] = []
     for sentence in SENTENCE_END.split(text.lower()):
-        found = re.findall(r"\w+", sentence)
-        if len(found) >= settings["min_sentence_words"]:
-            plain = (word.encode("ascii", "ignore").decode() for word in found)
+        words = re.findall(r"\w+", sentence)
+        if len(words) >= settings["min_sentence_words"]:
+            plain = (word.encode("ascii", "ignore").decode() for word in words)
             kept += [word for word in plain if word]
     return " ".join(kept) if kept and len(kept) >= settings["min_words"] else None
 

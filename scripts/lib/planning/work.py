@@ -89,7 +89,7 @@ def sampling_work(job: Job, config: Config, sizes: Sizes) -> Work:
     shard, own = int(job.wildcards["shard"]), config["sampling"]
     mine = {kind: count // shards + (shard < count % shards) for kind, count in rows.items()}
     images = sum(mine.values())
-    units = {f"{kind} image": n for kind, n in computed_images(mine, own["batch_size"], own["micro_batch"]).items()}
+    units = {f"{kind} image": n for kind, n in computed_images(mine, own["save_every"], own["micro_batch"]).items()}
     return Work(units, images, bytes=_stored(images, masked, config))
 
 

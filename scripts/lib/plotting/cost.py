@@ -28,11 +28,11 @@ def draw_cost(rows: Sequence[CostRow], title: str) -> Any:
     shown = [*both, *([total] if both else []), *single]
     with journal_style():
         figure, axes = plt.subplots(figsize=(150 * MM, (22 + 6.4 * len(shown)) * MM), layout="constrained")
-        for place, row in enumerate(shown):
+        for number, row in enumerate(shown):
             for shift, key, colour in zip((-0.19, 0.19), SIDES, (PLANNED, MEASURED)):
                 if row[key]:
-                    axes.barh(place + shift, row[key], 0.36, color=colour, zorder=2)
-            _say(axes, place, row)
+                    axes.barh(number + shift, row[key], 0.36, color=colour, zorder=2)
+            _say(axes, number, row)
         axes.set_yticks(range(len(shown)), [_name(row) for row in shown])
         if single and both:
             axes.axhline(len(both) + 0.5, color=INK, linewidth=0.6)

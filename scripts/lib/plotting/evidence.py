@@ -117,14 +117,14 @@ def _draw_panel(axis: Axes, rows: pd.DataFrame, series: Sequence[tuple[str, str]
     harm = (0, limit) if metric in SMALLER_IS_BETTER else (-limit, 0)
     axis.axvspan(*harm, color=HARM, lw=0, zorder=0)
     axis.axvline(0, color=INK, lw=0.8, zorder=1)
-    for place, (fraction, multiplier) in enumerate(settings):
-        if place and fraction != settings[place - 1][0]:
-            axis.axhline(place - 0.5, color=SOFT, lw=0.5, zorder=1)
+    for number, (fraction, multiplier) in enumerate(settings):
+        if number and fraction != settings[number - 1][0]:
+            axis.axhline(number - 0.5, color=SOFT, lw=0.5, zorder=1)
         cell = rows[(rows["fraction"].astype(float) == fraction) & (rows["multiplier"] == multiplier)]
         for row in cell.to_dict("records"):
             pair = (row["arm"], row["against"])
             shift = (here.index(pair) - (len(here) - 1) / 2) * 0.74 / len(here)
-            marks.draw(axis, place + shift, row, series.index(pair), limit)
+            marks.draw(axis, number + shift, row, series.index(pair), limit)
     axis.set_yticks(range(len(settings)), [f"{fraction * 100:g} %, {times}×" for fraction, times in settings])
     axis.set_ylim(len(settings) - 0.5, -0.5)
     axis.grid(axis="x", color=GRID, lw=0.6)
@@ -177,8 +177,8 @@ def _draw_legend(
 ) -> None:
     """Put two blocks below the panels, `beside` entries in a line: what the marks stand for, and how to read one."""
     marks = []
-    for place, pair in enumerate(series):
-        colour, marker = look(place)
+    for number, pair in enumerate(series):
+        colour, marker = look(number)
         drawn: dict[str, Any] = {"marker": marker, "ms": 4.2, "mfc": colour, "mec": colour, "color": colour, "lw": 1.1}
         marks.append(Line2D([], [], **drawn, label=series_name(pair)))
     blocks: tuple[list[Any], list[Any]] = (marks, list(reading))

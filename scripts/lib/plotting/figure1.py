@@ -55,7 +55,7 @@ def draw_figure1(stages: Sequence[DrawnStage], width_mm: float = 183.0) -> Figur
         page = figure.add_axes((0, 0, 1, 1))
         page.set(xlim=(0, width_mm), ylim=(height_mm, 0))
         page.axis("off")
-        corners = [_corner(place, box_mm) for place in range(len(stages))]
+        corners = [_corner(number, box_mm) for number in range(len(stages))]
         for stage, corner in zip(stages, corners):
             _draw_stage(figure, page, stage, corner, box_mm, (width_mm, height_mm))
         for before, after in zip(corners, corners[1:]):
@@ -104,15 +104,15 @@ def _draw_pictures(
     side = min(widest, height - below)
     left = x + (width - side * len(pictures) - 1.5 * (len(pictures) - 1)) / 2
     y += (height - side - below) / 2
-    for place, picture in enumerate(pictures):
-        axis = _axes(figure, (left + place * (side + 1.5), y, side, side), size)
+    for number, picture in enumerate(pictures):
+        axis = _axes(figure, (left + number * (side + 1.5), y, side, side), size)
         axis.imshow(picture.image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         if picture.outline is not None and picture.outline.any():
             axis.contour(picture.outline, levels=[0.5], colors=[ALERT], linewidths=0.6)
         axis.set(xticks=[], yticks=[])
         axis.spines[:].set(visible=picture.framed, color=SYNTHETIC[3], linewidth=1.5)
-        if captions[place]:
-            axis.set_xlabel(captions[place], fontsize=5, labelpad=1.5, color=INK)
+        if captions[number]:
+            axis.set_xlabel(captions[number], fontsize=5, labelpad=1.5, color=INK)
 
 
 def _draw_bars(

@@ -56,14 +56,14 @@ def draw_figure2(table: pd.DataFrame, width_mm: float = 183.0) -> Figure:
         height = PANEL_HEIGHT * rows + LEGEND_HEIGHT * (2 if columns == 1 else 1)
         size = (width_mm * MM * (0.6 if columns == 1 else 1), height * MM)
         figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
-        for place, axis in enumerate(axes.flat):
-            if place >= len(datasets):
+        for number, axis in enumerate(axes.flat):
+            if number >= len(datasets):
                 axis.set_visible(False)
                 continue
-            panel = table[table["dataset"] == datasets[place]]
+            panel = table[table["dataset"] == datasets[number]]
             _draw_panel(axis, panel, colours)
-            axis.set_title(f"{letter(place)}   {panel['title'].iloc[0]}", loc="left", pad=7)
-            if place + columns >= len(datasets):
+            axis.set_title(f"{letter(number)}   {panel['title'].iloc[0]}", loc="left", pad=7)
+            if number + columns >= len(datasets):
                 axis.set_xlabel("share of the real training films (n: their number)", labelpad=5)
         means = table[table["kind"] == "mean"]
         _draw_legend(figure, colours, columns, bool(means["significant"].any()), bool(means["low"].notna().any()))
@@ -83,10 +83,10 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, colours: dict[int, str]) -> Non
         here = means[means["fraction"] == fraction].set_index("multiplier")
         # A fraction with fewer multipliers is drawn as a narrower group, centred, without holes.
         present = [m for m in shown if m in here.index]
-        for place, multiplier in enumerate(present):
-            x = group + (place - (len(present) - 1) / 2) * width
+        for number, multiplier in enumerate(present):
+            middle = group + (number - (len(present) - 1) / 2) * width
             dots = points[(points["fraction"] == fraction) & (points["multiplier"] == multiplier)]["value"].dropna()
-            _draw_bar(axis, x, width, here.loc[multiplier], dots.to_numpy(), colours[multiplier])
+            _draw_bar(axis, middle, width, here.loc[multiplier], dots.to_numpy(), colours[multiplier])
     axis.set_xticks(range(len(fractions)), [_group_name(points, fraction) for fraction in fractions])
     axis.set_xlim(-0.55, len(fractions) - 0.45)
     axis.set_ylabel(_axis_name(panel))

@@ -43,13 +43,13 @@ def choose_samples(scores: pd.DataFrame, kept: pd.DataFrame, labels: Sequence[st
     chosen = set(zip(kept["condition_id"], kept["sample"]))
     parts = []
     for label in labels:
-        own = scores[scores["label"] == label].sort_values(["score", "condition_id", "sample"], kind="stable")
-        if own.empty:
+        ranked = scores[scores["label"] == label].sort_values(["score", "condition_id", "sample"], kind="stable")
+        if ranked.empty:
             raise InputError(
                 f"figure 3: no image of label {label!r} among the scores; it has {sorted(set(scores['label']))}"
             )
-        places = np.unique(np.linspace(0, len(own) - 1, min(count, len(own))).round().astype(int))
-        parts.append(own.iloc[places])
+        places = np.unique(np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(int))
+        parts.append(ranked.iloc[places])
     rows = pd.concat(parts)
     return rows.assign(kept=[key in chosen for key in zip(rows["condition_id"], rows["sample"])])
 
@@ -81,13 +81,13 @@ def _draw_samples(
     columns = max(sum(sample.label == label for sample in samples) for label in labels)
     axes = figure.subplots(len(labels), columns, squeeze=False)
     for row, label in enumerate(labels):
-        own = [sample for sample in samples if sample.label == label]
+        shown = [sample for sample in samples if sample.label == label]
         for column, axis in enumerate(axes[row]):
             axis.set_xticks([])
             axis.set_yticks([])
             axis.spines[:].set_visible(False)
-            if column < len(own):
-                _draw_film(axis, own[column])
+            if column < len(shown):
+                _draw_film(axis, shown[column])
         axes[row, 0].set_ylabel(
             names.get(label, label).replace(" ", "\n"), rotation=0, ha="right", va="center", fontsize=6.5
         )

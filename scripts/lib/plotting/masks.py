@@ -29,8 +29,8 @@ def draw_masks(path: Path, pool: SheetMasks, real: SheetMasks) -> None:
     step = max(1, len(pool.fields) // (ROWS * COLUMNS))
     sheet = Image.new("RGB", (COLUMNS * (2 * SIDE + 8), ROWS * (SIDE + LINE)), PAPER)
     pen = ImageDraw.Draw(sheet)
-    for place, row in enumerate(range(0, min(len(pool.fields), step * ROWS * COLUMNS), step)):
-        left, top = place % COLUMNS * (2 * SIDE + 8), place // COLUMNS * (SIDE + LINE)
+    for number, row in enumerate(range(0, min(len(pool.fields), step * ROWS * COLUMNS), step)):
+        left, top = number % COLUMNS * (2 * SIDE + 8), number // COLUMNS * (SIDE + LINE)
         text = ask_text(pool.asks[row])
         pen.multiline_text((left + 2, top + 2), _wrapped(text), fill=INK, font_size=10, spacing=1)
         sheet.paste(_picture(pool.fields[row], pool.structures), (left, top + LINE))

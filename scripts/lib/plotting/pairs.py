@@ -34,10 +34,10 @@ def draw_pairs(masks: np.ndarray, images: np.ndarray, structures: Sequence[str],
     picture = Image.new("RGB", (LEFT + count * (TILE + GAP), 2 * (TILE + GAP) + 2 * LINE), PAPER)
     pen = ImageDraw.Draw(picture)
     fields = conditioning_image(masks, structures)
-    for place in range(count):
-        left = LEFT + place * (TILE + GAP)
-        mask = Image.fromarray(fields[place]).resize((TILE, TILE), Image.Resampling.NEAREST)
-        image = Image.fromarray(images[place]).resize((TILE, TILE), Image.Resampling.BICUBIC)
+    for number in range(count):
+        left = LEFT + number * (TILE + GAP)
+        mask = Image.fromarray(fields[number]).resize((TILE, TILE), Image.Resampling.NEAREST)
+        image = Image.fromarray(images[number]).resize((TILE, TILE), Image.Resampling.BICUBIC)
         picture.paste(mask, (left, 0))
         picture.paste(image.convert("RGB"), (left, TILE + GAP))
     for row, words in enumerate((("mask", "that goes in"), ("image", "that comes out"))):

@@ -32,12 +32,12 @@ def look(place: int) -> tuple[str, str]:
 
 def titled_panels(axes: np.ndarray, panels: Sequence[tuple[str, T]]) -> Iterator[tuple[Axes, T]]:
     """Yield the axes of each panel (title, what it shows), titled; axes beyond the last panel are hidden."""
-    for place, axis in enumerate(axes.flat):
-        if place >= len(panels):
+    for number, axis in enumerate(axes.flat):
+        if number >= len(panels):
             axis.set_visible(False)
             continue
-        title, shown = panels[place]
-        axis.set_title(f"{letter(place)}   {title}", loc="left", pad=7)
+        title, shown = panels[number]
+        axis.set_title(f"{letter(number)}   {title}", loc="left", pad=7)
         yield axis, shown
 
 

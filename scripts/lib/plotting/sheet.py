@@ -74,12 +74,12 @@ def group_names(index: pd.DataFrame) -> np.ndarray:
 
 def captions(index: pd.DataFrame, rows: np.ndarray) -> list[str]:
     """Return a short line for each of these films: where it stands, and its side where it has one."""
-    found = []
+    lines = []
     for _, film in index.iloc[rows].iterrows():
-        place = f"trial {film['trial']} · " if film.get("trial", -1) >= 0 else ""
+        trial = f"trial {film['trial']} · " if film.get("trial", -1) >= 0 else ""
         side = f" · {film['side']}" if isinstance(film.get("side"), str) else ""
-        found.append(f"{place}#{film['position']}{side}" if "position" in film else str(film["image_id"]))
-    return found
+        lines.append(f"{trial}#{film['position']}{side}" if "position" in film else str(film["image_id"]))
+    return lines
 
 
 def sheet_title(meta: Mapping[str, Any], shown: int, films: int) -> str:

@@ -85,8 +85,8 @@ def _conditions(material: StageMaterial, about: Mapping[str, Any]) -> DrawnStage
         ]
     if material.text_pool is not None:
         words = list(dict.fromkeys(material.text_pool.index["report"].dropna()))[:SHOWN]
-    told = [f"words: {', '.join(words)} ..."] if words else []
-    return DrawnStage("Conditions", [*told, "masks: resized, shifted, mirrored"], pictures)
+    lines = [f"words: {', '.join(words)} ..."] if words else []
+    return DrawnStage("Conditions", [*lines, "masks: resized, shifted, mirrored"], pictures)
 
 
 def _place(pool: Cohort, line: pd.Series) -> np.ndarray:
@@ -131,8 +131,8 @@ def _pools(material: StageMaterial, about: Mapping[str, Any]) -> DrawnStage:
 def _choice(scores: pd.DataFrame, pool: Cohort, chosen: pd.DataFrame) -> DrawnStage:
     """Show the highest and the lowest score of one label, and one that was kept between them."""
     kept = set(zip(chosen["condition_id"], chosen["sample"]))
-    own = scores[scores["label"] == scores["label"].iloc[0]].sort_values("score", kind="stable")
-    rows = own.iloc[[0, len(own) // 2, -1]]
+    ranked = scores[scores["label"] == scores["label"].iloc[0]].sort_values("score", kind="stable")
+    rows = ranked.iloc[[0, len(ranked) // 2, -1]]
     films = pool.images(rows.index.to_numpy())
     pictures = [
         OutlinedFilm(film, framed=(line.condition_id, line.sample) in kept, caption=f"{line.score:.2f}")

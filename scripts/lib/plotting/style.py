@@ -91,8 +91,8 @@ def _say_phantom(figure: Figure) -> None:
     for legend in figure.legends:
         # Its place is a share of the figure too, and stays one when the figure is drawn at another resolution.
         left, bottom, wide, high = figure.transFigure.inverted().transform_bbox(legend.get_bbox_to_anchor()).bounds
-        place = (left, share + bottom * (1 - share), wide, high * (1 - share))
-        legend.set_bbox_to_anchor(place, transform=figure.transFigure)
+        corner = (left, share + bottom * (1 - share), wide, high * (1 - share))
+        legend.set_bbox_to_anchor(corner, transform=figure.transFigure)
     if isinstance(engine, ConstrainedLayoutEngine):
         left, bottom, wide, high = engine.get()["rect"]  # what a figure keeps free for its legend stays free
         engine.set(rect=(left, share + bottom * (1 - share), wide, high * (1 - share)))

@@ -29,9 +29,9 @@ def draw_sweep(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
         axis.axhspan(low, high, color=GRID, zorder=0, label="real against real")
         lines = list(rows.sort_values("guidance").groupby("steps"))
         aside = DODGE * float(rows["guidance"].max() - rows["guidance"].min())
-        for place, (steps, line) in enumerate(lines):
-            colour, marker = look(place)
-            guidance = line["guidance"] + aside * (place - (len(lines) - 1) / 2)
+        for number, (steps, line) in enumerate(lines):
+            colour, marker = look(number)
+            guidance = line["guidance"] + aside * (number - (len(lines) - 1) / 2)
             reach = [line["value"] - line["low"], line["high"] - line["value"]]
             axis.errorbar(
                 guidance,

@@ -76,7 +76,18 @@ def croissant(folder: Path, name: str, about: str, labels: Sequence[str], table:
     path = folder / table
     with path.open(newline="", encoding="utf-8") as stream:
         columns = next(csv.reader(stream), [])
-    found: dict[str, Any] = {
+    files = [_table(path), _pictures("pictures", "images/*.png", "the images, 8-bit grey")]
+    if (folder / "masks").is_dir():
+        files.append(_pictures("masks", "masks/*/*.png", "masks by structure, 0 or 255"))
+    record = {
+        "@type": "cr:RecordSet",
+        "@id": "images",
+        "name": "images",
+        "description": "one record an image",
+        "key": {"@id": "images/image_id"},
+        "field": [_field(one, one in labels) for one in columns],
+    }
+    return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": CONFORMS,
@@ -89,34 +100,22 @@ def croissant(folder: Path, name: str, about: str, labels: Sequence[str], table:
         "version": "1.0.0",
         "citeAs": "for you to say",
         "rai:dataCollection": "Synthetic: a model made every image; none was taken of a patient. README.md says what taught it.",
-        "distribution": [
-            {
-                "@type": "cr:FileObject",
-                "@id": "table",
-                "name": table,
-                "description": "one row an image",
-                "contentUrl": table,
-                "encodingFormat": "text/csv",
-                "contentSize": f"{path.stat().st_size} B",
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            },
-            _pictures("pictures", "images/*.png", "the images, 8-bit grey"),
-        ],
+        "distribution": files,
+        "recordSet": [record],
     }
-    if (folder / "masks").is_dir():
-        found["distribution"].append(_pictures("masks", "masks/*/*.png", "masks by structure, 0 or 255"))
-    fields = [_field(one, one in labels) for one in columns]
-    found["recordSet"] = [
-        {
-            "@type": "cr:RecordSet",
-            "@id": "images",
-            "name": "images",
-            "description": "one record an image",
-            "key": {"@id": "images/image_id"},
-            "field": fields,
-        }
-    ]
-    return found
+
+
+def _table(path: Path) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileObject",
+        "@id": "table",
+        "name": path.name,
+        "description": "one row an image",
+        "contentUrl": path.name,
+        "encodingFormat": "text/csv",
+        "contentSize": f"{path.stat().st_size} B",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
 
 
 def _pictures(name: str, includes: str, about: str) -> dict[str, Any]:

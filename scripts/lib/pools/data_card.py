@@ -85,7 +85,7 @@ def data_card(place: PoolPlace, pool: Cohort, count: int) -> str:
 
 def _measured(folder: Path) -> list[str]:
     """Return the tables that lie beside the pool, each as Markdown without its long notes."""
-    found: list[str] = []
+    lines: list[str] = []
     for name in ("memorisation", "fidelity", "faithfulness"):
         path = folder / f"{name}.csv"
         if path.is_file():
@@ -94,5 +94,5 @@ def _measured(folder: Path) -> list[str]:
                 one for one in ("features", "measure", "value", "low", "high", "floor", "n", "verdict") if one in table
             ]
             rows = ["| " + " | ".join(row) + " |" for row in table[columns].itertuples(index=False, name=None)]
-            found += [f"**{name}**", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns), *rows, ""]
-    return found[:-1] if found else ["Nothing: `make evidence` measures copies and fidelity."]
+            lines += [f"**{name}**", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns), *rows, ""]
+    return lines[:-1] if lines else ["Nothing: `make evidence` measures copies and fidelity."]

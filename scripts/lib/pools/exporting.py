@@ -48,8 +48,8 @@ class PoolPlace:
     @property
     def shards(self) -> list[Path]:
         """The folders of its images, in order; an imported pool is one itself."""
-        found = [path for path in self.folder.glob("shard-*") if (path / "cohort.json").is_file()]
-        return sorted(found, key=lambda path: int(path.name.removeprefix("shard-"))) or [self.folder]
+        shards = [path for path in self.folder.glob("shard-*") if (path / "cohort.json").is_file()]
+        return sorted(shards, key=lambda path: int(path.name.removeprefix("shard-"))) or [self.folder]
 
 
 def pool_place(folder: Path) -> PoolPlace:

@@ -49,8 +49,8 @@ def _labels(row: Row, held: str | None, columns: Mapping[str, str], named: Seque
     if is_missing(row[held]):
         return {}
     try:
-        found = ast.literal_eval(re.sub(r"\bnan\b", "None", row[held]))
-        said = {plain_name(str(key)): value for key, value in found.items()}
+        labels = ast.literal_eval(re.sub(r"\bnan\b", "None", row[held]))
+        said = {plain_name(str(key)): value for key, value in labels.items()}
     except (ValueError, SyntaxError, AttributeError, MemoryError, RecursionError):
         raise InputError(
             f"{row.where} column {held}: {row[held][:60]!r} is no dictionary of labels; expected e.g. {{'Pneumonia': 1}}"

@@ -26,12 +26,12 @@ def read_image(file: Path) -> tuple[dict[str, Any], str]:
     """
     try:
         with Image.open(file) as image:
-            told = getattr(image, "text", {}).get(IDENTITY)
+            identity = getattr(image, "text", {}).get(IDENTITY)
             pixels = np.asarray(image.convert("L"))
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{file}: not a readable picture ({error}); give a PNG, or the name of an image") from None
     try:
-        said = json.loads(told) if told else {}
+        said = json.loads(identity) if identity else {}
     except ValueError:
         said = None
     if not isinstance(said, dict):
@@ -103,10 +103,10 @@ def _condition(place: PoolPlace, row: dict[str, Any]) -> str:
     if not place.conditions.is_file() or "condition_id" not in row:
         return "not known"
     table = pd.read_parquet(place.conditions)
-    found = table[table["condition_id"].astype(str) == str(row["condition_id"])]
-    if found.empty:
+    rows = table[table["condition_id"].astype(str) == str(row["condition_id"])]
+    if rows.empty:
         return f"{row['condition_id']}, which is not in {place.conditions}"
-    asked = found.iloc[0]
+    asked = rows.iloc[0]
     parts = [
         f"{name} {asked[name]}"
         for name in ("kind", "prompt", "mask_source", "transform", "side")
@@ -119,9 +119,9 @@ def _nearest(place: PoolPlace, image: str) -> str:
     """Return the training film that is most alike, by correlation; nearest-{k}.parquet of the pool knows it."""
     for file in sorted(place.folder.glob("nearest-*.parquet")):
         table = pd.read_parquet(file)
-        found = table[table["image_id"].astype(str) == str(image)]
-        if len(found):
-            row = found.iloc[0]
+        rows = table[table["image_id"].astype(str) == str(image)]
+        if len(rows):
+            row = rows.iloc[0]
             turned = ", mirrored" if row["mirrored"] else ""
             return f"{row['film']} of {row['film_dataset']}, correlation {row['similarity']:.3f}{turned}"
     return "not measured (make evidence)"

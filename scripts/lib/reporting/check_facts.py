@@ -151,8 +151,8 @@ def _source_column(look: Look, section: Mapping[str, Any], root: Path) -> tuple[
     if column is None:
         return None
     ids = (reader.get("columns") or {}).get("image_id", "image_id")
-    found = {row[ids]: row[column] for row in table}
-    return column, look.films["image_id"].map(found).fillna("")
+    values_by_id = {row[ids]: row[column] for row in table}
+    return column, look.films["image_id"].map(values_by_id).fillna("")
 
 
 def _shortcuts(look: Look) -> Iterator[CheckLine]:
@@ -184,11 +184,11 @@ def duplicates(cohort: Cohort, labels: Sequence[str]) -> list[dict[str, Any]]:
     """Return groups of films with the same pixels: rows of the cohort, and in what they differ beside their name."""
     index = cohort.index
     groups = index.groupby("sha256", sort=False).indices
-    found = []
+    pairs = []
     for rows in groups.values():
         if len(rows) > 1:
             part = index.iloc[rows]
             differ = [label for label in labels if part[label].nunique(dropna=False) > 1]
             differ += ["patient"] if part["patient_id"].nunique() > 1 else []
-            found.append({"rows": [int(row) for row in rows], "differ": differ, "ids": part["image_id"].tolist()})
-    return sorted(found, key=lambda group: (not group["differ"], group["ids"]))
+            pairs.append({"rows": [int(row) for row in rows], "differ": differ, "ids": part["image_id"].tolist()})
+    return sorted(pairs, key=lambda group: (not group["differ"], group["ids"]))

@@ -20,25 +20,25 @@ def film_tables(looks: Sequence[Look]) -> dict[str, FilmTable]:
 
 def findings(config: Mapping[str, Any], looks: Sequence[Look], roots: Mapping[str, Path]) -> list[CheckLine]:
     """Return all findings, what stops the study first, without repeats."""
-    found = [
+    lines = [
         CheckLine(MISSING, look.name, fault.removeprefix(f"{look.name}: "), "")
         for look in looks
         for fault in look.faults
     ]
     try:
-        found += missing_needs(config, film_tables(looks))
+        lines += missing_needs(config, film_tables(looks))
     except InputError as error:
-        found.append(CheckLine(MISSING, config["study"]["name"], str(error), ""))
+        lines.append(CheckLine(MISSING, config["study"]["name"], str(error), ""))
     for look in looks:
-        found += check_facts.warnings_of(look, config["datasets"][look.name], roots[look.name])
+        lines += check_facts.warnings_of(look, config["datasets"][look.name], roots[look.name])
         if look.cohort is not None:
-            told = {} if look.sampled else dict.fromkeys(look.cohort.meta["warnings"])
-            found += [
-                CheckLine(WARNING, look.name, line, "") for line in told if "its metrics there are n/a" not in line
+            warned = {} if look.sampled else dict.fromkeys(look.cohort.meta["warnings"])
+            lines += [
+                CheckLine(WARNING, look.name, line, "") for line in warned if "its metrics there are n/a" not in line
             ]
-            found += _repeats(look)
+            lines += _repeats(look)
     levels = {MISSING: 0, WARNING: 1}
-    return sorted(dict.fromkeys(found), key=lambda one: levels.get(one.level, 2))
+    return sorted(dict.fromkeys(lines), key=lambda one: levels.get(one.level, 2))
 
 
 def _repeats(look: Look) -> list[CheckLine]:

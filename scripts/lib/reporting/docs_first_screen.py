@@ -23,8 +23,8 @@ ABOUT = "Phantom: films and images of 64 pixels that teach nothing about patient
 
 def first_screen(results: Path) -> dict[str, bytes]:
     """Return {name in docs/: PNG} of what can be made of a results folder."""
-    found = {"pairs.png": pairs_picture(results), "report.png": report_picture(results)}
-    return {name: content for name, content in found.items() if content}
+    pictures = {"pairs.png": pairs_picture(results), "report.png": report_picture(results)}
+    return {name: content for name, content in pictures.items() if content}
 
 
 def pairs_picture(results: Path) -> bytes:

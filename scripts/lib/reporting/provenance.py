@@ -25,6 +25,7 @@ from scripts.lib.reporting.page.comparing import read_record
 ROOT = Path(__file__).resolve().parents[3]
 METADATA = "ro-crate-metadata.json"
 FOLDER = "provenance"
+WORKFLOW = f"{FOLDER}/Snakefile"
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
 CRATE = "https://w3id.org/ro/crate/1.1"
 WORKFLOW_CRATE = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
@@ -80,14 +81,14 @@ def _file(results: Path, path: Path) -> dict[str, Any]:
     name = path.relative_to(results).as_posix()
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    found = {
+    entity = {
         "@id": _quoted(name),
         "@type": "File",
         "name": name,
         "contentSize": str(path.stat().st_size),
         "sha256": digest,
     }
-    return found | ({"encodingFormat": KINDS[path.suffix]} if path.suffix in KINDS else {})
+    return entity | ({"encodingFormat": KINDS[path.suffix]} if path.suffix in KINDS else {})
 
 
 def _quoted(name: str) -> str:
@@ -100,16 +101,34 @@ def _quoted(name: str) -> str:
 def _graph(results: Path, record: Mapping[str, Any], made: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the entities of the crate."""
     files = [_file(results, results / FOLDER / name) for name in ("config.yaml", "requirements.lock")]
-    workflow = f"{FOLDER}/Snakefile"
-    parts = [_link(one["@id"]) for one in (*files, *made)]
     rules = list(_rules(results))
+    ended = datetime.fromtimestamp((results / "report.json").stat().st_mtime, UTC).isoformat(timespec="seconds")
+    yield from _described(record, ended, [*files, *made], rules)
+    yield from _software(results, record)
+    yield {
+        "@id": "#run",
+        "@type": "CreateAction",
+        "name": f"Run of study {record['study']}",
+        "instrument": _link(WORKFLOW),
+        "object": [_link(one["@id"]) for one in files],
+        "result": [_link(one["@id"]) for one in made],
+        "endTime": ended,
+    }
+    yield from rules
+    yield from ({"@id": one["instrument"]["@id"], "@type": "SoftwareApplication", "name": one["name"]} for one in rules)
+    yield from (*files, *made)
+
+
+def _described(
+    record: Mapping[str, Any], ended: str, files: list[dict[str, Any]], rules: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Yield what the crate is: its metadata, the results as a dataset, the profiles that it follows."""
     yield {
         "@id": METADATA,
         "@type": "CreativeWork",
         "conformsTo": [_link(CRATE), _link(WORKFLOW_CRATE)],
         "about": _link("./"),
     }
-    ended = datetime.fromtimestamp((results / "report.json").stat().st_mtime, UTC).isoformat(timespec="seconds")
     yield {
         "@id": "./",
         "@type": "Dataset",
@@ -118,14 +137,18 @@ def _graph(results: Path, record: Mapping[str, Any], made: list[dict[str, Any]])
         "datePublished": ended,
         "license": "for you to say: the licence of results follows from that of the films",
         "conformsTo": [_link(one) for one in PROFILES],
-        "hasPart": [_link(workflow), *parts],
-        "mainEntity": _link(workflow),
+        "hasPart": [_link(WORKFLOW), *(_link(one["@id"]) for one in files)],
+        "mainEntity": _link(WORKFLOW),
         "mentions": [_link("#run"), *(_link(one["@id"]) for one in rules)],
     }
     yield from (
         {"@id": one, "@type": "CreativeWork", "name": name, "version": one.rsplit("/", 1)[1]}
         for one, name in PROFILES.items()
     )
+
+
+def _software(results: Path, record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the workflow, its language, and the packages of the run."""
     yield {
         **_file(results, results / FOLDER / "Snakefile"),
         "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow"],
@@ -143,22 +166,6 @@ def _graph(results: Path, record: Mapping[str, Any], made: list[dict[str, Any]])
     }
     for name, version in record["versions"].items():
         yield {"@id": f"#package-{name}", "@type": "SoftwareApplication", "name": name, "softwareVersion": version}
-    yield {
-        "@id": "#run",
-        "@type": "CreateAction",
-        "name": f"Run of study {record['study']}",
-        "instrument": _link(workflow),
-        "object": [_link(one["@id"]) for one in files],
-        "result": [_link(one["@id"]) for one in made],
-        "endTime": ended,
-    }
-    yield from rules
-    yield from (
-        entity
-        for one in rules
-        for entity in ({"@id": one["instrument"]["@id"], "@type": "SoftwareApplication", "name": one["name"]},)
-    )
-    yield from (*files, *made)
 
 
 def _rules(results: Path) -> Iterator[dict[str, Any]]:

@@ -104,7 +104,7 @@ def propose(scores: Sequence[Score], settings: Mapping[str, Any], round: int, se
     if round == 0:
         study.enqueue_trial(dict(defaults))
     asked = [study.ask(fixed_distributions=dict(space)) for _ in range(count)]
-    return [Proposal(round * count + place, round, dict(trial.params)) for place, trial in enumerate(asked)]
+    return [Proposal(round * count + number, round, dict(trial.params)) for number, trial in enumerate(asked)]
 
 
 def check_any(scores: Sequence[Score]) -> None:

@@ -11,9 +11,9 @@ from scripts.lib.study.arms import VOTERS
 
 def expert_faults(config: Mapping[str, Any]) -> list[str]:
     """Return one fault for each key that cannot be met."""
-    own = config["experts"]
-    names, faults = own["names"], []
-    known = [*VOTERS, *own["own"]]
+    experts = config["experts"]
+    names, faults = experts["names"], []
+    known = [*VOTERS, *experts["own"]]
     faults += [
         f"config: experts.names: {name}: no such expert{did_you_mean(name, known)}; known are {', '.join(known)} (experts.own adds others)"
         for name in names
@@ -21,22 +21,22 @@ def expert_faults(config: Mapping[str, Any]) -> list[str]:
     ]
     faults += [
         f"config: experts.own.{name}: this is the name of an expert of the workflow; give it another one"
-        for name in own["own"]
+        for name in experts["own"]
         if name in VOTERS
     ]
     paths: dict[str, str] = {}
-    for name, one in own["own"].items():
+    for name, one in experts["own"].items():
         if name in names and (other := paths.setdefault(one["path"], name)) != name:
             faults.append(
                 f"config: experts.own.{name}.path = {one['path']}: the weights of {other}, too, which would vote twice; take one out"
             )
-    if own["need"] > len(names):
+    if experts["need"] > len(names):
         faults.append(
-            f"config: experts.need: {own['need']} votes, but experts.names has {len(names)}; lower it, or name more"
+            f"config: experts.need: {experts['need']} votes, but experts.names has {len(names)}; lower it, or name more"
         )
     faults += [
         f"config: experts.must: {name} is not in experts.names ({', '.join(names)}); add it there"
-        for name in own["must"]
+        for name in experts["must"]
         if name not in names
     ]
     return faults

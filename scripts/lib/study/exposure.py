@@ -24,10 +24,10 @@ def exposure(config: Mapping[str, Any], arm: str, dataset: str, fraction: float)
     own = arm_of(config, arm)
     if fraction >= 1 and ELSEWHERE not in own.taught_by:  # who made a pool elsewhere may have seen test films, too
         return ""
-    found = list(dict.fromkeys(_reasons(config, own, dataset, fraction)))
-    if not found:
+    reasons = list(dict.fromkeys(_reasons(config, own, dataset, fraction)))
+    if not reasons:
         return ""
-    return f"{NOT_LIMITED} {fraction * 100:g} % of the training films: {', '.join(found)}"
+    return f"{NOT_LIMITED} {fraction * 100:g} % of the training films: {', '.join(reasons)}"
 
 
 def exposures(config: Mapping[str, Any], shown: Sequence[str] = ("figure3", "figure4")) -> list[str]:
@@ -139,8 +139,8 @@ def validation_faults(config: Mapping[str, Any]) -> list[str]:
 
 def _masks_shared(config: Mapping[str, Any], dataset: str, fraction: float) -> bool:
     """Whether the tuned generator has seen images made from masks that a trial at this fraction does not have."""
-    task, own = config["datasets"][dataset].get("task"), config["datasets"][dataset].get("conditions") or {}
-    kinds = {**config["conditions"].get(task, {}).get("kinds", {}), **own.get("kinds", {})}
+    task, overrides = config["datasets"][dataset].get("task"), config["datasets"][dataset].get("conditions") or {}
+    kinds = {**config["conditions"].get(task, {}).get("kinds", {}), **overrides.get("kinds", {})}
     several = config["subsets"]["per_trial"] and config["study"]["trials"] > 1
     return bool(kinds.get("mask", 0) + kinds.get("both", 0)) and (
         fraction < config["finetune"]["source"]["fraction"] or several

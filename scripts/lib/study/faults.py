@@ -14,6 +14,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import FOLDER_COLUMNS, reader_settings
 from scripts.lib.study.arms import KEPT, RATERS, REAL, arm_faults, arm_of, gate_faults
 from scripts.lib.study.expert_faults import expert_faults
+from scripts.lib.study.number_faults import number_faults
 from scripts.lib.study.parts import maskless_faults, outside_faults
 from scripts.lib.study.schema import unknown_key
 from scripts.lib.study.search_faults import space_faults
@@ -46,7 +47,7 @@ FRACTION = re.compile(r"[0-9]+(\.[0-9]+)?")
 def sense_faults(config: Mapping[str, Any]) -> list[str]:
     """Return faults that a schema cannot see: names that do not exist, lists out of order, arms without a generator."""
     faults = [*_unknown_names(config), *_fraction_faults(config), *arm_faults(config)]
-    faults += [*gate_faults(config), *space_faults(config), *expert_faults(config)]
+    faults += [*gate_faults(config), *space_faults(config), *expert_faults(config), *number_faults(config)]
     for name, section in config["datasets"].items():
         faults += _dataset_faults(f"datasets.{name}", name, section)
     for arm in config["arms"]:

@@ -128,20 +128,20 @@ def imported_modules(module: str) -> dict[str, str]:
     """
     if _module_file(ROOT, module) is None:
         raise ValueError(f"no module {module} below {ROOT}")
-    found: dict[str, str] = {}
+    modules: dict[str, str] = {}
     queue = [module]
     while queue:
         name = queue.pop()
-        file = None if name in found else _module_file(ROOT, name)
+        file = None if name in modules else _module_file(ROOT, name)
         if file is None:
             continue
         status = file.stat()
-        found[name], imports = _digest_and_imports(ROOT, file, (status.st_mtime_ns, status.st_size))
+        modules[name], imports = _digest_and_imports(ROOT, file, (status.st_mtime_ns, status.st_size))
         queue.extend(imports)
         if "." in name:
             queue.append(name.rpartition(".")[0])
     _known(ROOT).store()
-    return found
+    return modules
 
 
 def fingerprint(module: str) -> str:

@@ -51,12 +51,12 @@ def stored(path: Path = FILE) -> str | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text())["precision"]
+        precision = json.loads(path.read_text())["precision"]
     except (ValueError, KeyError, TypeError):
-        found = None
-    if found not in (FP32, BF16):
+        precision = None
+    if precision not in (FP32, BF16):
         raise InputError(f"{path}: expected a key precision with fp32 or bf16; delete the file to measure again")
-    return found
+    return precision
 
 
 def precision_here(gpus: int, dry: bool, path: Path = FILE) -> str:
@@ -66,8 +66,8 @@ def precision_here(gpus: int, dry: bool, path: Path = FILE) -> str:
     """
     if gpus:
         return BF16
-    if (found := stored(path)) or dry:
-        return found or FP32
+    if (precision := stored(path)) or dry:
+        return precision or FP32
     command = [sys.executable, "-m", "scripts.measure_processor", "--out", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

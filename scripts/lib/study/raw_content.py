@@ -54,8 +54,8 @@ class _Digests:
     def __enter__(self) -> _Digests:
         if self.path is not None:
             try:
-                found = json.loads(self.path.read_text(encoding="utf-8"))
-                self.known = found if isinstance(found, dict) else {}
+                kept = json.loads(self.path.read_text(encoding="utf-8"))
+                self.known = kept if isinstance(kept, dict) else {}
             except (OSError, ValueError):
                 pass  # none yet, or half of one: the tables are read again
         return self
@@ -115,9 +115,9 @@ def _named_films(root: Path, reader: Mapping[str, Any]) -> Iterator[str]:
 
 def _below(folders: Iterable[Path]) -> Iterator[str]:
     for folder in folders:
-        for place, inner, names in os.walk(folder):
+        for parent, inner, names in os.walk(folder):
             inner.sort()
-            yield from (f"{place}/{name}" for name in sorted(names) if not name.startswith("."))
+            yield from (f"{parent}/{name}" for name in sorted(names) if not name.startswith("."))
 
 
 def _stamp(film: str) -> str:

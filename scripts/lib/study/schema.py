@@ -28,6 +28,7 @@ OLD_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false", "y":
 RENAMED = {
     "finetune.absent_mask": "controlnet.absent_mask",
     "dpo.absent_mask": "controlnet.absent_mask",
+    "sampling.batch_size": "sampling.save_every",
     "trials.schedule.name": "trials.schedule",
     "trials.schedule.warmup": "trials.warmup",
 }

@@ -15,13 +15,13 @@ from scripts.lib.study.search_faults import default_faults
 
 def defaults_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the keys of search.space hold in the configuration: the first proposal."""
-    found = {}
+    values = {}
     for key in config["search"]["space"]:
         value: Any = config
         for part in key.split("."):
             value = value[part]
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 def with_values(section: Mapping[str, Any], values: Mapping[str, Any], root: str = "class_ldm") -> dict[str, Any]:
@@ -36,12 +36,12 @@ def with_values(section: Mapping[str, Any], values: Mapping[str, Any], root: str
 
 def class_settings(config: Mapping[str, Any], part: str) -> dict[str, Any]:
     """Return what the training of one part reads of section class_ldm: `autoencoder`, with the run's keys, or all but it."""
-    own = config["class_ldm"]
-    run = {key: own[key] for key in ("device", "precision", "checkpoint_seconds")}
+    section = config["class_ldm"]
+    run = {key: section[key] for key in ("device", "precision", "checkpoint_seconds")}
     return (
-        {**run, **own["autoencoder"]}
+        {**run, **section["autoencoder"]}
         if part == "autoencoder"
-        else {**run, "unet": own["unet"], "diffusion": own["diffusion"]}
+        else {**run, "unet": section["unet"], "diffusion": section["diffusion"]}
     )
 
 
@@ -70,14 +70,14 @@ class Search:
         """
         if faults := list(default_faults(self.config)):
             raise InputError("; ".join(faults))
-        own = self.config["search"]
-        known = {key: own[key] for key in ("proposals", "startup", "space")}
+        search = self.config["search"]
+        known = {key: search[key] for key in ("proposals", "startup", "space")}
         return {**known, "defaults": defaults_of(self.config)}
 
     def proposal_settings(self) -> dict[str, Any]:
         """Return what a proposal is trained and scored with."""
-        own, fidelity = self.config["search"], self.config["fidelity"]
-        score = {key: own[key] for key in ("steps", "images")} | {
+        search, fidelity = self.config["search"], self.config["fidelity"]
+        score = {key: search[key] for key in ("steps", "images")} | {
             key: fidelity[key] for key in ("nearest", "batch_size")
         }
         return {"class_ldm": class_settings(self.config, "unet"), "sampling": self.config["sampling"], "search": score}

@@ -45,14 +45,14 @@ def pool_tables(path: str, reader: Mapping[str, Any] | None = None) -> list[Path
 
     A path below results/ is a store that the workflow makes, there or not yet.
     """
-    place = Path(path)
-    if place.is_file():
-        return [place]
-    if made_here(path) or (place / "cohort.json").is_file():
-        return [place / "cohort.json", place / "index.parquet"]
-    if (place / PROMPT_INFO).is_file():
-        return [place / PROMPT_INFO]
-    return tables("folder", place, reader)
+    folder = Path(path)
+    if folder.is_file():
+        return [folder]
+    if made_here(path) or (folder / "cohort.json").is_file():
+        return [folder / "cohort.json", folder / "index.parquet"]
+    if (folder / PROMPT_INFO).is_file():
+        return [folder / PROMPT_INFO]
+    return tables("folder", folder, reader)
 
 
 def made_here(path: str) -> bool:

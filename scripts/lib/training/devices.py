@@ -68,9 +68,11 @@ class Placement:
         if self.world > 1:
             numbers = torch.zeros(self.world, dtype=torch.float64)
             numbers[self.rank] = number
-            told = [int(one) for one in self.total(numbers)]
-            if len(set(told)) > 1:
-                raise InputError(f"{what}: {told} in the {self.world} processes; expected one value; start it again")
+            numbers_here = [int(one) for one in self.total(numbers)]
+            if len(set(numbers_here)) > 1:
+                raise InputError(
+                    f"{what}: {numbers_here} in the {self.world} processes; expected one value; start it again"
+                )
 
     def total_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
         """Replace each gradient by its sum over all processes; one that no process has stays absent."""
@@ -116,10 +118,10 @@ def _end_with_parent() -> None:
 
 def _has_gpu() -> bool:
     """Whether torch finds a GPU; says so when this process was given one and torch cannot use it."""
-    found, given = torch.cuda.is_available(), os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given and not found:
+    available, given = torch.cuda.is_available(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given and not available:
         log(f"torch finds no GPU, though CUDA_VISIBLE_DEVICES={given}; computing on the CPU. Check driver and torch")
-    return found
+    return available
 
 
 def _join(device: str, dtype: torch.dtype) -> Placement:
@@ -128,11 +130,11 @@ def _join(device: str, dtype: torch.dtype) -> Placement:
 
     _end_with_parent()
     accelerator = Accelerator(cpu=device == "cpu" or not _has_gpu())
-    found, wanted = accelerator.num_processes, int(os.environ["WORLD_SIZE"])
-    if found != wanted:
+    processes, wanted = accelerator.num_processes, int(os.environ["WORLD_SIZE"])
+    if processes != wanted:
         # Each would take itself for the only one, and all would write the same files.
-        raise InputError(f"{wanted} processes were launched, but accelerate knows of {found}; set compute.gpus: 1")
-    return Placement(accelerator.device, dtype, accelerator.process_index, found, accelerator)
+        raise InputError(f"{wanted} processes were launched, but accelerate knows of {processes}; set compute.gpus: 1")
+    return Placement(accelerator.device, dtype, accelerator.process_index, processes, accelerator)
 
 
 def place(settings: Section, shared: bool = False) -> Placement:

@@ -31,8 +31,8 @@ def foundation_rows(index: pd.DataFrame) -> np.ndarray:
 
     What lies in train beside a generator split belongs to the downstream trials, and no generator may have seen it.
     """
-    own = np.flatnonzero((index["split"] == "generator").to_numpy())
-    return own if len(own) else np.flatnonzero((index["split"] == "train").to_numpy())
+    held = np.flatnonzero((index["split"] == "generator").to_numpy())
+    return held if len(held) else np.flatnonzero((index["split"] == "train").to_numpy())
 
 
 Templates = Mapping[str, Mapping[str, str | None]]  # {dataset: {label: its words}}

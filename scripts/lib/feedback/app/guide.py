@@ -98,9 +98,9 @@ def _both_set(film: Film) -> dict[str, Any]:
         (_moved(film.image, 2 * step), 5, 2, "a clean normal film, beside its outline"),
         (degraded(film.image, 0), 0, 0, "no chest film"),
     ]
-    found = _training(["text", "mask"], "Normal chest", [(image, text, why) for image, text, _, why in both], film)
-    found["wanted"]["mask"] = [mask for _, _, mask, _ in both]
-    return found
+    training = _training(["text", "mask"], "Normal chest", [(image, text, why) for image, text, _, why in both], film)
+    training["wanted"]["mask"] = [mask for _, _, mask, _ in both]
+    return training
 
 
 def _training(

@@ -36,11 +36,11 @@ def load_tokens(path: Path, raters: Iterable[str]) -> dict[str, str]:
 
 def find_rater(tokens: Mapping[str, str], token: str) -> str | None:
     """Return whose token this is, or None; the time taken does not tell how much of a token was right."""
-    found = None
+    owner = None
     for rater, own in tokens.items():
         if hmac.compare_digest(own.encode(), token.encode()):
-            found = rater
-    return found
+            owner = rater
+    return owner
 
 
 def _read(path: Path) -> dict[str, str]:

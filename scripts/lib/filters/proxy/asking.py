@@ -31,11 +31,11 @@ def ask(proxy: Proxy, store: Cohort, rows: np.ndarray, labels: Sequence[str], se
     rank_by = settings.one_of("rank_by", "cosine", "margin")
     asked = {name: prompts[name] for name in (*labels, NORMAL) if isinstance(prompts.get(name), str)}
     names, vectors = label_vectors(proxy, asked, settings["templates"])
-    found = pd.DataFrame(cosines(proxy, store, rows, vectors), columns=[f"score_{name}" for name in names])
+    scores = pd.DataFrame(cosines(proxy, store, rows, vectors), columns=[f"score_{name}" for name in names])
     index = store.index.iloc[rows].reset_index(drop=True)
     table = pd.DataFrame({"image_id": index["image_id"], "group": index["patient_id"].fillna(index["image_id"])})
     table = table.astype("string")
     for name in labels:
         table[f"asked_{name}"] = index[name].to_numpy(float, na_value=np.nan)
-        table[f"found_{name}"] = ranks_by(found, name, rank_by)
+        table[f"found_{name}"] = ranks_by(scores, name, rank_by)
     return table

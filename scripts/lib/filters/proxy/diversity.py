@@ -72,8 +72,8 @@ def ms_ssim(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 
 def _ssim_terms(first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return luminance, and contrast times structure, of every window that lies inside the images."""
-    place = torch.arange(WINDOW, dtype=first.dtype) - WINDOW // 2
-    window = torch.exp(-(place**2) / (2 * SIGMA**2))
+    offset = torch.arange(WINDOW, dtype=first.dtype) - WINDOW // 2
+    window = torch.exp(-(offset**2) / (2 * SIGMA**2))
     window = window / window.sum()
 
     def blur(images: torch.Tensor) -> torch.Tensor:

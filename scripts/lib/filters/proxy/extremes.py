@@ -19,9 +19,9 @@ def pick_extremes(scores: pd.DataFrame, kept: set[tuple[str, int]], each: int) -
     groups: list[Group] = []
     table = scores.reset_index(drop=True)
     for label in sorted(table["label"].unique()):
-        own = table[table["label"] == label].sort_values(["score", *IDENTITY], ascending=[False, True, True])
-        best = own.index[:each].tolist()
-        worst = own.index[len(best) :].tolist()[-each:]
+        ranked = table[table["label"] == label].sort_values(["score", *IDENTITY], ascending=[False, True, True])
+        best = ranked.index[:each].tolist()
+        worst = ranked.index[len(best) :].tolist()[-each:]
         for name, places in (("highest scores", best), ("lowest scores", worst)):
             if places:
                 groups.append(

@@ -71,9 +71,9 @@ def read_kept_table(path: Path) -> pd.DataFrame:
 
 def _rows_of(kept: pd.DataFrame, scores: pd.DataFrame) -> np.ndarray:
     """Return the place in `scores` of each kept film, int64 (n,), without a Python object for every film of the pool."""
-    found = pc.index_in(pa.array(scores["image_id"]), value_set=pa.array(kept["image_id"])).fill_null(-1).to_numpy()
+    places = pc.index_in(pa.array(scores["image_id"]), value_set=pa.array(kept["image_id"])).fill_null(-1).to_numpy()
     rows = np.empty(len(kept), np.int64)
-    rows[found[found >= 0]] = np.flatnonzero(found >= 0)
+    rows[places[places >= 0]] = np.flatnonzero(places >= 0)
     return rows
 
 
@@ -95,11 +95,11 @@ def _counts(pool: Cohort, before: pd.DataFrame, after: pd.DataFrame) -> Iterator
 
 def _subgroups(pool: Cohort, rows: pd.Series) -> list[tuple[str, str, str]]:
     """Return (name, column, value) of each view and sex that these films have; pools made from text have none."""
-    found = []
+    groups = []
     for column in SUBGROUPS:
         values = pool.index[column].iloc[rows.to_numpy()].dropna()
-        found += [(f"{column} {value}", column, value) for value in sorted(set(values) - {""})]
-    return found
+        groups += [(f"{column} {value}", column, value) for value in sorted(set(values) - {""})]
+    return groups
 
 
 def _of(pool: Cohort, part: pd.DataFrame, column: str, value: str) -> np.ndarray:

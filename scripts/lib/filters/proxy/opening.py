@@ -104,13 +104,13 @@ def _file_of(name: str, file: str) -> Path:
     """Return where a file of a model lies: in its folder, or in the local cache of the model hub."""
     if name.startswith(LOCAL):
         return Path(name.removeprefix(LOCAL)) / file
-    found = try_to_load_from_cache(name.removeprefix(HUB), file)
-    if not isinstance(found, str):
+    cached = try_to_load_from_cache(name.removeprefix(HUB), file)
+    if not isinstance(cached, str):
         raise InputError(
             f"{name}: {file} is not in this machine's cache ({constants.HF_HUB_CACHE}), and nothing is downloaded; "
             f"copy the model into a folder and set proxy.model: local-dir:FOLDER"
         )
-    return Path(found)
+    return Path(cached)
 
 
 def open_model(name: str) -> TwoTowers:
@@ -150,12 +150,12 @@ def _check_shapes(weights: Path, model: TwoTowers) -> None:
     expected = {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()}
     if weights.suffix == ".safetensors":
         with safe_open(weights, framework="pt") as file:
-            found = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 - no mapping
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 - no mapping
     else:
-        found = {key: tuple(tensor.shape) for key, tensor in load_state_dict(str(weights)).items()}
-    for key in sorted(set(expected) & set(found)):
-        both = (found[key], expected[key])
-        if found[key] != expected[key] and set(both) != {(), (1,)}:  # the scale: a number, or a list of one
+        shapes = {key: tuple(tensor.shape) for key, tensor in load_state_dict(str(weights)).items()}
+    for key in sorted(set(expected) & set(shapes)):
+        both = (shapes[key], expected[key])
+        if shapes[key] != expected[key] and set(both) != {(), (1,)}:  # the scale: a number, or a list of one
             raise InputError(
                 f"{weights}: weight {key} is {list(both[0])}, but {CONFIG} asks for {list(both[1])}; they belong to "
                 f"different models"

@@ -24,8 +24,8 @@ def film_classes(index: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     known = ~np.isnan(labels).any(axis=1)
     positive = np.nan_to_num(labels) > 0
     one = positive.sum(axis=1)
-    found = np.where(one == 1, positive.argmax(axis=1) + 1, 0)
-    return np.where(known & (one <= 1), found, -1)
+    classes = np.where(one == 1, positive.argmax(axis=1) + 1, 0)
+    return np.where(known & (one <= 1), classes, -1)
 
 
 def check_classes(classes: np.ndarray, names: Sequence[str], where: str) -> None:

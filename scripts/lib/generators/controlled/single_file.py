@@ -115,11 +115,11 @@ def _translated(part: str, state: dict[str, Tensor], like: Path, file: Path) -> 
         if not with_open_clip:
             return convert_ldm_clip_checkpoint(state)
         shape = SimpleNamespace(config=SimpleNamespace(hidden_size=config["hidden_size"]))
-        found = convert_open_clip_checkpoint(shape, state)
+        weights = convert_open_clip_checkpoint(shape, state)
     except (KeyError, IndexError, AttributeError, TypeError) as error:  # names of another architecture
         reason = " ".join(f"{type(error).__name__} {error}".split())[:120]
         raise InputError(f"{file}: the {part} does not fit the architecture of {like} ({reason})") from None
     # The file has the layer that Stable Diffusion 2 does not use, and a projection that only CLIP's own loss needs.
     layers = config["num_hidden_layers"]
     unused = tuple(f"text_model.encoder.layers.{number}." for number in range(layers, layers + 2))
-    return {name: value for name, value in found.items() if not name.startswith((*unused, "text_projection"))}
+    return {name: value for name, value in weights.items() if not name.startswith((*unused, "text_projection"))}

@@ -65,8 +65,8 @@ class MaskCode:
         if part.side:
             middle = self._middles(fields)
             columns = np.arange(fields.shape[2])[None]
-            own = columns <= middle[:, None] if part.side == "right" else columns > middle[:, None]
-            layer = layer & own[:, None]
+            side = columns <= middle[:, None] if part.side == "right" else columns > middle[:, None]
+            layer = layer & side[:, None]
         return layer
 
     def frames(self, fields: np.ndarray, part: Part) -> torch.Tensor:

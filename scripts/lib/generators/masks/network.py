@@ -171,13 +171,13 @@ def write_folder(
     folder: Path, target: Path, base: Path, base_notes: Mapping[str, Any], made: MaskGenerator, **notes: Any
 ) -> str:
     """Write the folder that becomes `target`: the network, links to the base's text encoder, and synthorax.json."""
-    own = folder / "network"
-    own.mkdir()
+    part = folder / "network"
+    part.mkdir()
     basis, code = made.basis, made.code
     tensors = {f"network.{name}": value.cpu().contiguous() for name, value in made.network.state_dict().items()}
     tensors |= {name: getattr(basis, name).contiguous() for name in BASIS_PARTS}
-    save_file(tensors, own / "model.safetensors")
-    (own / "config.json").write_text(json.dumps(made.network.form, indent=1) + "\n", encoding="utf-8")
+    save_file(tensors, part / "model.safetensors")
+    (part / "config.json").write_text(json.dumps(made.network.form, indent=1) + "\n", encoding="utf-8")
     link_parts(folder, target, base, TEXT_PARTS)
     kept = {path: known for path, known in base_notes["files"].items() if path.partition("/")[0] in TEXT_PARTS}
     return write_notes(
@@ -209,6 +209,6 @@ def open_masks(folder: Path) -> MaskGenerator:
         network = MaskNetwork(**form, unit_dropout=0.0)
         network.load_state_dict({name.removeprefix("network."): value for name, value in tensors.items()})
     except (KeyError, TypeError, OSError, SafetensorError, RuntimeError) as error:
-        told = " ".join(str(error).split())[:200]
-        raise InputError(f"{folder}: the weights in network/ do not fit its notes ({told}); train it anew") from None
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder}: the weights in network/ do not fit its notes ({reason}); train it anew") from None
     return MaskGenerator(network.requires_grad_(False).eval(), *open_text(folder), basis, notes["stages"], notes)

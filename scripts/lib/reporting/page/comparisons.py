@@ -89,12 +89,12 @@ def read_comparisons(tables: Tables, config: Mapping[str, Any]) -> list[Comparis
         return []
     films, means, worth, least = _films(tables), _means(tables), _worth(tables), _detectable(tables)
     settings = config["statistics"]
-    found = []
+    rows = []
     for row in table[table["family"] != ""].to_dict("records"):
         cell = tuple(row[name] for name in CELL)
         other = (*cell[:3], row["against"], 0 if row["against"] == REAL else row["multiplier"])
         ends = (row["difference"], row["low"], row["high"], row["p_bonferroni"])
-        found.append(
+        rows.append(
             ComparisonRow(
                 dataset=row["dataset"],
                 metric=row["metric"],
@@ -118,7 +118,7 @@ def read_comparisons(tables: Tables, config: Mapping[str, Any]) -> list[Comparis
                 note=row["note"],
             )
         )
-    return found
+    return rows
 
 
 def _whole(value: float) -> int:
@@ -159,8 +159,8 @@ def _worth(tables: Tables) -> dict[Key, Worth]:
     if table is None:
         return {}
     cells = table[(table["kind"] == "cell") & table["n_equivalent"].notna() & ~table["note"].str.contains("nothing")]
-    found: dict[Key, Worth] = {}
+    worth: dict[Key, Worth] = {}
     for row in cells.to_dict("records"):
         bounds = (row["bound"], row["low_bound"], row["high_bound"])
-        found[tuple(row[name] for name in CELL)] = (row["n_equivalent"], row["low"], row["high"], *bounds)
-    return found
+        worth[tuple(row[name] for name in CELL)] = (row["n_equivalent"], row["low"], row["high"], *bounds)
+    return worth

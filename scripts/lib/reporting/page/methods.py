@@ -72,13 +72,13 @@ def _arm(config: Mapping[str, Any], name: str, names: Names) -> str:
 
 def versions() -> dict[str, str]:
     """Return {package: version} of what computes, with Python and the operating system first."""
-    found = {"Python": platform.python_version(), "operating system": f"{platform.system()} {platform.machine()}"}
+    known = {"Python": platform.python_version(), "operating system": f"{platform.system()} {platform.machine()}"}
     for name in ("synthorax", *PACKAGES):
         try:
-            found[name] = metadata.version(name)
+            known[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return known
 
 
 def commit() -> str:

@@ -222,7 +222,7 @@ def _file_text(name: str) -> str:
 
 def record(report: Report) -> str:
     """Return the same as JSON (report.json), by which studies are compared: answers, lines, configuration, versions."""
-    found = {
+    content = {
         "study": report.name,
         "headline": report.headline,
         "short": [{"title": one.title, "metric": one.metric, "text": one.short} for one in report.answers],
@@ -233,7 +233,7 @@ def record(report: Report) -> str:
         "lines": [dataclasses.asdict(one) for one in report.lines],
         "config": report.config,
     }
-    return json.dumps(_finite(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _finite(value: Any) -> Any:
