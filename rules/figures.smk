@@ -217,6 +217,7 @@ rule tabulate_table2:
         intervals=tell(FIGURE5.tables, "intervals"),
         differences=tell(FIGURE5.tables, "differences"),
         baselines=tell(FIGURE5.tables, "baselines"),
+        shares=tell(FIGURE5.shares),
     output:
         csv=report(
             "results/table2.csv",
@@ -233,11 +234,12 @@ rule tabulate_table2:
     params:
         code=code("tabulate_table2"),
         config=figure5_settings,
+        shares=optional(shares=tell(FIGURE5.shares)),
     message:
         "Write Table 2"
     shell:
         "python -m scripts.tabulate_table2 --summaries {input.summaries:q} --intervals {input.intervals:q} "
-        "--differences {input.differences:q} --baselines {input.baselines:q} --config {params.config:q} "
+        "--differences {input.differences:q} --baselines {input.baselines:q} {params.shares} --config {params.config:q} "
         "--out-csv {output.csv:q} --out-md {output.md:q} > {log:q} 2>&1"
 
 
@@ -249,6 +251,7 @@ rule plot_figure5:
         bars="results/tables/figure5.csv",
         conditions=tell(FIGURE5.conditions),
         acceptance=tell(FIGURE5.acceptance),
+        shares=tell(FIGURE5.shares),
     output:
         "results/figure5.pdf",
         report(
@@ -269,7 +272,7 @@ rule plot_figure5:
         mask_pool=tell(FIGURE5.mask_shards),
         pool=tell(FIGURE5.pool_shards),
         cohort=tell(FIGURE5.cohort),
-        others=optional(acceptance=tell(FIGURE5.acceptance)),
+        others=optional(acceptance=tell(FIGURE5.acceptance), shares=tell(FIGURE5.shares)),
         config=figure5_settings,
     message:
         "Plot Figure 5"

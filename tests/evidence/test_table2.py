@@ -84,16 +84,21 @@ def test_the_table_for_reading_has_a_line_an_arm_and_says_that_nobody_read(parts
 
 def test_what_readers_said_stands_beside_the_claim(parts: dict[str, pd.DataFrame], tmp_path: Path) -> None:
     path = tmp_path / "shares.csv"
-    path.write_text(
-        "question,source,share,low,high,n\nauthentic,real,0.9,0.8,0.95,40\nauthentic,synthetic,0.5,0.35,0.65,40\nother,real,1,1,1,2\n"
+    head = "question,answer,rater,n,share,low,high,n_real,share_real,low_real,high_real,note\n"
+    rows = "authentic,yes,all,40,0.5,0.35,0.65,38,0.9,0.8,0.95,simulated answers: no person has seen these forms\n"
+    others = (
+        "authentic,yes,ana,20,1,1,1,20,1,1,1,\nauthentic,3,all,40,1,1,1,20,1,1,1,\nsex,yes,all,40,1,1,1,20,1,1,1,\n"
     )
+    path.write_text(head + rows + others)
     table = table2(**parts, shares=read_shares(path))
     read = table[table["kind"] == READ]
-    assert read["arm"].tolist() == ["real", "synthetic"] and read["value"].tolist() == [0.9, 0.5]
+    assert read["arm"].tolist() == ["synthetic", "real"] and read["value"].tolist() == [0.5, 0.9]
     line = next(line for line in as_markdown(table, {}, {}).splitlines() if line.startswith("| authentic"))
-    assert "real: 0.90 (0.80 to 0.95, 40 answers); synthetic: 0.50 (0.35 to 0.65, 40 answers)" in line
-    path.write_text("question,share\nauthentic,0.5\n")
-    with pytest.raises(InputError, match="source"):
+    assert (
+        "synthetic: 0.50 (0.35 to 0.65, 40 simulated answers); real: 0.90 (0.80 to 0.95, 38 simulated answers)" in line
+    )
+    path.write_text(head + others)
+    with pytest.raises(InputError, match="no row of yes and all raters for authentic, overlay"):
         read_shares(path)
 
 

@@ -150,6 +150,7 @@ def test_every_panel_shows_its_table() -> None:
             "share": [0.9, 0.6],
             "low": [0.8, 0.5],
             "high": [1.0, 0.7],
+            "simulated": True,
         }
     )
     masks = {"aurad": MASKS, "shuffled": MASKS}

@@ -24,7 +24,8 @@ TABLE2 = ["kind", "dataset", "task", "metric", "fraction", "arm", "multiplier", 
 TABLE2 += ["difference", "difference_low", "difference_high", "p_bonferroni", "significant", "note"]
 SUMMARY = ["dataset", "task", "metric", "fraction", "arm", "multiplier", "trials", "mean", "difference"]
 SUMMARY += ["p_bonferroni", "significant", "note"]
-SHARES = ["question", "source", "share", "low", "high", "n"]
+SHARES = ["question", "source", "share", "low", "high", "n", "simulated"]
+QUESTIONS = {"authentic": "authentic", "overlay": "useful"}  # of the reading study, and the claim that each is about
 ARM, TRIVIAL, REPORTED, READ = "arm", "trivial", "reported", "read"
 # AURAD's abstract (arXiv 2509.04819) has two numbers, and neither the share for real films nor an interval.
 CLAIMS = {
@@ -34,9 +35,22 @@ CLAIMS = {
 
 
 def read_shares(path: Path) -> pd.DataFrame:
-    """Read what readers said (SHARES): of each question and source, real or synthetic, the share of yes with its interval."""
-    numbers = ("share", "low", "high")
-    return read_columns(path, SHARES, numbers, ("n",), optional=numbers)
+    """Read shares.csv of the reading study (docs/raters.md): of each claim and source, real or synthetic, the share of yes (SHARES).
+
+    All raters together. `simulated`: whether no person has seen these films.
+    """
+    numbers = ("n", "share", "low", "high", "n_real", "share_real", "low_real", "high_real")
+    table = read_columns(path, ["question", "answer", "rater", *numbers, "note"], numbers, optional=numbers)
+    own = table[(table["answer"] == "yes") & (table["rater"] == "all") & table["question"].isin(list(QUESTIONS))]
+    if own.empty:
+        raise InputError(f"{path}: no row of yes and all raters for {', '.join(QUESTIONS)}; read the answers again")
+    rows = [
+        {"question": QUESTIONS[row["question"]], "source": source, "simulated": "simulated answers" in str(row["note"])}
+        | {name: row[f"{name}{end}"] for name in ("share", "low", "high", "n")}
+        for row in own.to_dict("records")
+        for source, end in (("synthetic", ""), ("real", "_real"))
+    ]
+    return pd.DataFrame(rows, columns=SHARES)
 
 
 def arm_bars(
@@ -65,7 +79,7 @@ def table2(
     """Return TABLE2: a row for each task, metric, fraction, arm and multiplier, the trivial baselines, and AURAD's own numbers.
 
     differences  bootstrap differences; those against `real` are shown
-    shares       question, source, share, low, high, n of readers (SHARES), where any read
+    shares       what readers said (SHARES), where any read
     """
     cell = ["dataset", "metric", "fraction", "arm", "multiplier"]
     kept = summary[[metric in SHOWN.get(task, ()) for task, metric in zip(summary["task"], summary["metric"])]]
@@ -102,9 +116,12 @@ def _reported() -> pd.DataFrame:
 
 
 def _read(shares: pd.DataFrame) -> pd.DataFrame:
-    known = shares[shares["question"].isin(list(CLAIMS))]
-    return known.rename(columns={"question": "metric", "source": "arm", "share": "value"}).assign(
-        kind=READ, note=[f"{count:g} answers" for count in known["n"]]
+    notes = [
+        f"{count:g} {'simulated ' * bool(simulated)}answers"
+        for count, simulated in zip(shares["n"], shares["simulated"])
+    ]
+    return shares.rename(columns={"question": "metric", "source": "arm", "share": "value"}).assign(
+        kind=READ, note=notes
     )
 
 

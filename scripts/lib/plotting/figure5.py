@@ -55,7 +55,7 @@ def draw_figure5(
     masks       masks.csv of the generated masks and of the control, by arm
     acceptance  what experts accept (voting.ACCEPTANCE), None where none vote
     bars        evidence/table2.arm_bars
-    shares      question, source, share, low, high of readers, None where nobody read
+    shares      what readers said (table2.SHARES), None where nobody read
     names       how arms are called in print
     """
     if not examples or bars.empty:
@@ -234,6 +234,8 @@ def _draw_shares(axis: Axes, shares: pd.DataFrame | None, mark: str) -> None:
     if shares is None or shares.empty:
         _say(axis, "nobody has\nread these\nimages yet")
         return
+    if shares["simulated"].any():
+        axis.set_title(f"{mark}   Simulated readers", loc="left", pad=7)
     questions = [name for name in CLAIMS if name in set(shares["question"])]
     sources = list(dict.fromkeys(shares["source"]))
     for place, question in enumerate(questions):

@@ -5,6 +5,8 @@ Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import EXPERTS
 from scripts.lib.study.cells import Cell, Study
@@ -87,6 +89,11 @@ class Figure5:
         """Return the table of what experts accept, none where the study has no such arm."""
         cell = self.cell(VOTED)
         return [f"{self.study.pool(cell)}/acceptance.csv"] if cell else []
+
+    def shares(self) -> list[str]:
+        """Return what readers said, where that lies there: the figure waits for no reader."""
+        path = f"results/{self.shown().dataset}/reading/shares.csv"
+        return [path] if Path(path).is_file() else []
 
     # Trials
 
