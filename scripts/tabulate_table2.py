@@ -29,20 +29,17 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.evidence import tables
     from scripts.lib.evidence.differences import read_intervals
-    from scripts.lib.evidence.table2 import SUMMARY, as_markdown, read_shares, table2
+    from scripts.lib.evidence.table2 import as_markdown, read_shares, read_summary, table2
     from scripts.lib.study.tables import BASELINES
-
-    def whole(paths: list[Path], columns: list[str]) -> pd.DataFrame:
-        return pd.concat([tables.read_table(path, columns, columns) for path in paths], ignore_index=True)
 
     ends = [*tables.CELL, *tables.ENDS]
     intervals = [read_intervals(path, ends) for path in args.intervals]
     differences = [read_intervals(path, [*ends, "against", "difference"]) for path in args.differences]
     table = table2(
-        whole(args.summaries, SUMMARY),
+        pd.concat([read_summary(path) for path in args.summaries], ignore_index=True),
         pd.concat(intervals, ignore_index=True),
         pd.concat(differences, ignore_index=True),
-        whole(args.baselines, BASELINES),
+        pd.concat([tables.read_table(path, BASELINES) for path in args.baselines], ignore_index=True),
         read_shares(args.shares) if args.shares else None,
     )
     with atomic_file(args.out_csv) as path:

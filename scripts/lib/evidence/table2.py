@@ -34,6 +34,12 @@ CLAIMS = {
 }  # fmt: skip
 
 
+def read_summary(path: Path) -> pd.DataFrame:
+    """Read summary.csv of a dataset (SUMMARY); a number that could not be had is NaN."""
+    numbers = ("fraction", "trials", "mean", "difference", "p_bonferroni")
+    return read_columns(path, SUMMARY, numbers, ("multiplier",), ("significant",), (*numbers, "significant"))
+
+
 def read_shares(path: Path) -> pd.DataFrame:
     """Read shares.csv of the reading study (docs/raters.md): of each claim and source, real or synthetic, the share of yes (SHARES).
 
