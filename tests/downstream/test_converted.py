@@ -106,8 +106,8 @@ def test_a_file_with_anything_else_is_refused_and_never_run(published: nn.Module
     torch.save({"features.conv0.weight": Bomb()}, old, _use_new_zipfile_serialization=False)
     cut.write_bytes(saved(published, tmp_path / "whole.pt", legacy=True).read_bytes()[:-9])
     for path, said in (
-        (tmp_path / "bomb.pt", "it names [a-z_]+.exec, which could run code"),
-        (old, "it names [a-z_]+.exec, which could run code"),
+        (tmp_path / "bomb.pt", "it names .*exec, which could run code"),
+        (old, "it names .*exec, which could run code"),
         (saved(published, tmp_path / "other-old.pt", legacy=True, other=True), "it names torchxrayvision.models.Other"),
         (cut, "is damaged"),
         (saved(published, tmp_path / "other.pt", other=True), "it names torchxrayvision.models.Other, which"),

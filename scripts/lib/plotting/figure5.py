@@ -69,7 +69,8 @@ def draw_figure5(
         )[:, 0]
         _draw_examples(upper, examples, structures)
         left, right = middle.subplots(1, 2, width_ratios=[1.1, 1])
-        shown = [arm for arm in dict.fromkeys([*bars["arm"].dropna(), *masks]) if arm != "real"]
+        drawn = list(dict.fromkeys(bars.loc[bars["kind"] == "mean", "arm"]))
+        shown = [arm for arm in dict.fromkeys([*drawn, *masks]) if arm != "real"]
         colours = {arm: look(place)[0] for place, arm in enumerate(shown)}
         _draw_measures(left, masks, names, colours)
         _draw_acceptance(right, acceptance)
@@ -80,7 +81,7 @@ def draw_figure5(
         _draw_shares(axes[-1], shares, letter(len(datasets) + 3))
         _draw_legend(
             lower,
-            {arm: colours[arm] for arm in shown if arm in set(bars["arm"])},
+            {arm: colours[arm] for arm in shown if arm in drawn},
             names,
             bool(bars["significant"].fillna(False).astype(bool).any()),
         )
