@@ -23,7 +23,7 @@ ifneq ($(wildcard docs/pictures.json),)
 DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
 endif
 
-.PHONY: install figure2 figure3 figure5 figures evidence controls replicate rate start check plan docs-figures test test-cluster lint types lock clean help mend demo status report provenance masks paediatric search ask questionnaire
+.PHONY: install figure2 figure3 figure5 figures evidence controls replicate rate start check plan docs-figures test test-cluster lint types lock clean help mend demo status report provenance masks paediatric search ask questionnaire draw read reading
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -98,6 +98,16 @@ questionnaire: $(VENV)/.ready  ## what raters say of counterfactual edits: phant
 ask: $(VENV)/.ready  ## the page of the questionnaire for radiologists, on 127.0.0.1
 	$(SNAKEMAKE) forms $(PLACE) --configfile '$(or $(STUDY),studies/paediatric-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
 	$(BIN)/python -m scripts.rate_images --forms '$(DIR)'/results/*/questionnaire $(RATE)
+
+draw: $(VENV)/.ready  ## the page from a sentence to a film, on 127.0.0.1 (after figure2 STUDY=studies/aurad-phantom.yaml DIR=FOLDER)
+	$(BIN)/python -m scripts.draw_prompts --results '$(DIR)/results' $(if $(STUDY),--study '$(STUDY)') $(DRAW)
+
+reading: $(VENV)/.ready  ## what readers say of images and their masks: the phantom with simulated readers, or STUDY=FILE with a log
+	$(SNAKEMAKE) reading $(PLACE) --configfile '$(or $(STUDY),studies/aurad-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
+
+read: $(VENV)/.ready  ## the page of the reading study for radiologists, on 127.0.0.1
+	$(SNAKEMAKE) reading_forms $(PLACE) --configfile '$(or $(STUDY),studies/aurad-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
+	$(BIN)/python -m scripts.rate_images --forms '$(DIR)'/results/*/reading $(RATE)
 
 rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1
 	$(SNAKEMAKE) rated_sets $(PLACE) $(OVERLAY)

@@ -166,8 +166,8 @@ def compare(trials: str | Path | pd.DataFrame, test: str = "welch", alpha: float
 
     import pandas as pd
 
+    from scripts.lib.evidence.own_trials import read_own_trials
     from scripts.lib.evidence.statistics import significance
-    from scripts.lib.evidence.tables import read_own_trials
 
     if not isinstance(trials, pd.DataFrame):
         return significance(read_own_trials(Path(trials))[0], test=test, alpha=alpha)

@@ -111,6 +111,19 @@ rule questionnaire:
     localrule: True
 
 
+rule reading_forms:
+    input:
+        READING.forms,
+    localrule: True
+
+
+rule reading:
+    input:
+        f"{READING.folder}/shares.csv",
+        "results/reading.pdf",
+    localrule: True
+
+
 rule search:
     input:
         "results/search/best.json",
@@ -135,5 +148,7 @@ TARGETS = [
     "search",
     "forms",
     "questionnaire",
+    "reading_forms",
+    "reading",
 ]
 check_targets(workflow, {"dataset": STUDY.datasets, "arm": list(CONFIG["arms"])}, TARGETS)

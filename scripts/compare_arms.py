@@ -34,8 +34,9 @@ def main(argv: list[str] | None = None) -> None:
         parser.error(f"--alpha {args.alpha}: expected a number between 0 and 1")
     set_threads(args.threads)
 
+    from scripts.lib.evidence.own_trials import read_own_trials
     from scripts.lib.evidence.statistics import significance
-    from scripts.lib.evidence.tables import read_own_trials, write_table
+    from scripts.lib.evidence.tables import write_table
 
     trials, assumed = read_own_trials(args.trials)
     if assumed:

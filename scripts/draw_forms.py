@@ -43,7 +43,8 @@ def main(argv: list[str] | None = None) -> None:
     for table, name in ((forms, "forms"), (assignments, "assignments")):
         with atomic_file(args.out / f"{name}.parquet") as path:
             table.to_parquet(path, index=False)
-    print(f"{len(forms)} forms ({dict(forms['kind'].value_counts())}), {len(assignments)} places to answer")
+    kinds = ", ".join(f"{count} {kind}" for kind, count in forms["kind"].value_counts(sort=False).sort_index().items())
+    print(f"{len(forms)} forms ({kinds}), {len(assignments)} places to answer")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ on the disk before the page shows it as saved; stop and start at any time, every
 
 from __future__ import annotations
 
-import socket
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,19 +107,12 @@ def main(argv: list[str] | None = None) -> None:
         parser.error(f"--study, or {', '.join(f'--{name}' for name in missing)} is needed")
     set_threads(args.threads)
 
-    from scripts.lib.feedback.app.server import listen, serve
+    from scripts.lib.feedback.app.server import announce, listen, serve
 
     app, tokens = open_forms(args) if args.forms else open_sets(args)
     sock = listen(args.host, args.port)
-    port = sock.getsockname()[1]
-    if args.host not in ("127.0.0.1", "::1", "localhost"):
-        print(f"warning: {args.host} is open to the network and the page is not encrypted; prefer an ssh tunnel")
-    host = f"[{args.host}]" if ":" in args.host else args.host
-    print("Open a rater's own link in a browser:")
-    for rater, token in tokens.items():
-        if args.rater in (None, rater):
-            print(f"{rater}\thttp://{host}:{port}/?token={token}", flush=True)
-    print(f"From another machine first: ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}")
+    shown = {rater: token for rater, token in tokens.items() if args.rater in (None, rater)}
+    announce(args.host, sock, "Open a rater's own link in a browser:", shown)
     print(
         f"Scores go to {args.ratings}. Stop with Ctrl+C: nothing is lost, and everyone goes on where they stopped.",
         flush=True,

@@ -25,14 +25,12 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    import numpy as np
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.core.seeds import rng
     from scripts.lib.feedback.forms.answers import AnswerLog
     from scripts.lib.feedback.forms.questions import read_questions
-    from scripts.lib.feedback.forms.simulation import evidence, simulate
+    from scripts.lib.feedback.forms.simulation import evidence, simulate, teaching_rows
     from scripts.lib.feedback.log_lines import write_simulated
     from scripts.lib.generators.conditional.classes import class_names
     from scripts.lib.training.settings import Section
@@ -40,8 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = Section(args.config, "edits.questionnaire")["simulation"]
     forms, assignments = (pd.read_parquet(args.forms / f"{name}.parquet") for name in ("forms", "assignments"))
     films, names = Cohort.open(args.cohort), class_names(args.target)
-    taught = films.rows(split="train")
-    taught = taught[np.sort(rng(args.seed, "forms", "judge").permutation(len(taught))[: settings["films"]])]
+    taught = teaching_rows(films, settings["films"], args.seed)
     seen = evidence(forms, Cohort.open(args.forms / "pictures"), films.select(taught), names)
     answers = list(
         simulate(forms, assignments, read_questions(args.forms / "questions.json"), seen, settings, args.seed)

@@ -30,6 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.core.log import log
     from scripts.lib.feedback.forms.answers import read_answers
     from scripts.lib.feedback.forms.questions import read_questions
+    from scripts.lib.feedback.forms.reading import read_told
     from scripts.lib.feedback.forms.shares import agreement, noted, tabulate
     from scripts.lib.formats.spreadsheet import inert_table
     from scripts.lib.training.settings import Section
@@ -42,8 +43,8 @@ def main(argv: list[str] | None = None) -> None:
     notes = [*warnings, *noted(latest, assignments, abouts, questions, args.simulated)]
     for line in notes:
         log(f"note: {line}")
-    told = "; ".join(notes[len(warnings) :])
-    tables = tabulate(latest, forms, questions, draws, args.seed), agreement(latest, questions, draws, args.seed)
+    told = "; ".join(notes[len(warnings) :] + [f"raters were told: {said}" for said in [read_told(args.forms)] if said])
+    tables = tabulate(latest, forms, questions, draws, args.seed), agreement(latest, questions, draws, args.seed, forms)
     for path, table in zip((args.out_shares, args.out_agreement), tables):
         table["note"] = ["; ".join(filter(None, [note, told])) for note in table["note"]]
         with atomic_file(path) as temporary:

@@ -72,6 +72,8 @@ def test_words_become_asks(text: str, ask: dict[str, str]) -> None:
         ("pneumothorax", "'pneumothorax' is no finding of this model"),
         ("left cardiomegaly", "cardiomegaly has no side"),
         ("no finding and cardiomegaly", "contradicts"),
+        ("cardiomegaly without pleural effusion", "'cardiomegaly without pleural effusion' denies; .* so leave it out"),
+        ("no pleural effusion", "denies"),
         ("bilateral left effusion", "sides that contradict"),
         ("bilateral effusion and left effusion", "two sides that contradict"),
         (", and .", "no finding in"),

@@ -13,7 +13,7 @@ from scipy import stats
 
 from scripts import compare_arms
 from scripts.lib.core.errors import InputError
-from scripts.lib.evidence.tables import read_own_trials
+from scripts.lib.evidence.own_trials import read_own_trials
 from tests.conftest import ROOT
 
 REAL, MADE = (0.60, 0.64, 0.62), (0.70, 0.71, 0.75)
@@ -65,3 +65,24 @@ def test_what_cannot_be_compared_is_one_line(tmp_path: Path, text: str, line: st
     (tmp_path / "mine.csv").write_text(text)
     with pytest.raises(InputError, match=line):
         compare_arms.main(["--trials", str(tmp_path / "mine.csv")])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        ("fraction", "1.5", "more than 0 and at most 1"),
+        ("fraction", "0", "more than 0 and at most 1"),
+        ("multiplier", "-2", "0 or more"),
+        ("n_synthetic", "-1", "0 or more"),
+    ],
+)
+def test_numbers_that_no_trial_has_are_refused_with_their_line(
+    tmp_path: Path, column: str, value: str, expected: str
+) -> None:
+    usual = {"fraction": "0.1", "multiplier": "2", "n_synthetic": "20"}[column]
+    rows = ["real,0,0.6", "real,1,0.7", "gan,0,0.7", "gan,1,0.8"]
+    given = [usual, usual, usual, value]
+    lines = [f"arm,trial,value,{column}", *(f"{row},{one}" for row, one in zip(rows, given))]
+    (tmp_path / "mine.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=f"mine.csv: line 5: {column} = {value}; expected .*{expected}"):
+        read_own_trials(tmp_path / "mine.csv")

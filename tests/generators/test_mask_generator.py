@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from scripts import draw_film, sample_pool, train_controlnet, train_mask_model
 from scripts.lib.cohort.learned import read_learned
@@ -17,7 +18,7 @@ from scripts.lib.conditions.mask_shape import NO_LUNGS
 from scripts.lib.core.errors import InputError
 from scripts.lib.generators.masks.basis import check_round_trip, fit_basis, round_trip
 from scripts.lib.generators.masks.coding import Part, make_code, signed_distance
-from scripts.lib.generators.masks.film import boxes_of, summary
+from scripts.lib.generators.masks.film import FILES, boxes_of, summary
 from scripts.lib.generators.masks.network import SCHEDULE, check_stages, new_generator, open_masks
 from scripts.lib.generators.masks.sampling import MadeMask, MaskRequest, MaskSampler
 from scripts.lib.generators.masks.training import MaskFilms, read_films, stage_masks, train_masks
@@ -288,7 +289,20 @@ def test_a_sentence_becomes_a_folder(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="did you mean 'pleural effusion'"):
         draw_film.main(["pleural efusion", *words[1:]])
     assert not (tmp_path / "film").exists()
+    (tmp_path / "film").mkdir()
+    (tmp_path / "film" / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="holds thesis.txt, which is no file of a film"):
+        draw_film.main(words)
+    (tmp_path / "film" / "thesis.txt").unlink()
     draw_film.main(words)
     told = json.loads((tmp_path / "film" / "film.json").read_text())
     assert told["asked"] == {"pleural_effusion": "left"} and told["tries"] >= 1
-    assert sorted(path.name for path in (tmp_path / "film").iterdir()) == ["film.json", "image.png", "mask.png"]
+    assert sorted(path.name for path in (tmp_path / "film").iterdir()) == sorted(FILES)
+    field = np.asarray(Image.open(tmp_path / "film" / "mask_bits.png"))
+    assert told["boxes"] == boxes_of(field, STRUCTURES) and told["structures"] == STRUCTURES
+    # the tiny study has no file of any expert: nobody votes, and nothing is accepted
+    assert [one["vote"] for one in told["votes"]] == [None] * 5 and told["accepted"] is None
+    assert all("is not there; make it with" in one["note"] for one in told["votes"])
+    before = {name: (tmp_path / "film" / name).read_bytes() for name in FILES}
+    draw_film.main(words)
+    assert before == {name: (tmp_path / "film" / name).read_bytes() for name in FILES}

@@ -116,18 +116,18 @@ def _assignment(k: int, kind: str, rater: str, number: int) -> dict[str, object]
 
 
 class Server:
-    """The rating app of a study in a process of its own; `stop` kills it with -9."""
+    """The rating app of a study, or another `command`, in a process of its own; `stop` kills it with -9."""
 
-    def __init__(self, study: Study, port: int = 0) -> None:
-        self.study, self.port = study, port or free_port()
+    def __init__(self, study: Study, port: int = 0, command: str = "rate_images") -> None:
+        self.study, self.port, self.command = study, port or free_port(), command
         self.start()
 
     def start(self) -> None:
         """Start the process, again after `stop`, and wait until it answers; what it prints goes to server.txt."""
-        command = [sys.executable, "-m", "scripts.rate_images", *self.study.arguments(self.port)]
+        command = [sys.executable, "-m", f"scripts.{self.command}", *self.study.arguments(self.port)]
         with (self.study.folder / "server.txt").open("a") as said:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
-        for _ in range(600):
+        for _ in range(3000):
             if self.process.poll() is not None:
                 raise RuntimeError(f"the rating app ended with {self.process.returncode}")
             try:
@@ -135,6 +135,7 @@ class Server:
                 return
             except OSError:
                 time.sleep(0.1)
+        self.stop()
         raise RuntimeError("the rating app did not start")
 
     def url(self, rater: str) -> str:

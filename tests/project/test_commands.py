@@ -149,6 +149,8 @@ TARGETS = (
     "search",
     "forms",
     "questionnaire",
+    "reading_forms",
+    "reading",
 )
 
 

@@ -127,3 +127,13 @@ def test_start_study_says_what_a_table_lacks(tmp_path: Path, text: str, said: st
     with pytest.raises(InputError, match=said):
         start_study.main([str(tmp_path / "films.csv"), "--out", str(tmp_path / "mine.yaml")])
     assert not (tmp_path / "mine.yaml").exists()
+
+
+def test_start_study_says_why_a_column_of_splits_is_not_used(tmp_path: Path) -> None:
+    table, out = write_films(tmp_path / "films"), tmp_path / "mine.yaml"
+    header, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([f"{header},Split", *(f"{row},test" for row in rows)]) + "\n")
+    start_study.main([str(table), "--out", str(out)])
+    line = next(line for line in out.read_text().splitlines() if line.lstrip().startswith("split:"))
+    assert "column Split SAYS test, NOT train AND test, AND IS NOT USED: drawn by patient" in line
+    assert yaml.safe_load(line) == {"split": {"generator": 0.3, "test": 0.3}}

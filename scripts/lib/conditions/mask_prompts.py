@@ -21,6 +21,7 @@ NOTHING = "no finding"
 BOTH = "both"
 WORDS_OF_SIDE = {"left": "left", "right": "right", BOTH: "bilateral", "": ""}
 SIDE_WORDS = {"left": "left", "right": "right", "bilateral": BOTH, "both": BOTH}
+DENIALS = frozenset({"no", "without", "not"})
 FILLERS = frozenset({"a", "an", "the", "with", "of", "side", "sided", "lung", "small", "moderate", "large", "sides"})
 OTHER_NAMES = {"effusion": "pleural_effusion", "enlarged heart": "cardiomegaly", "atelectases": "atelectasis"}
 LONGEST = 300  # characters of a prompt
@@ -92,6 +93,10 @@ def _finding(words: list[str], structures: Sequence[str]) -> tuple[str, str]:
     spoken = " ".join(word for word in words if word not in SIDE_WORDS)
     known = {name.replace("_", " "): name for name in findings_of(structures)}
     known |= {spoken_as: name for spoken_as, name in OTHER_NAMES.items() if name in structures}
+    if DENIALS & set(words) and spoken not in ("no finding", "no"):
+        raise InputError(
+            f"prompt: {' '.join(words)[:60]!r} denies; a film shows what is named and nothing else, so leave it out"
+        )
     if spoken in ("", "no finding", "normal", "no"):
         raise InputError(
             f"prompt: {' '.join(words)!r} contradicts the rest or names no finding; expected {_example(structures)!r}"

@@ -34,7 +34,8 @@ def call(server: socket.socket, words: list[str]) -> int:
     server.sendmsg([b"%*d" % (HEAD, len(text))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)])
     server.sendall(text)
     for number in PASSED_ON:  # one that comes before ends this process, and the server the job
-        signal.signal(number, lambda given, _frame: server.send(bytes([given])))
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as for what a shell runs in the background
+            signal.signal(number, lambda given, _frame: server.send(bytes([given])))
     answer = server.recv(HEAD)
     if not answer:
         print(LOST, file=sys.stderr)

@@ -13,7 +13,6 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.core.phantom import COLUMN, WORD, films_of, phantoms
 from scripts.lib.evidence.statistics import check_trials
 from scripts.lib.formats.csv_text import MISSING, read_columns, read_text
-from scripts.lib.study.tables import TRIALS
 
 SIGNIFICANCE = ["dataset", "metric", "fraction", "arm", "multiplier", "p_bonferroni", "significant", "note"]
 TESTS = ["dataset", "fraction", "multiplier", "difference", "ci_low", "ci_high", "p_bonferroni"]
@@ -36,12 +35,6 @@ FIGURE2 = [
     *["dataset", "title", "task", "metric", "kind", "fraction", "arm", "multiplier", "trial", "baseline"],
     *["n_real", "n_synthetic", "n_labels", "value", "difference", "p_bonferroni", "significant", "note"],
 ]
-OWN: dict[str, Any] = {
-    "dataset": "mine",
-    "task": "classification",
-    "metric": "score",
-    "fraction": 1.0,
-}  # of a table made elsewhere
 ENDS = ["low", "high"]  # of the interval of a mean, in intervals.csv and in Figure 2
 
 
@@ -51,30 +44,6 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = OPT
     Raises InputError for a file that is no table, a missing column, or text where a number or a truth belongs.
     """
     return read_columns(path, columns, NUMBERS - WHOLE, WHOLE, {"significant"}, optional)
-
-
-def read_own_trials(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Read a table of trials that somebody made elsewhere; return it with all columns of TRIALS, and what was assumed.
-
-    Needed are `arm` (`real` is the one that the others are compared with), `trial` and `value`. Columns that are left out are
-    OWN's: one dataset, one metric, all real films, and a multiplier of 1 for every arm but `real`. Raises InputError for a
-    missing one of the three, and where no arm is `real`.
-    """
-    text = read_text(path)
-    if missing := [name for name in ("arm", "trial", "value") if name not in text]:
-        raise InputError(f"{path}: columns {missing} are missing; expected arm, trial and value at least")
-    if "real" not in set(text["arm"]):
-        known = ", ".join(dict.fromkeys(text["arm"]))
-        raise InputError(f"{path}: no row has arm = real, which the others are compared with; the arms are {known}")
-    absent = [name for name in TRIALS if name not in text]
-    table = read_table(path, [name for name in TRIALS if name in text])
-    for name in absent:
-        table[name] = pd.Series(OWN.get(name, np.nan), index=table.index)
-    if "multiplier" in absent:
-        table["multiplier"] = (table["arm"] != "real").astype(int)
-    if "seed" in absent:
-        table["seed"] = table["trial"]
-    return table[TRIALS], absent
 
 
 def with_films(table: pd.DataFrame) -> pd.DataFrame:

@@ -186,8 +186,11 @@ class ArtefactJudge:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return 0 for films (n, H, H) as usual as 95 % of real ones, towards 1 the further they lie outside."""
-        excess = np.maximum(self._distance(self._features(images)) / self._usual - 1, 0)
-        return 1 - np.exp(-excess)
+        return 1 - np.exp(-np.maximum(self.far(images) - 1, 0))
+
+    def far(self, images: np.ndarray) -> np.ndarray:
+        """Return how far films (n, H, H) lie from the middle of real ones, 1 where 95 % of those lie nearer."""
+        return self._distance(self._features(images)) / self._usual
 
     def _features(self, images: np.ndarray) -> np.ndarray:
         grey = images.astype(np.float32)

@@ -85,6 +85,24 @@ def score_realism(
     films        a cohort and its features; `split`: which of its films are meant
     features_of  the same features of pixels uint8 (n, H, H)
     """
+    known, real = realism_of_films(films, split, features_of, nearest)
+    shards = [read_index(folder, ["image_id"])["image_id"].astype(str).tolist() for folder in pool[0]]
+    for shard, file in zip(shards, pool[1], strict=True):
+        check_rows(file, len(shard))
+    images = [name for shard in shards for name in shard]
+    own = read_features(pool[1]).astype(float)
+    if own.shape[1] != known.shape[1]:
+        raise InputError(f"{pool[1][0]}: features of length {own.shape[1]}, but {known.shape[1]} of the films; one network for both")  # fmt: skip
+    return realism_table(images, distances(own, known, nearest)), real
+
+
+def realism_of_films(
+    films: tuple[Path, Path], split: str, features_of: Callable[[np.ndarray], np.ndarray], nearest: int
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Return the features (m, D) of the films that images are held against, and the table of real and damaged films.
+
+    The arguments are those of `score_realism`, which says what the table holds.
+    """
     rows = rows_of_splits(films[0], [split])
     if not len(rows):
         raise InputError(f"{films[0]}: no film of split {split}; correct faithfulness.sources")
@@ -95,18 +113,12 @@ def score_realism(
     far = distances(np.concatenate([held.features([films[1]]).astype(float), worse]), known, nearest)
     names = held.index["image_id"].astype(str).tolist()
     patients = held.index["patient_id"].astype(str).tolist()
-    real = _table(names + [f"{name} damaged" for name in names], patients * 2, far)
+    real = realism_table(names + [f"{name} damaged" for name in names], far, patients * 2)
     real["asked_real"] = np.repeat([1.0, 0.0], len(held))
-    shards = [read_index(folder, ["image_id"])["image_id"].astype(str).tolist() for folder in pool[0]]
-    for shard, file in zip(shards, pool[1], strict=True):
-        check_rows(file, len(shard))
-    images = [name for shard in shards for name in shard]
-    own = read_features(pool[1]).astype(float)
-    if own.shape[1] != known.shape[1]:
-        raise InputError(f"{pool[1][0]}: features of length {own.shape[1]}, but {known.shape[1]} of the films; one network for both")  # fmt: skip
-    return _table(images, images, distances(own, known, nearest)), real
+    return known, real
 
 
-def _table(names: list[str], groups: list[str], far: np.ndarray) -> pd.DataFrame:
-    table = pd.DataFrame({"image_id": names, "group": groups}).astype("string")
+def realism_table(names: Sequence[str], far: np.ndarray, groups: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the table of images from their distances (n,); `groups`: whose each is, else each its own."""
+    table = pd.DataFrame({"image_id": list(names), "group": list(groups or names)}).astype("string")
     return table.assign(asked_real=1.0, found_real=-far)

@@ -80,8 +80,10 @@ def guess_table(path: Path) -> Guess:
     known = [value for value in first if value in (0, 1)]
     patients = len(set(values[columns["patient_id"]]))
     splits = "split" in columns and _is_split(values[columns["split"]])
-    if not splits:
-        columns.pop("split", None)
+    if not splits and (column := columns.pop("split", None)) is not None:
+        words = list(dict.fromkeys(value or "nothing" for value in values[column]))
+        said = f"{', '.join(words[:4])}{' ...' if len(words) > 4 else ''}"
+        reasons["split"] = f"column {column} SAYS {said}, NOT train AND test, AND IS NOT USED"
     return Guess(path, encoding, rows, patients, columns, labels, sum(known) / len(known), splits, reasons)
 
 

@@ -35,7 +35,8 @@ def overlay_lines(guess: Guess, root: Path) -> list[str]:
         f"    reader: {reader} # {_plain(_whose(guess))}",
         f"    split: given # column {_plain(guess.columns['split'])}"
         if guess.split
-        else "    split: {generator: 0.3, test: 0.3} # no column says it: drawn by patient, every label in all parts",
+        else f"    split: {{generator: 0.3, test: 0.3}} # {_plain(guess.reasons.get('split', 'no column says it'))[:200]}: drawn by "
+        "patient, every label in all parts",
     ]
     if structures:
         lines.insert(

@@ -30,6 +30,7 @@ def path_keys(config: MutableMapping[str, Any]) -> Iterator[tuple[MutableMapping
     yield config["proxy"], "model", ""
     yield config["feedback"], "ratings", ""
     yield config["edits"]["questionnaire"], "answers", ""
+    yield config["reading"], "answers", ""
     for arm in config.get("arms", {}).values():
         # Images lie beside their table: a link to the table alone would leave them behind.
         if "path" in arm and Path(arm["path"]).name == PROMPT_INFO:

@@ -30,6 +30,7 @@ ELSEWHERE = (
     "*/masks/*/*/masks.png",
     "*/edits/*.csv",
     "*/questionnaire/*.csv",
+    "*/reading/*.csv",
     "search/*.csv",
     "search/*.png",
     "feedback/*.csv",

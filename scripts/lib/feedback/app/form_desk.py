@@ -14,15 +14,29 @@ import pandas as pd
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.feedback.app.log_desk import LogDesk
-from scripts.lib.feedback.app.pictures import KEPT, data_url
+from scripts.lib.feedback.app.pictures import KEPT, data_url, structures_of
 from scripts.lib.feedback.forms.answers import AnswerLog, FormAnswer, read_answers
 from scripts.lib.feedback.forms.drawing import COLUMNS, difference, heading
-from scripts.lib.feedback.forms.questions import FILM, PAIR, SCALE, Question, of_form, read_questions
+from scripts.lib.feedback.forms.questions import (
+    FILM,
+    PAIR,
+    READING,
+    SCALE,
+    Question,
+    of_form,
+    open_before,
+    read_questions,
+)
+from scripts.lib.feedback.forms.reading import read_told
 from scripts.lib.feedback.log_lines import latest_moment
 from scripts.lib.feedback.log_values import ROLES
 from scripts.lib.feedback.tables import ASSIGNMENTS, read_table
 
-NAMES = {FILM: ["Film"], PAIR: ["First picture", "Second picture", "Difference: grey where nothing changed"]}
+NAMES = {
+    FILM: ["Film"],
+    READING: ["Film"],
+    PAIR: ["First picture", "Second picture", "Difference: grey where nothing changed"],
+}
 ADVICE = "draw the forms again (draw_forms)"
 
 
@@ -44,10 +58,11 @@ class Questionnaire:
     questions: Sequence[Question]
     places: Mapping[str, Sequence[FormPlace]]
     pictures: Cohort
+    told: str = ""  # what raters are told of the films before they begin
 
     @property
     def abouts(self) -> dict[str, str]:
-        """Return {set_id: film | pair}."""
+        """Return {set_id: film | pair | reading}."""
         return {name: str(form["about"]) for name, form in self.forms.items()}
 
 
@@ -66,7 +81,8 @@ def open_questionnaire(folder: Path) -> Questionnaire:
             raise InputError(
                 f"{folder / 'questions.json'}: no question about a {form['about']}, and {name} is one; {ADVICE}"
             )
-    return Questionnaire(forms, questions, _read_places(folder / "assignments.parquet", forms), pictures)
+    places = _read_places(folder / "assignments.parquet", forms)
+    return Questionnaire(forms, questions, places, pictures, read_told(folder))
 
 
 def _read_places(source: Path, forms: Mapping[str, Mapping[str, Any]]) -> dict[str, list[FormPlace]]:
@@ -106,13 +122,17 @@ class FormDesk(LogDesk[FormPlace]):
             self.log.follow(moment)
 
     def start(self, rater: str) -> dict[str, Any]:
-        """Return what the start page shows: {study, rater, places, questions: {film | pair: as in `view`}}."""
+        """Return what the start page shows: {study, rater, places, told, questions: {film | pair | reading: as in `view`}}."""
         shown = {place.about for place in self.places[rater]}
-        questions = {about: self._questions(about) for about in (FILM, PAIR) if about in shown}
-        return {"study": self.study, "rater": rater, "places": len(self.places[rater]), "questions": questions}
+        questions = {about: self._questions(about) for about in NAMES if about in shown}
+        about = {"study": self.study, "rater": rater, "places": len(self.places[rater]), "told": self.asked.told}
+        return about | {"questions": questions}
 
     def view(self, rater: str, number: int) -> dict[str, Any]:
-        """Return {place, heading, images: data URLs, names, mask: None, questions: [{id, text, options: [[answer, words]]}]}."""
+        """Return {place, heading, images: data URLs, names, mask, questions: [{id, text, overlay, options: [[answer, words]]}]}.
+
+        `mask` is there in forms about a reading, as in the rating page, to be shown with the questions of `overlay`.
+        """
         place = self._place(rater, number)
         return {"place": number, **self.view_of(place.set_id)}
 
@@ -128,10 +148,19 @@ class FormDesk(LogDesk[FormPlace]):
         asked[question].check(answer)
         made = FormAnswer(rater, place.set_id, place.role, place.number, question, answer)
         with self._lock:
+            self._check_order(rater, place, asked, question)
             self.log.append(made)
             self._answers[rater][place.number, question] = answer
             self._given(rater, place.number, time.time())
             return self._state(rater, place)
+
+    def _check_order(self, rater: str, place: FormPlace, asked: Mapping[str, Question], question: str) -> None:
+        """Raise InputError for an answer about the outline before the others, or to one of these after it."""
+        given = {one for number, one in self._answers[rater] if number == place.number}
+        if missing := open_before(asked[question], self.asked.questions, given):
+            raise InputError(f"{question}: {missing} is asked first, without the outline")
+        if after := [one for one in given if asked[one].overlay and not asked[question].overlay]:
+            raise InputError(f"{question}: it was answered without the outline, and {after[0]} with it, so it stays as it is")  # fmt: skip
 
     def _view(self, set_id: str) -> dict[str, Any]:
         form = self.asked.forms[set_id]
@@ -139,8 +168,19 @@ class FormDesk(LogDesk[FormPlace]):
         images = list(self.asked.pictures.images(rows))
         if form["about"] == PAIR:
             images.append(difference(*images))
-        about = {"heading": heading(form["own"], form["other"]), "names": NAMES[form["about"]], "mask": None}
+        about: dict[str, Any] = {
+            "heading": heading(form["own"], form["other"]),
+            "names": NAMES[form["about"]],
+            "mask": None,
+        }
+        if form["about"] == READING:
+            about["mask"] = self._mask(rows[0])
         return about | {"images": [data_url(one) for one in images], "questions": self._questions(form["about"])}
+
+    def _mask(self, row: int) -> dict[str, Any]:
+        pictures = self.asked.pictures
+        field, bits = pictures.masks([row])[0], {name: pictures.bit(name) for name in pictures.structures}
+        return {"picture": data_url(field), "structures": structures_of(bits, field)}
 
     def _questions(self, about: str) -> list[dict[str, Any]]:
         asked = []
@@ -149,7 +189,14 @@ class FormDesk(LogDesk[FormPlace]):
                 [f"{number} {text}" for number, text in zip(one.options, one.anchors)] if one.kind == SCALE else None
             )
             shown = words or [str(option).replace("_", " ") for option in one.options]
-            asked.append({"id": one.id, "text": one.text, "options": [list(pair) for pair in zip(one.options, shown)]})
+            asked.append(
+                {
+                    "id": one.id,
+                    "text": one.text,
+                    "overlay": one.overlay,
+                    "options": [list(pair) for pair in zip(one.options, shown)],
+                }
+            )
         return asked
 
     def _state(self, rater: str, place: FormPlace) -> dict[str, Any]:

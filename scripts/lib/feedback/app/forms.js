@@ -1,13 +1,14 @@
-// The page of the questionnaire: one film, or original, edited film and difference, with the questions about them. An answer
-// counts as saved when the server says so.
+// The page of the questionnaire: one film, or original, edited film and difference, with the questions about them. Of a reading the
+// outline of the mask, and the questions about it, appear once those without it are answered. An answer counts as saved when the
+// server says so.
 
 const KEYS = [
-  ["1 – 9", "answer of the marked question; the mark moves on"], ["↑ ↓", "choose a question"],
+  ["0 – 9", "answer of the marked question: the number of a scale, else its place; the mark moves on"], ["↑ ↓", "choose a question"],
   ["Enter", "next form, when this one is complete"], ["Backspace, Page Up", "one form back, to look or to correct"],
   ["Page Down", "one form on, without answering"], ["W", "next window: all greys, dark parts, bright parts"],
   ["P", "1:1, one pixel of the film is one of the screen"], ["R, double click", "reset window and zoom"],
   ["drag", "window: sideways its width, up and down its level"], ["wheel", "zoom"], ["shift + drag", "move the film"],
-  ["G", "the first page: what is asked"], ["?", "this list"],
+  ["M, held down", "hides the outline, where there is one"], ["G", "the first page: what is asked"], ["?", "this list"],
 ];
 
 class FormPage extends RaterPage {
@@ -17,6 +18,7 @@ class FormPage extends RaterPage {
     this.active = 0; // the question that the next key answers
     this.build();
     document.addEventListener("keydown", (event) => this.press(event));
+    document.addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "m") this.outline(this.part === 2); });
     this.go();
   }
 
@@ -25,8 +27,9 @@ class FormPage extends RaterPage {
     this.tiles = [0, 1, 2].map(() => this.buildTile());
     this.films = make("div", { class: "films" }, ...this.tiles.map((tile) => tile.node));
     this.questions = make("div", { class: "questions" });
+    this.legend = make("div", { class: "legend", hidden: "" });
     this.start = make("article", { class: "start", hidden: "" });
-    this.assemble([this.windowButton, this.sizeButton, this.guideButton], [this.prompt], [this.films, this.questions, this.end, this.start]);
+    this.assemble([this.windowButton, this.sizeButton, this.guideButton], [this.prompt, this.legend], [this.films, this.questions, this.end, this.start]);
   }
 
   buildTile() {
@@ -50,16 +53,18 @@ class FormPage extends RaterPage {
     Object.assign(this, { place: state.place, form });
     this.prompt.textContent = form.heading || "What do you see?";
     this.showOnly(this.films);
+    this.options.outline = false; // until showStep says otherwise, so that no film is seen with it before
     this.tiles.forEach((tile, position) => {
       tile.node.hidden = position >= form.images.length;
       if (tile.node.hidden) return;
       tile.name.textContent = form.names[position];
       tile.canvas.setAttribute("aria-label", form.names[position]);
       tile.node.setAttribute("aria-label", form.names[position]);
-      tile.viewer.show(form.pictures[position], []);
+      tile.viewer.show(form.pictures[position], position ? [] : form.outlines);
     });
     this.groups = form.questions.map((question, number) => this.buildQuestion(question, number));
     this.questions.replaceChildren(...this.groups);
+    this.legend.replaceChildren(...(form.mask ? form.mask.structures : []).map(([name, , colour, dash]) => make("span", {}, lineSample(colour, dash), name.replaceAll("_", " "))));
     this.showState(state);
     const open = form.questions.findIndex((question) => this.answerOf(question.id) === null);
     this.active = open < 0 ? 0 : open;
@@ -100,7 +105,24 @@ class FormPage extends RaterPage {
     this.mark();
   }
 
+  outline(shown) {
+    if (this.options.outline === shown) return;
+    this.options.outline = shown;
+    this.tiles.forEach((tile) => tile.node.hidden || tile.viewer.draw());
+  }
+
+  // Whether the questions without the outline are answered: only then does it appear.
+  showStep() {
+    const asked = this.form.questions;
+    this.part = asked.some((one) => one.overlay) && asked.every((one) => one.overlay || this.answerOf(one.id) !== null) ? 2 : 1;
+    this.groups.forEach((group, number) => { group.hidden = asked[number].overlay && this.part === 1; });
+    this.legend.hidden = this.part === 1;
+    this.root.dataset.part = this.part;
+    this.outline(this.part === 2);
+  }
+
   mark() {
+    this.showStep();
     this.groups.forEach((group, number) => {
       const { id } = this.form.questions[number];
       const answer = this.answerOf(id);
@@ -119,6 +141,7 @@ class FormPage extends RaterPage {
   showOnly(node) {
     const form = node === this.films;
     for (const one of [this.films, this.end, this.start]) one.hidden = one !== node;
+    if (!form) this.legend.hidden = true;
     for (const one of [this.questions, this.nextButton, ...this.tools]) one.hidden = !form;
     this.backButton.hidden = node === this.start;
     if (!form) this.prompt.textContent = "";
@@ -135,14 +158,15 @@ class FormPage extends RaterPage {
     const first = !Number(this.root.dataset.done || 0);
     const back = this.place;
     const begin = make("button", { type: "button", class: "primary", onclick: () => this.go(back) }, first ? "Begin" : "Back to the forms");
-    const asked = { film: ["One film", "Some of these films are real, some were made or changed by a program."],
+    const asked = { reading: ["One film, and then its outline", guide.told],
+      film: ["One film", "Some of these films are real, some were made or changed by a program."],
       pair: ["A film and a second picture", "The heading says what the second picture is to show. It was made of the first film by a program, or it is another real film. The third picture is the difference: grey where nothing changed, brighter where the second picture is brighter."] };
     this.start.replaceChildren(
       make("h1", {}, `${guide.study}: questions about chest films`),
       make("p", {}, `You answer as ${guide.rater}. There are ${guide.places} forms. Every answer is saved at once; stop when you like, and open the same link to go on.`),
       ...Object.entries(guide.questions).flatMap(([about, questions]) => [
         make("h2", {}, asked[about][0]), make("p", {}, asked[about][1]),
-        make("ul", {}, ...questions.map((one) => make("li", {}, `${one.text} ${one.options.map(([, words]) => words).join(" · ")}`)))]),
+        make("ul", {}, ...questions.map((one) => make("li", {}, `${one.overlay ? "With the outline of what is marked on it: " : ""}${one.text} ${one.options.map(([, words]) => words).join(" · ")}`)))]),
       make("p", { class: "small" }, "The left of the patient is on the right of the picture. Some forms come twice."),
       make("div", { class: "choose" }, begin));
     this.place = null;
@@ -183,14 +207,15 @@ class FormPage extends RaterPage {
   press(event) {
     const key = keyOf(event);
     if (key === null || !this.start.hidden) return;
-    const move = (by) => () => { this.active = Math.min(Math.max(this.active + by, 0), this.groups.length - 1); this.mark(); };
+    const move = (by) => () => { this.active = Math.min(Math.max(this.active + by, 0), this.groups.filter((group) => !group.hidden).length - 1); this.mark(); };
     const actions = {
       Enter: () => this.onward(), PageDown: () => this.step(1), PageUp: () => this.step(-1), Backspace: () => this.step(-1),
       ArrowDown: this.place === null ? null : move(1), ArrowUp: this.place === null ? null : move(-1), w: () => this.nextWindow(), p: () => this.trueSize(),
-      r: () => this.place === null || this.tiles[0].viewer.reset(), g: () => this.showStart(), "?": () => this.toggleHelp(), Escape: () => { this.help.hidden = true; },
+      m: () => this.outline(false), r: () => this.place === null || this.tiles[0].viewer.reset(), g: () => this.showStart(), "?": () => this.toggleHelp(), Escape: () => { this.help.hidden = true; },
     };
     const options = this.place === null ? [] : this.form.questions[this.active].options;
-    const chosen = /^[1-9]$/.test(key) ? options[Number(key) - 1] : null;
+    const scale = options.every(([answer]) => typeof answer === "number");
+    const chosen = /^[0-9]$/.test(key) ? options.find(([answer], number) => (scale ? answer : number + 1) === Number(key)) : null;
     if (!actions[key] && !chosen) return;
     event.preventDefault();
     if (event.repeat && !key.startsWith("Arrow")) return; // a key held down is one press

@@ -27,6 +27,11 @@ OUTLINES: dict[str, tuple[str, tuple[int, ...]]] = {
     "pneumothorax": ("#f0e442", (8, 3, 2, 3)),
     "rib_fracture": ("#009e73", (5, 2)),
     "chest_tube": ("#d55e00", (1, 3)),
+    # No dataset has one of these beside the structure above of the same colour.
+    "cardiomegaly": ("#d55e00", (4, 2)),
+    "pleural_effusion": ("#009e73", (6, 2, 2, 2)),
+    "consolidation": ("#cc79a7", (5, 3)),
+    "atelectasis": ("#ffffff", (3, 2)),
 }
 OTHER_OUTLINE: tuple[str, tuple[int, ...]] = ("#ffffff", (12, 4))
 KEPT = 64  # sets whose encoded pictures stay in memory

@@ -61,8 +61,8 @@ class Readable(Protocol):
 class Gate:
     """ASGI middleware: what may be asked for, by whom, and the security headers of every answer."""
 
-    def __init__(self, app: ASGIApp, tokens: Mapping[str, str], paths: Mapping[str, str]) -> None:
-        self.app, self.tokens, self.paths = app, tokens, paths
+    def __init__(self, app: ASGIApp, tokens: Mapping[str, str], paths: Mapping[str, str], largest: int) -> None:
+        self.app, self.tokens, self.paths, self.largest = app, tokens, paths, largest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -90,7 +90,7 @@ class Gate:
             if method != self.paths[path]:
                 return PlainTextResponse("method not allowed", 405)
             length = headers.get(b"content-length", "0" if method == "GET" else "none")
-            if not length.isdigit() or int(length) > LARGEST_BODY:
+            if not length.isdigit() or int(length) > self.largest:
                 return PlainTextResponse("too large", 413)
             return None if self.rater(headers.get(b"x-token", "")) else PlainTextResponse(REFUSED, 403)
         if method == "GET" and path in ASSETS:
@@ -128,8 +128,32 @@ def gated_app(
 
     The caller adds the routes of `written`.
     """
+    app, rater_of = plain_app(tokens, {**READ, **written})
+
+    @app.get("/rate/start")
+    def start(x_token: str = Header()) -> JSONResponse:
+        return JSONResponse(desk.start(rater_of(x_token)))
+
+    @app.get("/rate/state")
+    def state(place: int | None = None, x_token: str = Header()) -> JSONResponse:
+        return JSONResponse(desk.state(rater_of(x_token), place))
+
+    @app.get("/rate/set")
+    def view(place: int, x_token: str = Header()) -> JSONResponse:
+        return JSONResponse(desk.view(rater_of(x_token), place))
+
+    return app, rater_of
+
+
+def plain_app(
+    tokens: Mapping[str, str], paths: Mapping[str, str], largest: int = LARGEST_BODY
+) -> tuple[FastAPI, Callable[[str], str]]:
+    """Return an application that lets these paths through alone, {path: method}, and what tells whose a token is.
+
+    What is wrong with a request is answered in one line. `largest`: bytes of a request. The caller adds the routes.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Gate, tokens=tokens, paths={**READ, **written})
+    app.add_middleware(Gate, tokens=tokens, paths=paths, largest=largest)
 
     @app.exception_handler(InputError)
     def refuse(_: Any, error: InputError) -> JSONResponse:
@@ -144,18 +168,6 @@ def gated_app(
         if rater is None:  # the gate lets no such request through
             raise InputError(REFUSED)
         return rater
-
-    @app.get("/rate/start")
-    def start(x_token: str = Header()) -> JSONResponse:
-        return JSONResponse(desk.start(rater_of(x_token)))
-
-    @app.get("/rate/state")
-    def state(place: int | None = None, x_token: str = Header()) -> JSONResponse:
-        return JSONResponse(desk.state(rater_of(x_token), place))
-
-    @app.get("/rate/set")
-    def view(place: int, x_token: str = Header()) -> JSONResponse:
-        return JSONResponse(desk.view(rater_of(x_token), place))
 
     return app, rater_of
 
@@ -191,6 +203,18 @@ def listen(host: str, port: int) -> socket.socket:
             f"--host {host} --port {port}: {error.strerror}; choose another --port, or 0 for any"
         ) from None
     return sock
+
+
+def announce(host: str, sock: socket.socket, heading: str, tokens: Mapping[str, str]) -> None:
+    """Print the link of each token, and how to come from another machine."""
+    port = sock.getsockname()[1]
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        print(f"warning: {host} is open to the network and the page is not encrypted; prefer an ssh tunnel")
+    shown = f"[{host}]" if ":" in host else host
+    print(heading)
+    for name, token in tokens.items():
+        print(f"{name}\thttp://{shown}:{port}/?token={token}", flush=True)
+    print(f"From another machine first: ssh -L {port}:127.0.0.1:{port} {socket.gethostname()}")
 
 
 def serve(app: FastAPI, sock: socket.socket) -> None:

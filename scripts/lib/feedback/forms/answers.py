@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.feedback.forms.questions import Question, of_form
+from scripts.lib.feedback.forms.questions import Question, of_form, open_before
 from scripts.lib.feedback.log_lines import LineLog, check_keys, check_origin, filled_lines, in_order, read_object
 from scripts.lib.feedback.log_values import ROLES, check_name, whole
 
@@ -61,7 +61,7 @@ def read_answers(
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Return (latest, history, warnings) of the log at `path`, as read_ratings does; columns KEYS and `line`.
 
-    forms  {set_id: film | pair}. A line that is no answer to a question of its form raises InputError with file and line.
+    forms  {set_id: film | pair | reading}. A line that is no answer to a question of its form raises InputError with file and line.
     """
     import pandas as pd
 
@@ -71,12 +71,17 @@ def read_answers(
     )
     records: list[dict[str, Any]] = []
     placed: dict[tuple[str, int], tuple[str, str]] = {}
+    given: dict[tuple[str, int], set[str]] = {}
     for number, line in filled:
         try:
             record = _parse(line, forms, asked, raters)
             shown, where = (record["set_id"], record["role"]), (record["rater"], record["place"])
             if placed.setdefault(where, shown) != shown:
                 raise InputError(f"{shown} at a place that held {placed[where]} before")
+            own, told = asked[forms[record["set_id"]]], given.setdefault(where, set())
+            if missing := open_before(own[record["question"]], list(own.values()), told):
+                raise InputError(f"{record['question']} before {missing}, which is asked without the outline")
+            told.add(record["question"])
         except InputError as error:
             raise InputError(f"{path}:{number}: {error}; correct or remove this line") from None
         records.append(record | {"line": number})

@@ -2,6 +2,7 @@
 
 film-edit  an edited film                       film-real  a real film of a class that is asked for as often
 pair-edit  a film, its edit, the difference     pair-real  a film, another child's real film of the other class, the difference
+The forms of a reading study are drawn in reading.py.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def draw_forms(
         # The real counterpart asks for the same class, so that the class does not tell which is which.
         first = films.next(original.label) if about == PAIR else None
         drawn.append((about, REAL, first, films.next(edit.label)))
-    return _table(drawn, seed)
+    return forms_table(drawn, seed)
 
 
 def _edits(
@@ -125,7 +126,7 @@ def _turns(queues: Sequence[list[Any]]) -> Iterator[Any]:
         yield from (queue[place] for queue in queues if place < len(queue))
 
 
-def _table(
+def forms_table(
     drawn: Sequence[tuple[str, str, FormPicture | None, FormPicture]], seed: int
 ) -> tuple[pd.DataFrame, list[FormPicture]]:
     """Return forms and pictures, both in the order of hashes, so that no number or name says what is real."""
@@ -150,14 +151,17 @@ def _what(one: tuple[str, str, FormPicture | None, FormPicture]) -> tuple[str, .
     return about, shown, first.film if first else "", second.film, second.label
 
 
-def write_pictures(folder: Path, pictures: Sequence[FormPicture], resolution: int) -> None:
-    """Write the pictures of forms in the form of a cohort, without a word of what they are."""
-    with CohortWriter(folder, resolution, [], [], {"dataset": "forms"}, False) as writer:
+def write_pictures(
+    folder: Path, pictures: Sequence[FormPicture], resolution: int, structures: Sequence[str] = ()
+) -> None:
+    """Write the pictures of forms in the form of a cohort, without a word of what they are; with their masks of `structures`."""
+    with CohortWriter(folder, resolution, structures, [], {"dataset": "forms"}, bool(structures)) as writer:
         for place, one in enumerate(pictures):
             image = one.store.images([one.row])[0]
+            field = one.store.masks([one.row])[0] if structures else None
             name = f"picture-{place}"
             row = {"image_id": name, "patient_id": name, "split": "test", "sha256": pixels_sha256(image)}
-            writer.add(image, None, row | {"synthetic": False})
+            writer.add(image, field, row | {"synthetic": False})
 
 
 def heading(own: str | None, other: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,13 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.core.json_files import read_json_list
 from scripts.lib.feedback.log_values import check_name
 
-FILM, PAIR = "film", "pair"  # what a form shows: one film, or original, edited film and difference
+# What a form shows: one film; original, edited film and difference; or one film, and then its mask's outline on it.
+FILM, PAIR, READING = "film", "pair", "reading"
 YESNO, CHOICE, SCALE = "yesno", "choice", "scale"
 YES, NO = "yes", "no"
 REAL, CLASS, SAME = "real", "class", "same"
 CHANGE, ELSEWHERE, SURE, PLAUSIBLE = "change", "elsewhere", "sure", "plausible"
+AUTHENTIC, USEFUL = "authentic", "useful"
 TRUE = (REAL, CLASS, SAME)  # topics of which the true answer is known
 # What a question is about, with the kind that it then has, of a film or of a pair.
 TOPICS = {
@@ -26,18 +28,23 @@ TOPICS = {
     ELSEWHERE: ((PAIR,), YESNO),
     SURE: ((FILM, PAIR), SCALE),
     PLAUSIBLE: ((FILM, PAIR), SCALE),
+    AUTHENTIC: ((READING,), SCALE),
+    USEFUL: ((READING,), SCALE),
 }
-KEYS = ("id", "text", "about", "kind", "choices", "anchors", "topic")
+KEYS = ("id", "text", "about", "kind", "choices", "anchors", "topic", "first", "least", "overlay")
 
 
 @dataclass(frozen=True)
 class Question:
     """One question.
 
-    about    film | pair: the forms that ask it
-    kind     yesno | choice: one of `choices` | scale: 1, 2, ... with the words of `anchors`, lowest first
+    about    film | pair | reading: the forms that ask it
+    kind     yesno | choice: one of `choices` | scale: whole numbers from `first` on with the words of `anchors`, lowest first
     topic    what it is about: is it real, which class, the same child, is the change to be seen, is anything elsewhere changed, how
-             sure, how plausible; None for anything else. Of the first three the true answer is known. Simulated raters go by it.
+             sure, how plausible; of a reading: how authentic, how useful the outline. None for anything else. Of the first three
+             the true answer is known. Simulated raters go by it.
+    least    of a scale: from which answer on it counts as yes; None: it does not
+    overlay  of a reading: it is asked with the outline, once the questions without it are answered
     """
 
     id: str
@@ -47,11 +54,14 @@ class Question:
     choices: tuple[str, ...] = ()
     anchors: tuple[str, ...] = ()
     topic: str | None = None
+    first: int = 1
+    least: int | None = None
+    overlay: bool = False
 
     def __post_init__(self) -> None:
         check_name("id", self.id)
-        if self.about not in (FILM, PAIR) or self.kind not in (YESNO, CHOICE, SCALE):
-            raise InputError(f"question {self.id}: about {self.about!r}, kind {self.kind!r}: expected film or pair, and yesno, choice or scale")  # fmt: skip
+        if self.about not in (FILM, PAIR, READING) or self.kind not in (YESNO, CHOICE, SCALE):
+            raise InputError(f"question {self.id}: about {self.about!r}, kind {self.kind!r}: expected film, pair or reading, and yesno, choice or scale")  # fmt: skip
         for name, words, kind in (("choices", self.choices, CHOICE), ("anchors", self.anchors, SCALE)):
             if kind == self.kind and (len(words) < 2 or len(set(words)) < len(words)):
                 raise InputError(f"question {self.id}: {name} {list(words)}: expected two or more, each once")
@@ -61,6 +71,12 @@ class Question:
                 )
             for word in words:
                 check_name(f"question {self.id}: {name}", word)
+        if self.least is not None and (self.kind != SCALE or self.least not in self.options[1:]):
+            raise InputError(
+                f"question {self.id}: least {self.least}: expected null, or a number of its scale above the first"
+            )
+        if self.overlay and self.about != READING:
+            raise InputError(f"question {self.id}: overlay belongs to forms about a reading, not to a {self.about}; leave it out")  # fmt: skip
         if self.topic is None:
             return
         about, kind = TOPICS.get(self.topic, ((), ""))
@@ -73,7 +89,7 @@ class Question:
         """The answers that there are, in the order of the page."""
         if self.kind == YESNO:
             return (YES, NO)
-        return self.choices if self.kind == CHOICE else tuple(range(1, len(self.anchors) + 1))
+        return self.choices if self.kind == CHOICE else tuple(range(self.first, self.first + len(self.anchors)))
 
     def check(self, answer: object) -> None:
         """Raise InputError unless this is one of the answers."""
@@ -119,5 +135,14 @@ def read_questions(path: Path) -> list[Question]:
 
 
 def of_form(questions: Sequence[Question], about: str) -> list[Question]:
-    """Return the questions that forms about this ask, in order."""
-    return [one for one in questions if one.about == about]
+    """Return the questions that forms about this ask, in order; those with the outline come last."""
+    return sorted((one for one in questions if one.about == about), key=lambda one: one.overlay)
+
+
+def open_before(question: Question, questions: Sequence[Question], given: Collection[str]) -> str | None:
+    """Return a question that must be answered before this one and is not among `given`, None where there is none.
+
+    Who has seen the outline judges the film otherwise.
+    """
+    before = [one.id for one in of_form(questions, question.about) if question.overlay and not one.overlay]
+    return next((name for name in before if name not in given), None)

@@ -14,9 +14,10 @@ import pandas as pd
 
 from scripts.lib.core.seeds import rng
 from scripts.lib.feedback.agreement import Level, alpha_interval
-from scripts.lib.feedback.forms.drawing import EDIT, REAL
-from scripts.lib.feedback.forms.questions import CLASS, NO, SCALE, TRUE, YES, YESNO, Question
+from scripts.lib.feedback.forms.drawing import REAL
+from scripts.lib.feedback.forms.questions import AUTHENTIC, CLASS, NO, READING, SCALE, TRUE, YES, YESNO, Question
 from scripts.lib.feedback.forms.questions import REAL as IS_REAL
+from scripts.lib.feedback.forms.telling import told_apart
 from scripts.lib.fidelity.memorisation import exact_interval
 
 COLUMNS = ["about", "question", "answer", "rater", "n", "count", "share", "low", "high"]
@@ -33,8 +34,8 @@ def tabulate(
 ) -> pd.DataFrame:
     """Return COLUMNS: each question, answer and rater, and all raters together. `latest`: as read_answers returns it.
 
-    Of a question of yes or no the row of yes; of the others a row for each answer. `right`: answers that are true, where that is
-    known. Repeats are left out. What has no answer has no share, and the note says so.
+    Of a question of yes or no the row of yes; of the others a row for each answer, and of a scale with `least` one of yes. `right`:
+    answers that are true, where that is known. Repeats are left out. What has no answer has no share, and the note says so.
     """
     told = latest[latest["role"] != "repeat"].merge(forms, on="set_id", validate="many_to_one")
     rows = []
@@ -46,7 +47,7 @@ def tabulate(
                 chosen = marked if rater == ALL else marked[marked["rater"] == rater]
                 stream = rng(seed, "forms", question.id, answer, rater)
                 about = {"about": question.about, "question": question.id, "answer": answer, "rater": rater}
-                rows.append(about | _row(chosen, draws, stream))
+                rows.append(about | _row(chosen, question.about, draws, stream))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -59,7 +60,7 @@ def noted(
 ) -> list[str]:
     """Return what all rows are to say: that answers are simulated, and how many are still missing.
 
-    abouts  {set_id: film | pair}, which says what each place asks.
+    abouts  {set_id: film | pair | reading}, which says what each place asks.
     """
     asked = {about: sum(one.about == about for one in questions) for about in set(abouts.values())}
     wanted = sum(asked[abouts[set_id]] for set_id in assignments["set_id"])
@@ -83,6 +84,8 @@ def true_answer(question: Question, form: Mapping[Any, Any]) -> str | None:
 def _hits(question: Question, own: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each answer that has a row, and whether each of these lines gives it."""
     given = own["answer"].to_numpy(dtype=object)
+    if question.least is not None:
+        yield YES, np.array([one >= question.least for one in given], bool)
     for option in (YES,) if question.kind == YESNO else question.options:
         yield str(option), np.array([one == option for one in given], bool)
     if question.topic in TRUE:
@@ -90,17 +93,18 @@ def _hits(question: Question, own: pd.DataFrame) -> Iterator[tuple[str, np.ndarr
         yield RIGHT, np.array([one == truth for one, truth in zip(given, truths)], bool)
 
 
-def _row(marked: pd.DataFrame, draws: int, stream: np.random.Generator) -> dict[str, Any]:
+def _row(marked: pd.DataFrame, about: str, draws: int, stream: np.random.Generator) -> dict[str, Any]:
     """Return the numbers of one question, answer and rater (or all of them)."""
     row: dict[str, Any] = {}
-    for shown, end in ((EDIT, ""), (REAL, "_real")):
-        hits = marked.loc[marked["shown"] == shown, "hit"]
+    for real, end in ((False, ""), (True, "_real")):
+        hits = marked.loc[(marked["shown"] == REAL) == real, "hit"]
         count, total = int(hits.sum()), len(hits)
         low, high = exact_interval(count, total)
         row |= {f"n{end}": total, f"count{end}": count, f"share{end}": count / total if total else np.nan}
         row |= {f"low{end}": low, f"high{end}": high}
     several = marked["rater"].nunique() > 1
-    notes = [f"no answer about {name}" for name, end in (("edits", ""), ("real films", "_real")) if not row[f"n{end}"]]
+    made = "synthetic images" if about == READING else "edits"
+    notes = [f"no answer about {name}" for name, end in ((made, ""), ("real films", "_real")) if not row[f"n{end}"]]
     low, high = (np.nan, np.nan) if notes else _difference(marked, draws, stream)
     row |= {"difference": row["share"] - row["share_real"], "difference_low": low, "difference_high": high}
     notes += [NOT_INDEPENDENT] if several else []
@@ -113,8 +117,8 @@ def _difference(marked: pd.DataFrame, draws: int, stream: np.random.Generator) -
     raters = sorted(marked["rater"].unique())
     rater_times = stream.multinomial(len(raters), np.full(len(raters), 1 / len(raters)), draws)  # (draws, raters)
     shares = []
-    for shown in (EDIT, REAL):
-        part = marked[marked["shown"] == shown]
+    for real in (False, True):
+        part = marked[(marked["shown"] == REAL) == real]
         table = part.pivot_table(index="set_id", columns="rater", values="hit", aggfunc="mean").reindex(columns=raters)
         side = table.to_numpy(dtype=float)  # (forms, raters), NaN where a rater did not answer
         form_times = stream.multinomial(len(side), np.full(len(side), 1 / len(side)), draws)
@@ -130,11 +134,14 @@ def _difference(marked: pd.DataFrame, draws: int, stream: np.random.Generator) -
     return float(low), float(high)
 
 
-def agreement(latest: pd.DataFrame, questions: Sequence[Question], draws: int, seed: int) -> pd.DataFrame:
+def agreement(
+    latest: pd.DataFrame, questions: Sequence[Question], draws: int, seed: int, forms: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return AGREEMENT: Krippendorff's alpha of each question among raters, and how often each gives a repeat the same answer.
 
     alpha: nominal for yes or no and choices, ordinal for scales; n counts forms that two raters answered. self: share of a
-    rater's repeats with the same answer as before, with Clopper and Pearson's interval.
+    rater's repeats with the same answer as before, with Clopper and Pearson's interval. With `forms`, of the question how authentic
+    a film looks, auc: forms/telling.py.
     """
     rows = []
     for question in questions:
@@ -149,6 +156,8 @@ def agreement(latest: pd.DataFrame, questions: Sequence[Question], draws: int, s
         ends = {"value": found["value"], "low": found["ci_low"], "high": found["ci_high"], "note": found["note"]}
         rows.append(about | {"measure": "alpha", "rater": ALL, "n": len(table)} | ends)
         rows += [about | row for row in _repeats(own)]
+        if question.topic == AUTHENTIC and forms is not None:
+            rows += [about | row for row in told_apart(own.merge(forms[["set_id", "shown"]], on="set_id"), draws, seed)]
     return pd.DataFrame(rows, columns=AGREEMENT)
 
 

@@ -24,6 +24,7 @@ from scripts.lib.feedback.truth import ArtefactJudge, FindingJudge, reduce_films
 CHANGED = 8  # grey levels by which a pixel differs that counts as changed
 ALIKE = 0.99  # share of pairs of films of two children that are less alike than one child's pictures have to be
 STEEP = 2.0  # how fast doubt fades as likeness leaves that bound
+SHARP = 4.0  # how fast a picture stops looking real as it leaves where real films lie
 GAIN = 0.25  # by how much a finding must change to be seen as changed
 
 
@@ -46,11 +47,11 @@ def evidence(forms: pd.DataFrame, pictures: Cohort, films: Cohort, names: Sequen
     found = judge.presence(shown)
     labels = np.column_stack([found[name] for name in names[1:]])
     classes = np.column_stack([1 - labels.max(axis=1), labels])
-    odd, codes = artefact(shown), reduce_films(shown)
+    usual_looks, codes = looks_real(artefact, shown), reduce_films(shown)
     table: dict[str, dict[str, Any]] = {}
     for form in forms.to_dict("records"):
         second, own = form["second"], {}
-        own[ask.REAL] = own[ask.PLAUSIBLE] = 1 - odd[second]
+        own[ask.REAL] = own[ask.PLAUSIBLE] = usual_looks[second]
         own[ask.CLASS] = dict(zip(names, classes[second]))
         own[ask.SURE] = 2 * abs(classes[second].max() - 0.5)
         if form["about"] == ask.PAIR:
@@ -82,6 +83,17 @@ def simulate(
                 yield FormAnswer(str(rater), str(set_id), str(role), int(place), question.id, answer)
 
 
+def looks_real(artefact: ArtefactJudge, shown: np.ndarray) -> np.ndarray:
+    """Return how real pictures uint8 (n, H, H) look, (n,) in 0..1: .5 where only 5 % of real films lie farther from their middle."""
+    return np.asarray(1 / (1 + artefact.far(shown) ** SHARP))
+
+
+def teaching_rows(cohort: Cohort, most: int, seed: int) -> np.ndarray:
+    """Return the rows of films of split train that the rules of simulated raters are learned from, at most `most`."""
+    rows = cohort.rows(split="train")
+    return rows[np.sort(rng(seed, "forms", "judge").permutation(len(rows))[:most])]
+
+
 def _answer(
     question: Question, seen: Mapping[str, Any], severity: float, noise: float, stream: np.random.Generator
 ) -> str | int:
@@ -95,7 +107,7 @@ def _answer(
     value = seen[question.topic] + severity + stream.normal(0, noise)
     if question.kind == ask.YESNO:
         return ask.YES if value > 0.5 else ask.NO
-    return int(np.clip(np.rint(1 + value * (len(options) - 1)), 1, len(options)))
+    return int(np.clip(np.rint(question.first + value * (len(options) - 1)), options[0], options[-1]))
 
 
 def _usual_likeness(films: np.ndarray) -> float:
