@@ -33,7 +33,7 @@ def test_targets_are_labels_with_gaps_or_masks(tmp_path: Path) -> None:
     assert films.labels is not None
     np.testing.assert_array_equal(films.labels, np.array([[np.nan, 1], [0, 1]], np.float32))
     masks = films_of(cohort, np.array([0, 1]), "segmentation", "lungs").targets(np.array([1, 0]))
-    assert masks.sum(axis=(1, 2)).tolist() == [36, 0]  # film 1 has a 6 x 6 square, film 0 nothing
+    assert masks.sum(axis=(2, 3)).tolist() == [[36], [0]]  # film 1 has a 6 x 6 square, film 0 nothing
     with pytest.raises(InputError, match="no label 'fracture'"):
         films_of(cohort, np.array([0]), "classification", "fracture")
     with pytest.raises(InputError, match="no structure 'heart'"):

@@ -157,8 +157,8 @@ def test_predictions_are_those_of_the_model_at_rest(folder: Path) -> None:
     test = films(folder / "cohort", "segmentation", range(16, 24))
     run.model.body.head.bias.data.fill_(100.0)  # everything is mask
     overlap, predicted, truth = mask_counts(run.model, test, CPU)
-    assert predicted.tolist() == [256.0] * 8
-    assert overlap.tolist() == truth.tolist() == [0.0, 36.0] * 4
+    assert predicted.tolist() == [[256.0]] * 8
+    assert overlap.tolist() == truth.tolist() == [[0.0], [36.0]] * 4
     labels = training(folder, "multilabel")
     found = label_probabilities(labels.model, films(folder / "cohort", "multilabel", range(16, 24)), CPU)
     assert found.shape == (8, 2)

@@ -245,7 +245,7 @@ def test_multipliers_that_make_no_sense(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"task": "detection"}, "trials.task = 'detection'; expected one of"),
+        ({"task": "guessing"}, "trials.task = 'guessing'; expected one of"),
         ({"target": ["edema"]}, "expected one name for the task"),
         (
             {"mixing": {"kind": "shuffle", "real_share": 0.5}},

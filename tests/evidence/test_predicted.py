@@ -40,8 +40,8 @@ def test_masks_keep_their_pixels_and_external_films_are_left_out() -> None:
     table = mask_table([5, 0], [10, 3], [6, 0])
     outside = table.assign(split="external", dataset="elsewhere")
     found = gather_predictions([pd.concat([table, outside])])
-    assert found.masks and found.dataset == "rsna"
-    assert found.scores[REAL].tolist() == [[5, 10], [0, 3]] and found.truth.tolist() == [[6], [0]]
+    assert found.says == "masks" and found.dataset == "rsna"
+    assert found.scores[REAL].tolist() == [[[5, 10]], [[0, 3]]] and found.truth.tolist() == [[6], [0]]
 
 
 def _other(**about: object) -> pd.DataFrame:
@@ -68,9 +68,10 @@ def test_what_does_not_belong_together_is_one_clear_line(second: pd.DataFrame, l
     assert "\n" not in str(fault.value)
 
 
-def test_nothing_to_read_and_two_structures_are_refused() -> None:
+def test_nothing_to_read_is_refused_and_two_structures_stand_side_by_side() -> None:
     with pytest.raises(InputError, match="no row of split test"):
         gather_predictions([])
-    two = mask_table([1, 1], [1, 1], [1, 1]).assign(label=["lungs", "heart"], image_id="film")
-    with pytest.raises(InputError, match="structures lungs, heart; expected one"):
-        gather_predictions([two])
+    two = mask_table([1, 2], [3, 4], [5, 6]).assign(label=["lungs", "heart"], image_id="film")
+    found = gather_predictions([two])
+    assert found.labels == ("lungs", "heart") and found.truth.tolist() == [[5, 6]]
+    assert found.scores[REAL].tolist() == [[[1, 3], [2, 4]]]

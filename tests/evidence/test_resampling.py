@@ -10,14 +10,12 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.metrics import overlap_scores
 from scripts.lib.evidence.predicted import Member, Predicted, gather_predictions
 from scripts.lib.evidence.resampling import (
-    LABEL_METRICS,
-    MASK_METRICS,
     draw_weights,
     metrics_of,
     point_scores,
     resample,
 )
-from scripts.lib.study.tables import EMPTY_POLICIES
+from scripts.lib.study.tables import EMPTY_POLICIES, LABEL_METRICS, MASK_METRICS
 from tests.helpers.predicted_trials import label_table, mask_table
 
 LABELS = ("a", "b", "c")
@@ -81,7 +79,7 @@ def test_masks_agree_with_the_scores_of_repeated_films() -> None:
     for policy in EMPTY_POLICIES:
         found = resample(made, 12, np.random.default_rng(2), policy=policy)
         for draw, films in enumerate(drawn_films(made, 12, 2)):
-            overlap, predicted = made.scores[found.members[0]][films].T
+            overlap, predicted = made.scores[found.members[0]][films, 0].T
             expected = overlap_scores(overlap, predicted, made.truth[films, 0], policy)
             for name in MASK_METRICS:
                 assert found.draws[name][draw, 0] == pytest.approx(expected[name], abs=1e-6), (name, policy)

@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from scipy import ndimage
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.parquet import read_parquet
@@ -20,6 +22,7 @@ from scripts.lib.formats.record import Box
 
 BOXES = "boxes.parquet"
 EDGES = ("x0", "y0", "x1", "y1")
+LEAST = 2  # pixels of a part of a mask that has a box
 
 
 def write_boxes(path: Path, boxes: Sequence[tuple[int, Box]]) -> None:
@@ -38,3 +41,17 @@ def read_boxes(folder: Path) -> pd.DataFrame:
     if missing := [name for name in ("row", "structure", *EDGES) if name not in found]:
         raise InputError(f"{path}: no column {', '.join(missing)}; prepare this cohort anew")
     return found
+
+
+def part_boxes(mask: np.ndarray) -> np.ndarray:
+    """Return the box of each connected part of a mask (H, W), float32 (k, 4): left, top, right, lower edge, the last two outside.
+
+    A part of a single pixel has none.
+    """
+    numbered, _ = ndimage.label(mask)
+    found = []
+    for number, place in enumerate(ndimage.find_objects(numbered), start=1):
+        if np.count_nonzero(numbered[place] == number) >= LEAST:
+            down, across = place
+            found.append((across.start, down.start, across.stop, down.stop))
+    return np.array(found, np.float32).reshape(-1, 4)

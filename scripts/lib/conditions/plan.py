@@ -13,6 +13,7 @@ from scripts.lib.conditions.mask_sources import MaskSources
 from scripts.lib.conditions.prompts import balancing_labels, label_prompts, spread
 from scripts.lib.conditions.subset import Subset
 from scripts.lib.core.errors import InputError
+from scripts.lib.study.tasks import of_structures
 
 KINDS = ("text", "mask", "both", "class")
 TEXT, MASK, BOTH, CLASS = range(len(KINDS))
@@ -38,9 +39,9 @@ def plan_kinds(settings: Mapping[str, Any], length: int) -> np.ndarray:
     """Return the kind of each of `length` images, int (length,), in the shares of `settings["kinds"]`; raises InputError."""
     shares = {name: float(settings["kinds"].get(name, 0)) for name in KINDS}
     if shares["class"] == 1 and sum(shares.values()) == 1:
-        if settings["task"] == "segmentation":
+        if of_structures(settings):
             raise InputError(
-                "a generator that follows classes draws no masks, and an image without a mask cannot train a segmentation; "
+                f"a generator that follows classes draws no masks, and an image without a mask cannot train a {settings['task']}; "
                 "leave the dataset out of arms.*.cells.datasets"
             )
         return np.full(length, CLASS)
@@ -50,10 +51,12 @@ def plan_kinds(settings: Mapping[str, Any], length: int) -> np.ndarray:
         )
     if abs(sum(shares.values()) - 1) > 1e-6 or min(shares.values()) < 0:
         raise InputError(f"conditions.kinds = {dict(settings['kinds'])}: expected shares of {KINDS} that sum to 1")
-    segmentation = settings["task"] == "segmentation"
-    if segmentation and shares["text"]:
-        raise InputError("conditions.kinds.text: an image made without a mask cannot train a segmentation; set it to 0")
-    if not segmentation and shares["mask"]:
+    masked = of_structures(settings)
+    if masked and shares["text"]:
+        raise InputError(
+            f"conditions.kinds.text: an image made without a mask cannot train a {settings['task']}; set it to 0"
+        )
+    if not masked and shares["mask"]:
         raise InputError(
             "conditions.kinds.mask: a mask alone carries no disease label; set it to 0 and use both or text"
         )
@@ -74,7 +77,7 @@ def plan_images(
     normal = spread(_normal_share(sources, settings, subset.trial), len(kind))
     label = np.full(len(kind), len(targets))
     counts = [0] * len(targets)
-    if settings["balance"] == "with_real" and settings["task"] != "segmentation":
+    if settings["balance"] == "with_real" and not of_structures(settings):
         counts = subset.positives(targets)
     label[~normal] = balancing_labels(counts, int((~normal).sum()))
     prompts = [""] * (len(targets) + 1)
@@ -84,8 +87,8 @@ def plan_images(
 
 
 def _normal_share(sources: MaskSources | None, settings: Mapping[str, Any], trial: int) -> float:
-    """Return the share of images without finding; for segmentation those whose mask does not show the target."""
-    if settings["task"] != "segmentation":
+    """Return the share of images without finding; for a task of structures those whose mask shows none of them."""
+    if not of_structures(settings):
         return float(settings["normal_share"])
     share = settings["positive_share"]
     if share != AS_SUBSET or sources is None:

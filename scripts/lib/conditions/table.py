@@ -23,6 +23,7 @@ from scripts.lib.conditions.plan import WITHOUT_MASK, plan_images, plan_kinds
 from scripts.lib.conditions.rows import make_rows
 from scripts.lib.conditions.subset import Subset, choose_subset
 from scripts.lib.core.errors import InputError
+from scripts.lib.study.tasks import of_structures, targets_of
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,9 @@ def _rows_of(subset: Subset, targets: list[str], settings: Mapping[str, Any], re
 
 
 def _targets(cohort: Cohort, settings: Mapping[str, Any]) -> list[str]:
-    """Return the labels (or, for segmentation, the structures) that the task is about."""
-    target = settings["target"]
-    targets = [target] if isinstance(target, str) else list(target)
-    known = cohort.structures if settings["task"] == "segmentation" else cohort.labels
+    """Return the labels (or the structures) that the task is about."""
+    targets = targets_of(settings)
+    known = cohort.structures if of_structures(settings) else cohort.labels
     for name in targets:
         if name not in known:
             raise InputError(f"target {name!r}: not in this cohort, which has {known}; correct datasets.*.target")

@@ -25,6 +25,7 @@ from scripts.lib.downstream.rows import Setting
 from scripts.lib.downstream.strong import strong_films
 from scripts.lib.pools.order import balanced_order, kinds_of
 from scripts.lib.study.arms import SOURCES
+from scripts.lib.study.tasks import of_structures
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def make_stock(
         rows = other_rows(cohort.index, subsets, setting.trial, setting.fraction)
         others = films_of(cohort, rows, task, target)
     elif control == "pool" and pool is not None:
-        columns = ["present"] if task == "segmentation" else label_names(settings)
+        columns = ["present"] if of_structures(settings) else label_names(settings)
         kinds = kinds_of(pool.index[columns].to_numpy(dtype=np.float64, na_value=np.nan))
         others = films_of(pool, balanced_order(kinds, setting.seed), task, target)
     elif control == "reconstructed" and pool is not None:

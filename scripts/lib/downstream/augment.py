@@ -1,4 +1,4 @@
-"""Random changes to a batch of training images; one call for the whole batch, on the device that trains."""
+"""Random changes to a batch of training images and what they show; one call for the whole batch, on the device that trains."""
 
 from __future__ import annotations
 
@@ -8,31 +8,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scripts.lib.downstream.boxes import UNKNOWN, moved_boxes
+
 
 def augment(
-    images: Tensor, masks: Tensor | None, settings: Mapping[str, float], seed: int
+    images: Tensor, shown: Tensor | None, settings: Mapping[str, float], seed: int
 ) -> tuple[Tensor, Tensor | None]:
-    """Return changed images and their masks, moved alike; the same seed makes the same changes.
+    """Return changed images and their masks or boxes, moved alike; the same seed makes the same changes.
 
-    images (B, 1, H, W) float in [0, 1]; masks (B, 1, H, W) float 0/1 or None. Settings:
+    images (B, 1, H, W) float in [0, 1]; `shown`: masks (B, S, H, W) float 0/1, NaN where nobody looked, boxes (B, K, 5)
+    (boxes.py; nothing may turn them), or None. Settings:
     `shift` largest shift as share of the side, `scale` largest change of size, `rotation` degrees, `hflip` probability,
     `brightness`, `contrast`, `gamma` largest change (gamma is exp(u)), `noise` largest standard deviation. Grain comes from
     the device's own generator, so it differs between CPU and GPU; drawn on the CPU it would be the slowest part of a step.
     All other draws are made on the CPU and are equal everywhere.
     """
     draws = torch.rand(9, len(images), generator=torch.Generator().manual_seed(seed)) * 2 - 1
-    return _changed(images, masks, settings, draws, lambda: _grain(images, seed))
+    return _changed(images, shown, settings, draws, lambda: _grain(images, seed))
 
 
 def augment_each(
-    images: Tensor, masks: Tensor | None, settings: Mapping[str, float], seeds: Sequence[int], mirrored: Tensor
+    images: Tensor, shown: Tensor | None, settings: Mapping[str, float], seeds: Sequence[int], mirrored: Tensor
 ) -> tuple[Tensor, Tensor | None]:
     """Return the same, each image by a seed of its own and so whatever its neighbours; `mirrored` bool (B,) says which are flipped."""
     own = [torch.rand(9, 1, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
     draws = torch.cat(own, dim=1) * 2 - 1
     draws[4] = torch.where(mirrored, -1.0, 1.0)  # below and above the threshold of a probability of one half
     grain = lambda: torch.cat([_grain(images[:1], seed) for seed in seeds])  # noqa: E731
-    return _changed(images, masks, {**settings, "hflip": 0.5}, draws, grain)
+    return _changed(images, shown, {**settings, "hflip": 0.5}, draws, grain)
 
 
 def _grain(images: Tensor, seed: int) -> Tensor:
@@ -41,26 +44,44 @@ def _grain(images: Tensor, seed: int) -> Tensor:
 
 
 def _changed(
-    images: Tensor, masks: Tensor | None, settings: Mapping[str, float], draws: Tensor, grain: Callable[[], Tensor]
+    images: Tensor, shown: Tensor | None, settings: Mapping[str, float], draws: Tensor, grain: Callable[[], Tensor]
 ) -> tuple[Tensor, Tensor | None]:
     if any(settings[key] for key in ("shift", "scale", "rotation", "hflip")):
-        images, masks = _move(images, masks, settings, draws)
+        images, shown = _move(images, shown, settings, draws)
     brightness, contrast, gamma, noise = (value.view(-1, 1, 1, 1).to(images.device) for value in draws[5:9])
     if settings["gamma"]:
         images = images.clamp(min=1e-4) ** torch.exp(gamma * settings["gamma"])
     images = (images - 0.5) * (1 + contrast * settings["contrast"]) + 0.5 + brightness * settings["brightness"]
     if settings["noise"]:
         images = images + grain() * noise.abs() * settings["noise"]
-    return images.clamp(0, 1), masks
+    return images.clamp(0, 1), shown
 
 
 def _move(
-    images: Tensor, masks: Tensor | None, settings: Mapping[str, float], draws: Tensor
+    images: Tensor, shown: Tensor | None, settings: Mapping[str, float], draws: Tensor
 ) -> tuple[Tensor, Tensor | None]:
-    both = images if masks is None else torch.cat([images, masks], dim=1)
-    grid = affine_places(_transforms(settings, draws).to(images.device), *both.shape[2:])
+    matrices = _transforms(settings, draws).to(images.device)
+    boxes = shown is not None and shown.ndim == 3
+    both = images if shown is None or boxes else torch.cat([images, shown], dim=1)
+    grid = affine_places(matrices, *both.shape[2:])
     moved = F.grid_sample(both, grid, padding_mode="zeros", align_corners=False)
-    return moved[:, :1], None if masks is None else (moved[:, 1:] > 0.5).float()
+    if shown is None or boxes:
+        return moved, None if shown is None else moved_boxes(shown, matrices, images.shape[-1])
+    masks = (moved[:, 1:] > 0.5).float()
+    return moved[:, :1], masks.masked_fill(shown.isnan().any(dim=(2, 3), keepdim=True), torch.nan)
+
+
+def to_float(shown: Tensor) -> Tensor:
+    """Return masks uint8 (B, S, H, W) as float, NaN for a structure that nobody looked for; boxes are float already."""
+    if shown.dtype != torch.uint8:
+        return shown.float()
+    found = shown.float()
+    return found.masked_fill_(shown == UNKNOWN, torch.nan) if bool((shown == UNKNOWN).any()) else found
+
+
+def to_stored(masks: Tensor) -> Tensor:
+    """Return such masks as uint8 again."""
+    return masks.nan_to_num(UNKNOWN).to(torch.uint8)
 
 
 def affine_places(matrices: Tensor, height: int, width: int) -> Tensor:

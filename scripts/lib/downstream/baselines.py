@@ -1,4 +1,4 @@
-"""Scores that need no model: predict every film, or every pixel, positive, or none."""
+"""Scores that need no model: predict every film, or every pixel, positive, or none; one mean box on every film."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from typing import Any
 import numpy as np
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.downstream.data import Films, films_to_test
+from scripts.lib.downstream.box_metrics import box_scores, match
+from scripts.lib.downstream.boxes import UNKNOWN, of_kind
+from scripts.lib.downstream.data import Films, films_of, films_to_test
 from scripts.lib.downstream.metrics import label_scores, overlap_scores
 from scripts.lib.downstream.rows import MetricRow, score_rows
 
+MEAN_BOX = "mean_box"
 CHUNK = 256  # films whose masks are in memory at a time
 
 
 def baseline_scores(cohort: Cohort, settings: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
     """Return the scores of all_positive and all_negative on the cohort's test films, by metric.
 
-    With prevalence p, all_positive has F1 = 2p / (1 + p); both have AUROC 0.5 and AUPRC p, whatever p is.
+    Of boxes those of mean_box: on every film, for each structure, the mean box of the training films, scored by the share of them
+    that show the structure. With prevalence p, all_positive has F1 = 2p / (1 + p); both have AUROC 0.5 and AUPRC p, whatever p is.
     """
     test = films_to_test(cohort, settings)
+    if test.outlines is not None:
+        return {MEAN_BOX: _mean_box_scores(test, cohort, settings)}
     return {name: _constant_scores(test, value, settings) for name, value in (("all_positive", 1), ("all_negative", 0))}
 
 
@@ -28,9 +34,27 @@ def _constant_scores(test: Films, value: int, settings: Mapping[str, Any]) -> di
     if test.labels is not None:
         return label_scores(test.labels, np.full(test.labels.shape, float(value)), [0.5] * test.labels.shape[1])
     chunks = (np.arange(first, min(first + CHUNK, len(test))) for first in range(0, len(test), CHUNK))
-    truth = np.concatenate([test.targets(places).sum(axis=(1, 2), dtype=np.int64) for places in chunks]).astype(float)
-    pixels = np.full(len(test), float(test.cohort.resolution**2) * value)
+    counted = []
+    for places in chunks:
+        masks = test.targets(places)
+        pixels = masks.sum(axis=(2, 3), dtype=np.int64).astype(float)
+        counted.append(np.where((masks == UNKNOWN).any(axis=(2, 3)), np.nan, pixels))
+    truth = np.concatenate(counted)
+    pixels = np.full(truth.shape, float(test.cohort.resolution**2) * value)
     return overlap_scores(truth * value, pixels, truth, settings["empty_policy"])
+
+
+def _mean_box_scores(test: Films, cohort: Cohort, settings: Mapping[str, Any]) -> dict[str, float | None]:
+    train = films_of(cohort, cohort.rows(split="train"), settings["task"], settings["target"])
+    learned, tested = (part.targets(np.arange(len(part))) for part in (train, test))
+    kinds = []
+    for kind in range(len(test.structures)):
+        seen = [own for film in learned if (own := of_kind(film, kind)) is not None]
+        boxes = np.concatenate([np.empty((0, 4), np.float32), *seen])
+        found = boxes.mean(axis=0, keepdims=True) if len(boxes) else boxes
+        score = np.full(len(found), np.mean([len(own) > 0 for own in seen]) if seen else 0.0)
+        kinds.append(match([found] * len(test), [score] * len(test), [of_kind(film, kind) for film in tested]))
+    return box_scores(kinds)
 
 
 def baseline_rows(cohort: Cohort, dataset: str, settings: Mapping[str, Any]) -> list[MetricRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -27,8 +27,7 @@ class BlurredFilms(Films):
 
     def take(self, places: np.ndarray) -> BlurredFilms:
         """Return the films at these places, blurred as they were."""
-        chosen = super().take(places)
-        return BlurredFilms(chosen.cohort, chosen.rows, chosen.labels, chosen.structure, self.widths[places])
+        return replace(self, widths=self.widths[places], **self._taken(places))
 
     def digest(self) -> str:
         """Return a hash of pixels, targets and widths."""
@@ -41,4 +40,12 @@ def blurred(films: Films, widest: float) -> Films:
         return films
     names = films.cohort.index["image_id"].iloc[films.rows].tolist()
     shares = hashes(names, "blur").astype(np.float64) / 2.0**64
-    return BlurredFilms(films.cohort, films.rows, films.labels, films.structure, shares * widest)
+    return BlurredFilms(
+        films.cohort,
+        films.rows,
+        films.labels,
+        films.structures,
+        shares * widest,
+        known=films.known,
+        outlines=films.outlines,
+    )

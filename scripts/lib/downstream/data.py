@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ import pandas as pd
 from scripts.lib.cohort.store import Cohort, read_index, with_films
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash
+from scripts.lib.downstream.boxes import UNKNOWN, Outlines, without_unknown
 from scripts.lib.filters.kept_view import open_kept
+from scripts.lib.study.tasks import BOXES, TASKS, of_structures, targets_of
 
 HASHES = ("sha256", "mask_sha256")
+ANNOTATED = "annotated"  # column: bits of the structures that somebody looked for
 READ = ("trial", "position", *HASHES)
 
 
@@ -24,14 +27,20 @@ READ = ("trial", "position", *HASHES)
 class Films:
     """Rows of a cohort or pool with their targets.
 
-    `labels` float32 (n, L), 1, 0 or NaN for missing; None for segmentation, where the masks of `structure` are read
-    with the pixels. Images are read from the memory map when they are asked for.
+    labels      float32 (n, L), 1, 0 or NaN for missing; None for a task of structures
+    structures  whose masks or boxes are to be found, read with the pixels; () for labels
+    known       bool (n, S): whether somebody looked for each of them on the film; None: for all of them
+    outlines    where boxes are to be found, what gives them
+
+    Images are read from the memory map when they are asked for.
     """
 
     cohort: Cohort
     rows: np.ndarray
     labels: np.ndarray | None
-    structure: str | None
+    structures: tuple[str, ...]
+    known: np.ndarray | None = field(default=None, kw_only=True)
+    outlines: Outlines | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -41,15 +50,30 @@ class Films:
         return self.cohort.images(self.rows[places])
 
     def targets(self, places: np.ndarray) -> np.ndarray:
-        """Return what is to be learned at these places: labels float32 (b, L) or masks uint8 0/1 (b, H, W)."""
-        if self.labels is not None:
-            return self.labels[places]
-        return self.cohort.mask(self.rows[places], self.structure or "").astype(np.uint8)
+        """Return what is to be learned at these places: labels float32 (b, L), masks uint8 (b, S, H, W) or boxes (b, K, 5).
+
+        A mask is 0 or 1, and UNKNOWN everywhere where nobody looked for the structure. Boxes: downstream/boxes.py.
+        """
+        return self.labels[places] if self.labels is not None else self.shown(places, self.structures)
+
+    def shown(self, places: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Return masks (b, S, H, W) or boxes (b, K, 5) of these structures of the cohort, in the place of its own ones."""
+        known = np.ones((len(places), len(names)), bool) if self.known is None else self.known[places]
+        if self.outlines is not None:
+            return without_unknown(self.outlines.boxes(self.rows[places], names), known)
+        fields = self.cohort.masks(self.rows[places])
+        masks = np.stack([(fields & self.cohort.bit(name)) != 0 for name in names], axis=1).astype(np.uint8)
+        masks[~known] = UNKNOWN
+        return masks
 
     def take(self, places: np.ndarray) -> Films:
         """Return the films at these places."""
-        labels = None if self.labels is None else self.labels[places]
-        return Films(self.cohort, self.rows[places], labels, self.structure)
+        return replace(self, **self._taken(places))
+
+    def _taken(self, places: np.ndarray) -> dict[str, Any]:
+        """Return the fields of the films at these places that differ from those of all."""
+        columns = {"rows": self.rows, "labels": self.labels, "known": self.known}
+        return {name: None if values is None else values[places] for name, values in columns.items()}
 
     def digest(self) -> str:
         """Return a hash of the pixels and targets, from the hashes that the index holds."""
@@ -57,25 +81,39 @@ class Films:
         parts = [_short_hash(index[name].iloc[self.rows]) for name in HASHES if name in index]
         if self.labels is not None:
             parts.append(np.nan_to_num(self.labels, nan=2).astype(np.int8))
-        return content_hash(*(hashlib.sha256(part.tobytes()).hexdigest() for part in parts), self.structure)
+        parts += [] if self.known is None else [self.known]
+        tables = "" if self.outlines is None else self.outlines.digest()
+        names = ",".join(self.structures)
+        return content_hash(*(hashlib.sha256(part.tobytes()).hexdigest() for part in parts), names, tables)
 
 
 def films_of(cohort: Cohort, rows: np.ndarray, task: str, target: str | Sequence[str]) -> Films:
     """Return the films of these rows with the targets of a task; raises InputError for an unknown label or structure.
 
-    `target`: the structure (segmentation), the label (classification) or the labels (multilabel).
+    `target`: the structures (segmentation, detection), the label (classification) or the labels (multilabel).
     """
-    if task == "segmentation":
-        cohort.bit(str(target))
-        if not cohort.has_masks:
-            raise InputError(f"{cohort.folders[0]}: no masks, but the task is segmentation of {target!r}")
-        return Films(cohort, rows, None, str(target))
-    names = label_names({"task": task, "target": target})
+    names = targets_of({"target": target})
+    if TASKS[task].of_structures:
+        return _films_of_structures(cohort, rows, task, tuple(names))
     for name in names:
         if name not in cohort.labels:
             raise InputError(f"{cohort.folders[0]}: no label {name!r}; this cohort has {cohort.labels}")
     values = cohort.index[names].iloc[rows].to_numpy(dtype=np.float32, na_value=np.nan)
-    return Films(cohort, rows, values, None)
+    return Films(cohort, rows, values, ())
+
+
+def _films_of_structures(cohort: Cohort, rows: np.ndarray, task: str, names: tuple[str, ...]) -> Films:
+    """Return films whose masks or boxes are to be found."""
+    for name in names:
+        cohort.bit(name)
+    outlines = Outlines(cohort, names) if TASKS[task].says == BOXES else None
+    if outlines is None and not cohort.has_masks:
+        raise InputError(f"{cohort.folders[0]}: no masks, but the task is {task} of {', '.join(names)}")
+    known = None
+    if ANNOTATED in cohort.index:
+        looked = cohort.index[ANNOTATED].to_numpy(dtype=np.int64, na_value=0)[rows]
+        known = np.stack([(looked & cohort.bit(name)) != 0 for name in names], axis=1)
+    return Films(cohort, rows, None, names, known=None if known is None or known.all() else known, outlines=outlines)
 
 
 def films_to_test(cohort: Cohort, settings: Mapping[str, Any]) -> Films:
@@ -87,11 +125,8 @@ def films_to_test(cohort: Cohort, settings: Mapping[str, Any]) -> Films:
 
 
 def label_names(settings: Mapping[str, Any]) -> list[str]:
-    """Return the labels that a trial learns; none for segmentation."""
-    target = settings["target"]
-    if settings["task"] == "segmentation":
-        return []
-    return [target] if isinstance(target, str) else list(target)
+    """Return the labels that a trial learns; none for a task of structures."""
+    return [] if of_structures(settings) else targets_of(settings)
 
 
 def named_folders(words: Sequence[str]) -> dict[str, Path]:

@@ -92,7 +92,7 @@ def train_judge(
     asked: threading.Event | None = None,
 ) -> Network:  # fmt: skip
     """Return a model that learned from these real films alone; `settings` as a trial's (budget: steps)."""
-    labels = 1 if films.labels is None else films.labels.shape[1]
+    labels = len(films.structures) if films.labels is None else films.labels.shape[1]
     settings = {**settings, "mixing": {"kind": "concat", "real_share": 0.5}}
     model = build_model(settings, labels, films.cohort.resolution, derive_seed(seed, "judge"))
     model.to(placement.device).to(memory_format=torch.channels_last)

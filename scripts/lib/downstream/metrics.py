@@ -57,19 +57,34 @@ def _counts(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def overlap_scores(
     overlap: np.ndarray, predicted: np.ndarray, truth: np.ndarray, policy: str
 ) -> dict[str, float | None]:
-    """Return mean Dice and IoU over films from pixel counts (n,) of the overlap, the predicted and the true mask.
+    """Return mean Dice and IoU over films from pixel counts (n,) or (n, S) of the overlap, the predicted and the true masks.
 
     A film without a true mask has no overlap to score. exclude leaves it out of the mean; kaggle gives 1 when nothing is
     predicted and 0 otherwise (MGCA, SIIM-ACR); zero counts it 0. Keys: dice and iou under `policy`, dice_exclude,
     dice_kaggle, ... under each, and false_positive_share: the share of the films without a true mask in which a pixel is
-    predicted. None when no film is left.
+    predicted. None when no film is left. Of several structures each is the mean over those that have one, with "dice:0" ... of
+    each beside it. A true mask of NaN, of a structure that nobody looked for, counts nowhere.
     """
     if policy not in EMPTY_POLICIES:
         raise ValueError(f"empty_policy {policy!r}, expected one of {', '.join(EMPTY_POLICIES)}")
+    overlap, predicted, truth = (part.reshape(len(part), -1) for part in (overlap, predicted, truth))
+    known = ~np.isnan(truth)
+    each = [_one_structure(overlap[use, k], predicted[use, k], truth[use, k], policy) for k, use in enumerate(known.T)]
+    scores: dict[str, float | None] = {}
+    for name in each[0]:
+        scores[name] = _mean(np.array([value for one in each if (value := one[name]) is not None]))
+    if len(each) > 1:
+        scores.update({f"{name}:{k}": one[name] for name in each[0] for k, one in enumerate(each)})
+    return scores
+
+
+def _one_structure(
+    overlap: np.ndarray, predicted: np.ndarray, truth: np.ndarray, policy: str
+) -> dict[str, float | None]:
     empty, silent = truth == 0, predicted == 0
     either = predicted + truth - overlap
     on_empty = {"exclude": np.zeros(len(truth)), "kaggle": silent.astype(float), "zero": np.zeros(len(truth))}
-    scores = {}
+    scores: dict[str, float | None] = {}
     for name, above, below in (("dice", 2 * overlap, predicted + truth), ("iou", overlap, either)):
         ratios = above / np.maximum(below, 1)
         by_policy = {one: np.where(empty, on_empty[one], ratios) for one in EMPTY_POLICIES}

@@ -1,4 +1,4 @@
-"""The downstream models: UNet++ for masks, an image encoder with a linear head for labels.
+"""The downstream models: UNet++ for masks, an image encoder with a linear head for labels, FCOS for boxes (detector.py).
 
 The paper's are UNet++ (CANDID-PTX, SIIM), ResNet-50 (RSNA) and the image encoder of MGCA (CheXpert). `small` is an
 encoder of a few plain convolutions for small images and for training on a CPU: unlike the named ones it needs neither
@@ -8,8 +8,9 @@ timm nor torchvision, whose import takes as long as one of its trainings.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,6 +18,12 @@ from torch import Tensor, nn
 from scripts.lib.core.errors import InputError
 from scripts.lib.encoders.small import SmallEncoder
 from scripts.lib.encoders.weights import build_named, load_encoder
+from scripts.lib.study.tasks import BOXES, LABELS, MASKS, TASKS
+
+if TYPE_CHECKING:
+    from scripts.lib.downstream.detector import Detector
+
+COARSE = 4  # pixels between the places of the finest feature map that a named encoder gives a detector
 
 
 class Classifier(nn.Module):
@@ -48,16 +55,16 @@ class SmallUnetPlusPlus(nn.Module):
 
 
 class Network(nn.Module):
-    """A whole downstream model: grey images (B, 1, H, W) float in [0, 1] to logits (B, L) or (B, 1, H, W).
+    """A whole downstream model: grey images (B, 1, H, W) float in [0, 1] to logits (B, L), (B, S, H, W), or what a Detector says.
 
     `body` gets `channels` equal channels of normalised grey values, of side `image_size` when that is set. With `fold`
     f each f x f block of pixels becomes one position with f * f times the channels, and masks are unfolded again: the
     network works at 1/f of the side, in about 1/(f * f) of the time.
     """
 
-    def __init__(self, body: nn.Module, channels: int, settings: Mapping[str, Any]) -> None:
+    def __init__(self, body: nn.Module, channels: int, settings: Mapping[str, Any], stored: int) -> None:
         super().__init__()
-        self.body = body
+        self.body, self.stored = body, stored
         self.channels = channels
         self.size: int | None = settings["image_size"]
         self.fold: int = settings["model"]["fold"]
@@ -79,16 +86,30 @@ class Network(nn.Module):
             x = F.interpolate(x, size=(self.size, self.size), mode="bilinear", antialias=True, align_corners=False)
         x = ((x - self.mean) / self.std).expand(-1, self.channels, -1, -1)
         x = self.body(F.pixel_unshuffle(x, self.fold))
-        if x.ndim == 2:
+        if x.ndim < 4:
             return x
         x = F.pixel_shuffle(x, self.fold)
         return x if x.shape[-1] == side else F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
+
+    def box_loss(self, outputs: Tensor, boxes: Tensor) -> Tensor:
+        """Return the loss of a detector; boxes (B, K, 5) in pixels of the stored films (boxes.py)."""
+        detector = cast("Detector", self.body)
+        scale = torch.ones(5, device=boxes.device)
+        scale[1:] = detector.side / self.stored
+        return detector.loss(outputs, boxes * scale)
+
+    def boxes(self, outputs: Tensor) -> tuple[list[np.ndarray], ...]:
+        """Return edges, scores and kinds of the boxes of each film, in pixels of the stored film, the highest score first."""
+        from scripts.lib.downstream.detector import as_arrays
+
+        detector = cast("Detector", self.body)
+        return as_arrays(detector.boxes(outputs), self.stored / detector.side)
 
 
 def build_model(settings: Mapping[str, Any], labels: int, side: int, seed: int) -> Network:
     """Return the untrained model of a trial; the same seed gives the same first weights on every machine.
 
-    `labels`: number of logits of a classifier; `side`: of the stored images. Raises InputError for an unknown encoder,
+    `labels`: how many labels or structures there are; `side`: of the stored images. Raises InputError for an unknown encoder,
     weights that do not fit, or a side that the model cannot halve often enough.
     """
     chosen = settings["model"]
@@ -96,9 +117,9 @@ def build_model(settings: Mapping[str, Any], labels: int, side: int, seed: int) 
         raise InputError(
             "trials: model.frozen = true without model.weights would keep random features; name the weights"
         )
-    masks = settings["task"] == "segmentation"
-    side = settings["image_size"] or side
-    step = chosen["fold"] * (2 ** len(chosen["decoder_channels"]) if masks else 1)
+    says, stored, side = TASKS[settings["task"]].says, side, settings["image_size"] or side
+    halvings = {MASKS: len(chosen["decoder_channels"]), BOXES: len(chosen["channels"]), LABELS: 0}
+    step = chosen["fold"] * 2 ** halvings[says]
     if side % step:
         raise InputError(
             f"trials: images of side {side} cannot be halved to the model's depth; expected a multiple of {step}"
@@ -107,14 +128,17 @@ def build_model(settings: Mapping[str, Any], labels: int, side: int, seed: int) 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         inputs = channels * chosen["fold"] ** 2
-        body = _segmenter(chosen, inputs) if masks else _classifier(chosen, inputs, labels)
+        if says == BOXES:
+            body: nn.Module = _detector(settings, inputs, labels, side)
+        else:
+            body = _segmenter(chosen, inputs, labels) if says == MASKS else _classifier(chosen, inputs, labels)
     if chosen["weights"] not in (None, "imagenet"):
         load_encoder(body.get_submodule("encoder"), chosen["weights"])
-    return Network(body, channels, settings)
+    return Network(body, channels, settings, stored)
 
 
-def _segmenter(chosen: Mapping[str, Any], inputs: int) -> nn.Module:
-    classes, decoder = chosen["fold"] ** 2, chosen["decoder_channels"]
+def _segmenter(chosen: Mapping[str, Any], inputs: int, structures: int) -> nn.Module:
+    classes, decoder = structures * chosen["fold"] ** 2, chosen["decoder_channels"]
     if chosen["encoder"] == "small":
         if len(decoder) != len(chosen["channels"]):
             raise InputError(
@@ -135,6 +159,23 @@ def _segmenter(chosen: Mapping[str, Any], inputs: int) -> nn.Module:
         ),
         chosen,
     )
+
+
+def _detector(settings: Mapping[str, Any], inputs: int, kinds: int, side: int) -> Detector:
+    from scripts.lib.downstream.detector import Detector  # torchvision's import takes longer than most trainings
+
+    chosen = settings["model"]
+    if chosen["encoder"] == "small":
+        return Detector(SmallEncoder(inputs, chosen["channels"]), chosen["channels"], kinds, side, settings)
+    import timm
+
+    encoder = build_named(
+        lambda imagenet: timm.create_model(chosen["encoder"], pretrained=imagenet, in_chans=inputs, features_only=True),
+        chosen,
+    )
+    info = cast(Any, encoder).feature_info
+    coarse = [place for place, stride in enumerate(info.reduction()) if stride >= COARSE]
+    return Detector(encoder, [info.channels()[place] for place in coarse], kinds, side, settings)
 
 
 def _classifier(chosen: Mapping[str, Any], inputs: int, labels: int) -> Classifier:

@@ -9,8 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from scripts.lib.downstream.augment import to_float
+from scripts.lib.downstream.boxes import of_kind
 from scripts.lib.downstream.data import Films
 from scripts.lib.downstream.losses import loss_of
+from scripts.lib.downstream.models import Network
 from scripts.lib.training.devices import Placement, place
 from scripts.lib.training.settings import Section
 
@@ -30,9 +33,8 @@ def to_images(images: np.ndarray, placement: Placement) -> Tensor:
 
 
 def to_targets(targets: np.ndarray, placement: Placement) -> Tensor:
-    """Return labels (B, L) or masks (B, H, W) as float (B, L) or (B, 1, H, W) on the device."""
-    sent = _send(targets, placement).float()
-    return sent.unsqueeze(1) if sent.ndim == 3 else sent
+    """Return labels (B, L), masks (B, S, H, W) or boxes (B, K, 5) as float on the device, NaN for what is not known."""
+    return to_float(_send(targets, placement))
 
 
 def _send(array: np.ndarray, placement: Placement) -> Tensor:
@@ -50,9 +52,9 @@ def _outputs(model: nn.Module, films: Films, placement: Placement) -> Iterator[t
             yield logits.float(), to_targets(films.targets(places), placement)
 
 
-def mean_loss(model: nn.Module, films: Films, settings: Mapping[str, Any], placement: Placement) -> float:
+def mean_loss(model: Network, films: Films, settings: Mapping[str, Any], placement: Placement) -> float:
     """Return the loss averaged over films."""
-    total = sum(float(loss_of(logits, y, settings)) * len(y) for logits, y in _outputs(model, films, placement))
+    total = sum(float(loss_of(model, logits, y, settings)) * len(y) for logits, y in _outputs(model, films, placement))
     return total / len(films)
 
 
@@ -63,17 +65,41 @@ def label_probabilities(model: nn.Module, films: Films, placement: Placement) ->
 
 
 def mask_counts(model: nn.Module, films: Films, placement: Placement) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return pixel counts float64 (n,) of overlap, predicted and true mask; a pixel is predicted above 0.5."""
+    """Return pixel counts float64 (n, S) of overlap, predicted and true masks; a pixel is predicted above 0.5.
+
+    Overlap and true mask are NaN where nobody looked for the structure.
+    """
     counts = []
     for logits, truth in _outputs(model, films, placement):
         predicted, true = logits > 0, truth > 0.5
-        counts.append(torch.stack([part.flatten(1).sum(1) for part in (predicted & true, predicted, true)]))
-    overlap, predicted, true = torch.cat(counts, dim=1).double().cpu().numpy()
+        found = torch.stack([part.flatten(2).sum(2) for part in (predicted & true, predicted, true)]).double()
+        found[::2, truth.isnan().any(dim=(2, 3))] = torch.nan
+        counts.append(found)
+    overlap, predicted, true = torch.cat(counts, dim=1).cpu().numpy()
     return overlap, predicted, true
 
 
-def predicted(model: nn.Module, films: Films, placement: Placement) -> dict[str, np.ndarray]:
-    """Return truth and score of labels, both (n, L), or overlap, predicted and truth of masks in pixels, each (n,)."""
+def found_boxes(model: Network, films: Films, placement: Placement) -> dict[str, list[Any]]:
+    """Return the boxes of each film and structure, n * S entries: `truth` edges, None where nobody looked; `score`; `boxes` edges.
+
+    Edges are left, top, right and bottom of one box after another, those of the highest score first.
+    """
+    kinds = range(len(films.structures))
+    told: dict[str, list[Any]] = {"truth": [], "score": [], "boxes": []}
+    for outputs, targets in _outputs(model, films, placement):
+        for boxes, scores, kind_of, film in zip(*model.boxes(outputs), targets.cpu().numpy()):
+            for kind in kinds:
+                true = of_kind(film, kind)
+                told["truth"].append(None if true is None else true.ravel())
+                told["score"].append(scores[kind_of == kind])
+                told["boxes"].append(boxes[kind_of == kind].ravel())
+    return told
+
+
+def predicted(model: Network, films: Films, placement: Placement) -> dict[str, Any]:
+    """Return truth and score of labels, both (n, L), overlap, predicted and truth of masks in pixels, (n, S), or found_boxes."""
+    if films.outlines is not None:
+        return found_boxes(model, films, placement)
     if films.labels is None:
         return dict(zip(("overlap", "predicted", "truth"), mask_counts(model, films, placement)))
     return {"truth": films.labels, "score": label_probabilities(model, films, placement)}

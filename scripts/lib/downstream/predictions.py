@@ -1,8 +1,9 @@
 """What the models of a trial say of each film that they were tested on: the file that a trial writes.
 
 One row a multiplier, tested film and label or structure, in this order. For labels `truth` (1, 0, or NaN where it is not known)
-and `score` (probability); for masks `overlap`, `predicted` and `truth` (pixels). What holds for the whole trial stands in the
-file's metadata. Other columns of a film are in the index of its cohort, under the same `image_id`.
+and `score` (probability); for masks `overlap`, `predicted` and `truth` (pixels, empty where nobody looked for the structure); for
+boxes lists: `truth` and `boxes` (left, top, right and lower edge of one box after another, in pixels of the film; `truth` is empty
+where nobody looked) and `score` (one a box, high to low). What holds for the whole trial stands in the file's metadata. Other columns of a film are in the index of its cohort, under the same `image_id`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import pyarrow.parquet as pq
 
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
-from scripts.lib.downstream.data import Films, label_names
+from scripts.lib.downstream.data import Films
+from scripts.lib.study import tasks
 
 KEY = b"synthorax"
 TEST, TUNING, EXTERNAL = "test", "tuning", "external"
@@ -29,7 +31,10 @@ ROW = [("dataset", pa.string()), ("split", pa.string()), ("multiplier", pa.int32
 ROW += [(name, pa.string()) for name in TEXTS[2:]]
 LABELS = [("truth", pa.float32()), ("score", pa.float64())]
 MASKS = [("overlap", pa.int32()), ("predicted", pa.int32()), ("truth", pa.int32())]
-MEASURED = {"classification": LABELS, "multilabel": LABELS, "segmentation": MASKS}
+EDGES = pa.list_(pa.float32())
+BOXES = [("truth", EDGES), ("score", pa.list_(pa.float32())), ("boxes", EDGES)]
+BY_ANSWER = {tasks.LABELS: LABELS, tasks.MASKS: MASKS, tasks.BOXES: BOXES}
+MEASURED = {name: BY_ANSWER[task.says] for name, task in tasks.TASKS.items()}
 TRIAL = ("dataset", "task", "arm", "fraction", "trial", "seed")
 AGAIN = "remove it, and its trial is trained anew"
 
@@ -38,7 +43,7 @@ AGAIN = "remove it, and its trial is trained anew"
 class Predictions:
     """The predictions of a trial. `fraction` as paths write it; `cells` {multiplier: n_real, n_synthetic, note}.
 
-    `table` has the columns ROW and LABELS or MASKS.
+    `table` has the columns ROW and LABELS, MASKS or BOXES.
     """
 
     dataset: str
@@ -64,8 +69,8 @@ def model_rows(
     multiplier: int,
     found: Mapping[str, np.ndarray],
 ) -> pa.Table:
-    """Return the rows of one model on some films: `found` has (n,) or (n, L) values for each measured column."""
-    names = label_names(settings) or [str(settings["target"])]
+    """Return the rows of one model on some films: `found` has (n,) or (n, L) values, or n * L lists, for each measured column."""
+    names = tasks.targets_of(settings)
     count, each = len(films), len(names)
     index = films.cohort.index
     columns: dict[str, Any] = {
@@ -76,11 +81,18 @@ def model_rows(
         "label": np.tile(np.array(names, dtype=object), count),
     }
     schema = pa.schema(ROW + MEASURED[settings["task"]])
-    columns |= {name: np.asarray(values).reshape(count * each) for name, values in found.items()}
-    # A NaN stays a NaN: it is a truth that is not known, not a row that lacks its value.
-    return pa.table(
-        {name: pa.array(columns[name], from_pandas=False).cast(kind) for name, kind in schema_items(schema)}
-    )
+    columns |= found
+    return pa.table({name: _column(columns[name], kind) for name, kind in schema_items(schema)})
+
+
+def _column(values: Any, kind: pa.DataType) -> pa.Array:
+    """Return a column. A NaN stays a NaN: a truth that is not known, not a row that lacks its value; whole numbers have none for it."""
+    if pa.types.is_list(kind):
+        return pa.array(values, kind)
+    flat = np.asarray(values).reshape(-1)
+    if pa.types.is_integer(kind) and flat.dtype.kind == "f":
+        return pa.array(flat, from_pandas=True).cast(kind)
+    return pa.array(flat, from_pandas=False).cast(kind)
 
 
 def schema_items(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
@@ -95,14 +107,16 @@ def _texts(column: pd.Series) -> np.ndarray:
 def write_rows(path: Path, table: pa.Table, told: Mapping[str, Any]) -> None:
     """Write rows with their metadata, whole or not at all; the same rows give the same bytes, however they came about."""
     told_of = {KEY: json.dumps(dict(told)).encode()}
-    scores = [name for name in table.schema.names if name == "score"]  # hardly two alike; all else repeats
+    # Scores: hardly two alike; all else repeats, but for lists.
+    lists = [name for name in table.schema.names if pa.types.is_list(table.schema.field(name).type)]
+    scores = [name for name in table.schema.names if name == "score" and name not in lists]
     with atomic_file(path) as temporary:
         pq.write_table(
             table.combine_chunks().replace_schema_metadata(told_of),
             temporary,
             compression="zstd",
             compression_level=6,
-            use_dictionary=[name for name in table.schema.names if name not in scores],
+            use_dictionary=[name for name in table.schema.names if name not in (*scores, *lists)],
             dictionary_pagesize_limit=1 << 28,  # ids that no longer fit are written in full, once for each multiplier
             use_byte_stream_split=scores,
             write_page_checksum=True,

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scripts.lib.study.tasks import LABELS, MASKS, TASKS, targets_of
+
 NO_POSITIVE = "no test film shows the structure"
 NO_NEGATIVE = "every test film shows the structure"
 ONE_CLASS = "its test films are all of one class"
@@ -29,23 +31,31 @@ def score_rows(
 ) -> Iterator[MetricRow]:
     """Yield one row a metric; "f1:0" is named after the label; a score that does not exist is None, an empty field.
 
-    n_labels: how many labels a value is the mean of, None for masks; the note says which ones are not in it, and why.
+    n_labels: how many labels or structures a value is the mean of, None for masks of one structure; the note says which ones are not in it, and why.
     """
-    target = settings["target"]
-    names = [target] if isinstance(target, str) else list(target)
+    names, says = targets_of(settings), TASKS[settings["task"]].says
     for metric, value in scores.items():
         name, colon, number = metric.partition(":")
         own = [f"{name}:{k}" for k in range(len(names))] if not colon and f"{name}:0" in scores else [metric]
-        masks = settings["task"] == "segmentation"
-        lost = [] if masks else [key for key in own if scores[key] is None]
+        one_mask = says == MASKS and len(names) == 1
+        lost = [] if one_mask else [key for key in own if scores[key] is None]
         row = {**common, "task": settings["task"], "value": value, "note": ""}
         row["metric"] = f"{name}:{names[int(number)]}" if colon else name
-        row["n_labels"] = None if masks else len(own) - len(lost)
-        if masks and value is None:
-            row["note"] = NO_NEGATIVE if metric == "false_positive_share" else NO_POSITIVE
-        if lost:
+        row["n_labels"] = None if one_mask else len(own) - len(lost)
+        if one_mask and value is None:
+            row["note"] = NO_NEGATIVE if name == "false_positive_share" else NO_POSITIVE
+        if lost and says == LABELS:
             row["note"] = _why_lost(lost, len(own), names, scores)
+        elif lost:
+            row["note"] = _why_no_structure(name, lost, len(own), names)
         yield row
+
+
+def _why_no_structure(metric: str, lost: Sequence[str], count: int, names: Sequence[str]) -> str:
+    """Return which structures are not in a mean, and why."""
+    told = ", ".join(names[int(key.partition(":")[2] or 0)] for key in lost)
+    reason = NO_NEGATIVE if metric == "false_positive_share" else NO_POSITIVE
+    return f"without {told}: {reason}" + (f"; mean of {count - len(lost)} of {count} structures" if count > 1 else "")
 
 
 def _why_lost(lost: Sequence[str], count: int, names: Sequence[str], scores: Mapping[str, float | None]) -> str:

@@ -12,10 +12,12 @@ import pandas as pd
 from scripts.lib.cohort.store import read_index
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import trial_seed
-from scripts.lib.downstream.data import label_names
+from scripts.lib.downstream.box_metrics import Matched, box_scores, match
 from scripts.lib.downstream.metrics import best_thresholds, label_scores, overlap_scores
 from scripts.lib.downstream.predictions import AGAIN, EXTERNAL, MASKS, TEST, TUNING, Predictions, open_predictions
 from scripts.lib.downstream.rows import MetricRow, score_rows
+from scripts.lib.study import tasks
+from scripts.lib.study.tasks import TASKS, targets_of
 
 Scores = dict[str, float | None]
 
@@ -58,7 +60,7 @@ def score_predictions(
 ) -> list[MetricRow]:
     """Return the rows of a trial's models on the films of one cohort; `films` are checked where they are given."""
     where = path or Path(made.place)
-    names = label_names(settings) or [str(settings["target"])]
+    names = targets_of(settings)
     frame = made.table.to_pandas()
     own = frame[(frame["split"] == split) & (frame["dataset"] == tested_on)]
     tuning = frame[frame["split"] == TUNING]
@@ -78,11 +80,29 @@ def score_predictions(
 
 def _scores(tested: pd.DataFrame, tuning: pd.DataFrame, settings: Mapping[str, Any], count: int) -> Scores:
     """Return the scores by metric. A threshold is chosen on films that were set aside, never on those learned by heart."""
-    if settings["task"] == "segmentation":
-        overlap, predicted, truth = (tested[name].to_numpy(np.float64) for name, _ in MASKS)
+    says = TASKS[settings["task"]].says
+    if says == tasks.BOXES:
+        return box_scores(matched_rows(tested, count))
+    if says == tasks.MASKS:
+        overlap, predicted, truth = (_by_label(tested, name, count) for name, _ in MASKS)
         return overlap_scores(overlap, predicted, truth, settings["empty_policy"])
     thresholds = best_thresholds(_by_label(tuning, "truth", count), _by_label(tuning, "score", count))
     return label_scores(_by_label(tested, "truth", count), _by_label(tested, "score", count), thresholds)
+
+
+def matched_rows(rows: pd.DataFrame, count: int) -> list[Matched]:
+    """Return the boxes of each of `count` structures, matched; `rows` of one model, by film and structure."""
+    edges = {name: [_edges(one) for one in rows[name]] for name in ("truth", "boxes")}
+    scores = [np.asarray(one, dtype=np.float32) for one in rows["score"]]
+    return [
+        match([one for one in edges["boxes"][k::count] if one is not None], scores[k::count], edges["truth"][k::count])
+        for k in range(count)
+    ]
+
+
+def _edges(flat: Any) -> np.ndarray | None:
+    """Return the boxes of a cell, float32 (k, 4); None for an empty one."""
+    return None if flat is None else np.asarray(flat, dtype=np.float32).reshape(-1, 4)
 
 
 def _by_label(rows: pd.DataFrame, column: str, count: int) -> np.ndarray:

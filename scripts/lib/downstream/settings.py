@@ -7,7 +7,8 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import SOURCES
-from scripts.lib.study.tables import EMPTY_POLICIES, TASKS
+from scripts.lib.study.tables import EMPTY_POLICIES
+from scripts.lib.study.tasks import BOXES, LABELS, MASKS, TASKS
 from scripts.lib.training.learning_rate import SCHEDULES
 from scripts.lib.training.settings import Section
 
@@ -22,9 +23,13 @@ NEEDED = (
     *(f"model.{name}" for name in ("encoder", "channels", "weights", "frozen", "fold")),
 )
 PRETRAIN = "pretrain"  # the mixing that learns from synthetic films first
-NEEDED_FOR_MASKS = ("model.decoder_channels", "loss.bce", "loss.dice")
+NEEDED_FOR = {
+    LABELS: (),
+    MASKS: ("model.decoder_channels", "loss.bce", "loss.dice"),
+    BOXES: ("model.decoder_channels", "boxes.score", "boxes.overlap", "boxes.most"),
+}
 CHOICES = {
-    "task": TASKS,
+    "task": tuple(TASKS),
     "precision": ("auto", "fp32", "bf16"),
     "schedule": SCHEDULES,
     "budget.kind": ("steps", "epochs"),
@@ -36,25 +41,43 @@ CHOICES = {
 def check_settings(config: Mapping[str, Any]) -> Section:
     """Return a trial's settings, complete; raises InputError when keys are missing or a named choice is unknown."""
     settings = Section(config, "trials")
-    masks = settings.one_of("task", *CHOICES["task"]) == "segmentation"
-    settings.need(*NEEDED, *(NEEDED_FOR_MASKS if masks else ()))
+    task = TASKS[settings.one_of("task", *CHOICES["task"])]
+    settings.need(*NEEDED, *NEEDED_FOR[task.says])
     for path, allowed in CHOICES.items():
         settings.one_of(path, *allowed)
     if settings["mixing"]["kind"] == PRETRAIN:
         settings.need("mixing.share")
         settings.one_of("mixing.rate", "restarted", "one")
-    if settings["task"] != "multilabel" and not isinstance(settings["target"], str):
+    if task.targets == "one" and not isinstance(settings["target"], str):
         raise InputError(
             f"settings: trials.target = {settings['target']!r}; expected one name for the task {settings['task']}"
         )
+    if task.says == BOXES:
+        _check_boxes(settings)
     return settings
+
+
+def _check_boxes(settings: Mapping[str, Any]) -> None:
+    """Raise InputError for what a detector cannot do: be turned, or have heads whose convolutions differ in width."""
+    for key in ("augment", "strong_augment"):
+        if settings.get(key) and settings[key]["rotation"]:
+            raise InputError(
+                f"settings: trials.{key}.rotation = {settings[key]['rotation']}; expected 0: the box of a turned finding is not "
+                f"the turned box"
+            )
+    widths = settings["model"]["decoder_channels"]
+    if not widths or len(set(widths)) > 1:
+        raise InputError(
+            f"settings: trials.model.decoder_channels = {list(widths)}; expected one width, once for each convolution of a head, "
+            f"for example [32, 32]"
+        )
 
 
 def check_scoring(config: Mapping[str, Any]) -> Section:
     """Return how predictions are scored: task, target and, for masks, empty_policy; raises InputError unless it is said."""
     settings = Section(config, "trials")
     settings.need("task", "target")
-    if settings.one_of("task", *CHOICES["task"]) == "segmentation":
+    if TASKS[settings.one_of("task", *CHOICES["task"])].says == MASKS:
         settings.one_of("empty_policy", *EMPTY_POLICIES)
     return settings
 

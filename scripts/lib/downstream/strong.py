@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,10 @@ from torch import Tensor
 
 from scripts.lib.conditions.sides import OTHER_SIDE
 from scripts.lib.core.seeds import content_hash, derive_seed, rng
-from scripts.lib.downstream.augment import augment_each
+from scripts.lib.downstream.augment import augment_each, to_float, to_stored
+from scripts.lib.downstream.boxes import joined
 from scripts.lib.downstream.data import Films
+from scripts.lib.study.tasks import targets_of
 
 GREY = ("brightness", "contrast", "gamma", "noise")  # changes that move nothing
 
@@ -39,12 +41,12 @@ def mirror_order(names: Sequence[str]) -> list[int] | None:
 class StrongFilms(Films):
     """Rows of a cohort, each changed once: `copies` (n,) numbers the changes, `flipped` (n,) says which are mirrored.
 
-    `labels` are those of the changed film; `other_side` is the structure whose mask a mirrored film shows.
+    `labels` are those of the changed film; `other_side` are the structures that a mirrored film shows in place of its own.
     """
 
     copies: np.ndarray
     flipped: np.ndarray
-    other_side: str | None
+    other_side: tuple[str, ...]
     settings: Mapping[str, float]
     seed: int
 
@@ -54,37 +56,37 @@ class StrongFilms(Films):
         return changed.mul(255).round().to(torch.uint8).numpy()
 
     def targets(self, places: np.ndarray) -> np.ndarray:
-        """Return labels float32 (b, L), or masks uint8 0/1 (b, H, W) moved as the films are."""
+        """Return labels float32 (b, L), or masks uint8 (b, S, H, W) or boxes (b, K, 5) moved as the films are."""
         if self.labels is not None:
             return self.labels[places]
-        masks = np.empty((len(places), self.cohort.resolution, self.cohort.resolution), np.float32)
-        for flipped, structure in ((False, self.structure), (True, self.other_side)):
-            here = np.flatnonzero(self.flipped[places] == flipped)
-            if len(here):
-                masks[here] = self.cohort.mask(self.rows[places[here]], structure or "")
+        flipped, side = self.flipped[places], self.cohort.resolution
+        shown = joined(
+            *(
+                self.shown(places[flipped == one], names)
+                for one, names in ((False, self.structures), (True, self.other_side))
+            )
+        )
+        shown = shown[np.argsort(np.argsort(flipped, kind="stable"), kind="stable")]
         still = {key: 0.0 if key in GREY else value for key, value in self.settings.items()}
-        _, moved = self._change(places, torch.zeros(masks.shape), torch.from_numpy(masks), still)
-        return moved.to(torch.uint8).numpy()
+        _, moved = self._change(
+            places, torch.zeros((len(places), side, side)), to_float(torch.from_numpy(shown)), still
+        )
+        return moved.numpy() if self.outlines is not None else to_stored(moved).numpy()
 
     def _change(
         self, places: np.ndarray, images: Tensor, masks: Tensor | None, settings: Mapping[str, float] | None = None
     ) -> tuple[Tensor, Tensor]:
         """Return images (b, H, W) and their masks (the images, without any) after the changes of these places' copies."""
         if not len(places):
-            return images, images
+            return images, images if masks is None else masks
         seeds = [derive_seed(self.seed, "strong", int(copy)) for copy in self.copies[places]]
         mirrored = torch.from_numpy(self.flipped[places])
-        with_masks = None if masks is None else masks[:, None]
-        changed, moved = augment_each(images[:, None], with_masks, settings or self.settings, seeds, mirrored)
-        return changed[:, 0], images if moved is None else moved[:, 0]
+        changed, moved = augment_each(images[:, None], masks, settings or self.settings, seeds, mirrored)
+        return changed[:, 0], images if moved is None else moved
 
     def take(self, places: np.ndarray) -> StrongFilms:
         """Return the films at these places, changed as they are here."""
-        labels = None if self.labels is None else self.labels[places]
-        own = (self.other_side, self.settings, self.seed)
-        return StrongFilms(
-            self.cohort, self.rows[places], labels, self.structure, self.copies[places], self.flipped[places], *own
-        )
+        return replace(self, copies=self.copies[places], flipped=self.flipped[places], **self._taken(places))
 
     def digest(self) -> str:
         """Return a hash of pixels, targets and changes."""
@@ -100,18 +102,18 @@ def strong_films(training: Films, places: np.ndarray, settings: Mapping[str, Any
     """
     strong = settings["strong_augment"]
     flipped = rng(seed, "strong", "flips").random(len(places)) < strong["hflip"]
-    chosen, other_side, order = training.take(places), None, None
-    if training.structure is not None:
-        other_side = mirrored_name(training.structure)
-        if other_side not in training.cohort.structures:
+    chosen, order = training.take(places), None
+    other_side = tuple(mirrored_name(name) for name in training.structures)
+    if training.structures:
+        if not set(other_side) <= set(training.cohort.structures):
             flipped[:] = False
     else:
-        target = settings["target"]
-        order = mirror_order([target] if isinstance(target, str) else target)
+        order = mirror_order(targets_of(settings))
         if order is None:
             flipped[:] = False
     labels = chosen.labels
     if labels is not None and order is not None:
         labels = np.where(flipped[:, None], labels[:, order], labels)
     copies = np.arange(len(places))
-    return StrongFilms(chosen.cohort, chosen.rows, labels, chosen.structure, copies, flipped, other_side, strong, seed)
+    own = (chosen.cohort, chosen.rows, labels, chosen.structures, copies, flipped, other_side, strong, seed)
+    return StrongFilms(*own, known=chosen.known, outlines=chosen.outlines)

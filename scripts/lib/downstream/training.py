@@ -17,12 +17,15 @@ from scripts.lib.core.log import log
 from scripts.lib.core.seeds import derive_seed
 from scripts.lib.core.stop_requests import TERMINATED
 from scripts.lib.downstream.augment import augment
+from scripts.lib.downstream.boxes import joined
 from scripts.lib.downstream.checkpoint import Progress, restore, state_of
 from scripts.lib.downstream.data import Films
 from scripts.lib.downstream.losses import loss_of
+from scripts.lib.downstream.models import Network
 from scripts.lib.downstream.predict import mean_loss, to_images, to_targets
 from scripts.lib.downstream.sampler import Mixture
 from scripts.lib.engine.commands import progress
+from scripts.lib.study.tasks import of_structures
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import Placement
 from scripts.lib.training.learning_rate import rate_at
@@ -52,7 +55,7 @@ class Material:
             return self.synthetic.images(made), self.synthetic.targets(made)
         return (
             np.concatenate([self.real.images(real), self.synthetic.images(made)]),
-            np.concatenate([self.real.targets(real), self.synthetic.targets(made)]),
+            joined(self.real.targets(real), self.synthetic.targets(made)),
         )
 
 
@@ -95,7 +98,7 @@ class Training:
     """
 
     def __init__(
-        self, model: nn.Module, material: Material, settings: Mapping[str, Any], placement: Placement, seed: int
+        self, model: Network, material: Material, settings: Mapping[str, Any], placement: Placement, seed: int
     ) -> None:
         self.model, self.material, self.settings, self.placement, self.seed = model, material, settings, placement, seed
         self.mixture = material.mixture(settings, seed)
@@ -146,11 +149,11 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = rate_at(done, length, peak, self.settings)
         x, y = to_images(images, self.placement), to_targets(targets, self.placement)
-        masks = y if self.settings["task"] == "segmentation" else None
-        x, moved = augment(x, masks, self.settings["augment"], derive_seed(self.seed, "augment", step))
+        shown = y if of_structures(self.settings) else None
+        x, moved = augment(x, shown, self.settings["augment"], derive_seed(self.seed, "augment", step))
         with self.placement.autocast():
             logits = self.model(x)
-        loss_of(logits.float(), y if moved is None else moved, self.settings).backward()
+        loss_of(self.model, logits.float(), y if moved is None else moved, self.settings).backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.progress.step += 1

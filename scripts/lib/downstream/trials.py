@@ -28,6 +28,7 @@ from scripts.lib.downstream.rows import Setting
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.downstream.training import Material, Training
 from scripts.lib.encoders.weights import weights_digest
+from scripts.lib.study.tasks import targets_of
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import Placement
 from scripts.lib.training.identity import resume_identity
@@ -190,8 +191,8 @@ def _train_cell(
     stage: str,
     asked: threading.Event,
 ) -> Network:
-    labels = 1 if films.real.labels is None else films.real.labels.shape[1]
-    model = build_model(settings, labels, films.real.cohort.resolution, derive_seed(setting.seed, "weights"))
+    names = targets_of(settings)
+    model = build_model(settings, len(names), films.real.cohort.resolution, derive_seed(setting.seed, "weights"))
     model.to(placement.device).to(memory_format=torch.channels_last)
     material = Material(films.training, made, films.validation if len(films.validation) else None)
     Training(model, material, settings, placement, setting.seed).run(checkpoints, stage, asked)

@@ -22,6 +22,7 @@ from scripts.lib.evidence.differences import ordered_cells
 from scripts.lib.evidence.predicted import Cell, Member, Predicted
 from scripts.lib.evidence.resampling import draw_weights
 from scripts.lib.formats.csv_text import read_columns
+from scripts.lib.study.tasks import LABELS
 
 MEASURES = ("brier", "intercept", "slope", "ece")
 BOUNDS = {"brier": (0.0, 1.0), "ece": (0.0, 1.0), "intercept": (-np.inf, np.inf), "slope": (-np.inf, np.inf)}
@@ -172,7 +173,7 @@ def _drawn(
 
 
 def _cells(predicted: Predicted) -> Iterator[tuple[str, Cell, _Films, list[int]]]:
-    if predicted.masks:
+    if predicted.says != LABELS:
         return
     for place, label in enumerate(predicted.labels):
         known = ~np.isnan(predicted.truth[:, place])

@@ -18,6 +18,7 @@ from scripts.lib.evidence.resampling import SMALLER_IS_BETTER, Resampled
 from scripts.lib.evidence.statistics import TASK_OF, correct, family_names
 from scripts.lib.formats.csv_text import read_columns
 from scripts.lib.study.arms import REAL
+from scripts.lib.study.tasks import LABELS
 
 SPREADS = ["sd_trials", "sd_films", "se_films"]
 COUNTS = ["n_trials", "n_patients", "n_films"]
@@ -108,7 +109,7 @@ def read_intervals(path: Path, columns: Sequence[str] = tuple(DIFFERENCES)) -> p
 
 def ordered_cells(predicted: Predicted) -> list[Cell]:
     """Return the cells, by fraction as a number, real films first."""
-    cells = {member[:3] for member in predicted.scores}
+    cells = {member[:3] for member in predicted.members}
     return sorted(cells, key=lambda cell: (float(cell[0]), cell[1] != REAL, cell[1], cell[2]))
 
 
@@ -155,8 +156,11 @@ def _draw_notes(
     if lost:
         yield f"{lost} of {len(draws)} draws have films of one class only and are left out"
     fewer = int(np.count_nonzero(resampled.fewer)) - lost
-    if not predicted.masks and len(predicted.labels) > 1 and fewer > 0:
-        yield f"in {fewer} of {len(draws)} draws a label has films of one class only; their mean is over the others"
+    if len(predicted.labels) > 1 and fewer > 0:
+        lacking = "a label has films of one class only"
+        if predicted.says != LABELS:
+            lacking = "a structure is on none or all of the films"
+        yield f"in {fewer} of {len(draws)} draws {lacking}; their mean is over the others"
 
 
 def _unpaired(arm: str, mine: Sequence[int], other: str, theirs: Sequence[int]) -> str:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from scripts.lib.downstream.box_metrics import Matched
 from scripts.lib.evidence.differences import ordered_cells
 from scripts.lib.evidence.predicted import Cell, Member, Predicted
 from scripts.lib.study.arms import REAL
+from scripts.lib.study.tasks import BOXES, LABELS
 
 CELL = ["dataset", "task", "fraction", "arm", "multiplier"]
 FAILURES = [*CELL, "image_id", "label", "truth", "real", "synthetic", "change", "n_trials", "mean_change", "note"]
@@ -18,15 +20,27 @@ FAILURES = [*CELL, "image_id", "label", "truth", "real", "synthetic", "change", 
 def film_scores(predicted: Predicted, member: Member) -> np.ndarray:
     """Return how right one training is on each film and label, (n, L) from 0 to 1, NaN where the truth is not known.
 
-    Labels: the probability of what is true. Masks: Dice; without the structure 1 if nothing is predicted, else 0.
+    Labels: the probability of what is true. Masks: Dice; without the structure 1 if nothing is predicted, else 0. Boxes: the
+    scores of those that find a true box, the mean over true boxes; without one, how far the highest score is below 1.
     """
-    if not predicted.masks:
+    if predicted.says == BOXES:
+        return np.column_stack([_film_boxes(matched) for matched in predicted.boxes[member]])
+    if predicted.says == LABELS:
         truth, scores = predicted.truth, predicted.scores[member]
         return np.where(np.isnan(truth), np.nan, np.where(truth == 1, scores, 1 - scores))
-    overlap, marked = predicted.scores[member].T
-    true = predicted.truth[:, 0]
+    overlap, marked = np.moveaxis(predicted.scores[member], 2, 0)
+    true = predicted.truth
     dice = 2 * overlap / np.maximum(marked + true, 1)
-    return np.where(true > 0, dice, (marked == 0).astype(float))[:, None]
+    return np.where(np.isnan(true), np.nan, np.where(true > 0, dice, (marked == 0).astype(float)))
+
+
+def _film_boxes(matched: Matched) -> np.ndarray:
+    """Return how right one training is on each film about the boxes of one structure, (n,)."""
+    count = len(matched.truths)
+    found = np.bincount(matched.films, matched.scores * matched.hits[0], count) / np.maximum(matched.truths, 1)
+    highest = np.zeros(count)
+    np.maximum.at(highest, matched.films, matched.scores)
+    return np.where(matched.known, np.where(matched.truths > 0, found, 1 - highest), np.nan)
 
 
 def failures(predicted: Predicted, arm: str, most: int) -> pd.DataFrame:

@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.downstream.box_metrics import Matched
 from scripts.lib.downstream.metrics import best_thresholds
+from scripts.lib.downstream.scoring import matched_rows
+from scripts.lib.study.tasks import BOXES, LABELS, MASKS, TASKS
 
-SEGMENTATION = "segmentation"
 Cell = tuple[str, str, int]  # fraction as paths write it, arm, multiplier
 
 
@@ -33,9 +35,11 @@ class Predicted:
     """What the trials of one dataset say of its n test films.
 
     patients    int (n,), the number of each film's patient, 0 ... n_patients - 1
-    labels      L names: the labels, or the one structure
-    truth       float (n, L): 1, 0 or NaN for unknown; for masks pixels (n, 1)
-    scores      of each training: probabilities (n, L), or for masks pixels (n, 2), overlap and predicted
+    labels      L names: the labels, or the structures
+    truth       float (n, L): 1, 0, for masks pixels, for boxes their number; NaN for unknown
+    scores      of each training: probabilities (n, L), or for masks pixels (n, L, 2), overlap and predicted
+    boxes       of each training: the boxes found of each structure, matched with the true ones; empty for labels and masks
+    edges       the true boxes behind `truth`, one text a film and structure, to see that all trainings were tested on the same
     thresholds  of each training: the threshold of each label for f1_tuned, None where no films could tune one
     """
 
@@ -47,11 +51,18 @@ class Predicted:
     truth: np.ndarray
     scores: dict[Member, np.ndarray] = field(default_factory=dict)
     thresholds: dict[Member, list[float | None]] = field(default_factory=dict)
+    boxes: dict[Member, list[Matched]] = field(default_factory=dict)
+    edges: np.ndarray | None = None
 
     @property
-    def masks(self) -> bool:
-        """Whether the trials predict masks."""
-        return self.task == SEGMENTATION
+    def says(self) -> str:
+        """What the trials say of a film: labels, masks or boxes."""
+        return TASKS[self.task].says
+
+    @property
+    def members(self) -> list[Member]:
+        """The trainings, in order."""
+        return sorted(self.boxes if self.says == BOXES else self.scores)
 
     @property
     def n_patients(self) -> int:
@@ -60,17 +71,19 @@ class Predicted:
 
     def trials_of(self, fraction: str, arm: str, multiplier: int) -> list[int]:
         """Return the numbers of a cell's trials, ascending."""
-        return sorted(one.trial for one in self.scores if one[:3] == (fraction, arm, multiplier))
+        return sorted(one.trial for one in self.members if one[:3] == (fraction, arm, multiplier))
 
 
 class _Tested(NamedTuple):
-    """The test films of one training, in the order of its table."""
+    """The test films of one training, in the order of its table; `rows` is that table."""
 
     films: np.ndarray
     patients: np.ndarray
     labels: tuple[str, ...]
     truth: np.ndarray
     scores: np.ndarray
+    edges: np.ndarray | None
+    rows: pd.DataFrame
 
 
 def gather_predictions(tables: Iterable[pd.DataFrame]) -> Predicted:
@@ -87,16 +100,21 @@ def gather_predictions(tables: Iterable[pd.DataFrame]) -> Predicted:
         for (dataset, task, *cell), rows in table.groupby(keys, observed=True, sort=True):
             member = Member(str(cell[0]), str(cell[1]), int(str(cell[2])), int(str(cell[3])))
             where = f"predictions of {dataset}: {_named(member)}"
-            tested = _tested(rows[rows["split"] == "test"], where, task == SEGMENTATION)
+            says = TASKS[str(task)].says
+            tested = _tested(rows[rows["split"] == "test"], where, says)
             if found is None:
-                found = Predicted(str(dataset), str(task), *tested[:4])
+                found = Predicted(str(dataset), str(task), *tested[:4], edges=tested.edges)
                 found.patients = pd.factorize(tested.patients, sort=True)[0]
             if (dataset, task) != (found.dataset, found.task):
                 raise InputError(f"{where}: beside those of {found.dataset}; expected those of one dataset")
-            if member in found.scores:
+            if member in found.members:
                 raise InputError(f"{where}: given twice; keep one")
-            found.scores[member] = _in_order(found, tested, where)
-            if not found.masks:
+            order = _order(found, tested, where)
+            if says == BOXES:
+                found.boxes[member] = _matched(tested, order)
+            else:
+                found.scores[member] = tested.scores[order]
+            if says == LABELS:
                 found.thresholds[member] = _thresholds(rows[rows["split"] == "tuning"], found.labels)
     if found is None:
         raise InputError("predictions: no row of split test; give the tables that train_trials wrote")
@@ -107,15 +125,13 @@ def _named(member: Member) -> str:
     return f"arm {member.arm}, fraction {member.fraction}, multiplier {member.multiplier}, trial {member.trial}"
 
 
-def _tested(rows: pd.DataFrame, where: str, masks: bool) -> _Tested:
+def _tested(rows: pd.DataFrame, where: str, says: str) -> _Tested:
     """Return the films of one training; raises InputError unless each has one row for each label, and a score."""
     if rows.empty:
         raise InputError(f"{where}: no row of split test; run this trial again")
     names = rows["label"].astype(str).to_numpy()
     labels = tuple(dict.fromkeys(names))
     count = len(labels)
-    if masks and count > 1:
-        raise InputError(f"{where}: structures {', '.join(labels)}; expected one")
     films = rows["image_id"].astype(str).to_numpy()
     whole = len(rows) % count == 0 and (names.reshape(-1, count) == labels).all()
     if not whole or (films.reshape(-1, count) != films[::count, None]).any() or len(set(films)) * count != len(films):
@@ -123,19 +139,29 @@ def _tested(rows: pd.DataFrame, where: str, masks: bool) -> _Tested:
             f"{where}: expected one row for each film and each of {', '.join(labels)}; run this trial again"
         )
     patients = rows["patient_id"].astype(str).to_numpy()[::count]
+    if says == BOXES:
+        numbers = [np.nan if one is None else len(one) / 4 for one in rows["truth"]]
+        edges = np.array(["" if one is None else str(list(one)) for one in rows["truth"]]).reshape(-1, count)
+        truth = np.array(numbers).reshape(-1, count)
+        return _Tested(films[::count], patients, labels, truth, np.zeros((len(truth), 0)), edges, rows)
     truth = rows["truth"].to_numpy(dtype=float).reshape(-1, count)
-    if masks:
-        scores = rows[["overlap", "predicted"]].to_numpy(dtype=float)
-    else:
-        scores = rows["score"].to_numpy(dtype=float).reshape(-1, count)
-        if not ((scores >= 0) & (scores <= 1)).all():
-            raise InputError(f"{where}: a score is no number from 0 to 1; run this trial again")
-    return _Tested(films[::count], patients, labels, truth, scores)
+    columns = ["overlap", "predicted"] if says == MASKS else ["score"]
+    scores = rows[columns].to_numpy(dtype=float).reshape((-1, count, 2) if says == MASKS else (-1, count))
+    if says == LABELS and not ((scores >= 0) & (scores <= 1)).all():
+        raise InputError(f"{where}: a score is no number from 0 to 1; run this trial again")
+    return _Tested(films[::count], patients, labels, truth, scores, None, rows)
 
 
-def _in_order(found: Predicted, tested: _Tested, where: str) -> np.ndarray:
-    """Return the scores in the order of the films that are known; raises InputError for other films, labels or truths."""
-    first = ", beside ".join(["", _named(next(iter(found.scores)))]) if found.scores else ""
+def _matched(tested: _Tested, order: np.ndarray) -> list[Matched]:
+    """Return the boxes of each structure, films in this order."""
+    count = len(tested.labels)
+    places = (order[:, None] * count + np.arange(count)).ravel()
+    return matched_rows(tested.rows.iloc[places], count)
+
+
+def _order(found: Predicted, tested: _Tested, where: str) -> np.ndarray:
+    """Return the order of the films that are known; raises InputError for other films, labels or truths."""
+    first = ", beside ".join(["", _named(found.members[0])]) if found.members else ""
     order = pd.Index(tested.films).get_indexer(pd.Index(found.films))
     patients = pd.factorize(tested.patients, sort=True)[0]
     same = len(tested.films) == len(found.films) and (order >= 0).all() and tested.labels == found.labels
@@ -144,9 +170,12 @@ def _in_order(found: Predicted, tested: _Tested, where: str) -> np.ndarray:
             f"{where}{first}: another test split ({len(tested.films)} and {len(found.films)} films, or other patients or "
             "labels); run the older trials again"
         )
-    if not np.array_equal(tested.truth[order], found.truth, equal_nan=True):
+    same = np.array_equal(tested.truth[order], found.truth, equal_nan=True)
+    if tested.edges is not None and found.edges is not None:
+        same = same and np.array_equal(tested.edges[order], found.edges)
+    if not same:
         raise InputError(f"{where}{first}: another truth of the same films; run the older trials again")
-    return tested.scores[order]
+    return order
 
 
 def _thresholds(rows: pd.DataFrame, labels: tuple[str, ...]) -> list[float | None]:

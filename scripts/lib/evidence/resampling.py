@@ -14,10 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.downstream.box_metrics import box_scores
 from scripts.lib.downstream.metrics import label_scores, overlap_scores
+from scripts.lib.evidence.box_draws import Boxes, by_patient, mean_of_known
 from scripts.lib.evidence.predicted import Member, Predicted
 from scripts.lib.evidence.ranked import Order, ratio
-from scripts.lib.study.tables import LABEL_METRICS, MASK_METRICS
+from scripts.lib.study.tasks import BOXES, MASKS, METRICS, TASKS
 
 SMALLER_IS_BETTER = frozenset({"false_positive_share"})
 CHUNK_BYTES = 2_000_000  # of weights: a chunk of draws stays in the processor's cache
@@ -40,18 +42,19 @@ class Resampled:
 
 def metrics_of(predicted: Predicted, wanted: Sequence[str] = ()) -> list[str]:
     """Return the metrics that a dataset's predictions give, those of `wanted` where it names any; raises InputError."""
-    if unknown := [name for name in wanted if name not in (*LABEL_METRICS, *MASK_METRICS)]:
-        every = ", ".join([*LABEL_METRICS, *MASK_METRICS])
-        raise InputError(f"statistics.bootstrap.metrics: {', '.join(unknown)}: expected some of {every}")
-    known = MASK_METRICS if predicted.masks else LABEL_METRICS
+    if unknown := [name for name in wanted if name not in METRICS]:
+        raise InputError(f"statistics.bootstrap.metrics: {', '.join(unknown)}: expected some of {', '.join(METRICS)}")
+    known = TASKS[predicted.task].metrics
     return [name for name in known if not wanted or name in wanted]
 
 
 def point_scores(predicted: Predicted, member: Member, policy: str) -> dict[str, float]:
     """Return the metrics of one training on the test films as they are, those of `trials.csv`; NaN where none exists."""
-    if predicted.masks:
-        overlap, marked = predicted.scores[member].T
-        found = overlap_scores(overlap, marked, predicted.truth[:, 0], policy)
+    if predicted.says == BOXES:
+        found = box_scores(predicted.boxes[member])
+    elif predicted.says == MASKS:
+        overlap, marked = np.moveaxis(predicted.scores[member], 2, 0)
+        found = overlap_scores(overlap, marked, predicted.truth, policy)
     else:
         found = label_scores(predicted.truth, predicted.scores[member], predicted.thresholds[member])
     return {name: np.nan if value is None else value for name, value in found.items() if ":" not in name}
@@ -73,13 +76,17 @@ def resample(
     """
     if draws < 1:
         raise InputError(f"statistics.bootstrap.draws: {draws}; expected 1 or more")
-    members, metrics = tuple(sorted(predicted.scores)), metrics_of(predicted, wanted)
+    members, metrics = tuple(predicted.members), metrics_of(predicted, wanted)
     every = [point_scores(predicted, member, policy) for member in members]
     points = {name: np.array([one[name] for one in every]) for name in metrics}
     found = {name: np.empty((draws, len(members)), np.float32) for name in metrics}
     fewer = np.zeros(draws, int)
-    score: _Masks | _Labels
-    score = _Masks(predicted, members, policy) if predicted.masks else _Labels(predicted, members, metrics)
+    score: Boxes | _Masks | _Labels
+    if predicted.says == BOXES:
+        score = Boxes(predicted, members, metrics)
+    else:
+        masks = predicted.says == MASKS
+        score = _Masks(predicted, members, policy) if masks else _Labels(predicted, members, metrics)
     with ThreadPoolExecutor(threads) as pool:
         for first, weights in draw_weights(predicted.n_patients, draws, rng):
             place = slice(first, first + weights.shape[1])
@@ -99,30 +106,37 @@ def draw_weights(patients: int, draws: int, rng: np.random.Generator) -> Iterato
         yield first, np.ascontiguousarray(times.T, dtype=np.float32)
 
 
-def _by_patient(predicted: Predicted, columns: np.ndarray) -> np.ndarray:
-    """Return columns (n, C) of films summed over the films of each patient, float32 (patients, C)."""
-    sums = np.zeros((predicted.n_patients, columns.shape[1]))
-    np.add.at(sums, predicted.patients, columns)
-    return sums.astype(np.float32)
-
-
 class _Masks:
-    """Dice and IoU under every policy: the sums over films with the structure, and of silent ones without it."""
+    """Dice and IoU under every policy, the mean over structures that have one in the draw."""
 
     def __init__(self, predicted: Predicted, members: Sequence[Member], policy: str) -> None:
-        self.policy, self.count = policy, len(members)
-        true = predicted.truth[:, 0]
-        there = true > 0
-        shared = np.column_stack([there, ~there])
-        parts: list[np.ndarray] = []
-        for member in members:
-            overlap, marked = predicted.scores[member].T
-            ratios = {"dice": 2 * overlap / np.maximum(marked + true, 1)}
-            ratios["iou"] = overlap / np.maximum(marked + true - overlap, 1)
-            parts += [np.where(there, one, 0.0) for one in ratios.values()] + [~there & (marked == 0)]
-        self.columns = _by_patient(predicted, np.column_stack([shared, *parts]))
+        self.structures = [_Mask(predicted, members, policy, k) for k in range(len(predicted.labels))]
 
     def __call__(self, weights: np.ndarray, pool: ThreadPoolExecutor) -> tuple[Draws, np.ndarray]:
+        each = [structure(weights) for structure in self.structures]
+        found = {name: mean_of_known([one[name] for one, _ in each]) for name in each[0][0]}
+        return found, np.sum([fewer for _, fewer in each], axis=0)
+
+
+class _Mask:
+    """One structure: the sums over films with it, and of silent ones without it; films on which nobody looked have no part."""
+
+    def __init__(self, predicted: Predicted, members: Sequence[Member], policy: str, k: int) -> None:
+        self.policy, self.count = policy, len(members)
+        known = ~np.isnan(predicted.truth[:, k])
+        true = np.where(known, predicted.truth[:, k], 0)
+        there = true > 0
+        shared = np.column_stack([there, known & ~there])
+        parts: list[np.ndarray] = []
+        for member in members:
+            overlap, marked = np.where(known[:, None], predicted.scores[member][:, k], 0).T
+            ratios = {"dice": 2 * overlap / np.maximum(marked + true, 1)}
+            ratios["iou"] = overlap / np.maximum(marked + true - overlap, 1)
+            parts += [np.where(there, one, 0.0) for one in ratios.values()]
+            parts += [known & ~there & (marked == 0)]
+        self.columns = by_patient(predicted, np.column_stack([shared, *parts]))
+
+    def __call__(self, weights: np.ndarray) -> tuple[Draws, np.ndarray]:
         sums = weights.T @ self.columns
         with_it, without = sums[:, :1], sums[:, 1:2]
         own = sums[:, 2:].reshape(len(sums), self.count, 3)
@@ -180,7 +194,7 @@ class _Label:
             self.orders.append(Order(positive, scores, predicted.patients[known]))
         columns = np.zeros((len(predicted.truth), len(parts)))
         columns[known] = np.column_stack(parts)
-        self.columns = _by_patient(predicted, columns)
+        self.columns = by_patient(predicted, columns)
 
     def __call__(
         self, weights: np.ndarray, metrics: Sequence[str], pool: ThreadPoolExecutor

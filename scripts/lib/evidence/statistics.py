@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.study.tasks import TASKS
 
 TESTS = ("welch", "pooled", "paired")
 CONFIDENCE = 0.95
@@ -28,7 +29,7 @@ FAMILIES: dict[str, list[str]] = {
     "task": ["task"],
     "study": [],
 }
-TASK_OF = {"classification": "classification", "multilabel": "classification", "segmentation": "segmentation"}
+TASK_OF = {name: task.family for name, task in TASKS.items()}
 COLUMNS = [
     *CELL,
     *["trials", "mean_real", "mean_synthetic", "difference", "ci_low", "ci_high", "test", "df", "statistic", "p_value"],

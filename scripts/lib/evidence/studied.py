@@ -12,7 +12,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.predictions import read_predictions
 from scripts.lib.downstream.scoring import numbered
 from scripts.lib.evidence.predicted import Cell, Predicted, gather_predictions
-from scripts.lib.study.tables import LABEL_METRICS, MASK_METRICS
+from scripts.lib.study.tasks import TASKS
 
 FilmCounts = dict[Cell, tuple[float, float]]
 
@@ -44,5 +44,5 @@ def read_dataset(entry: Mapping[str, Any], trials: int) -> tuple[Predicted, Film
 
 def tested_metrics(predicted: Predicted, statistics: Mapping[str, Any]) -> list[str]:
     """Return the metrics of `statistics.metrics` that a dataset has; the first that it has where they name none."""
-    known = MASK_METRICS if predicted.masks else LABEL_METRICS
+    known = TASKS[predicted.task].metrics
     return [name for name in statistics["metrics"] if name in known] or [known[0]]

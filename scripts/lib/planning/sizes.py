@@ -11,6 +11,7 @@ from typing import Any
 from scripts.lib.cohort.table1 import PAPER
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.sources import PHANTOM
+from scripts.lib.study.tasks import of_structures
 
 PREPARED, DRAWN, PUBLISHED, UNKNOWN = "prepared cohort", "phantom settings", "paper's Table 1", "unknown"
 # The films of chexpert.train.csv and valid.csv that are frontal; Table 1's counts include header lines (see its notes).
@@ -71,7 +72,7 @@ def size_of(config: Mapping[str, Any], name: str, results: Path) -> Size:
     meta = results / name / "cohort" / "cohort.json"
     if meta.is_file():
         return _prepared(meta, results / name / "subsets.parquet", config["study"])
-    masked = section["task"] == "segmentation" or bool(section.get("structures"))
+    masked = of_structures(section) or bool(section.get("structures"))
     if section["root"] == PHANTOM:
         listed, films = _phantom_films(section, name, config["study"]["seed"])
         return Size(DRAWN, listed, _sides(section, films), masked)

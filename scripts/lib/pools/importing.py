@@ -20,6 +20,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.core.log import log
 from scripts.lib.formats.record import Rejection
 from scripts.lib.pools.reading import BATCH, read_pool, read_quarantine
+from scripts.lib.study.tasks import of_structures, targets_of
 
 SCRATCH = ".reading."
 COPIED = ("view", "age", "sex", "report", "source_file", "mask_sha256")
@@ -105,12 +106,13 @@ def _refuse_real(index: pd.DataFrame, request: PoolRequest) -> None:
 
 def _present(pool: Cohort, rows: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray | None:
     """Return for each image whether its mask shows the target, int8 (n,); None where no masks are learned."""
-    if settings["task"] != "segmentation":
+    if not of_structures(settings):
         return None
+    bits = np.uint8(sum(pool.bit(name) for name in targets_of(settings)))
     shown = np.empty(len(rows), np.int8)
     for start in range(0, len(rows), BATCH):
         part = rows[start : start + BATCH]
-        shown[start : start + len(part)] = pool.mask(part, settings["target"]).any(axis=(1, 2))
+        shown[start : start + len(part)] = (pool.masks(part) & bits != 0).any(axis=(1, 2))
     return shown
 
 
@@ -120,10 +122,11 @@ def _refuse_one_class(
     """Raise InputError where a model could learn nothing of the target, or only that synthetic is diseased."""
     if present is not None:
         if not present.any():
-            raise InputError(f"{request.path}: no mask shows {settings['target']}, so there is nothing to segment")
+            raise InputError(
+                f"{request.path}: no mask shows {', '.join(targets_of(settings))}, so there is nothing to find"
+            )
         return
-    target = settings["target"]
-    names = [target] if isinstance(target, str) else list(target)
+    names = targets_of(settings)
     classes = {name: index[name].dropna().unique() for name in names}
     if max(len(found) for found in classes.values()) > 1 or settings.get("allow_one_class"):
         return

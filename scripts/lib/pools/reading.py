@@ -19,6 +19,7 @@ from scripts.lib.formats.sources import reader_settings, table_path
 from scripts.lib.formats.tables import Table
 from scripts.lib.pools.prompt_info import NAME, rewrite
 from scripts.lib.study.stores import PREPARED
+from scripts.lib.study.tasks import of_structures, targets_of
 
 BATCH = 256
 
@@ -47,7 +48,7 @@ def read_pool(
         reader, labels = _folder_reader(root, settings)
     _need_labels(settings, labels, root)
     config = {key: settings[key] for key in PREPARED if settings.get(key) is not None}
-    structures = [settings["target"]] if settings["task"] == "segmentation" else []
+    structures = targets_of(settings) if of_structures(settings) else []
     structures = list(reader.get("mask_values") or structures)
     config |= {"format": "folder", "reader": reader, "labels": labels, "structures": structures, "split": {}}
     prepare_cohort(name, config, root, resolution, 0, folder / "pool", threads)
@@ -67,10 +68,9 @@ def _folder_reader(root: Path, settings: Mapping[str, Any]) -> tuple[dict[str, A
 
 
 def _need_labels(settings: Mapping[str, Any], there: Sequence[str], where: Path) -> None:
-    if settings["task"] == "segmentation":
+    if of_structures(settings):
         return
-    target = settings["target"]
-    missing = [label for label in ([target] if isinstance(target, str) else target) if label not in there]
+    missing = [label for label in targets_of(settings) if label not in there]
     if missing:
         raise InputError(
             f"{where}: no labels {', '.join(missing)}, which the trials of this dataset learn; add a column for each (1, 0, or "
@@ -82,10 +82,12 @@ def _resized_store(path: Path, settings: Mapping[str, Any], resolution: int, out
     """Return a cohort store as it is, or written anew with squares of another side."""
     found = with_films(Cohort.open(path))
     _need_labels(settings, found.labels, path)
-    if settings["task"] == "segmentation":
-        found.bit(settings["target"])
+    if of_structures(settings):
+        names = targets_of(settings)
+        for name in names:
+            found.bit(name)
         if not found.has_masks:
-            raise InputError(f"{path}: no masks, but the trials of this dataset learn to segment {settings['target']}")
+            raise InputError(f"{path}: no masks, but the trials of this dataset learn to find {', '.join(names)}")
     if found.resolution == resolution:
         return found
     cover, fit = {**COVER, **(settings.get("cover") or {})}, settings.get("fit") or "pad"

@@ -21,6 +21,7 @@ from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.spreadsheet import inert
 from scripts.lib.study.needs import from_reports, masked_arms, trains_foundation, words_of
+from scripts.lib.study.tasks import TASKS, of_structures, targets_of
 from scripts.lib.training.films import foundation_rows, has_reports, label_texts
 
 MISSING, WARNING, NOTE = "missing", "warning", "note"
@@ -158,11 +159,10 @@ def _trial_needs(config: Mapping[str, Any], name: str, films: FilmTable) -> Iter
         yield CheckLine(MISSING, name, f"no film of split {side} among {len(index)}", lower)
     if empty:
         return
-    targets = section["target"] if isinstance(section["target"], list) else [section["target"]]
-    columns = {target: _values(films, target, section["task"]) for target in targets}
+    columns = {target: _values(films, target, section["task"]) for target in targets_of(section)}
     known = {target: values for target, values in columns.items() if values is not None}
     for target in columns.keys() - known.keys():
-        kind = "structure" if section["task"] == "segmentation" else "label"
+        kind = "structure" if of_structures(section) else "label"
         yield CheckLine(
             MISSING, name, f"target {target} is no {kind} of this dataset", f"correct datasets.{name}.target"
         )
@@ -172,7 +172,7 @@ def _trial_needs(config: Mapping[str, Any], name: str, films: FilmTable) -> Iter
 
 def _values(films: FilmTable, target: str, task: str) -> np.ndarray | None:
     """Return what is known of a target, float (N,): 1, 0 or NaN; None where the dataset does not have it."""
-    if task == "segmentation":
+    if TASKS[task].of_structures:
         if target not in films.structures:
             return None
         return ((films.index[SHOWN].to_numpy() >> list(films.structures).index(target)) & 1).astype(float)
@@ -184,7 +184,7 @@ def _class_needs(name: str, task: str, index: pd.DataFrame, known: Mapping[str, 
         for side in ("train", "test"):
             own = values[(index["split"] == side).to_numpy()]
             seen = set(own[~np.isnan(own)].tolist())
-            if task == "segmentation":
+            if TASKS[task].of_structures:
                 if 1.0 not in seen:
                     yield CheckLine(
                         MISSING,
@@ -221,8 +221,9 @@ def _fraction_needs(
     train = (index["split"] == "train").to_numpy()
     task = config["datasets"][name]["task"]
     ranks = draw_ranks(index, films.labels, study["trials"], config["subsets"]["per_trial"], study["seed"], name)
-    classes = (1,) if task == "segmentation" else (0, 1)
-    level = MISSING if study["arms"] or task != "segmentation" else WARNING
+    masks = TASKS[task].of_structures
+    classes = (1,) if masks else (0, 1)
+    level = MISSING if study["arms"] or not masks else WARNING
     why = "no film"
     smallest = smallest_fraction(index.assign(_any=1), ranks, range(study["trials"]), "_any", (1,)) or "1"
     for target, values in known.items() if task != "multilabel" else ():
@@ -232,7 +233,7 @@ def _fraction_needs(
         if own is not None and float(own) > float(smallest):
             smallest, why = (
                 own,
-                f"no film that shows {target}" if task == "segmentation" else f"only one class of {target}",
+                f"no film that shows {target}" if masks else f"only one class of {target}",
             )
     for fraction in study["fractions"]:
         if fraction < float(smallest):

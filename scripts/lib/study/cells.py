@@ -17,6 +17,7 @@ from scripts.lib.study.arms import REAL, Arm, Generator, arm_of, gates
 from scripts.lib.study.config import stage
 from scripts.lib.study.confounder import confounder
 from scripts.lib.study.exposure import exposure
+from scripts.lib.study.tasks import of_structures, targets_of
 
 COHORT_FILES = ("images.npy", "masks.npy", "index.parquet", "cohort.json")  # of a cohort, and of each shard of a pool
 MGCA = "results/mgca"
@@ -297,12 +298,12 @@ class Study:
     def generator_target(self) -> list[str]:
         """Return the labels of `study.generator_dataset` that are classes of a generator; raises InputError where it has masks."""
         section = self.config["datasets"][self.generator_dataset]
-        if section["task"] == "segmentation":
+        if of_structures(section):
             raise InputError(
                 f"config: study.generator_dataset = {self.generator_dataset}: its target is a mask; a generator that follows "
                 f"classes learns from a dataset of the task classification or multilabel"
             )
-        return [section["target"]] if isinstance(section["target"], str) else section["target"]
+        return targets_of(section)
 
     def proxy(self) -> str:
         """Return how open_clip calls the proxy model."""

@@ -17,7 +17,7 @@ from scripts.lib.study.faults import sense_faults
 from scripts.lib.study.files import read_yaml
 from scripts.lib.study.following import follow_study, with_section_defaults
 from scripts.lib.study.schema import retyped, schema_faults
-from scripts.lib.study.tables import TASKS
+from scripts.lib.study.tasks import TASKS, of_structures, targets_of
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG_FILE = ROOT / "config.yaml"
@@ -147,9 +147,8 @@ def with_prompts(config: Mapping[str, Any]) -> dict[str, Any]:
     known = config["conditions"]["prompts"]
     own: dict[str, str] = {}
     for section in config["datasets"].values():
-        target = section["target"]
-        for label in (*section["labels"], *(target if isinstance(target, list) else [target])):
-            if label not in known and section["task"] != "segmentation":
+        for label in (*section["labels"], *targets_of(section)):
+            if label not in known and not of_structures(section):
                 own[label] = label.replace("_", " ")
     return merge(config, {"conditions": {"prompts": own}}) if own else dict(config)
 

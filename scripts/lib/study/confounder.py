@@ -13,6 +13,7 @@ from typing import Any
 
 from scripts.lib.study.arms import REAL, SOURCES, arm_of
 from scripts.lib.study.config import stage
+from scripts.lib.study.tasks import of_structures
 
 COPIES = "duplicate"  # the source whose trials make as many steps and see nothing new
 
@@ -51,8 +52,14 @@ def shortcuts(config: Mapping[str, Any]) -> list[str]:
         config["study"]["datasets"] if any(arm_of(config, arm).generator for arm in config["study"]["arms"]) else ()
     ):
         own = stage(config, "conditions", name)
-        task = config["datasets"][name]["task"]
-        key = {"classification": "normal_share", "segmentation": "positive_share"}.get(task)
+        section = config["datasets"][name]
+        key = (
+            "positive_share"
+            if of_structures(section)
+            else "normal_share"
+            if section["task"] == "classification"
+            else ""
+        )
         if key and own.get(key) == (0 if key == "normal_share" else 1):
             found.append(f"{name} ({key} {own[key]:g})")
     if not found:

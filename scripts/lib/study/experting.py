@@ -14,6 +14,7 @@ from scripts.lib.study.config import prompts_of
 from scripts.lib.study.fidelity import Fidelity
 from scripts.lib.study.judging import JudgeFilms, Judging, classifier_source, shown_by
 from scripts.lib.study.parts import check_part
+from scripts.lib.study.tasks import of_structures
 
 
 class Experting:
@@ -35,7 +36,7 @@ class Experting:
 
     def structure(self, cell: AnyCell) -> str:
         """Return the structure that the segmenter finds, "" where the dataset's target is no mask."""
-        masks = self.config["datasets"][cell.dataset]["task"] == "segmentation"
+        masks = of_structures(self.config["datasets"][cell.dataset])
         return shown_by(self.config, cell.dataset)[0] if masks else ""
 
     def settings(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from scripts.lib.study.number_faults import number_faults
 from scripts.lib.study.parts import maskless_faults, outside_faults
 from scripts.lib.study.schema import unknown_key
 from scripts.lib.study.search_faults import space_faults
-from scripts.lib.study.tables import LABEL_METRICS, MASK_METRICS
+from scripts.lib.study.tasks import METRICS, TASKS, of_structures, targets_of
 
 # Folders of results/ that a dataset of the same name would write into, and the arm that is always there.
 TAKEN_DATASETS = (
@@ -70,10 +70,10 @@ def _mask_faults(config: Mapping[str, Any]) -> Iterator[str]:
         for name in arm.cells.get("datasets", config["study"]["datasets"]):
             task, own = config["datasets"][name]["task"], config["datasets"][name].get("conditions") or {}
             if arm.generator.follows:
-                if task == "segmentation":
+                if TASKS[task].of_structures:
                     yield (
                         f"config: arms.{arm.name}.generator = {arm.generator.name}: makes images of classes, which have no "
-                        f"masks for the segmentation of {name}; leave {name} out of arms.{arm.name}.cells.datasets"
+                        f"masks for the {task} of {name}; leave {name} out of arms.{arm.name}.cells.datasets"
                     )
                 continue
             kinds = {**config["conditions"].get(task, {}).get("kinds", {}), **own.get("kinds", {})}
@@ -121,14 +121,11 @@ def _unknown_names(config: Mapping[str, Any]) -> list[str]:
         *((f"arms.{arm}.cells.datasets", arms[arm].get("cells", {}).get("datasets", []), datasets) for arm in arms),
         ("controlnet.palette", palette if isinstance(palette, Mapping) else [], structures),
     ]
-    every = [*LABEL_METRICS, *MASK_METRICS]
+    every = METRICS
     named += [
         ("statistics.metrics", [name.partition(":")[0] for name in config["statistics"]["metrics"]], every),
         ("statistics.bootstrap.metrics", config["statistics"]["bootstrap"]["metrics"], every),
-        *(
-            (f"figures.metrics.{task}", [name], MASK_METRICS if task == "segmentation" else LABEL_METRICS)
-            for task, name in figures["metrics"].items()
-        ),
+        *((f"figures.metrics.{task}", [name], TASKS[task].metrics) for task, name in figures["metrics"].items()),
     ]
     for key in ("figure3", "figure4"):
         named += [
@@ -154,8 +151,7 @@ def _unknown_names(config: Mapping[str, Any]) -> list[str]:
 
 
 def _labels(section: Mapping[str, Any]) -> list[str]:
-    target = section["target"]
-    return [*section["labels"], *(target if isinstance(target, list) else [target])]
+    return [*section["labels"], *targets_of(section)]
 
 
 def _fraction_faults(config: Mapping[str, Any]) -> list[str]:
@@ -197,12 +193,13 @@ def _dataset_faults(where: str, name: str, section: Mapping[str, Any]) -> list[s
     if section["format"] == "folder":
         columns = [column for column in reader["columns"] if column not in FOLDER_COLUMNS]
         faults += [unknown_key(f"{where}.reader.columns", str(column), list(FOLDER_COLUMNS)) for column in columns]
-    if (section["task"] == "multilabel") != isinstance(section["target"], list):
-        expected = "a list of labels" if section["task"] == "multilabel" else "one name"
+    task = TASKS[section["task"]]
+    if task.targets not in ("any", "list" if isinstance(section["target"], list) else "one"):
+        expected = "a list of labels" if task.targets == "list" else "one name"
         faults.append(f"config: {where}.target = {section['target']}: task {section['task']} expects {expected}")
-    key = "structures" if section["task"] == "segmentation" else "labels"
+    key = "structures" if task.of_structures else "labels"
     known = section.get(key)  # structures left out are all that the dataset has
-    targets = section["target"] if isinstance(section["target"], list) else [section["target"]]
+    targets = targets_of(section)
     missing = [target for target in targets if known is not None and target not in known]
     faults += [f"config: {where}.target: {target!r} is not among {where}.{key} ({known})" for target in missing]
     split = section["split"] if isinstance(section["split"], Mapping) else {}
@@ -220,16 +217,16 @@ def _external_faults(config: Mapping[str, Any]) -> Iterator[str]:
     known = list(dict.fromkeys([*study["datasets"], *study["foundation"], study["generator_dataset"]]))
     for name, others in config["trials"]["external"].items():
         section, where = sections[name], f"config: trials.external.{name}"
-        masks = section["task"] == "segmentation"
+        masks = of_structures(section)
         key = "structures" if masks else "labels"
-        targets = section["target"] if isinstance(section["target"], list) else [section["target"]]
+        targets = targets_of(section)
         for other in others:
             if other == name:
                 yield f"{where}: {name} itself; name other cohorts, its own test films are always tested"
             elif other not in known:
                 yield f"{where}: {other} is not of this study; write some of {', '.join(known)}, or add it to study.datasets"
             # A dataset of masks that lists no structures has all that its tables hold.
-            elif (has := sections[other].get(key)) is None and (sections[other]["task"] == "segmentation" or not masks):
+            elif (has := sections[other].get(key)) is None and (of_structures(sections[other]) or not masks):
                 continue
             elif missing := [one for one in targets if one not in (has or [])]:
                 known_there = ", ".join(has or ["none"])

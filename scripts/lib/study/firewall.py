@@ -15,7 +15,7 @@ from scripts.lib.study.arms import FOUNDATION, JUDGE, KEPT, RATERS, VALIDATION, 
 from scripts.lib.study.cells import MASK_MODEL, MGCA, AnyCell, Study
 from scripts.lib.study.experting import Experting
 from scripts.lib.study.judging import Judging
-from scripts.lib.study.tables import TASKS
+from scripts.lib.study.tasks import TASKS
 
 CHOICE = "results/proxy/learned_from.parquet"  # the films behind what a filter keeps
 LIST = "learned_from.parquet"

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.lib.study.parts import study_datasets
+from scripts.lib.study.tasks import of_structures, targets_of
 
 PHANTOM = "phantom"
 SPLIT = {"generator": 0.3, "test": 0.3}  # of a dataset that says nothing of its split
@@ -30,8 +31,7 @@ def with_section_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
 def _section(own: Any) -> Any:
     if not isinstance(own, Mapping) or "target" not in own or own.get("format", "folder") != "folder":
         return own
-    target, masks = own["target"], own.get("task") == "segmentation"
-    targets = target if isinstance(target, list) else [target]
+    targets, masks = targets_of(own), of_structures(own)
     filled = {"format": "folder", "split": SPLIT, "structures": targets if masks else []}
     return {**filled, "labels": [] if masks else targets, **own}
 

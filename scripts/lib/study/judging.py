@@ -14,6 +14,7 @@ from scripts.lib.study.arms import EXPERTS, FAITHFUL, arm_of
 from scripts.lib.study.cells import COHORT_FILES, AnyCell, Study
 from scripts.lib.study.config import task_settings
 from scripts.lib.study.exposure import learned_split
+from scripts.lib.study.tasks import of_structures, targets_of
 
 LABELS = "labels"
 
@@ -37,9 +38,9 @@ class JudgeFilms:
 
 
 def shown_by(config: Mapping[str, Any], dataset: str) -> list[str]:
-    """Return the labels, or the one structure, that images for a dataset are asked to show."""
-    target = config["datasets"][dataset]["target"]
-    return [target] if isinstance(target, str) else list(target)
+    """Return the labels, or the one structure, that images for a dataset are asked to show: of several structures the first."""
+    section = config["datasets"][dataset]
+    return targets_of(section)[:1] if of_structures(section) else targets_of(section)
 
 
 def judge_source(config: Mapping[str, Any], dataset: str) -> JudgeFilms:
@@ -100,7 +101,7 @@ def edits_source(config: Mapping[str, Any]) -> JudgeFilms | None:
 
 
 def _has_masks(config: Mapping[str, Any], dataset: str) -> bool:
-    return bool(config["datasets"][dataset]["task"] == "segmentation")
+    return of_structures(config["datasets"][dataset])
 
 
 def _candidates(config: Mapping[str, Any], dataset: str) -> Iterator[tuple[str, str]]:

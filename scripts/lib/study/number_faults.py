@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scripts.lib.study.tables import TASKS
+from scripts.lib.study.tasks import TASKS
 
 # Pairs of a lower and a higher number, and whether the two may be equal.
 RISING = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from scripts.lib.formats.sources import TABLE_KEYS
 from scripts.lib.study.sources import PROMPT_INFO
-from scripts.lib.study.tables import TASKS
+from scripts.lib.study.tasks import TASKS
 
 
 def path_keys(config: MutableMapping[str, Any]) -> Iterator[tuple[MutableMapping[str, Any], str, str]]:

@@ -19,6 +19,7 @@ import yaml
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import FILTERS, GENERATORS, SOURCES, VOTERS
 from scripts.lib.study.files import parse
+from scripts.lib.study.tasks import TASKS
 
 SCHEMA_FILE = Path(__file__).resolve().parents[3] / "rules" / "config.schema.yaml"
 NUMBER_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -31,7 +32,7 @@ RENAMED = {
     "trials.schedule.name": "trials.schedule",
     "trials.schedule.warmup": "trials.warmup",
 }
-OVERRIDES = re.compile(r"^(?:datasets\.[^.]+\.)?trials(?:\.(?:classification|multilabel|segmentation))?\b")
+OVERRIDES = re.compile(rf"^(?:datasets\.[^.]+\.)?trials(?:\.(?:{'|'.join(TASKS)}))?\b")
 
 
 def read_schema() -> dict[str, Any]:

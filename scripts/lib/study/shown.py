@@ -14,6 +14,7 @@ from scripts.lib.study.config import described
 from scripts.lib.study.exposure import proxy_judged_on_training
 from scripts.lib.study.parts import check_part
 from scripts.lib.study.sources import PHANTOM
+from scripts.lib.study.tasks import of_structures
 
 
 class Shown:
@@ -71,7 +72,7 @@ class Shown:
         fraction = sorted(self.config["study"]["fractions"])[:2][-1]
         arms = [arm for arm in (self.config["figures"]["arm"], *self.study.arms) if self.study.arm(arm).generator]
         for dataset in self.study.datasets if arms else ():
-            if (self.config["datasets"][dataset]["task"] == "segmentation") == masks:
+            if of_structures(self.config["datasets"][dataset]) == masks:
                 return Cell(dataset, arms[0], f"{fraction:g}")
         return None
 

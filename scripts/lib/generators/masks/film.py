@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
+from scripts.lib.cohort.boxes import part_boxes
 from scripts.lib.conditions.mask_prompts import Ask, ask_of, ask_text, findings_of
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash
@@ -18,8 +18,6 @@ from scripts.lib.generators.masks.sampling import MadeMask, MaskRequest, MaskSam
 from scripts.lib.generators.protocol import ImageRequest
 from scripts.lib.generators.solving import Sampler
 from scripts.lib.training.settings import Section
-
-LEAST = 2  # pixels of a part that has a box
 
 
 def draw_mask(made: MaskGenerator, ask: Ask, settings: Section, seed: int, sample: int) -> MadeMask:
@@ -43,11 +41,8 @@ def boxes_of(field: np.ndarray, structures: list[str]) -> list[dict[str, Any]]:
     """Return {structure, box} of each connected part of a finding, the box [x0, y0, x1, y1] in pixels, right and lower end out."""
     found: list[dict[str, Any]] = []
     for name in findings_of(structures):
-        numbered, _ = ndimage.label((field >> np.uint8(structures.index(name))) & 1)
-        for number, place in enumerate(ndimage.find_objects(numbered), start=1):
-            if (numbered[place] == number).sum() >= LEAST:
-                down, across = place
-                found.append({"structure": name, "box": [across.start, down.start, across.stop, down.stop]})
+        for box in part_boxes((field >> np.uint8(structures.index(name))) & 1):
+            found.append({"structure": name, "box": box.astype(int).tolist()})
     return found
 
 
