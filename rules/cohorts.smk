@@ -102,10 +102,10 @@ rule check_data:
 
 rule check_prerequisites:
     input:
-        images="results/{dataset}/cohort/images.npy",
-        masks="results/{dataset}/cohort/masks.npy",
-        index="results/{dataset}/cohort/index.parquet",
-        meta="results/{dataset}/cohort/cohort.json",
+        images=ask(STUDY.cohort_file, "images.npy"),
+        masks=ask(STUDY.cohort_file, "masks.npy"),
+        index=ask(STUDY.cohort_file, "index.parquet"),
+        meta=ask(STUDY.cohort_file, "cohort.json"),
     output:
         "results/{dataset}/prerequisites.csv",
     log:
@@ -155,8 +155,8 @@ rule draw_subsets:
 
 rule tabulate_cohorts:
     input:
-        collect("results/{dataset}/cohort/cohort.json", dataset=STUDY.datasets),
-        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.datasets),
+        tell(STUDY.cohort_files, "cohort.json"),
+        tell(STUDY.cohort_files, "index.parquet"),
     output:
         csv=report(
             "results/table1.csv",
@@ -173,7 +173,7 @@ rule tabulate_cohorts:
     threads: 1
     params:
         code=code("tabulate_cohorts"),
-        cohorts=collect("results/{dataset}/cohort", dataset=STUDY.datasets),
+        cohorts=[f"results/{name}/cohort" for name in STUDY.stores],
     message:
         "Write Table 1"
     shell:

@@ -142,7 +142,7 @@ rule plot_figure3:
 
 rule plot_figure1:
     input:
-        cohorts=collect("results/{dataset}/cohort/{name}", dataset=STUDY.datasets, name=["images.npy", "index.parquet"]),
+        cohorts=[file for name in ("images.npy", "index.parquet") for file in STUDY.cohort_files(name)],
         table="results/tables/figure2.csv",
         significance="results/tables/significance.csv",
         mask_pool=tell(SHOWN.example_files, True),
@@ -166,7 +166,7 @@ rule plot_figure1:
         "../envs/main.yaml"
     params:
         code=code("plot_figure1"),
-        cohorts=[f"{name}=results/{name}/cohort" for name in STUDY.datasets],
+        cohorts=STUDY.cohorts(),
         examples=optional(
             mask_pool=tell(SHOWN.example_shards, True),
             mask_cohort=tell(SHOWN.example_cohort),

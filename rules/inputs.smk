@@ -77,7 +77,9 @@ def foundation_templates(wildcards):
 
 # Nothing waits for these checks. An input of another time stamp would train everything anew, and behind an ancient one Snakemake
 # no longer sees changed settings. Targets ask for them, and their priority puts them before all trainings that may start.
-PREREQUISITES = [f"results/{name}/prerequisites.csv" for name in needed_datasets(CONFIG)]
+PREREQUISITES = [
+    f"results/{name}/prerequisites.csv" for name in dict.fromkeys([*needed_datasets(CONFIG), *STUDY.datasets])
+]
 
 
 @signed

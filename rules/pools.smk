@@ -39,7 +39,7 @@ rule reconstruct_films:
 rule import_pool:
     input:
         ask(STORES.tables),
-        index=collect("results/{name}/cohort/index.parquet", name=STUDY.datasets),
+        index=tell(STUDY.cohort_files, "index.parquet"),
         meta="results/{dataset}/cohort/cohort.json",
     output:
         images="results/{dataset}/pools/{arm}/imported/images.npy",
@@ -62,7 +62,7 @@ rule import_pool:
         config=pool_settings,
         path=ask(STORES.path),
         cohort=subpath(input.meta, parent=True),
-        cohorts=collect("results/{name}/cohort", name=STUDY.datasets),
+        cohorts=[f"results/{name}/cohort" for name in STUDY.stores],
         out=subpath(output.meta, parent=True),
     message:
         "Take in the images of arm {wildcards.arm} for {wildcards.dataset}"

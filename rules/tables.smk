@@ -7,7 +7,7 @@ SIGNIFICANCE = {name: CONFIG["statistics"][name] for name in ("test", "alpha", "
 rule score_trials:
     input:
         lambda wildcards: one_line(STUDY.trial_files, *study_trials(wildcards)),
-        index="results/{dataset}/cohort/index.parquet",
+        index=ask(STUDY.cohort_file, "index.parquet"),
     output:
         "results/{dataset}/trials.csv",
     log:
@@ -24,7 +24,7 @@ rule score_trials:
         code=code("score_trials"),
         config=stage("score_trials"),
         dataset="{dataset}",
-        tested="--cohort results/{dataset}/cohort",
+        tested=optional(cohort=ask(STUDY.cohort), films_of=ask(STUDY.other_store)),
         predictions=lambda wildcards: one_line(STUDY.trial_patterns, *study_trials(wildcards)),
         trials=STUDY.trials,
         seed=STUDY.seed,
@@ -50,7 +50,7 @@ use rule score_trials as score_external with:
         code=code("score_trials"),
         config=stage("score_trials"),
         dataset="{dataset}",
-        tested=optional(external=ask(STUDY.external_cohorts)),
+        tested=optional(external=ask(STUDY.external_cohorts), films_of=ask(STUDY.other_store)),
         predictions=lambda wildcards: one_line(STUDY.trial_patterns, *study_trials(wildcards)),
         trials=STUDY.trials,
         seed=STUDY.seed,
@@ -60,7 +60,7 @@ use rule score_trials as score_external with:
 
 rule collect_study:
     input:
-        collect("results/{dataset}/{{table}}.csv", dataset=STUDY.datasets),
+        lambda wildcards: [f"results/{name}/{wildcards.table}.csv" for name in STUDY.tabled(wildcards.table)],
     output:
         "results/tables/{table}.csv",
     log:

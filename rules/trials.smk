@@ -5,8 +5,8 @@
 rule train_trials:
     input:
         ask(STUDY.trial_sources),
-        subsets="results/{dataset}/subsets.parquet",
-        leakage="results/{dataset}/leakage/{arm}.csv",
+        subsets=ask(STUDY.subsets),
+        leakage=ask(STUDY.leakage),
     output:
         "results/{dataset}/trials/{arm}/fraction-{fraction}/trial-{trial}.parquet",
     log:
@@ -31,22 +31,24 @@ rule train_trials:
             pool=ask(STUDY.shards),
             kept=ask(STUDY.kept),
             external=ask(STUDY.external_cohorts),
+            films_of=ask(STUDY.other_store),
         ),
+        cohort=ask(STUDY.cohort),
         seed=STUDY.seed,
         checkpoints="results/checkpoints/train_trials/{dataset}_{arm}_{fraction}_{trial}",
     message:
         "Train {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}, trial {wildcards.trial}"
     shell:
-        "{params.launch} -m scripts.train_trials --cohort results/{wildcards.dataset}/cohort --subsets {input.subsets:q} "
+        "{params.launch} -m scripts.train_trials --cohort {params.cohort:q} --subsets {input.subsets:q} "
         "--arm {wildcards.arm} --fraction {wildcards.fraction} --multipliers {params.multipliers} {params.added} --config {params.config:q} --dataset {wildcards.dataset} --trial {wildcards.trial} --seed {params.seed} "
         "--threads {threads} --checkpoint-dir {params.checkpoints:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule score_baselines:
     input:
-        index="results/{dataset}/cohort/index.parquet",
-        meta="results/{dataset}/cohort/cohort.json",
-        masks="results/{dataset}/cohort/masks.npy",
+        index=ask(STUDY.cohort_file, "index.parquet"),
+        meta=ask(STUDY.cohort_file, "cohort.json"),
+        masks=ask(STUDY.cohort_file, "masks.npy"),
     output:
         "results/{dataset}/baselines.csv",
     log:
@@ -60,7 +62,7 @@ rule score_baselines:
     params:
         code=code("score_baselines"),
         config=stage("score_trials"),
-        cohort=subpath(input.index, parent=True),
+        cohort=ask(STUDY.cohort),
     message:
         "Score the trivial baselines of {wildcards.dataset}"
     shell:

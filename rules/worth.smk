@@ -35,7 +35,7 @@ rule measure_equivalence:
 rule score_subgroups:
     input:
         tell(STUDY.study_files, STUDY.datasets),
-        collect("results/{dataset}/cohort/index.parquet", dataset=STUDY.datasets),
+        tell(STUDY.cohort_files, "index.parquet"),
     output:
         report(
             "results/tables/subgroups.csv",
@@ -58,7 +58,7 @@ rule score_subgroups:
         config=tell(
             lambda: to_json(worth_settings(STUDY, STUDY.datasets, ["bootstrap", "metrics", "subgroups", "age_bands"]))
         ),
-        cohorts=[f"{name}=results/{name}/cohort" for name in STUDY.datasets],
+        cohorts=STUDY.cohorts(),
     message:
         "Score sexes, ages and views apart"
     shell:
@@ -152,7 +152,8 @@ rule plot_calibration:
 rule draw_failures:
     input:
         tell(STUDY.study_files, STUDY.datasets),
-        collect("results/{dataset}/cohort/{name}", dataset=STUDY.datasets, name=["images.npy", "index.parquet"]),
+        tell(STUDY.cohort_files, "images.npy"),
+        tell(STUDY.cohort_files, "index.parquet"),
     output:
         table="results/tables/failures.csv",
         picture=report(
@@ -174,7 +175,7 @@ rule draw_failures:
     params:
         code=code("draw_failures"),
         config=tell(lambda: to_json(failure_settings(STUDY))),
-        cohorts=[f"{name}=results/{name}/cohort" for name in STUDY.datasets],
+        cohorts=STUDY.cohorts(),
     message:
         "Draw the test films that got worse"
     shell:

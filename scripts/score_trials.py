@@ -20,6 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="files of the trials (.parquet)")
     parser.add_argument("--trials", type=int, required=True, help="how many numbers {} in a path stands for")
     parser.add_argument("--dataset", required=True, help="name of the dataset")
+    parser.add_argument("--films-of", default="", help="dataset whose films its trials have; left out, its own")
     tested = parser.add_mutually_exclusive_group(required=True)
     tested.add_argument("--cohort", type=Path, help="prepared cohort of the dataset, whose test films must be those")
     tested.add_argument(
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
     columns = [*TRIALS, *LABELS, *(["tested_on"] if args.external else [])]
     paths = numbered(args.predictions, args.trials)
     parts = [
-        text_table(score_file(path, args.config, args.seed, films, bool(args.external)), columns, path)
+        text_table(score_file(path, args.config, args.seed, films, bool(args.external), args.films_of), columns, path)
         for path in paths
     ]
     with atomic_file(args.out) as path:

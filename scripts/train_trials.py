@@ -30,6 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--control", choices=CONTROLLED, default="", help="source of an arm without a generator")
     add_config(parser, "the section trials, merged with the dataset's own and the arm's")
     parser.add_argument("--dataset", required=True, help="name of the dataset")
+    parser.add_argument("--films-of", default="", help="dataset whose cohort and pools these are; left out, its own")
     parser.add_argument("--arm", required=True, help="name of the arm; real = no synthetic films")
     parser.add_argument("--fraction", type=float, required=True, help="share of the real training films")
     parser.add_argument("--trial", type=int, required=True, help="number of the trial, from 0")
@@ -66,7 +67,7 @@ def train(args: Namespace) -> None:
     from scripts.lib.downstream.rows import Setting
     from scripts.lib.downstream.trials import run_trial, select_films
 
-    seed = trial_seed(args.seed, args.dataset, args.trial)
+    seed = trial_seed(args.seed, args.films_of or args.dataset, args.trial)
     setting = Setting(args.dataset, args.arm, args.fraction, args.trial, seed)
     labels, pool = label_names(args.config), None
     if args.pool:

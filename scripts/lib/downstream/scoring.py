@@ -34,15 +34,21 @@ def numbered(patterns: Sequence[Path], count: int) -> list[Path]:
 
 
 def score_file(
-    path: Path, settings: Mapping[str, Any], study_seed: int, films: Mapping[str, Sequence[str]], external: bool = False
+    path: Path,
+    settings: Mapping[str, Any],
+    study_seed: int,
+    films: Mapping[str, Sequence[str]],
+    external: bool = False,
+    films_of: str = "",
 ) -> list[MetricRow]:
     """Return the rows of one trial's file, one a multiplier and metric; with `external` one for each other cohort, too.
 
-    `films`: the test films of each cohort that it must have been tested on. Raises InputError, one line, where the file is of
+    `films`: the test films of each cohort that it must have been tested on; `films_of`: the dataset whose films the trial has, ""
+    for its own. Raises InputError, one line, where the file is of
     another trial, another study, other labels or other films.
     """
     made = open_predictions(path)
-    _check_trial(path, made, settings, study_seed)
+    _check_trial(path, made, settings, trial_seed(study_seed, films_of or made.dataset, made.trial))
     return [
         row
         for tested_on in films
@@ -110,10 +116,9 @@ def _by_label(rows: pd.DataFrame, column: str, count: int) -> np.ndarray:
     return rows[column].to_numpy(np.float64).reshape(-1, count)
 
 
-def _check_trial(path: Path, made: Predictions, settings: Mapping[str, Any], study_seed: int) -> None:
+def _check_trial(path: Path, made: Predictions, settings: Mapping[str, Any], seed: int) -> None:
     if not path.as_posix().endswith(made.place):
         raise InputError(f"{path}: holds the predictions of {made.place}; {AGAIN}")
-    seed = trial_seed(study_seed, made.dataset, made.trial)
     if made.seed != seed:
         raise InputError(
             f"{path}: seed {made.seed}, but trial {made.trial} of this study has {seed}: a file of another study; {AGAIN}"

@@ -17,6 +17,7 @@ from scripts.lib.study.arms import REAL, Arm, Generator, arm_of, gates
 from scripts.lib.study.config import stage
 from scripts.lib.study.confounder import confounder
 from scripts.lib.study.exposure import exposure
+from scripts.lib.study.shared import store_of, stores_of
 from scripts.lib.study.tasks import of_structures, targets_of
 
 COHORT_FILES = ("images.npy", "masks.npy", "index.parquet", "cohort.json")  # of a cohort, and of each shard of a pool
@@ -61,6 +62,7 @@ class Study:
         own = config["study"]
         self.config = config
         self.datasets: list[str] = own["datasets"]
+        self.stores = stores_of(config, self.datasets)
         self.foundation: list[str] = own["foundation"]
         self.generator_dataset: str = own["generator_dataset"]
         self.arms: list[str] = own["arms"]
@@ -106,6 +108,49 @@ class Study:
         every = (Cell(name, arm, fraction) for name in datasets for arm in arms for fraction in fractions)
         return [cell for cell in every if self.runs(cell)]
 
+    # Films, and the pools made of them, which several datasets may share (study/shared.py)
+
+    def store(self, dataset: str) -> str:
+        """Return the dataset whose cohort, subsets and pools a dataset has."""
+        return store_of(self.config, dataset)
+
+    def cohort(self, cell: AnyCell) -> str:
+        """Return the folder of the films that a cell's trials learn from and are tested on."""
+        return f"results/{self.store(cell.dataset)}/cohort"
+
+    def cohort_file(self, cell: AnyCell, name: str) -> str:
+        """Return a file of that folder."""
+        return f"{self.cohort(cell)}/{name}"
+
+    def cohort_files(self, name: str) -> list[str]:
+        """Return this file of the cohorts of all tested datasets."""
+        return [f"results/{store}/cohort/{name}" for store in self.stores]
+
+    def cohorts(self) -> list[str]:
+        """Return the cohort of each tested dataset as options of a command: NAME=FOLDER."""
+        return [f"{name}=results/{self.store(name)}/cohort" for name in self.datasets]
+
+    def subsets(self, cell: AnyCell) -> str:
+        """Return the ranks of those films in every trial."""
+        return f"results/{self.store(cell.dataset)}/subsets.parquet"
+
+    def leakage(self, cell: AnyCell) -> str:
+        """Return the check of a cell's arm, of all datasets that share these films."""
+        return f"results/{self.store(cell.dataset)}/leakage/{cell.arm}.csv"
+
+    def sharing(self, store: str) -> list[str]:
+        """Return the tested datasets that have the films of a dataset."""
+        return [name for name in self.datasets if self.store(name) == store] or [store]
+
+    def other_store(self, cell: AnyCell) -> str:
+        """Return the dataset whose films these are where it is another one, else ""."""
+        store = self.store(cell.dataset)
+        return "" if store == cell.dataset else store
+
+    def tabled(self, table: str) -> list[str]:
+        """Return the datasets with a table of their own: all, but for leakage, which is of films."""
+        return self.stores if table == "leakage" else self.datasets
+
     # Pools
 
     def candidates(self, cell: AnyCell) -> int:
@@ -119,7 +164,7 @@ class Study:
 
     def conditions(self, cell: AnyCell) -> str:
         """Return the table of the images to make."""
-        return f"results/{cell.dataset}/conditions/{cell.arm}/fraction-{cell.fraction}.parquet"
+        return f"results/{self.store(cell.dataset)}/conditions/{cell.arm}/fraction-{cell.fraction}.parquet"
 
     def condition_settings(self, cell: AnyCell) -> dict[str, Any]:
         """Return what a cell's conditions are made of; those of a generator that follows something else are all of that kind."""
@@ -128,7 +173,7 @@ class Study:
 
     def pool(self, cell: AnyCell) -> str:
         """Return the folder of a cell's pool."""
-        return f"results/{cell.dataset}/pools/{self.pool_arm(cell.arm)}/fraction-{cell.fraction}"
+        return f"results/{self.store(cell.dataset)}/pools/{self.pool_arm(cell.arm)}/fraction-{cell.fraction}"
 
     def pool_arm(self, name: str) -> str:
         """Return the arm whose pool an arm reads: of those with the same generator, filter and candidates the first.
@@ -155,7 +200,7 @@ class Study:
         if not source.rule:
             return []
         if not self.arm(cell.arm).generator:
-            return [f"results/{cell.dataset}/pools/{cell.arm}/{source.folder}"]
+            return [f"results/{self.store(cell.dataset)}/pools/{cell.arm}/{source.folder}"]
         return [f"{self.pool(cell)}/shard-{shard}" for shard in range(self.shard_count(cell))]
 
     def shard_files(self, cell: AnyCell) -> list[str]:
@@ -226,7 +271,7 @@ class Study:
 
     def external_cohorts(self, cell: AnyCell) -> list[str]:
         """Return the same as options of a command: NAME=FOLDER."""
-        return [f"{name}=results/{name}/cohort" for name in self.external(cell.dataset)]
+        return [f"{name}=results/{self.store(name)}/cohort" for name in self.external(cell.dataset)]
 
     def external_indices(self, cell: AnyCell) -> list[str]:
         """Return their indices; raises InputError where there is no such cohort."""
@@ -234,7 +279,7 @@ class Study:
             raise InputError(
                 f"config: trials.external names no cohort for {cell.dataset}; write {cell.dataset}: [COHORT]"
             )
-        return [f"results/{name}/cohort/index.parquet" for name in names]
+        return [f"results/{self.store(name)}/cohort/index.parquet" for name in names]
 
     def external_tables(self) -> list[str]:
         """Return the tables of the datasets whose models are tested on other cohorts."""
@@ -251,7 +296,7 @@ class Study:
         """Return what a trial reads beside its cohort: the pool, other cohorts to test on, what a filter kept, and weights that are files."""
         weights = self.trial_settings(cell.dataset)["model"]["weights"]
         indices = [f"{shard}/index.parquet" for shard in self.shards(cell)]
-        indices += [f"results/{name}/cohort/index.parquet" for name in self.external(cell.dataset)]
+        indices += [f"results/{self.store(name)}/cohort/index.parquet" for name in self.external(cell.dataset)]
         gate = [f"{self.pool(cell)}/{file}" for file in gates(self.config, cell.arm)]
         return [*indices, *self.kept(cell), *gate, *([] if weights in (None, "imagenet") else [weights])]
 
@@ -262,7 +307,7 @@ class Study:
 
     def exposure(self, cell: AnyCell) -> str:
         """Return what the arm has learned from training films outside of the fraction, "" where nothing."""
-        return exposure(self.config, cell.arm, cell.dataset, float(cell.fraction))
+        return exposure(self.config, cell.arm, self.store(cell.dataset), float(cell.fraction))
 
     def note(self, cell: AnyCell) -> str:
         """Return what the rows of a cell say of its arm: what it has learned elsewhere, and what else may explain its gain."""

@@ -206,7 +206,7 @@ class Fidelity:
 
     def cells(self, dataset: str | None = None) -> list[Cell]:
         """Return the cells whose pools are measured: those of the study's synthetic arms."""
-        datasets = self.study.datasets if dataset is None else [dataset]
+        datasets = self.study.stores if dataset is None else [self.study.store(dataset)]
         found = self.study.cells(datasets, self.study.arms, self.study.fractions)
         return [cell for cell in found if self.study.arm(cell.arm).generator]
 
@@ -217,7 +217,7 @@ class Fidelity:
     def elsewhere(self) -> list[Cell]:
         """Return the cells of pools that came from elsewhere, at the largest fraction: all fractions read the same images."""
         found: dict[tuple[str, str], Cell] = {}
-        for cell in self.study.cells(self.study.datasets, self.study.arms, sorted(self.study.fractions, key=float)):
+        for cell in self.study.cells(self.study.stores, self.study.arms, sorted(self.study.fractions, key=float)):
             if self.study.arm(cell.arm).source.name == ELSEWHERE_SOURCE:
                 found[cell.dataset, cell.arm] = cell
         return list(found.values())

@@ -40,8 +40,17 @@ class Firewall:
             found.append(CHOICE)
         if arm.filter and JUDGE in arm.filter.taught_by:
             found += Experting(self.study).judges(cell)
-        weights = self.study.trial_settings(cell.dataset)["model"]["weights"]
-        return found + ([] if weights in UNTRAINED else [weights])
+        return found + [weights for weights in self._weights(cell) if weights not in UNTRAINED]
+
+    def _weights(self, cell: AnyCell) -> list[str | None]:
+        """Return the first weights of the models of all datasets that have these films."""
+        names = self.study.sharing(cell.dataset)
+        return list(dict.fromkeys(self.study.trial_settings(name)["model"]["weights"] for name in names))
+
+    def _external(self, cell: AnyCell) -> list[str]:
+        """Return the other cohorts that these models are tested on."""
+        others = [other for name in self.study.sharing(cell.dataset) for other in self.study.external(name)]
+        return [name for name in dict.fromkeys(map(self.study.store, others)) if name != cell.dataset]
 
     def elsewhere(self, cell: AnyCell) -> list[str]:
         """Return where an arm's images come from that the study has not made; a list of films may lie there."""
@@ -54,9 +63,9 @@ class Firewall:
         names = [cell.dataset, *self._taught_by(arm)]
         if JUDGE in arm.taught_by:
             names.append(Judging(self.study).source(cell.dataset).dataset)
-        if self.study.trial_settings(cell.dataset)["model"]["weights"] == MGCA:
+        if MGCA in self._weights(cell):
             names += self.study.foundation
-        names += self.study.external(cell.dataset)
+        names += self._external(cell)
         return list(dict.fromkeys(names))
 
     def cohorts(self, cell: AnyCell) -> list[str]:
@@ -74,12 +83,13 @@ class Firewall:
 
     def settings(self, cell: AnyCell) -> dict[str, Any]:
         """Return the section leakage, whether the dataset's trials set films aside, and other cohorts that they are tested on."""
-        aside = self.study.trial_settings(cell.dataset)["validation_share"] > 0
-        return {**self.config["leakage"], "tuning": aside, "external": self.study.external(cell.dataset)}
+        sharing = self.study.sharing(cell.dataset)
+        aside = any(self.study.trial_settings(name)["validation_share"] > 0 for name in sharing)
+        return {**self.config["leakage"], "tuning": aside, "external": self._external(cell)}
 
     def tables(self, dataset: str) -> list[str]:
         """Return the tables of the arms that the study runs in a dataset."""
-        cells = self.study.cells([dataset], ["real", *self.study.arms], self.study.fractions)
+        cells = self.study.cells(self.study.sharing(dataset), ["real", *self.study.arms], self.study.fractions)
         return [f"results/{dataset}/leakage/{arm}.csv" for arm in dict.fromkeys(cell.arm for cell in cells)]
 
     def _taught_by(self, arm: Arm) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.lib.study.parts import study_datasets
+from scripts.lib.study.shared import with_shared
 from scripts.lib.study.tasks import of_structures, targets_of
 
 PHANTOM = "phantom"
@@ -18,14 +19,14 @@ SPLIT = {"generator": 0.3, "test": 0.3}  # of a dataset that says nothing of its
 
 
 def with_section_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration with what a dataset's section may leave out: format, labels, structures, split.
+    """Return the configuration with what a dataset's section may leave out: format, labels, structures, split; or all but its task.
 
     A section without a format is a folder with a table. Its labels are its target; of a segmentation, so are its structures.
     """
     sections = config.get("datasets")
     if not isinstance(sections, Mapping):
         return dict(config)
-    return {**config, "datasets": {name: _section(own) for name, own in sections.items()}}
+    return {**config, "datasets": {name: _section(own) for name, own in with_shared(sections).items()}}
 
 
 def _section(own: Any) -> Any:

@@ -144,9 +144,9 @@ class Judging:
 
     def sources(self) -> dict[str, JudgeFilms]:
         """Return {judge: its films} of all datasets of the study."""
-        voted = self.study.datasets if self._has_classifier() else []
+        voted = self.study.stores if self._has_classifier() else []
         labels = (classifier_source(self.config, name) for name in voted)
-        known = [*map(self.source, self.study.datasets), *labels, edits_source(self.config)]
+        known = [*map(self.source, self.study.stores), *labels, edits_source(self.config)]
         return {one.judge: one for one in known if one}
 
     def _has_classifier(self) -> bool:

@@ -32,7 +32,9 @@ class MaskPools:
 
     def folder(self, cell: AnyCell) -> str:
         """Return the folder of a cell's pool of masks."""
-        return f"results/{cell.dataset}/masks/{self.study.pool_arm(cell.arm)}/fraction-{cell.fraction}"
+        return (
+            f"results/{self.study.store(cell.dataset)}/masks/{self.study.pool_arm(cell.arm)}/fraction-{cell.fraction}"
+        )
 
     def shards(self, cell: AnyCell) -> list[str]:
         """Return the folders of its shards in order."""
@@ -50,7 +52,7 @@ class MaskPools:
 
     def sources(self, cell: AnyCell) -> list[str]:
         """Return the folders that the masks of a cell's conditions lie in: of its pool of masks, or of its cohort."""
-        return self.shards(cell) if self.study.arm(cell.arm).masks else [f"results/{cell.dataset}/cohort"]
+        return self.shards(cell) if self.study.arm(cell.arm).masks else [self.study.cohort(cell)]
 
     def source_files(self, cell: AnyCell) -> list[str]:
         """Return the files of those folders that sampling reads."""

@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from scripts.lib.study.arms import FOUNDATION, arm_of
 from scripts.lib.study.config import prompts_of, stage
 from scripts.lib.study.parts import study_datasets
+from scripts.lib.study.shared import stores_of
 
 # What the check of prerequisites reads of a configuration.
 READ = ("arms", "base", "subsets", "memorisation")
@@ -36,7 +37,7 @@ def needed_datasets(config: Mapping[str, Any]) -> list[str]:
     arms = [arm_of(config, name) for name in study["arms"]]
     if any(arm.generator.own_films for arm in arms if arm.generator):
         names.append(study["generator_dataset"])
-    return [name for name in study_datasets(config) if name in names]
+    return [name for name in study_datasets(config) if name in stores_of(config, names)]
 
 
 def masked_arms(config: Mapping[str, Any]) -> list[str]:

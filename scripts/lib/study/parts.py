@@ -14,6 +14,7 @@ from typing import Any
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import arm_of
 from scripts.lib.study.exposure import learned_split, validation_faults
+from scripts.lib.study.shared import stores_of
 
 PARTS = ("figure2", "figure3", "figure4", "finetune", "proxy", "feedback", "simulation")
 
@@ -88,9 +89,10 @@ def _no_masks(config: Mapping[str, Any], key: str, name: str) -> Iterator[str]:
 
 
 def study_datasets(config: Mapping[str, Any]) -> list[str]:
-    """Return every dataset that the study names: downstream, foundation and the ControlNet's."""
+    """Return every dataset that the study names, downstream, foundation and the ControlNet's, and those whose films they have."""
     study = config["study"]
-    return list(dict.fromkeys([*study["datasets"], *study["foundation"], study["generator_dataset"]]))
+    names = [*study["datasets"], *study["foundation"], study["generator_dataset"]]
+    return list(dict.fromkeys([*names, *stores_of(config, names)]))
 
 
 def outside_faults(config: Mapping[str, Any]) -> Iterator[str]:

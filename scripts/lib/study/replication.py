@@ -13,7 +13,7 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import REAL
-from scripts.lib.study.cells import LOCAL, Study
+from scripts.lib.study.cells import LOCAL, Cell, Study
 from scripts.lib.study.firewall import Firewall
 from scripts.lib.study.paths import path_keys
 from scripts.lib.study.sources import PHANTOM, made_here
@@ -49,7 +49,11 @@ class Replication:
         """Return the datasets of real films that the study's trials depend on: each film is decoded once for all seeds."""
         cells = self.study.cells(self.study.datasets, [REAL, *self.study.arms], self.study.fractions)
         firewall = Firewall(self.study)
-        used = dict.fromkeys(name for cell in cells for name in firewall.datasets(cell))
+        used = dict.fromkeys(
+            name
+            for cell in cells
+            for name in firewall.datasets(Cell(self.study.store(cell.dataset), cell.arm, cell.fraction))
+        )
         return [name for name in used if self.config["datasets"][name]["root"] != PHANTOM]
 
     def indices(self) -> list[str]:

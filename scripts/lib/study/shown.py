@@ -94,7 +94,7 @@ class Shown:
     def example_cohort(self) -> list[str]:
         """Return the cohort that those masks come from, none where no dataset has masks."""
         cell = self.example_cell(True)
-        return [f"results/{cell.dataset}/cohort"] if cell else []
+        return [self.study.cohort(cell)] if cell else []
 
     def figure1(self) -> dict[str, Any]:
         """Return what the boxes of Figure 1 say."""
@@ -120,7 +120,7 @@ class Shown:
 
     def tuning_cohort(self, file: str) -> str:
         """Return a file of the cohort that its masks come from."""
-        return f"results/{self.tuning_cell().dataset}/cohort/{file}"
+        return self.study.cohort_file(self.tuning_cell(), file)
 
     def tuning_shards(self) -> list[str]:
         """Return the shard folders of its pool."""
@@ -133,7 +133,7 @@ class Shown:
     def validation_cohort(self) -> str:
         """Return the cohort that the proxy model is held against."""
         self.need("proxy")
-        return f"results/{self.config['proxy']['validation']['dataset']}/cohort"
+        return f"results/{self.study.store(self.config['proxy']['validation']['dataset'])}/cohort"
 
     def validation_note(self) -> str:
         """Return what a reader of the proxy model's validation must know of its films, "" where nothing."""
