@@ -61,7 +61,7 @@ def train(args: Namespace) -> None:
     from scripts.lib.cohort.store import Cohort, with_films
     from scripts.lib.core.seeds import trial_seed
     from scripts.lib.downstream.added import fitting_multipliers, open_store
-    from scripts.lib.downstream.data import label_names, named_folders, open_pool
+    from scripts.lib.downstream.data import label_names, named_folders, open_pool, partly_annotated
     from scripts.lib.downstream.predict import place_trial
     from scripts.lib.downstream.predictions import write_predictions
     from scripts.lib.downstream.rows import Setting
@@ -69,12 +69,13 @@ def train(args: Namespace) -> None:
 
     seed = trial_seed(args.seed, args.films_of or args.dataset, args.trial)
     setting = Setting(args.dataset, args.arm, args.fraction, args.trial, seed)
-    labels, pool = label_names(args.config), None
+    cohort, pool = with_films(Cohort.open(args.cohort)), None
     if args.pool:
-        pool = open_store(args.pool, labels) if args.control else open_pool(args.pool, args.kept, args.trial, labels)
+        columns = label_names(args.config) + (["mask_source"] if partly_annotated(cohort, args.config) else [])
+        pool = open_store(args.pool, columns) if args.control else open_pool(args.pool, args.kept, args.trial, columns)
     others = {name: Cohort.open(folder) for name, folder in named_folders(args.external).items()}
     films = select_films(
-        with_films(Cohort.open(args.cohort)),
+        cohort,
         pd.read_parquet(args.subsets),
         pool,
         setting,

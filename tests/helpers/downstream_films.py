@@ -58,7 +58,7 @@ SETTINGS: dict[str, Any] = {
 
 def settings_for(task: str, **changes: Any) -> dict[str, Any]:
     """Return the settings of a task and how its predictions are scored, with changes merged in."""
-    target = {"classification": "pneumonia", "multilabel": LABELS, "segmentation": "lungs"}[task]
+    target = {"classification": "pneumonia", "multilabel": LABELS}.get(task, "lungs")
     return merge({**copy.deepcopy(SETTINGS), "task": task, "target": target}, changes)
 
 

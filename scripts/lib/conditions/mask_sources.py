@@ -56,6 +56,10 @@ class MaskSources:
         """
         return float((self.present & self.targets != 0).mean()), bool(self._fits(WITHOUT).any())
 
+    def shows(self, name: str) -> bool:
+        """Whether any of these masks shows a structure; a name that is no structure needs no mask of its own."""
+        return name not in self.structures or bool(self._fits(self.structures.index(name) + 1).any())
+
     def _fits(self, need: int) -> np.ndarray:
         if need == ANY:
             return self.present != 0

@@ -79,11 +79,24 @@ def plan_images(
     counts = [0] * len(targets)
     if settings["balance"] == "with_real" and not of_structures(settings):
         counts = subset.positives(targets)
-    label[~normal] = balancing_labels(counts, int((~normal).sum()))
+    usable = _usable(sources, targets, settings, subset.trial)
+    label[~normal] = np.array(usable)[balancing_labels([counts[k] for k in usable], int((~normal).sum()))]
     prompts = [""] * (len(targets) + 1)
     if not np.isin(kind, WITHOUT_TEXT).all():
         prompts = label_prompts(settings["prompts"], targets, bool(normal.any()))
     return ImagePlan(subset.trial, kind, label, targets, prompts)
+
+
+def _usable(sources: MaskSources | None, targets: list[str], settings: Mapping[str, Any], trial: int) -> list[int]:
+    """Return the numbers of the targets that images can show: of several structures those that a film of the trial shows."""
+    every = list(range(len(targets)))
+    if sources is None or not of_structures(settings) or len(targets) == 1:
+        return every
+    shown = [number for number in every if sources.shows(targets[number])]
+    if lacking := [targets[number] for number in every if number not in shown]:
+        told = "so no image shows it" if shown else "and it shows no other target"
+        print(f"trial {trial}: no film that is learned from shows {', '.join(lacking)}, {told}", file=sys.stderr)
+    return shown or every
 
 
 def _normal_share(sources: MaskSources | None, settings: Mapping[str, Any], trial: int) -> float:

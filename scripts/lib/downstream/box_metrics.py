@@ -36,6 +36,12 @@ class Matched:
     truths: np.ndarray
     known: np.ndarray
 
+    def on(self, chosen: np.ndarray) -> Matched:
+        """Return the same of some of the films, bool (n,)."""
+        own, number = chosen[self.films], np.cumsum(chosen) - 1
+        films = number[self.films[own]]
+        return Matched(films, self.scores[own], self.hits[:, own], self.truths[chosen], self.known[chosen])
+
 
 def overlaps(found: np.ndarray, true: np.ndarray) -> np.ndarray:
     """Return the intersection over union of boxes (k, 4) and (m, 4), float64 (k, m)."""

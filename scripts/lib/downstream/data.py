@@ -19,6 +19,7 @@ from scripts.lib.filters.kept_view import open_kept
 from scripts.lib.study.tasks import BOXES, TASKS, of_structures, targets_of
 
 HASHES = ("sha256", "mask_sha256")
+SOURCES = ("mask_source", "film")  # columns of a pool that name a film
 ANNOTATED = "annotated"  # column: bits of the structures that somebody looked for
 READ = ("trial", "position", *HASHES)
 
@@ -114,6 +115,47 @@ def _films_of_structures(cohort: Cohort, rows: np.ndarray, task: str, names: tup
         looked = cohort.index[ANNOTATED].to_numpy(dtype=np.int64, na_value=0)[rows]
         known = np.stack([(looked & cohort.bit(name)) != 0 for name in names], axis=1)
     return Films(cohort, rows, None, names, known=None if known is None or known.all() else known, outlines=outlines)
+
+
+def partly_annotated(cohort: Cohort, settings: Mapping[str, Any]) -> bool:
+    """Whether a structure of the task was not looked for on some film of a cohort."""
+    if not of_structures(settings) or ANNOTATED not in cohort.index:
+        return False
+    every = sum(cohort.bit(name) for name in targets_of(settings) if name in cohort.structures)
+    looked = cohort.index[ANNOTATED].to_numpy(dtype=np.int64, na_value=0)
+    return bool((looked & every != every).any())
+
+
+def annotated_alike(pool: Cohort, cohort: Cohort) -> Cohort:
+    """Return a pool whose images were looked at for what the films behind them were: those of their masks, or themselves.
+
+    An image of a film of the cohort shows no more than somebody drew there; masks of a generator are whole.
+    """
+    sources = next((pool.index[name] for name in SOURCES if name in pool.index), None)
+    if sources is None or ANNOTATED not in cohort.index:
+        return pool
+    known = pd.Series(
+        cohort.index[ANNOTATED].to_numpy(dtype=np.int64, na_value=0), cohort.index["image_id"].astype(str)
+    )
+    every = sum(pool.bit(name) for name in pool.structures)
+    # A bit has its place in the structures of its own store.
+    moved = {bits: sum(pool.bit(name) for name in pool.structures if name in cohort.structures and bits & cohort.bit(name)) for bits in known.unique()}  # fmt: skip
+    found = sources.astype(object).map(known.map(moved)).fillna(every).to_numpy(dtype=np.int64)
+    return pool.select(np.arange(len(pool)), **{ANNOTATED: found})
+
+
+def check_learnable(films: Films) -> None:
+    """Raise InputError where nobody looked for a structure on any film that is learned from, or none of them has a box."""
+    where = f"{films.cohort.folders[0]}: {len(films)} films to learn from"
+    for place, name in enumerate(films.structures):
+        if films.known is not None and len(films) and not films.known[:, place].any():
+            raise InputError(f"{where}, and nobody looked for {name} on any of them; take it out of the target")
+    if films.outlines is None:
+        return
+    boxes = films.targets(np.arange(len(films)))
+    if not ((boxes[:, :, 0] >= 0) & ~np.isnan(boxes[:, :, 1:]).any(axis=2)).any():
+        names = ", ".join(films.structures)
+        raise InputError(f"{where}, and none has a box of {names}: nothing can be learned; take a larger fraction")
 
 
 def films_to_test(cohort: Cohort, settings: Mapping[str, Any]) -> Films:

@@ -98,6 +98,7 @@ class Network(nn.Module):
         scale[1:] = detector.side / self.stored
         return detector.loss(outputs, boxes * scale)
 
+    @torch.no_grad()
     def boxes(self, outputs: Tensor) -> tuple[list[np.ndarray], ...]:
         """Return edges, scores and kinds of the boxes of each film, in pixels of the stored film, the highest score first."""
         from scripts.lib.downstream.detector import as_arrays

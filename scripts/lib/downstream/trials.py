@@ -20,7 +20,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import derive_seed
 from scripts.lib.core.stop_requests import TERMINATED, stop_requests
 from scripts.lib.downstream.added import Stock, control_films, make_stock
-from scripts.lib.downstream.data import Films, films_of, films_to_test
+from scripts.lib.downstream.data import Films, annotated_alike, check_learnable, films_of, films_to_test
 from scripts.lib.downstream.models import Network, build_model
 from scripts.lib.downstream.predict import predicted
 from scripts.lib.downstream.predictions import EXTERNAL, TEST, TUNING, Predictions, model_rows, read_rows, write_rows
@@ -80,6 +80,9 @@ def select_films(
     )
     aside = (settings["validation_share"], settings["validation_patients"])
     kept, held = set_aside(cohort.index, real.rows, *aside, setting.seed)
+    check_learnable(real.take(kept))
+    if pool is not None:
+        pool = annotated_alike(pool, cohort)
     stock = make_stock(control, cohort, subsets, real.take(kept), pool, setting, settings)
     return TrialFilms(real, real.take(kept), real.take(held), test, pool, external, stock, control)
 

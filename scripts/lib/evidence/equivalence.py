@@ -90,7 +90,7 @@ def equivalence(
     rows: list[dict[str, Any]] = []
     for metric in resampled.draws:
         sign = -1.0 if metric in SMALLER_IS_BETTER else 1.0
-        count = 1 + max(member.trial for member in predicted.scores)
+        count = 1 + max(member.trial for member in predicted.members)
         moves = Moves(count, len(resampled.draws[metric]), rng(seed, "trials", metric))
         found = {cell: moved_draws(predicted, resampled, metric, cell, moves) for cell in cells}
         known = [cell for cell in real if not np.isnan(found[cell][0])]

@@ -52,9 +52,9 @@ def of_films(predicted: Predicted, chosen: np.ndarray) -> Predicted:
     """Return the predictions on some of the films, bool (n,)."""
     patients = np.unique(predicted.patients[chosen], return_inverse=True)[1]
     scores = {member: values[chosen] for member, values in predicted.scores.items()}
-    return replace(
-        predicted, films=predicted.films[chosen], patients=patients, truth=predicted.truth[chosen], scores=scores
-    )
+    boxes = {member: [of_kind.on(chosen) for of_kind in kinds] for member, kinds in predicted.boxes.items()}
+    kept = {"films": predicted.films[chosen], "truth": predicted.truth[chosen]}
+    return replace(predicted, patients=patients, scores=scores, boxes=boxes, edges=None, **kept)
 
 
 def subgroups(

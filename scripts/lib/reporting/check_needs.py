@@ -213,6 +213,14 @@ def _class_needs(name: str, task: str, index: pd.DataFrame, known: Mapping[str, 
                 )
 
 
+def _asked(known: Mapping[str, np.ndarray], task: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield what every fraction has to hold: the target of a task of one, a film with any of several structures."""
+    if TASKS[task].of_structures and len(known) > 1:
+        yield " or ".join(known), np.nanmax(np.stack(list(known.values())), axis=0)
+    elif task != "multilabel":
+        yield from known.items()
+
+
 def _fraction_needs(
     config: Mapping[str, Any], name: str, films: FilmTable, known: Mapping[str, np.ndarray]
 ) -> Iterator[CheckLine]:
@@ -226,7 +234,7 @@ def _fraction_needs(
     level = MISSING if study["arms"] or not masks else WARNING
     why = "no film"
     smallest = smallest_fraction(index.assign(_any=1), ranks, range(study["trials"]), "_any", (1,)) or "1"
-    for target, values in known.items() if task != "multilabel" else ():
+    for target, values in _asked(known, task):
         if len(set(values[train & ~np.isnan(values)].tolist()) & set(map(float, classes))) < len(classes):
             continue
         own = smallest_fraction(index.assign(_value=values), ranks, range(study["trials"]), "_value", classes)

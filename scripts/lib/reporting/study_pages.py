@@ -12,6 +12,8 @@ import pandas as pd
 from scripts.lib.reporting.codebook import COLUMNS
 from scripts.lib.reporting.codebook import TABLES as OF_TABLE
 from scripts.lib.study.arms import FOUNDATION, arm_of
+from scripts.lib.study.shared import stores_of
+from scripts.lib.study.tasks import targets_of
 
 CODEBOOK = ["table", "column", "meaning", "unit", "range"]
 UNDESCRIBED = ("not described", "", "")
@@ -124,7 +126,7 @@ def _filled(text: str) -> str:
 
 
 def _data(config: Mapping[str, Any], cohorts: pd.DataFrame) -> Iterator[str]:
-    for name in config["study"]["datasets"]:
+    for name in stores_of(config, config["study"]["datasets"]):
         row = cohorts[cohorts["dataset"] == name].iloc[0]
         parts = [f"{_count(row[key])} for {words}" for key, words in SPLITS.items() if _count(row[key]) != "0"]
         title = config["datasets"][name].get("title", name)
@@ -173,11 +175,10 @@ def _models(config: Mapping[str, Any]) -> Iterator[str]:
     study = config["study"]
     for name in study["datasets"]:
         trials = stage(config, "trials", name)
-        targets = trials["target"] if isinstance(trials["target"], list) else [trials["target"]]
         model = trials["model"]
         start = {None: "random weights"}.get(model["weights"], f"weights {Path(str(model['weights'])).name}")
         yield (
-            f"{config['datasets'][name].get('title', name)}: {trials['task']} of {listed([plain(one) for one in targets])} by a "
+            f"{config['datasets'][name].get('title', name)}: {trials['task']} of {listed([plain(one) for one in targets_of(trials)])} by a "
             f"network with encoder {model['encoder']}, from {start}."
         )
     fractions = listed([f"{100 * fraction:g} %" for fraction in sorted(study["fractions"])])
