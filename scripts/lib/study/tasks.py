@@ -49,11 +49,6 @@ TASKS = {
 METRICS = tuple(dict.fromkeys(name for task in TASKS.values() for name in task.metrics))
 
 
-def task_of(section: Mapping[str, Any]) -> TrialTask:
-    """Return the task of a dataset's section, or of the settings of its trials."""
-    return TASKS[section["task"]]
-
-
 def of_structures(section: Mapping[str, Any]) -> bool:
     """Whether a section's task is about structures of masks; one that names no known task is about labels."""
     known = TASKS.get(section.get("task", ""))
