@@ -44,8 +44,7 @@ rule evidence:
         "results/tables/equivalence.csv",
         "results/equivalence.png",
         "results/tables/subgroups.csv",
-        "results/tables/calibration.csv",
-        "results/calibration.png",
+        tell(STUDY.calibration),
         "results/failures.png",
     localrule: True
 

@@ -21,6 +21,7 @@ from scripts.lib.downstream.models import Network, build_model
 from scripts.lib.downstream.predictions import open_predictions
 from scripts.lib.downstream.scoring import score_predictions
 from scripts.lib.downstream.settings import check_settings
+from scripts.lib.downstream.training import Training
 from scripts.train_trials import main
 from tests.helpers.box_films import SIDE, write_box_films
 from tests.helpers.downstream_films import settings_for
@@ -164,6 +165,28 @@ def test_a_trial_writes_the_same_predictions_twice_and_scores_of_each_structure(
     unknown = table[table["label"] == "hole"]["truth"].isna()
     assert unknown.sum() == 2 * sum(number % 3 != 0 for number in range(32, 48))
     assert not table[table["label"] == "spot"]["truth"].isna().any()
+
+
+def test_a_killed_training_of_boxes_ends_with_the_same_bytes(
+    tmp_path: Path, films: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(films, tmp_path / "whole.parquet", "detection")
+    step, done = Training._step, 0
+
+    def dying(self: Training, *batch: np.ndarray) -> None:
+        nonlocal done
+        if done == 6:  # four steps of the first multiplier, two of the second
+            raise KeyboardInterrupt
+        step(self, *batch)
+        done += 1
+
+    monkeypatch.setattr(Training, "_step", dying)
+    with pytest.raises(KeyboardInterrupt):
+        trained(films, tmp_path / "again.parquet", "detection", checkpoint_seconds=0)
+    assert not (tmp_path / "again.parquet").exists()
+    monkeypatch.setattr(Training, "_step", step)
+    trained(films, tmp_path / "again.parquet", "detection", checkpoint_seconds=0)
+    assert (tmp_path / "again.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
 
 
 def test_the_trivial_box_is_the_mean_box_of_the_training_films(films: tuple[Path, Path, Path]) -> None:

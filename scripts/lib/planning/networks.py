@@ -169,8 +169,8 @@ def judge(shape: Shape) -> torch.nn.Module:
     from scripts.lib.downstream.models import build_model
 
     model = {**shape["model"], "weights": None, "frozen": False}
-    boxes = {"score": 0.01, "overlap": 0.5, "most": 100}  # which of a detector's boxes are kept: no part of its size
-    own = {"boxes": boxes, **shape, "grey": {"mean": 0.0, "std": 1.0}, "model": model}
+    kept = {"score": 0.5, "overlap": 0.5, "most": 1}  # of boxes: no part of what is counted
+    own = {**shape, "grey": {"mean": 0.0, "std": 1.0}, "model": model, "boxes": kept}
     return build_model(own, 1, shape["resolution"], 0).to("meta").eval()
 
 

@@ -21,6 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from scripts.lib.core.errors import InputError
 from scripts.lib.plotting.panels import letter
 from scripts.lib.plotting.style import ALERT, GRID, INK, MM, REAL, SOFT, journal_style, shades
+from scripts.lib.study.tasks import of_structures
 
 METRIC_NAMES = {
     "dice": "Dice",
@@ -29,8 +30,8 @@ METRIC_NAMES = {
     "f1_tuned": "F1 (tuned threshold)",
     "auroc": "AUROC",
     "auprc": "AUPRC",
-    "ap50": "AP50",
     "map": "mAP",
+    "ap50": "AP50",
     "froc": "FROC",
 }
 BASELINE_NAMES = {"all_positive": "all positive", "all_negative": "all negative", "mean_box": "mean box"}
@@ -146,6 +147,8 @@ def _group_name(points: pd.DataFrame, fraction: float) -> str:
 def _axis_name(panel: pd.DataFrame) -> str:
     metric, task = panel["metric"].iloc[0], panel["task"].iloc[0]
     name = METRIC_NAMES.get(metric, metric)
+    if of_structures({"task": task}) and panel["n_labels"].max() > 1:
+        return f"Mean {name} over structures"
     return f"Mean {name} over labels" if task == "multilabel" else name
 
 

@@ -321,6 +321,11 @@ class Study:
         told = (self.exposure(cell), confounder(self.config, cell.arm, cell.dataset), left_out)
         return "; ".join(filter(None, told))
 
+    def calibration(self) -> list[str]:
+        """Return the table and picture of probabilities; none in a study whose models give none, only masks or boxes."""
+        labels = [name for name in self.datasets if not of_structures(self.config["datasets"][name])]
+        return ["results/tables/calibration.csv", "results/calibration.png"] if labels else []
+
     def family(self, known: Sequence[str]) -> str:
         """Return the family of tests that share a correction; one wider than `known` is narrowed to the widest of them."""
         chosen = self.config["statistics"]["family"]

@@ -14,7 +14,7 @@ from scripts.lib.study.config import described
 from scripts.lib.study.exposure import proxy_judged_on_training
 from scripts.lib.study.parts import check_part
 from scripts.lib.study.sources import PHANTOM
-from scripts.lib.study.tasks import of_structures
+from scripts.lib.study.tasks import of_structures, targets_of
 
 
 class Shown:
@@ -99,7 +99,7 @@ class Shown:
     def figure1(self) -> dict[str, Any]:
         """Return what the boxes of Figure 1 say."""
         cell = self.example_cell(True)
-        target = self.config["datasets"][cell.dataset]["target"] if cell else None
+        target = targets_of(self.config["datasets"][cell.dataset])[0] if cell else None
         sizes = {name: self.config["figures"][name] for name in ("width_mm", "dpi")}
         return {**described(self.config), **sizes, "target": target}
 

@@ -16,7 +16,7 @@ LABELS, MASKS, BOXES = "labels", "masks", "boxes"  # what a model says of a film
 
 
 @dataclass(frozen=True)
-class Task:
+class TrialTask:
     """One task.
 
     says     what a model says of each film: LABELS, MASKS or BOXES
@@ -40,18 +40,13 @@ class Task:
 TASKS = {
     task.name: task
     for task in (
-        Task("classification", LABELS, "one", LABEL_METRICS, "classification"),
-        Task("multilabel", LABELS, "list", LABEL_METRICS, "classification"),
-        Task("segmentation", MASKS, "any", MASK_METRICS, "segmentation"),
-        Task("detection", BOXES, "any", BOX_METRICS, "detection"),
+        TrialTask("classification", LABELS, "one", LABEL_METRICS, "classification"),
+        TrialTask("multilabel", LABELS, "list", LABEL_METRICS, "classification"),
+        TrialTask("segmentation", MASKS, "any", MASK_METRICS, "segmentation"),
+        TrialTask("detection", BOXES, "any", BOX_METRICS, "detection"),
     )
 }
 METRICS = tuple(dict.fromkeys(name for task in TASKS.values() for name in task.metrics))
-
-
-def task_of(section: Mapping[str, Any]) -> Task:
-    """Return the task of a dataset's section, or of the settings of its trials."""
-    return TASKS[section["task"]]
 
 
 def of_structures(section: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ ARITHMETIC = {
     "scripts.lib.generators.conditional": ("monai",),
     "scripts.lib.filters.proxy.model": ("torch", "open-clip-torch", "timm", "transformers"),
     "scripts.lib.mgca": ("torch", "timm", "transformers"),
-    "scripts.lib.downstream": ("torch", "timm", "segmentation-models-pytorch"),
+    "scripts.lib.downstream": ("torch", "torchvision", "timm", "segmentation-models-pytorch"),
 }
 
 version = cache(metadata.version)  # looks through the files of the environment each time

@@ -40,6 +40,12 @@ ALWAYS = (
 METRICS = {
     "f1": ("F1", "Agreement of predicted with true findings, 0 to 1: the harmonic mean of precision and sensitivity."),
     "auroc": ("AUROC", "Chance that a film with the finding gets a higher score than one without; 0.5 is guessing."),
+    "ap50": (
+        "AP50",
+        "How well boxes are found and ranked (average precision), 0 to 1; a box counts that overlaps a true one by half.",
+    ),
+    "map": ("mAP", "The mean of average precision over overlaps of 0.50 to 0.95, 0 to 1."),
+    "froc": ("FROC", "Share of true boxes found at .05, .1 and .2 false boxes a film, the mean of the three."),
     "dice": ("Dice", "Overlap of the drawn region with the true one, 0 (none) to 1 (the same pixels)."),
 }
 OF_SECTIONS = {
