@@ -78,7 +78,7 @@ def draw_figure5(
         axes = lower.subplots(1, len(datasets) + 1, width_ratios=[*[1.0] * len(datasets), 0.55], squeeze=False)[0]
         for place, (axis, dataset) in enumerate(zip(axes, datasets)):
             _draw_task(axis, bars[bars["dataset"] == dataset], colours, letter(place + 3))
-        _draw_shares(axes[-1], shares, letter(len(datasets) + 3))
+        _draw_shares(axes[-1], shares, letter(len(datasets) + 3), colours[next(iter(masks))])
         _draw_legend(
             lower,
             {arm: colours[arm] for arm in shown if arm in drawn},
@@ -230,13 +230,13 @@ def _draw_bar(axis: Axes, x: float, cell: pd.Series, dots: np.ndarray, colour: s
         axis.annotate("★", (x, np.nanmax([cell["value"], cell["high"], *dots])), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=7, zorder=5)  # fmt: skip
 
 
-def _draw_shares(axis: Axes, shares: pd.DataFrame | None, mark: str) -> None:
+def _draw_shares(axis: Axes, shares: pd.DataFrame | None, mark: str, colour: str) -> None:
     axis.set_title(f"{mark}   Readers", loc="left", pad=7)
     if shares is None or shares.empty:
         _say(axis, "nobody has\nread these\nimages yet")
         return
     if shares["simulated"].any():
-        axis.set_title(f"{mark}   Simulated readers", loc="left", pad=7)
+        axis.set_xlabel("simulated: no person\nhas seen these films", labelpad=4, fontsize=6.3)
     questions = [name for name in CLAIMS if name in set(shares["question"])]
     sources = list(dict.fromkeys(shares["source"]))
     for place, question in enumerate(questions):
@@ -245,13 +245,13 @@ def _draw_shares(axis: Axes, shares: pd.DataFrame | None, mark: str) -> None:
             x = place + (turn - (len(sources) - 1) / 2) * 0.38
             for _, row in own.iterrows():
                 axis.bar(
-                    x, row["share"], 0.34, color=REAL if source == "real" else look(2)[0], edgecolor=INK, linewidth=0.5
+                    x, row["share"], 0.34, color=REAL if source == "real" else colour, edgecolor=INK, linewidth=0.5
                 )
                 axis.plot([x, x], [row["low"], row["high"]], "-_", color=INK, lw=0.8, ms=3, path_effects=HALO)
         axis.plot([place - 0.42, place + 0.42], [CLAIMS[question][0]] * 2, color=ALERT, lw=1, ls=DASHES)
     axis.set_xticks(range(len(questions)), questions)
     axis.set_ylim(0, 1.02)
-    axis.set_ylabel("share of the answers; dashed: AURAD reports")
+    axis.set_ylabel("share of yes (dashed: AURAD)")
     axis.grid(axis="y", color=GRID, linewidth=0.6)
 
 
