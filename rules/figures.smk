@@ -284,7 +284,7 @@ rule plot_figure5:
 
 # What the page of the tables describes, and the sections of the configuration of which methods are told.
 STUDY_TABLES = ["trials", "baselines", "intervals", "significance", "differences", "power", "trend", "leakage"]
-DESCRIBED = ["study", "datasets", "base", "arms", "trials", "statistics", "compute"]
+DESCRIBED = ["study", "datasets", "base", "arms", "experts", "trials", "statistics", "compute"]
 
 
 rule describe_study:
