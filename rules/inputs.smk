@@ -98,7 +98,7 @@ def mask_subsets(wildcards):
 @signed
 def figure5_settings(wildcards):
     """A params value: how Figure 5 and Table 2 look, their datasets, and the arms of the study."""
-    return to_json({**stage_of(CONFIG, "figure5"), "arms": STUDY.arms})
+    return to_json({**stage_of(CONFIG, "figure5"), "arms": STUDY.arms, "names": one_line(Figure5(STUDY).names)})
 
 
 def feedback_settings(part):

@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     accepted = read_columns(args.acceptance, ["expert", "by", "value", *said], said, optional=said) if args.acceptance else None  # fmt: skip
     bars = read_table(args.bars, [*FIGURE2, *ENDS], optional=[*FIGURE2, *ENDS])
     shares = read_shares(args.shares) if args.shares else None
-    names = args.config["figure5"]["names"]
+    names = args.config["names"]
     figure = draw_figure5(examples, masks.structures, measured, accepted, bars, shares, names, args.config["width_mm"])
     save(figure, args.out, args.config["dpi"])
 

@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
         tables.write_table(table, path, digits=4)
     titles = {one["name"]: f"{one['title']}, {one['task']}" for one in args.config["datasets"]}
     with atomic_file(args.out_md) as path:
-        path.write_text(as_markdown(table, titles, args.config["figure5"]["names"]), encoding="utf-8")
+        path.write_text(as_markdown(table, titles, args.config["names"]), encoding="utf-8")
 
 
 if __name__ == "__main__":

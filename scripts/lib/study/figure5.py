@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.arms import EXPERTS
+from scripts.lib.study.arms import EXPERTS, REAL
 from scripts.lib.study.cells import Cell, Study
 from scripts.lib.study.mask_pools import MaskPools
 
@@ -47,6 +47,17 @@ class Figure5:
             "figure 5: no arm of study.arms has masks: generated and no filter; it is about a study such as "
             "studies/aurad-phantom.yaml"
         )
+
+    def names(self) -> dict[str, str]:
+        """Return what the arms of the study, and real films alone, are called in print."""
+        return {REAL: "real films only", **{name: self._said(name) for name in self.study.arms}}
+
+    def _said(self, name: str) -> str:
+        arm = self.study.arm(name)
+        if arm.generator is None or not arm.generator.needs_masks:
+            return name
+        said = {GENERATED: "generated masks", SHUFFLED: "masks at random"}.get(arm.masks, "real masks, moved")
+        return f"{said}, kept by {arm.filter.name}" if arm.filter else said
 
     # Examples
 

@@ -43,4 +43,6 @@ def test_its_settings_name_the_datasets_of_the_study() -> None:
     config = load_study([CONFIG_FILE, OVERLAY])
     own = stage(config, "figure5")
     assert [one["task"] for one in own["datasets"]] == ["segmentation", "detection"] and own["figure5"]["examples"] == 3
-    assert set(config["study"]["arms"]) <= set(own["figure5"]["names"])
+    said = Figure5(Study(config)).names()
+    assert said["aurad-filtered"] == "generated masks, kept by experts" and said["original"] == "real masks, moved"
+    assert list(said) == ["real", *config["study"]["arms"]] and len(set(said.values())) == 5
