@@ -109,6 +109,8 @@ def write_rows(path: Path, table: pa.Table, told: Mapping[str, Any]) -> None:
     told_of = {KEY: json.dumps(dict(told)).encode()}
     # Scores: hardly two alike; all else repeats, but for lists.
     lists = [name for name in table.schema.names if pa.types.is_list(table.schema.field(name).type)]
+    for name in lists:  # the entries of a list that was read have another name than those of a new one
+        table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(EDGES))
     scores = [name for name in table.schema.names if name == "score" and name not in lists]
     with atomic_file(path) as temporary:
         pq.write_table(
