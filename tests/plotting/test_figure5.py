@@ -17,7 +17,7 @@ from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.tables import ENDS, FIGURE2
 from scripts.lib.plotting.figure5 import draw_figure5
-from scripts.lib.plotting.figure5_examples import Example, Film, choose_examples
+from scripts.lib.plotting.figure5_examples import Example, ShownFilm, choose_examples
 
 STRUCTURES = ["lungs", "heart", "pleural_effusion", "cardiomegaly"]
 RIGHT, LARGE = {"pleural_effusion": "right"}, {"cardiomegaly": ""}
@@ -141,7 +141,7 @@ def titled(figure: Figure, start: str) -> Axes:
 
 
 def test_every_panel_shows_its_table() -> None:
-    made = Film(np.zeros((16, 16), np.uint8), chest(RIGHT), [("pleural_effusion", (2.0, 11.0, 7.0, 14.0))])
+    made = ShownFilm(np.zeros((16, 16), np.uint8), chest(RIGHT), [("pleural_effusion", (2.0, 11.0, 7.0, 14.0))])
     examples = [Example("right pleural effusion", made, None)]
     shares = pd.DataFrame(
         {
@@ -170,7 +170,7 @@ def test_every_panel_shows_its_table() -> None:
 
 
 def test_what_is_not_there_is_said_and_nothing_to_show_is_refused() -> None:
-    examples = [Example("x", Film(np.zeros((16, 16), np.uint8), chest(RIGHT), []), None)]
+    examples = [Example("x", ShownFilm(np.zeros((16, 16), np.uint8), chest(RIGHT), []), None)]
     figure = draw_figure5(examples, STRUCTURES, {"aurad": MASKS}, None, bars(), None, {})
     said = [text.get_text() for letter in ("C", "F") for text in titled(figure, letter).texts]
     assert said == ["no arm of this study asks experts", "nobody has\nread these\nimages yet"]

@@ -23,7 +23,7 @@ from scripts.lib.conditions.masks import PALETTE, conditioning_image
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.table2 import CLAIMS, NAMES
 from scripts.lib.plotting.figure2 import DASHES, HALO, draw_baseline
-from scripts.lib.plotting.figure5_examples import Example, Film
+from scripts.lib.plotting.figure5_examples import Example, ShownFilm
 from scripts.lib.plotting.panels import letter, look
 from scripts.lib.plotting.style import ALERT, GRID, INK, MM, REAL, SOFT, journal_style
 
@@ -119,7 +119,7 @@ def _colour(structure: str) -> tuple[float, float, float]:
     return red / 255, green / 255, blue / 255
 
 
-def _draw_film(axis: Axes, film: Film | None, with_boxes: bool) -> None:
+def _draw_film(axis: Axes, film: ShownFilm | None, with_boxes: bool) -> None:
     if film is None:
         axis.text(0.5, 0.5, "no real test film\nshows the same", ha="center", va="center", fontsize=5.8, color=SOFT, transform=axis.transAxes)  # fmt: skip
         return

@@ -16,7 +16,7 @@ Boxes = list[tuple[str, tuple[float, float, float, float]]]  # structure; left, 
 
 
 @dataclass(frozen=True)
-class Film:
+class ShownFilm:
     """An image or film uint8 (H, W), its mask field uint8 (H, W), and the boxes of its findings."""
 
     image: np.ndarray
@@ -29,8 +29,8 @@ class Example:
     """One row: the words, what was made of them, and a real film that shows the same, None where none does."""
 
     words: str
-    made: Film
-    real: Film | None
+    made: ShownFilm
+    real: ShownFilm | None
 
 
 def choose_examples(
@@ -94,5 +94,5 @@ def _example(
         told: Boxes = [
             (str(name), (x0, y0, x1, y1)) for name, x0, y0, x1, y1 in theirs[["structure", *EDGES]].to_numpy()
         ]
-        real = Film(films.images([film])[0], films.masks([film])[0], told)
-    return Example(words, Film(image, field, own), real)
+        real = ShownFilm(films.images([film])[0], films.masks([film])[0], told)
+    return Example(words, ShownFilm(image, field, own), real)
