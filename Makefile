@@ -23,7 +23,7 @@ ifneq ($(wildcard docs/pictures.json),)
 DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
 endif
 
-.PHONY: install figure2 figure3 figures evidence controls replicate rate start check plan docs-figures test test-cluster lint types lock clean help mend demo status report provenance masks paediatric search ask questionnaire draw read reading
+.PHONY: install figure2 figure3 figure5 figures evidence controls replicate rate start check plan docs-figures test test-cluster lint types lock clean help mend demo status report provenance masks paediatric search ask questionnaire draw read reading
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -81,6 +81,10 @@ controls: $(VENV)/.ready  ## on top of figure2: is a gain more than more of the 
 masks: STUDY ?= studies/aurad-phantom.yaml
 masks: $(VENV)/.ready  ## words to masks of several findings, made and measured (the embedded study, or STUDY=studies/aurad.yaml)
 	$(SNAKEMAKE) masks $(PLACE) $(OVERLAY)
+
+figure5: STUDY ?= studies/aurad-phantom.yaml
+figure5: $(VENV)/.ready  ## words to masks, images and boxes, and what they are worth (the embedded study, on top of figure2, or STUDY=FILE)
+	$(SNAKEMAKE) figure5 $(PLACE) $(OVERLAY)
 
 paediatric: $(VENV)/.ready  ## the class-conditional model: phantom children, or STUDY=studies/paediatric.yaml CONFIG="data=PATH"
 	$(SNAKEMAKE) paediatric $(PLACE) --configfile '$(or $(STUDY),studies/paediatric-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))

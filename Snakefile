@@ -5,7 +5,7 @@
 #   {dataset}/cohort/                               decoded images, masks, index              prepare_cohort
 #   {dataset}/{prerequisites.csv,subsets.parquet}   is all there; ranks of every trial        check_prerequisites, draw_subsets
 #   {dataset}/conditions/{arm}/fraction-{f}.parquet one row an image to make                  build_conditions
-#   generators/{base,controlnet}/                   foundation model, its mask branch         train_base, train_controlnet
+#   generators/{base,controlnet,controlnet-findings}/ foundation model, its mask branches      train_base, train_controlnet
 #   generators/{proxy-tuned,dpo}/                   trained further, tuned to raters          finetune_generator, train_dpo
 #   generators/masks/  {dataset}/masks/             masks from words (rules/masks.smk)        train_mask_model, sample_masks
 #   generators/class-ldm/  search/                  images of classes (rules/class_ldm.smk)   train_class_ldm, train_proposal
@@ -20,7 +20,7 @@
 #   {dataset}/{trials,differences,summary}.csv      the dataset's results                     score_trials ... summarize_dataset
 #   tables/                                         those of all datasets, tests, intervals   rules/tables.smk, evidence.smk, worth.smk
 #   seeds/  replication.png                         the study under other seeds               replicate_study, measure_replication
-#   figure{1,2,3,4}.pdf  evidence.png  table1.md    figures and Table 1                       rules/figures.smk
+#   figure{1,2,3,4,5}.pdf  evidence.png  table{1,2}.md figures, Tables 1 and 2                rules/figures.smk
 #   check.html  report.html  methods.md             the data; the answer; how it was made     check_data, write_report, describe_study
 #   cost.{csv,png}                                  planned and measured cost of each stage   compare_cost
 #   logs/{rule}/  benchmarks/{rule}/  checkpoints/  what each job said and took; unfinished trainings

@@ -21,9 +21,10 @@ rule build_conditions:
         most=ask(STUDY.candidates),
         seed=STUDY.seed,
         trials=STUDY.trials,
+        words=ask(STUDY.words),
     message:
         "Build the conditions of {wildcards.dataset} for {wildcards.arm} at {wildcards.fraction}"
     shell:
         "python -m scripts.build_conditions --cohort {params.cohort:q} --subsets {input.subsets:q} "
         "--config {params.config:q} --arm {wildcards.arm} --fraction {wildcards.fraction} "
-        "--multiplier {params.most} --seed {params.seed} --trials {params.trials} --out {output:q} > {log:q} 2>&1"
+        "--multiplier {params.most} --seed {params.seed} --trials {params.trials} {params.words} --out {output:q} > {log:q} 2>&1"

@@ -15,7 +15,7 @@ use rule judge_pool as judge_expert with:
     benchmark:
         "results/benchmarks/judge_pool/{dataset}_{arm}_{fraction}_{expert}.tsv"
     wildcard_constraints:
-        expert="classifier|segmenter",
+        expert="|".join(["classifier", "segmenter", *CONFIG["experts"]["own"]]),
     params:
         launch=launch,
         code=code("judge_pool"),
@@ -25,6 +25,40 @@ use rule judge_pool as judge_expert with:
         most=0,
     message:
         "Ask the {wildcards.expert} of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
+
+
+# An expert from elsewhere is validated on the real films that teach the study's own judges.
+rule judge_films:
+    input:
+        ask(EXPERTING.own_files),
+        judge=ask(EXPERTING.judge),
+    output:
+        "results/{dataset}/experts/{expert}.parquet",
+    log:
+        "results/logs/judge_films/{dataset}_{expert}.log",
+    benchmark:
+        "results/benchmarks/judge_films/{dataset}_{expert}.tsv"
+    wildcard_constraints:
+        expert="|".join(CONFIG["experts"]["own"]) or "-",
+    conda:
+        "../envs/main.yaml"
+    threads: 1
+    resources:
+        gpu=ONE_GPU,
+        mem_mb=growing(3000),
+        runtime=lasting(240),
+    params:
+        launch=launch,
+        code=code("judge_films"),
+        config=settings_of("faithfulness", "device", "precision"),
+        cohort=ask(EXPERTING.own_films),
+        split=ask(EXPERTING.own_split),
+        shows=ask(EXPERTING.shown),
+    message:
+        "Ask the {wildcards.expert} of real films of {wildcards.dataset}"
+    shell:
+        "{params.launch} -m scripts.judge_films --judge {input.judge:q} --cohort {params.cohort:q} --split {params.split} "
+        "--shows {params.shows} --config {params.config:q} --threads {threads} --out {output:q} > {log:q} 2>&1"
 
 
 rule score_realism:

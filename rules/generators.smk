@@ -61,11 +61,32 @@ rule train_controlnet:
         code=code("train_controlnet"),
         config=stage("controlnet"),
         cohort=subpath(input.index, parent=True),
+        words="",
         seed=STUDY.seed,
         checkpoints="results/checkpoints/train_controlnet",
     message:
         "Train the ControlNet on masks"
     shell:
-        "{params.launch} -m scripts.train_controlnet --base {input.base:q} --cohort {params.cohort:q} "
+        "{params.launch} -m scripts.train_controlnet --base {input.base:q} --cohort {params.cohort:q} {params.words} "
         "--config {params.config:q} --seed {params.seed} --threads {threads} --checkpoint-dir {params.checkpoints:q} "
         "--out {output:q} > {log:q} 2>&1"
+
+
+# With the words of what the masks show. Its folder is its own, so that it stands beside the ControlNet of another study.
+use rule train_controlnet as train_controlnet_findings with:
+    output:
+        directory("results/generators/controlnet-findings"),
+    log:
+        "results/logs/train_controlnet/controlnet-findings.log",
+    benchmark:
+        "results/benchmarks/train_controlnet/controlnet-findings.tsv"
+    params:
+        launch=launch_several,
+        code=code("train_controlnet"),
+        config=stage("controlnet"),
+        cohort=subpath(input.index, parent=True),
+        words="--words",
+        seed=STUDY.seed,
+        checkpoints="results/checkpoints/train_controlnet_findings",
+    message:
+        "Train the ControlNet on masks of several findings and their words"

@@ -3,6 +3,7 @@ from scripts.lib.cohort.telling import tell_cohorts
 from scripts.lib.engine.passed_on import passed_on
 from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import prompts_of
+from scripts.lib.study.figure5 import Figure5
 from scripts.lib.study.mask_pools import MaskPools
 from scripts.lib.study.needs import needed_datasets, needs_settings, tell_findings
 from scripts.lib.study.firewall import tell_checks
@@ -86,6 +87,18 @@ PREREQUISITES = [
 def needs_of(wildcards):
     """A params value: what the films of a dataset have to bring."""
     return to_json(needs_settings(CONFIG, wildcards.dataset))
+
+
+@signed
+def mask_subsets(wildcards):
+    """A params value: which films the masks of a trial may be asked for, whatever its task."""
+    return to_json(one_line(MASK_POOLS.subsets, wildcards))
+
+
+@signed
+def figure5_settings(wildcards):
+    """A params value: how Figure 5 and Table 2 look, their datasets, and the arms of the study."""
+    return to_json({**stage_of(CONFIG, "figure5"), "arms": STUDY.arms, "names": one_line(Figure5(STUDY).names)})
 
 
 def feedback_settings(part):

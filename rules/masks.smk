@@ -53,7 +53,7 @@ rule build_mask_conditions:
         runtime=lasting(30),
     params:
         code=code("build_mask_conditions"),
-        config=stage("conditions"),
+        config=mask_subsets,
         cohort=subpath(input.index, parent=True),
         most=ask(STUDY.candidates),
         seed=STUDY.seed,
@@ -162,7 +162,8 @@ rule link_masks:
     params:
         code=code("link_masks"),
         pool=ask(MASK_POOLS.shards),
+        words=ask(STUDY.words),
     message:
         "Take the masks of {wildcards.arm} as conditions of {wildcards.dataset} at {wildcards.fraction}"
     shell:
-        "python -m scripts.link_masks --pool {params.pool:q} --out {output:q} > {log:q} 2>&1"
+        "python -m scripts.link_masks --pool {params.pool:q} {params.words} --out {output:q} > {log:q} 2>&1"

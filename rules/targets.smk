@@ -74,6 +74,15 @@ rule figure4:
     localrule: True
 
 
+rule figure5:
+    input:
+        PREREQUISITES,
+        "results/figure5.pdf",
+        "results/table2.md",
+        tell(MASK_POOLS.tables),
+    localrule: True
+
+
 rule paediatric:
     input:
         "results/figure2.pdf",
@@ -127,6 +136,7 @@ TARGETS = [
     "figure2",
     "figure3",
     "figure4",
+    "figure5",
     "figures",
     "evidence",
     "replicate",

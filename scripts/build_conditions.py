@@ -24,6 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--multiplier", type=int, required=True, help="largest multiplier of the study")
     parser.add_argument("--trials", type=int, required=True, help="number of trials")
     parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--words", action="store_true", help="each mask is told in words, too: all that it shows")
     parser.add_argument("--out", type=Path, required=True, help="conditions table (.parquet)")
     args = parser.parse_args(argv)
     set_threads(args.threads)
@@ -31,6 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
+    from scripts.lib.conditions.mask_words import with_words
     from scripts.lib.conditions.table import TableRequest, build_conditions
 
     cohort = Cohort.open(args.cohort)
@@ -41,6 +43,8 @@ def main(argv: list[str] | None = None) -> None:
         table = build_conditions(cohort, ranks, args.config, request)
     except InputError as error:
         raise InputError(f"{dataset}, arm {args.arm}: {error}") from None
+    if args.words and cohort.has_masks:
+        table = with_words(table, cohort)
     with atomic_file(args.out) as path:
         table.to_parquet(path, index=False)
 

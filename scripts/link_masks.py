@@ -15,6 +15,7 @@ def main(argv: list[str] | None = None) -> None:
     """Write the table."""
     parser = make_parser(__doc__)
     parser.add_argument("--pool", type=Path, nargs="+", required=True, help="shards of the mask pool, in order")
+    parser.add_argument("--words", action="store_true", help="each mask is told in words, too: all that it shows")
     parser.add_argument("--out", type=Path, required=True, help="conditions table (.parquet)")
     args = parser.parse_args(argv)
     set_threads(args.threads)
@@ -22,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.conditions.mask_link import conditions_of
 
-    table = conditions_of(Cohort.open(args.pool))
+    table = conditions_of(Cohort.open(args.pool), args.words)
     with atomic_file(args.out) as path:
         table.to_parquet(path, index=False)
 

@@ -22,6 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--base", type=Path, required=True, help="foundation model in diffusers' layout")
     parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort with masks and a generator split")
     add_config(parser, "the ControlNet (section controlnet)")
+    parser.add_argument("--words", action="store_true", help="tell it in words what each mask shows; left out, no text")
     add_training(parser, "the generator")
     args = parser.parse_args(argv)
     set_threads(args.threads)
@@ -31,6 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     with lean_imports():
         from scripts.lib.cohort.learned import films_learned, inherited, write_learned
         from scripts.lib.cohort.store import Cohort
+        from scripts.lib.conditions.mask_words import mask_words
         from scripts.lib.generators.controlled.control_training import train_control, write_generator
         from scripts.lib.generators.controlled.generator import open_generator
         from scripts.lib.training.checkpoints import Checkpoints, publish
@@ -42,6 +44,7 @@ def main(argv: list[str] | None = None) -> None:
         placement = place(settings, shared=True)
         cohort = Cohort.open(args.cohort)
         rows, content = masked_rows(cohort)
+        words = mask_words(cohort, rows) if args.words else None
         base = open_generator(args.base)
         identity = resume_identity(
             "train_controlnet",
@@ -49,9 +52,10 @@ def main(argv: list[str] | None = None) -> None:
             base.fingerprint,
             content,
             args.seed,
+            *([] if words is None else words),
         )
         checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
-        controlnet = train_control(base, cohort, rows, settings, args.seed, placement, checkpoints)
+        controlnet = train_control(base, cohort, rows, settings, args.seed, placement, checkpoints, words)
         with publish(args.out, placement, checkpoints) as folder:
             if folder:
                 write_generator(

@@ -16,6 +16,8 @@ from scripts.lib.conditions.mask_prompts import ask_of, ask_text, read_prompt
 from scripts.lib.conditions.mask_shape import faults_of, limits_of, plausibility, shapes
 from scripts.lib.conditions.mask_shuffle import shuffled_fields
 from scripts.lib.conditions.mask_table import build_mask_table
+from scripts.lib.conditions.mask_words import mask_words, with_words
+from scripts.lib.conditions.rows import TRIAL_SAMPLES, condition_id
 from scripts.lib.conditions.table import TableRequest
 from scripts.lib.core.errors import InputError
 
@@ -131,6 +133,7 @@ def cohort(folder: Path, **notes: object) -> Cohort:
                 "trial": number % 2,
                 "sample": 0,
                 "prompt": ask_text(ask_of(field, STRUCTURES)),
+                "shown_words": ask_text(ask_of(field, STRUCTURES)),
                 "faults": "lung area" if number in (3, 6) else "",
             }
             writer.add(np.zeros((32, 32), np.uint8), field, row)
@@ -202,3 +205,37 @@ def test_a_pool_of_masks_is_no_pool_of_films(tmp_path: Path) -> None:
     assert len(with_films(cohort(tmp_path / "films"))) == 40
     with pytest.raises(InputError, match="a pool of masks, without films or images"):
         with_films(cohort(tmp_path / "c", kind="masks"))
+
+
+def test_masks_of_a_pool_are_told_in_words_of_what_they_show(tmp_path: Path) -> None:
+    pool = cohort(tmp_path / "c", kind="masks", masks="generated")
+    plain, told = conditions_of(pool), conditions_of(pool, words=True)
+    words = pool.index.set_index("image_id")["shown_words"]
+    assert told["prompt"].tolist() == words[told["mask_source"]].tolist() and set(told["kind"]) == {"both"}
+    assert told["mask_source"].equals(plain["mask_source"]) and not set(told["condition_id"]) & set(
+        plain["condition_id"]
+    )
+    assert not told.duplicated(["condition_id", "sample"]).any()
+
+
+def test_words_of_a_condition_follow_the_mask_as_it_was_changed(tmp_path: Path) -> None:
+    films = cohort(tmp_path / "c")
+    names = films.index["image_id"]
+    right = next(row for row in range(40) if "right pleural effusion" in mask_words(films, np.array([row]))[0])
+    flip = json.dumps({"flip": True})
+    table = pd.DataFrame(
+        {"condition_id": ["a", "b", "c", "d"], "position": range(4), "trial": 1, "sample": 0, "kind": ["mask", "mask", "mask", "text"]}
+        | {"prompt": [None, None, None, "edema"], "mask_source": [names[right]] * 3 + [None], "side": None}
+        | {"transform": [None, flip, flip, None]}
+    )  # fmt: skip
+    told = with_words(table, films)
+    said = mask_words(films, np.array([right]))[0]
+    # The film's right effusion becomes a left one where it is mirrored; the row without a mask keeps its text and identity.
+    mirrored = said.replace("right", "left")
+    assert told["prompt"].tolist() == [said, mirrored, mirrored, "edema"] and told["kind"].tolist() == ["both"] * 3 + [
+        "text"
+    ]
+    digest = pixels_sha256(films.masks([right])[0])
+    assert told["condition_id"].tolist()[1:] == [condition_id(mirrored, digest, flip)] * 2 + ["d"]
+    # Two rows are one condition, so the second is its second sample.
+    assert told["sample"].tolist() == [TRIAL_SAMPLES, TRIAL_SAMPLES, TRIAL_SAMPLES + 1, TRIAL_SAMPLES]

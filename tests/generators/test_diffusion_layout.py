@@ -228,3 +228,27 @@ def test_interrupted_commands_end_with_the_same_bytes(tree, tmp_path, monkeypatc
     assert not (tmp_path / "generators" / command).exists()
     main(call)
     assert read_notes(tmp_path / "generators" / command)["fingerprint"] == read_notes(whole)["fingerprint"]
+
+
+@pytest.mark.filterwarnings("ignore:.*tokens and are cut:UserWarning")  # the toy has eight
+def test_a_controlnet_learns_from_the_words_of_its_masks(tree, monkeypatch):
+    from scripts.lib.conditions import mask_words
+
+    call = [
+        "--base",
+        str(tree / "generators" / "base"),
+        "--cohort",
+        str(tree / "cohort"),
+        "--config",
+        json.dumps(CONTROL),
+    ]
+    call += ["--seed", "1", "--checkpoint-dir", str(tree / "check")]
+    weights = []
+    for name, words in (("told", None), ("twice", None), ("otherwise", "edema")):
+        if words:
+            monkeypatch.setattr(mask_words, "mask_words", lambda cohort, rows: ["edema"] * len(rows))
+        train_controlnet.main([*call, "--words", "--out", str(tree / "generators" / name)])
+        weights.append(load_file(next((tree / "generators" / name / "controlnet").glob("*.safetensors"))))
+    told, twice, otherwise = weights
+    assert all(torch.equal(told[key], twice[key]) for key in told)
+    assert any(not torch.equal(told[key], otherwise[key]) for key in told)

@@ -66,6 +66,7 @@ CONTROL = {
     "absent_mask": "zero_residual",
     "mask_dropout": 0.2,
     "structure_dropout": 0.5,
+    "text_dropout": 0.2,
 }
 SAMPLING = {
     **PLACE,

@@ -138,6 +138,7 @@ def test_a_python_command_of_the_pages_is_there(command: str, forked_jobs: str) 
 TARGETS = (
     "all",
     "check_data",
+    "figure5",
     "figure3",
     "figures",
     "evidence",

@@ -28,7 +28,7 @@ def test_a_line_without_its_table_is_not_measured(tmp_path: Path) -> None:
     lines = [section.tell(facts(tmp_path)) for section in SECTIONS]
     # What the study says of its controls needs no table.
     assert {line.state for line in lines if line.key != "controls"} == {"grey"}
-    assert len({line.key for line in lines}) == len(lines) == 15
+    assert len({line.key for line in lines}) == len(lines) == 16
     assert all(line.reason.endswith(".") and line.word for line in lines)
 
 
@@ -269,6 +269,28 @@ def test_masks_show_what_was_asked_for(
     assert line.state == state and line.reason.startswith(
         "Arm original for RSNA Pneumonia at 10 %: a finding is there in 90 % of the masks that were asked for it"
     )
+
+
+@pytest.mark.parametrize(("low", "high", "state"), [(0.01, 0.2, "green"), (-0.01, 0.2, "amber"), (-0.2, -0.01, "red")])
+def test_generated_masks_are_held_against_masks_at_random(tmp_path: Path, low: float, high: float, state: str) -> None:
+    own = study()
+    own["arms"] = {
+        **own["arms"],
+        "made": {"generator": "controlnet", "masks": "generated"},
+        "mixed": {"generator": "controlnet", "masks": "shuffled"},
+    }
+    plain = difference(2, 0.1, low, high, 0.2)
+    rows = [
+        {**plain, "arm": "made", "against": "mixed"},
+        {**plain, "arm": "made", "against": "real", "low": -9, "high": -8},
+        {**plain, "arm": "made", "against": "mixed", "metric": "recall", "low": -9, "high": -8},
+    ]
+    write_table(tmp_path, "tables/differences.csv", rows)
+    line = lines_masks.worth(facts(tmp_path, own))
+    assert line.state == state and line.reason.endswith(f"2×: +0.100 ({low:+.3f} to {high:+.3f}).")
+    rest = rows[1:2]
+    write_table(tmp_path, "tables/differences.csv", rest)
+    assert lines_masks.worth(facts(tmp_path, own)).state == "grey"
 
 
 @pytest.mark.parametrize(("sharp", "kept", "state"), [(0.1, 0.97, "green"), (0.1, 0.9, "amber"), (0.65, 0.97, "red")])

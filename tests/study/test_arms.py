@@ -100,7 +100,10 @@ def test_a_control_has_no_generator_and_no_pool() -> None:
 @pytest.mark.parametrize(
     ("arm", "complaint"),
     [
-        ({}, "arms.mine: generator is missing; expected one of base, controlnet, proxy-tuned, dpo"),
+        (
+            {},
+            "arms.mine: generator is missing; expected one of base, controlnet, controlnet-findings, proxy-tuned, dpo",
+        ),
         (
             {"source": "duplicate", "filter": "proxy"},
             "arms.mine.filter: goes with source: generator alone, not with duplic",

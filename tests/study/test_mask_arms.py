@@ -40,7 +40,7 @@ def test_each_arm_samples_from_masks_of_its_own(config: dict[str, Any]) -> None:
     assert all(not path.endswith("images.npy") for path in masks.source_files(AURAD))
     # the same generator and no filter, but other masks: pools of their own
     assert len({study.pool(cell) for cell in (AURAD, SHUFFLED, ORIGINAL)}) == 3
-    assert len(masks.tables()) == 6
+    assert len(masks.tables()) == 4  # shuffled and filtered ones at 10 % alone
     with pytest.raises(InputError, match="arm original has no masks of its own; set arms.original.masks"):
         masks.kind(ORIGINAL)
 
@@ -72,3 +72,12 @@ def test_the_full_study_is_whole() -> None:
     assert len(structures) == 8 and full["masks"]["grid"] <= full["study"]["resolution"]
     groups = full["datasets"]["chestxdet"]["reader"]["groups"]
     assert set(groups) == set(structures) - {"lungs", "heart"} == set(full["datasets"]["chestxdet"]["labels"])
+
+
+def test_all_arms_of_masks_share_a_controlnet_that_is_told_in_words(config: dict[str, Any]) -> None:
+    study = Study(config)
+    cells = [Cell("chestxdet", arm, "0.1") for arm in study.arms]
+    assert {study.generator(cell) for cell in cells} == {"results/generators/controlnet-findings"}
+    assert [study.words(cell) for cell in cells] == ["--words"] * 4
+    plain = Study(load_study([CONFIG_FILE]))
+    assert plain.words(Cell("candid", "original", "0.1")) == ""

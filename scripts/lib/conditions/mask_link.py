@@ -10,8 +10,8 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.core.log import log
 
 
-def conditions_of(pool: Cohort) -> pd.DataFrame:
-    """Return the conditions of the images to make from the masks of a pool, each mask as it is, without words.
+def conditions_of(pool: Cohort, words: bool = False) -> pd.DataFrame:
+    """Return the conditions of the images to make from the masks of a pool, each mask as it is; `words`: told in words, too.
 
     A mask that could not be made valid has the place of a valid one of the same trial, of the same ask where there is one: an
     image more of a mask that can be. Labels are what the mask shows. Raises InputError where a trial has no valid mask.
@@ -36,13 +36,14 @@ def conditions_of(pool: Cohort) -> pd.DataFrame:
     if bad.any():
         log(f"{int(bad.sum())} of {len(index)} masks are not valid; valid ones of the same trial have their places")
     source = index.iloc[chosen.to_numpy()].reset_index(drop=True)
+    prompts = source["shown_words"].tolist() if words else [None] * len(source)
     table = pd.DataFrame(
         {
-            "condition_id": [condition_id(None, digest, None) for digest in source["mask_sha256"]],
+            "condition_id": [condition_id(text, digest, None) for text, digest in zip(prompts, source["mask_sha256"])],
             "position": index["position"],
             "trial": index["trial"],
-            "kind": "mask",
-            "prompt": None,
+            "kind": "both" if words else "mask",
+            "prompt": prompts,
             "mask_source": source["image_id"],
             "transform": None,
             **{label: source[label] for label in pool.labels},

@@ -20,32 +20,34 @@ ASKED, FOUND = "asked_", "found_"
 
 
 def read_expert(name: str, images: Path, films: Path, names: pd.Series, structure: str = "") -> experts.Expert:
-    """Return an expert from its tables; `names`: image_id of the pool's images, in order.
+    """Return an expert from its tables; `names`: image_id of the pool's images, in order. An expert from elsewhere is NAME:KIND.
 
     films      a table, or the folder of a judge
     structure  what the segmenter finds
 
     Raises InputError for another name, a table without what the expert says, or an image of which it says nothing.
     """
+    name, _, kind = name.partition(":")
+    kind = kind or name
     held = films / HELD if films.is_dir() else films
     own, real = (read_parquet(path, f"table of the expert {name}", "make it anew") for path in (images, held))
-    wanted = MASKS if name == SEGMENTER else IDS
+    wanted = MASKS if kind == SEGMENTER else IDS
     for path, table in ((images, own), (held, real)):
         if missing := [column for column in wanted if column not in table]:
-            kind = "; the segmenter is a judge of masks" if name == SEGMENTER else ""
-            raise InputError(f"{path}: no column {missing[0]}{kind}; judge anew")
+            which = "; the segmenter is a judge of masks" if kind == SEGMENTER else ""
+            raise InputError(f"{path}: no column {missing[0]}{which}; judge anew")
     own = of_images(own, names, images)
-    if name == SEGMENTER:
+    if kind == SEGMENTER:
         return experts.of_masks(name, real, own, structure or "mask")
-    if name not in (CLASSIFIER, PROXY, REALISM):
+    if kind not in (CLASSIFIER, PROXY, REALISM):
         raise InputError(f"expert {name}: unknown; known are {', '.join(VOTERS)} (copy by its own files)")
     labels = [column.removeprefix(ASKED) for column in map(str, own) if column.startswith(ASKED) and column in real]
     labels = [label for label in labels if f"{FOUND}{label}" in own and f"{FOUND}{label}" in real]
-    if not labels or (name == REALISM and labels != [experts.REALISM]):
+    if not labels or (kind == REALISM and labels != [experts.REALISM]):
         raise InputError(
             f"{images}: no {ASKED}LABEL and {FOUND}LABEL of a label that is in {held}, too; make both anew"
         )
-    if name == REALISM:
+    if kind == REALISM:
         return experts.of_realism(name, real, own)
     return experts.of_labels(name, real, own, labels)
 

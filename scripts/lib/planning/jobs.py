@@ -19,6 +19,7 @@ from typing import Any
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import tables
 from scripts.lib.study.config import merge, stage
+from scripts.lib.study.shared import store_of
 from scripts.lib.study.sources import PHANTOM, made_here
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -95,7 +96,7 @@ def write_stand_ins(config: Mapping[str, Any], folder: Path, run: Path) -> dict[
     """
     overlay: dict[str, Any] = {"datasets": {}, "data": str(folder)}
     for name, section in config["datasets"].items():
-        if section["root"] != PHANTOM:
+        if section["root"] != PHANTOM and store_of(config, name) == name:
             root = folder / "roots" / name
             root.mkdir(parents=True)
             for table in tables(section["format"], root, section.get("reader")):

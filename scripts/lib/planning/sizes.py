@@ -10,10 +10,13 @@ from typing import Any
 
 from scripts.lib.cohort.table1 import PAPER
 from scripts.lib.core.errors import InputError
+from scripts.lib.study.shared import store_of
 from scripts.lib.study.sources import PHANTOM
 from scripts.lib.study.tasks import of_structures
 
 PREPARED, DRAWN, PUBLISHED, UNKNOWN = "prepared cohort", "phantom settings", "paper's Table 1", "unknown"
+LISTED = "the lists that the dataset is published with"
+CHESTXDET = {"train": 3_025, "test": 553}  # rows of its two lists
 # The films of chexpert.train.csv and valid.csv that are frontal; Table 1's counts include header lines (see its notes).
 CHEXPERT = {"train": 191_027, "test": 202}
 # Formats whose labels cover their training folder alone; a study splits that folder itself.
@@ -68,7 +71,7 @@ def read_sizes(config: Mapping[str, Any], results: Path) -> dict[str, Size]:
 
 def size_of(config: Mapping[str, Any], name: str, results: Path) -> Size:
     """Return a dataset's size: of its prepared cohort, else of its phantom, else of the paper's Table 1."""
-    section = config["datasets"][name]
+    section, name = config["datasets"][name], store_of(config, name)
     meta = results / name / "cohort" / "cohort.json"
     if meta.is_file():
         return _prepared(meta, results / name / "subsets.parquet", config["study"])
@@ -76,6 +79,8 @@ def size_of(config: Mapping[str, Any], name: str, results: Path) -> Size:
     if section["root"] == PHANTOM:
         listed, films = _phantom_films(section, name, config["study"]["seed"])
         return Size(DRAWN, listed, _sides(section, films), masked)
+    if section["format"] == "chestxdet":
+        return Size(LISTED, sum(CHESTXDET.values()), _sides(section, CHESTXDET), masked)
     if section["format"] in PAPER:
         return Size(PUBLISHED, None, _published(section), masked)
     return Size(UNKNOWN, masked=masked)

@@ -23,6 +23,7 @@ FLOAT, HALF = 4, 2  # bytes
 # Rules whose jobs are those of another stage.
 ALIASES = {
     "sample_rated_pool": "sample_pool",
+    "train_controlnet_findings": "train_controlnet",
     "validate_proxy": "score_pool",
     "compare_dataset_arms": "compare_arms",
     "compare_figure_arms": "compare_arms",

@@ -32,6 +32,7 @@ class Generator:
     taught_by    what it learned from, of the four above
     own_films    whether films of study.generator_dataset teach it, those of split generator
     follows      CLASS where its conditions are classes; "" where they are what section `conditions` says
+    words        whether words beside a mask say what the mask shows, in its training and of its images
     says         what a text calls it; "" leaves its name
     """
 
@@ -41,6 +42,7 @@ class Generator:
     taught_by: tuple[str, ...]
     own_films: bool = True
     follows: str = ""
+    words: bool = False
     says: str = ""
 
     @property
@@ -131,6 +133,15 @@ GENERATORS = {
             "train_controlnet",
             (FOUNDATION,),
             says="a ControlNet on a latent diffusion model",
+        ),
+        # A folder of its own: a study of masks of several findings shares its results, and its base, with another study.
+        Generator(
+            "controlnet-findings",
+            "controlnet",
+            "train_controlnet_findings",
+            (FOUNDATION,),
+            words=True,
+            says="a ControlNet on masks of several findings, and on words that say what they show",
         ),
         Generator(
             "proxy-tuned",
@@ -233,7 +244,9 @@ def arm_of(config: Mapping[str, Any], name: str) -> Arm:
     wanted = given.get("filter") or next(dropping, None)
     chosen = FILTERS[wanted] if wanted else None
     if chosen and chosen.name == EXPERTS:
-        named = {VOTERS[one] for one in config["experts"]["names"]}
+        named = {
+            VOTERS.get(one, JUDGE) for one in config["experts"]["names"]
+        }  # what taught those of experts.own is not known
         chosen = replace(chosen, taught_by=tuple(one for one in chosen.taught_by if one in named))
     candidates = given.get("candidates", chosen.spare) if chosen else 1
     own = (given.get("cells", {}), given.get("mixing", {}), given.get("path", ""), given.get("masks", ""))

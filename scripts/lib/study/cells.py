@@ -171,6 +171,11 @@ class Study:
         settings, generator = stage(self.config, "conditions", cell.dataset), self.arm(cell.arm).generator
         return {**settings, "kinds": {generator.follows: 1.0}} if generator and generator.follows else settings
 
+    def words(self, cell: AnyCell) -> str:
+        """Return the option that gives each mask of a cell's images words that say what it shows, "" where none."""
+        generator = self.arm(cell.arm).generator
+        return "--words" if generator and generator.words else ""
+
     def pool(self, cell: AnyCell) -> str:
         """Return the folder of a cell's pool."""
         return f"results/{self.store(cell.dataset)}/pools/{self.pool_arm(cell.arm)}/fraction-{cell.fraction}"

@@ -37,7 +37,7 @@ PER_DATASET = (
 # Keys of the section trials that a training does not read: how its predictions are scored.
 SCORING = ("empty_policy",)
 OTHERS = (*SCORING, "external")  # of all datasets
-FIGURES = ("figure2", "figure3", "figure4")
+FIGURES = ("figure2", "figure3", "figure4", "figure5")
 # Where the keys of section `training` hold, and which of them; a section's own value comes before that of `training`.
 MODEL = ("device", "precision")
 RUN = (*MODEL, "checkpoint_seconds")
@@ -177,7 +177,7 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
     """
     if name in FIGURES:
         shared = {key: value for key, value in config["figures"].items() if key not in FIGURES or key == name}
-        shown = [shared[name]["dataset"]] if name in shared else config["study"]["datasets"]
+        shown = [shared[name]["dataset"]] if "dataset" in shared.get(name, {}) else config["study"]["datasets"]
         return {**shared, "datasets": [_described(config, dataset) for dataset in shown]}
     if name in PROXY:
         prompts = {} if name == "train_proxy" else {"prompts": prompts_of(config, dataset)}

@@ -5,6 +5,8 @@ Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.errors import InputError
@@ -30,9 +32,19 @@ class Experting:
         if not chosen or chosen.name != EXPERTS:
             raise InputError(f"arm {cell.arm}: no experts vote on its images; write arms.{cell.arm}.filter: {EXPERTS}")
         names: list[str] = self.config["experts"]["names"]
-        if SEGMENTER in names and not self.structure(cell):
+        if SEGMENTER in map(self.kind, names) and not self.structure(cell):
             raise InputError(f"config: experts.names: segmenter: the target of {cell.dataset} is no mask; take it out")
         return names
+
+    def own(self, name: str) -> dict[str, str] | None:
+        """Return kind and path of an expert from elsewhere, None for one of the workflow."""
+        found: dict[str, str] | None = self.config["experts"]["own"].get(name)
+        return found
+
+    def kind(self, name: str) -> str:
+        """Return what an expert is: one of arms.VOTERS."""
+        own = self.own(name)
+        return own["kind"] if own else name
 
     def structure(self, cell: AnyCell) -> str:
         """Return the structure that the segmenter finds, "" where the dataset's target is no mask."""
@@ -54,7 +66,8 @@ class Experting:
 
     def judge(self, job: Any) -> str:
         """Return the folder of the judge behind the expert `job.expert`."""
-        return f"results/judges/{self.source(job, job.expert).judge}"
+        own = self.own(job.expert)
+        return own["path"] if own else f"results/judges/{self.source(job, job.expert).judge}"
 
     def judges(self, cell: AnyCell) -> list[str]:
         """Return the folders of the judges that decide what an arm keeps; the firewall reads their lists of films."""
@@ -65,10 +78,30 @@ class Experting:
 
     def shown(self, job: Any) -> list[str]:
         """Return the labels, or the one structure, that the expert `job.expert` is asked for."""
-        if job.expert == SEGMENTER:
+        if self.kind(job.expert) == SEGMENTER:
             return [self.structure(job)]
         theirs = self.config["datasets"][self.source(job, CLASSIFIER).dataset]["labels"]
-        return [label for label in self.config["datasets"][job.dataset]["labels"] if label in theirs]
+        labels = [label for label in self.config["datasets"][job.dataset]["labels"] if label in theirs]
+        if (own := self.own(job.expert)) is None:
+            return labels
+        told = told_by(job.expert, own["path"])
+        if not (shared := [label for label in labels if label in told]):
+            raise InputError(
+                f"config: experts.own.{job.expert}: tells {', '.join(told)}, and none of the labels of {job.dataset}; take it out"
+            )
+        return shared
+
+    def own_films(self, job: Any) -> str:
+        """Return the folder of the real films on which an expert from elsewhere is validated: those that teach the judges."""
+        return f"results/{self.source(job, CLASSIFIER).dataset}/cohort"
+
+    def own_files(self, job: Any) -> list[str]:
+        """Return its files."""
+        return [f"{self.own_films(job)}/{file}" for file in COHORT_FILES]
+
+    def own_split(self, job: Any) -> str:
+        """Return their split."""
+        return self.source(job, CLASSIFIER).split
 
     # Realism
 
@@ -127,8 +160,10 @@ class Experting:
             }
             if name in (CLASSIFIER, SEGMENTER):
                 films[name] = f"results/judges/{self.source(cell, name).judge}"
+            if own := self.own(name):
+                films[name] = f"results/{cell.dataset}/experts/{name}.parquet"
             if name != COPY:
-                out.append((name, f"{pool}/expert-{name}.parquet", films[name]))
+                out.append((f"{name}:{own['kind']}" if own else name, f"{pool}/expert-{name}.parquet", films[name]))
         return out
 
     def said_files(self, cell: AnyCell) -> list[str]:
@@ -146,3 +181,14 @@ class Experting:
     def floor(self, cell: AnyCell) -> list[str]:
         """Return how near held-out films and planted copies come, where copies are judged."""
         return [self.fidelity.floor(cell)] if COPY in self.names(cell) else []
+
+
+def told_by(name: str, path: str) -> list[str]:
+    """Return the labels of an expert from elsewhere, as its folder says; raises InputError where it is no such folder."""
+    try:
+        return [str(one) for one in json.loads(Path(path, "judge.json").read_text(encoding="utf-8"))["names"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"config: experts.own.{name}.path = {path}: not the folder of an expert ({' '.join(str(error).split())[:100]}); expected "
+            f"judge.json and model.safetensors, as scripts.convert_expert and train_judge write them"
+        ) from None

@@ -122,6 +122,11 @@ def unknown_teachers(config: Mapping[str, Any]) -> list[str]:
     }
     named = {"base.path": config["base"]["path"], "proxy.model": config["proxy"]["model"]}
     named |= {f"datasets.{name}.trials.model.weights": weights[name] for name in config["study"]["datasets"]}
+    named |= {
+        f"experts.own.{name}.path": one["path"]
+        for name, one in config["experts"]["own"].items()
+        if name in config["experts"]["names"]
+    }
     named |= {f"arms.{name}.path": config["arms"][name].get("path") for name in config["study"]["arms"]}
     named |= {
         f"trials.{task}.model.weights": config["trials"].get(task, {}).get("model", {}).get("weights") for task in TASKS

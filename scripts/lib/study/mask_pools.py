@@ -5,9 +5,12 @@ Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 
 from __future__ import annotations
 
+from typing import Any
+
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import MASKS
 from scripts.lib.study.cells import COHORT_FILES, AnyCell, Study
+from scripts.lib.study.config import stage
 
 
 class MaskPools:
@@ -43,6 +46,11 @@ class MaskPools:
     def files(self, cell: AnyCell) -> list[str]:
         """Return the files of those shards."""
         return [f"{shard}/{name}" for shard in self.shards(cell) for name in COHORT_FILES]
+
+    def subsets(self, job: Any) -> dict[str, Any]:
+        """Return what the trials of `job.dataset` set aside, from whose films no mask may be asked for."""
+        trials = stage(self.study.config, "trials", job.dataset)
+        return {key: trials[key] for key in ("validation_share", "validation_patients")}
 
     def tables(self) -> list[str]:
         """Return the tables that hold the study's pools of masks against real masks."""

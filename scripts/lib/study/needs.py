@@ -17,7 +17,7 @@ from scripts.lib.study.parts import study_datasets
 from scripts.lib.study.shared import stores_of
 
 # What the check of prerequisites reads of a configuration.
-READ = ("arms", "base", "subsets", "memorisation")
+READ = ("arms", "base", "subsets", "memorisation", "experts")
 
 
 def needs_settings(config: Mapping[str, Any], dataset: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ TEMPLATES = Path(__file__).resolve().parents[1] / "reporting" / "page" / "templa
 # Where other tables and pictures lie, below results/.
 ELSEWHERE = (
     "*.png",
+    "table2.csv",
     "tables/*.csv",
     "*/pools/*/*/nearest.png",
     "*/pools/*/*/kept.png",

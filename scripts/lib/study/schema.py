@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.arms import FILTERS, GENERATORS, SOURCES, VOTERS
+from scripts.lib.study.arms import FILTERS, GENERATORS, SOURCES
 from scripts.lib.study.files import parse
 from scripts.lib.study.tasks import TASKS
 
@@ -50,7 +50,6 @@ def _validator() -> Any:
     arm = schema["properties"]["arms"]["additionalProperties"]["properties"]
     arm["generator"]["enum"], arm["filter"]["enum"] = list(GENERATORS), list(FILTERS)
     arm["source"]["enum"] = list(SOURCES)
-    schema["properties"]["experts"]["properties"]["names"]["items"]["enum"] = list(VOTERS)
     plain = jsonschema.Draft202012Validator
     # JSON Schema takes 3.0 for an integer; Python's range() does not.
     types = plain.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)

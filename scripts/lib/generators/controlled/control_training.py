@@ -1,8 +1,10 @@
-"""Train a ControlNet on masks, with the foundation model frozen and the text absent (the paper's first training)."""
+"""Train a ControlNet on masks, with the foundation model frozen.
+
+Text is absent (the paper's first training), or says what each mask shows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ from scripts.lib.generators.controlled.absence import DIFFERENCE, START, absence
 from scripts.lib.generators.controlled.autoencoder import encode_images, sample_latents
 from scripts.lib.generators.controlled.control import HintBranch, build_controlnet, predict_noise
 from scripts.lib.generators.controlled.denoising import denoising_loss
-from scripts.lib.generators.controlled.foundation import fast_layout, seeded
+from scripts.lib.generators.controlled.encoding import encode_text, tokenize
+from scripts.lib.generators.controlled.foundation import fast_layout, on_device, seeded
 from scripts.lib.generators.controlled.generator import ControlledGenerator
 from scripts.lib.generators.controlled.hints import HintPainter, drop_structures
 from scripts.lib.generators.controlled.layout import (
@@ -43,10 +46,13 @@ def train_control(
     seed: int,
     placement: Placement,
     checkpoints: Checkpoints,
+    words: Sequence[str] | None = None,
 ) -> ControlNetModel:
     """Return a ControlNet trained on the masks of these rows; `settings` is the section `controlnet`.
 
-    The loss is equation 1 with c_t = 0. Films are never mirrored: left and right have a meaning.
+    words  what the mask of each row shows, in the words of its images; a share `text_dropout` of them is left out. None: no text
+
+    The loss is equation 1 with c_t = 0 where there are no words. Films are never mirrored: left and right have a meaning.
     """
     resolution = base.resolution
     moments = encode_images(fast_layout(base.vae, placement), fit_images(cohort.images(rows), resolution))
@@ -61,6 +67,15 @@ def train_control(
     scheduler, scaling = base.training_scheduler(), base.vae.config.scaling_factor
     tokens, width = base.tokenizer.model_max_length, base.text_encoder.config.hidden_size
     no_text = torch.zeros(settings["batch_size"], tokens, width, device=placement.device)
+    told = None if words is None else tokenize(words, base.tokenizer)
+    encoder = base.text_encoder if told is None else on_device(base.text_encoder, placement).eval()
+
+    def text_of(chosen: np.ndarray, noise: torch.Generator) -> torch.Tensor:
+        if told is None:
+            return no_text
+        kept = torch.rand(len(chosen), generator=noise) >= settings["text_dropout"]
+        return encode_text(told.rows(chosen, keep=kept), encoder)
+
     black = settings.one_of("absent_mask", "zero_residual", "black_image") == "black_image"
 
     def loss(chosen: np.ndarray, noise: torch.Generator) -> torch.Tensor:
@@ -71,8 +86,9 @@ def train_control(
         shown = np.where(present.numpy()[:, None, None], shown, 0).astype(np.uint8)
         embedded = branch.embed(paint(shown, resolution))
         kept = None if black else present.to(placement.device)
+        text = text_of(chosen, noise)
         return denoising_loss(
-            lambda noisy, steps: predict_noise(unet, noisy, steps, no_text, branch, embedded, kept),
+            lambda noisy, steps: predict_noise(unet, noisy, steps, text, branch, embedded, kept),
             latents,
             noise,
             scheduler,

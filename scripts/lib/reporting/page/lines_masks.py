@@ -1,4 +1,4 @@
-"""The line about masks that a model made of words (docs/masks.md): do they show what was asked for, and nothing else?"""
+"""The lines about masks that a model made of words (docs/masks.md): do they show what was asked for, and what are they worth?"""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from scripts.lib.reporting.page.words import number, percent
 
 TABLES = "*/masks/*/*/masks.csv"
 SHUFFLED = "shuffled"
+DIFFERENCES = "tables/differences.csv"
 EASY = 0.9  # AUROC from which on a classifier of shapes tells made from real masks nearly always
 
 
@@ -30,6 +31,36 @@ def masks(facts: Facts) -> Line:
         texts.append(f"{where}: {text}")
     worst = next(state for state in (RED, AMBER, GREY, GREEN) if state in states)
     return line(key, title, AMBER if worst == GREY else worst, "; ".join(texts))
+
+
+def worth(facts: Facts) -> Line:
+    """Green where images of generated masks teach more than those of masks at random in every cell, red where less in one."""
+    key, title = "words", "Images of generated masks teach more than images of masks at random"
+    arms = facts.config["arms"]
+    kinds = {name: own.get("masks") for name, own in arms.items() if "filter" not in own}
+    table = facts.tables.text(DIFFERENCES)
+    if table is None:
+        return absent(key, title, DIFFERENCES, "`make figure5` measures it")
+    wanted = facts.config["figures"]["metrics"]
+    shown = [
+        (kinds.get(row["arm"]), kinds.get(row["against"])) == ("generated", SHUFFLED)
+        and row["metric"] == wanted.get(row["task"])
+        for row in table.to_dict("records")
+    ]
+    here = table[shown]
+    if here.empty:
+        return line(
+            key, title, GREY, "this study holds no arm of generated masks against one of shuffled masks (docs/masks.md)"
+        )
+    about = ["dataset", "metric", "fraction", "multiplier"]
+    rows = as_numbers(here, facts.tables.results / DIFFERENCES, about, ["difference", "low", "high"])
+    texts = [
+        f"{facts.names.dataset(row['dataset'])} at {percent(float(row['fraction']))}, {row['multiplier']}×: {row['difference']:+.3f} "
+        f"({row['low']:+.3f} to {row['high']:+.3f})"
+        for row in rows.to_dict("records")
+    ]
+    state = RED if (rows["high"] < 0).any() else GREEN if (rows["low"] > 0).all() else AMBER
+    return line(key, title, state, f"difference of the scores, with its 95 % interval: {'; '.join(texts)}")
 
 
 def _tables(facts: Facts) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -83,6 +83,13 @@ SECTIONS = (
         optional=True,
     ),
     PageSection(
+        lines_masks.worth,
+        "AURAD (arXiv 2509.04819) says that masks which fit the anatomy are worth more than masks at random. The control has real "
+        "shapes, each finding from the film of another patient. Table 2 has all arms, and what AURAD reports beside it.",
+        ("table2.csv",),
+        optional=True,
+    ),
+    PageSection(
         lines_edits.edits,
         "An edit is the same film with the other class. Beside it stand controls: another child's film of that class, and the film "
         "made as sharp as its edit. It shows what the generator has learned of a class and is no diagnosis.",
@@ -131,7 +138,7 @@ SECTIONS = (
     ),
 )
 # Pictures and tables that other sections of the page show.
-FIGURES = ("figure1.png", "figure2.png", "figure3.png", "figure4.png")
+FIGURES = ("figure1.png", "figure2.png", "figure3.png", "figure4.png", "figure5.png")
 SHEETS = ("*/pools/*/*/sheet.png",)
 # Too long to be read in a page, or shown in another form; they are named.
 NAMED = ("tables/trials.csv", "tables/reliability.csv", "tables/*_trials.csv", "tables/figure2.csv")
@@ -140,6 +147,7 @@ CAPTIONS = {
     "figure2.png": "Figure 2. The score with real films alone (white) and with more and more synthetic images (blue); lines are 95 % intervals over trials",
     "figure3.png": "Figure 3. The proxy model, which scores how well an image fits its words: images by score, and what filtering or tuning by it brings",
     "figure4.png": "Figure 4. Sets of images that raters scored, the generator tuned to their scores, and what it brings",
+    "figure5.png": "Figure 5. Words become a mask, the mask an image, its findings boxes; and what these images are worth for each task",
     "evidence.png": "Every difference to real films alone with its 95 % interval over trials and test patients; the shaded side is harm",
     "equivalence.png": "What images are worth in real films: score over the number of real films, with real films alone (black) and with images (blue)",
     "calibration.png": "Of films that a model gives a certain probability, the share that has the finding",
