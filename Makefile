@@ -99,7 +99,7 @@ ask: $(VENV)/.ready  ## the page of the questionnaire for radiologists, on 127.0
 	$(SNAKEMAKE) forms $(PLACE) --configfile '$(or $(STUDY),studies/paediatric-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
 	$(BIN)/python -m scripts.rate_images --forms '$(DIR)'/results/*/questionnaire $(RATE)
 
-draw: $(VENV)/.ready  ## the page from a sentence to a film, on 127.0.0.1 (after figure2 STUDY=studies/aurad-phantom.yaml DIR=FOLDER)
+draw: $(VENV)/.ready  ## the page from a sentence to a film, on 127.0.0.1 (after figure5)
 	$(BIN)/python -m scripts.draw_prompts --results '$(DIR)/results' $(if $(STUDY),--study '$(STUDY)') $(DRAW)
 
 reading: $(VENV)/.ready  ## what readers say of images and their masks: the phantom with simulated readers, or STUDY=FILE with a log

@@ -13,7 +13,7 @@ import time
 
 from benchmarks.rating import processor
 from scripts.lib.engine.commands import make_parser, run, set_threads
-from scripts.lib.engine.drawing import add_models, check_models
+from scripts.lib.engine.drawing import add_models, check_models, takes_words
 
 SENTENCES = (
     "right pleural effusion and cardiomegaly",
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> None:
 
     imported = time.process_time()
     config = load_study([CONFIG_FILE, *args.study])
-    drawer = FilmDrawer(masks, generator, config["masks"]["sampling"], config["sampling"], 1)
+    drawer = FilmDrawer(masks, generator, config["masks"]["sampling"], config["sampling"], 1, takes_words(args.generator))
     experts = FilmExperts(args.results, config, generator, drawer.structures)
     opened = time.process_time()
     took: dict[str, list[float]] = {"mask": [], "image": [], "experts": []}

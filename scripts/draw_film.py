@@ -16,7 +16,7 @@ from pathlib import Path
 
 from scripts.lib.core.atomic import atomic_dir
 from scripts.lib.engine.commands import make_parser, run, set_threads
-from scripts.lib.engine.drawing import add_models, check_models
+from scripts.lib.engine.drawing import add_models, check_models, takes_words
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
     ask = read_prompt(args.prompt, structures)
     check_free(args.out)
     config = load_study([CONFIG_FILE, *args.study])
-    drawer = FilmDrawer(masks, generator, config["masks"]["sampling"], config["sampling"], args.seed)
+    drawer = FilmDrawer(masks, generator, config["masks"]["sampling"], config["sampling"], args.seed, takes_words(args.generator))
     mask = drawer.mask(ask, args.sample)
     image = drawer.image(mask.field, args.sample)
     told = {"prompt": args.prompt, **drawer.told(ask, mask)}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.lib.engine.commands import make_parser, run, set_threads
-from scripts.lib.engine.drawing import add_models, check_models
+from scripts.lib.engine.drawing import add_models, check_models, takes_words
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
 
     config = load_study([CONFIG_FILE, *args.study])
     out = args.out or args.results / "drawn"
-    drawer = FilmDrawer(masks, generator, config["masks"]["sampling"], config["sampling"], args.seed)
+    drawer = FilmDrawer(masks, generator, config["masks"]["sampling"], config["sampling"], args.seed, takes_words(args.generator))
     experts = FilmExperts(args.results, config, generator, drawer.structures)
     desk = DrawDesk(drawer, experts, out, config["study"]["name"])
     desk.warm_up()

@@ -277,12 +277,12 @@ def test_a_sentence_becomes_a_folder(trained: Path, tmp_path: Path) -> None:
     results.mkdir(parents=True)
     (results / "masks").symlink_to(trained)
     words = ["left pleural effusion", "--results", str(tmp_path / "results"), "--out", str(tmp_path / "film")]
-    with pytest.raises(InputError, match="controlnet: no model there; make it with"):
+    with pytest.raises(InputError, match="controlnet-findings: no model there; make it with make figure5"):
         draw_film.main(words)
     options = {
         "--base": trained.parent / "base",
         "--cohort": trained.parent / "cohort",
-        "--out": results / "controlnet",
+        "--out": results / "controlnet-findings",
     }
     options |= {"--config": json.dumps(CONTROL), "--seed": 1, "--checkpoint-dir": tmp_path / "check"}
     train_controlnet.main([str(word) for option in options.items() for word in option])

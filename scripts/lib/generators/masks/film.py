@@ -32,13 +32,20 @@ class FilmDrawer:
     masks      folder of the mask generator
     generator  folder of the generator that makes images from masks
     drawing    section `masks.sampling`; sampling: section `sampling`
+    words      whether the generator is told in words, too, what a mask shows
 
     A mask depends on the seed, the ask and its number alone, an image on the seed, the mask and its number: each is made by itself.
     Raises InputError where the two models do not go together.
     """
 
     def __init__(
-        self, masks: Path, generator: Path, drawing: Mapping[str, Any], sampling: Mapping[str, Any], seed: int
+        self,
+        masks: Path,
+        generator: Path,
+        drawing: Mapping[str, Any],
+        sampling: Mapping[str, Any],
+        seed: int,
+        words: bool = False,
     ) -> None:
         alone = {"micro_batch": 1}
         self.made = open_masks(masks)
@@ -50,7 +57,7 @@ class FilmDrawer:
             )
         self._masks = MaskSampler(self.made, Section({**drawing, **alone}, "masks.sampling"), seed)
         self._images = Sampler(self.model, Section({**sampling, **alone}, "sampling"), seed)
-        self.seed = seed
+        self.seed, self.words = seed, words
 
     @property
     def resolution(self) -> int:
@@ -62,12 +69,13 @@ class FilmDrawer:
         return self._masks.masks([MaskRequest(content_hash("mask", ask_text(ask)), sample, ask)])[0]
 
     def image(self, field: np.ndarray, sample: int, condition: str = "") -> np.ndarray:
-        """Return the image, uint8 (R, R), made from a mask alone, uint8 (R, R); `sample` counts the images of one mask.
+        """Return the image, uint8 (R, R), made from a mask, uint8 (R, R); `sample` counts the images of one mask.
 
         condition  the identity whose noise it begins with, that of the mask where none is given. With the identity of a mask
                    before it was changed, only what the change touches is another image.
         """
-        request = ImageRequest(condition or identity_of(field), sample, None, field)
+        text = ask_text(ask_of(field, self.structures)) if self.words else None
+        request = ImageRequest(condition or identity_of(field), sample, text, field)
         return self._images.images([request])[0]
 
     def told(self, ask: Ask, mask: MadeMask) -> dict[str, Any]:
