@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scripts.lib.core.json_files import read_json
@@ -65,6 +66,45 @@ def kid_at(
     return compare_images(parts, films.names, cohort, HELD_OUT, sampling, measured, seed, placement)
 
 
+def kid_of_autoencoder(options: Namespace, config: Mapping[str, Any]) -> Any:
+    """Return the KID of held-out films that went through the autoencoder to other held-out films: what no U-Net can mend."""
+    import torch
+
+    from scripts.lib.cohort.store import Cohort
+    from scripts.lib.fidelity.chosen import choose, halves, rows_of_splits
+    from scripts.lib.fidelity.distances import Rows, between, within
+    from scripts.lib.fidelity.features import extract
+    from scripts.lib.fidelity.networks import open_extractor
+    from scripts.lib.fidelity.whole import Scale
+    from scripts.lib.generators.conditional.folder import open_autoencoder
+    from scripts.lib.generators.conditional.training import encode_films
+    from scripts.lib.generators.solving import to_pixels
+    from scripts.lib.training.devices import place
+    from scripts.lib.training.settings import Section
+
+    folder = options.results / config["study"]["generator_dataset"] / "cohort"
+    cohort, nearest, size = Cohort.open(folder), config["fidelity"]["nearest"], config["fidelity"]["batch_size"]
+    extractor = open_extractor("random", "", place(Section(config["class_ldm"], "class_ldm")), size)
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "films.npy"
+        np.save(file, extract(cohort, extractor))
+        chosen = choose([folder], [file], [], [rows_of_splits(folder, HELD_OUT)], options.images)
+        films, others = halves(chosen)
+        real = others.features([file])
+    network, _, _ = open_autoencoder(options.results / "generators" / "class-autoencoder")
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(films), size):
+            means = encode_films(network, cohort.images(films.row[start : start + size])).chunk(2, dim=1)[0]
+            parts.append(extractor(to_pixels(network.decode(means))))
+    scale = Scale.of(real)
+    both = [
+        Rows.of(scale.whole(part)[0], side.groups) for part, side in ((np.concatenate(parts), films), (real, others))
+    ]
+    own = [within(one, scale, nearest) for one in both]
+    return between(both[0], both[1], own[0], own[1], scale, nearest)["kid"]
+
+
 def measure(options: Namespace) -> None:
     """Write a row for each seed and settings, those that are missing in the table, and print the difference."""
     study = Study(load_study([CONFIG_FILE, options.study]))
@@ -73,6 +113,8 @@ def measure(options: Namespace) -> None:
     own["unet"]["steps"] = options.steps or own["unet"]["steps"]
     variants = {DEFAULT: own, BEST: with_values(own, found["values"])}
     table = pd.read_csv(options.out) if options.out.exists() else pd.DataFrame(columns=COLUMNS)
+    coder = kid_of_autoencoder(options, study.config)
+    print(f"films through the autoencoder: KID {coder.value:.4f} ({coder.low:.4f} to {coder.high:.4f})", flush=True)
     for seed in options.seeds:
         for name, section in variants.items():
             if ((table["seed"] == seed) & (table["settings"] == name)).any():
