@@ -108,13 +108,15 @@ def kid_of_autoencoder(options: Namespace, config: Mapping[str, Any]) -> Any:
 def measure(options: Namespace) -> None:
     """Write a row for each seed and settings, those that are missing in the table, and print the difference."""
     study = Study(load_study([CONFIG_FILE, options.study]))
+    coder = kid_of_autoencoder(options, study.config)
+    print(f"films through the autoencoder: KID {coder.value:.4f} ({coder.low:.4f} to {coder.high:.4f})", flush=True)
+    if not options.seeds:
+        return
     found = read_json(options.results / "search" / "best.json", "what a search found")
     own = Search(study).proposal_settings()["class_ldm"]
     own["unet"]["steps"] = options.steps or own["unet"]["steps"]
     variants = {DEFAULT: own, BEST: with_values(own, found["values"])}
     table = pd.read_csv(options.out) if options.out.exists() else pd.DataFrame(columns=COLUMNS)
-    coder = kid_of_autoencoder(options, study.config)
-    print(f"films through the autoencoder: KID {coder.value:.4f} ({coder.low:.4f} to {coder.high:.4f})", flush=True)
     for seed in options.seeds:
         for name, section in variants.items():
             if ((table["seed"] == seed) & (table["settings"] == name)).any():
@@ -133,9 +135,13 @@ def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--results", type=Path, required=True, help="results of a study whose search has run")
     parser.add_argument("--study", type=Path, required=True, help="its overlay")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13], help="of trainings and noise")
+    parser.add_argument(
+        "--seeds", type=int, nargs="*", default=[11, 12, 13], help="of trainings and noise; none: the autoencoder alone"
+    )
     parser.add_argument("--steps", type=int, help="steps of the U-Net in place of class_ldm.unet.steps")
-    parser.add_argument("--out", type=Path, required=True, help="table (.csv); rows that it has are not made again")
+    parser.add_argument(
+        "--out", type=Path, default=Path("searched.csv"), help="table; rows that it has are not made again"
+    )
     parser.add_argument("--images", type=int, default=1000, help="most images, and films")
     options = parser.parse_args(argv)
     set_threads(options.threads)
