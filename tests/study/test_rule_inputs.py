@@ -17,5 +17,7 @@ def test_the_list_of_kept_images_is_an_input_of_the_rules_that_read_it() -> None
             inputs, _, params = text.partition("    params:\n")
             if KEPT in params:
                 reading.append(name)
-                assert KEPT in inputs or SOURCES in inputs, f"{file.name}: {name} reads the list, and may start before it is made"
+                assert KEPT in inputs or SOURCES in inputs, (
+                    f"{file.name}: {name} reads the list, and may start before it is made"
+                )
     assert "measure_fidelity" in reading and len(reading) > 1
