@@ -69,6 +69,7 @@ rule measure_fidelity:
     input:
         splits=ask(FIDELITY.checked_index),
         pool=ask(STUDY.shard_files),
+        kept=ask(STUDY.kept),
         images=ask(FIDELITY.pool_features),
         films=ask(FIDELITY.cohort_features),
     output:

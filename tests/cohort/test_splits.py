@@ -31,6 +31,18 @@ def test_shares_of_a_label_are_exact() -> None:
     assert [positives(splits, labels, side) for side in ("generator", "test", "train")] == [3, 2, 5]
 
 
+def test_films_to_choose_on_come_from_what_is_left_and_move_no_other() -> None:
+    # Of the 49 films that generator and test leave, 0.4 is 19.6: 20; 5 of the 49 are ill, so 2.04 of the 20: 2.
+    groups, labels = [f"p{number}" for number in range(100)], sick(100, 10)
+    before, _ = draw_splits(groups, WANTED, 1, "demo", labels)
+    splits, warnings = draw_splits(groups, {**WANTED, "validate": 0.4}, 1, "demo", labels)
+    assert warnings == [] and Counter(splits) == {"generator": 30, "test": 21, "validate": 20, "train": 29}
+    assert positives(splits, labels, "validate") == 2
+    assert all(one == two or (one, two) == ("train", "validate") for one, two in zip(before, splits))
+    with pytest.raises(InputError, match="generator, test and validate take all 100 images of demo"):
+        draw_splits(groups, {**WANTED, "validate": 49}, 1, "demo", labels)
+
+
 def test_a_rare_label_among_many_is_met_first() -> None:
     # 60 patients, the rare label on 6, the common one on 30. Test 20: 2 of the rare, 10 of the common.
     labels: list[dict[str, int | None]] = [

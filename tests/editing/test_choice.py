@@ -119,6 +119,13 @@ def test_typical_edits_lie_near_the_median_and_the_worst_lost_their_child_or_gai
     assert sorted(typical.tolist()) == [1, 2] and worst.tolist() == [3, 0]
 
 
+def test_lost_children_take_half_of_the_places_of_the_worst_at_most():
+    films = table(gain=[0.1, 0.2, 0.7, 0.8, 0.9], first_pixels=[1, 1, 0, 0, 0], first_features=[1.0] * 5)
+    assert pick(films, 4)[1].tolist() == [2, 3, 0, 1]
+    assert pick(films, 5)[1].tolist() == [2, 3, 4, 0, 1]  # half of 5, rounded up
+    assert pick(films.assign(first_pixels=1), 3)[1].tolist() == [0, 1, 2]
+
+
 def test_a_difference_is_red_where_brighter_and_blue_where_darker():
     """64 grey levels are full colour, 32 half of it: 255 * (1 - 1/2) = 127.5."""
     found = coloured(np.array([[100, 100, 100]], np.uint8), np.array([[100, 164, 68]], np.uint8))

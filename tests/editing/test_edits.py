@@ -18,11 +18,12 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.editing.editor import Editor
 from scripts.lib.editing.opening import open_editor
 from scripts.lib.editing.stores import read_points
+from scripts.lib.editing.subjects import subjects
 from scripts.lib.study.cells import Study
 from scripts.lib.study.config import CONFIG_FILE, ROOT, load_study
 from scripts.lib.study.judging import Judging
 from scripts.lib.training.settings import Section
-from tests.helpers.class_models import LABEL
+from tests.helpers.class_models import LABEL, write_films
 from tests.helpers.diffusion_models import PLACE, SAMPLING
 from tests.helpers.edited_films import EDITS, common, write_world
 
@@ -202,6 +203,13 @@ def test_a_refused_judge_stops_the_sweep_with_one_line(world: Path):
     ):
         sweep_edits.main([*call, "--out", str(world / "no.csv"), "--points", str(world / "no.json")])
     assert not (world / "no.csv").exists()
+
+
+def test_a_cohort_without_films_to_choose_on_says_which_key_makes_them(world: Path, tmp_path: Path):
+    write_films(tmp_path / "films", [1, 0, 1, 0], others=("test", "test"))
+    cohort = Cohort.open(tmp_path / "films")
+    with pytest.raises(InputError, match=r"no film of split validate, .*set the dataset's split\.validate"):
+        subjects(cohort, ["normal", LABEL], "validate", 4)
 
 
 def test_a_film_of_ones_own_is_edited_into_a_folder(world: Path, capsys: pytest.CaptureFixture[str]):

@@ -175,7 +175,9 @@ def split_films(tally: Tally, wanted: Any, seed: int, dataset: str) -> tuple[lis
             return splits, []
         return take_generator(groups, splits, wanted, seed, dataset, tally.labels)
     if not isinstance(wanted, Mapping):
-        raise InputError(f"split is {wanted!r}, expected 'given' or a mapping with generator and test (or given: true)")
+        raise InputError(
+            f"split is {wanted!r}, expected 'given' or a mapping with generator, test and validate (or given: true)"
+        )
     return draw_splits(groups, wanted, seed, dataset, tally.labels)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash
 
-SIDES = ("generator", "test")
+SIDES = ("generator", "test", "validate")  # in this order: a later one has no part in what an earlier one takes
 
 
 def linked_groups(patients: Sequence[str], pixels: Sequence[Hashable]) -> tuple[list[str], int]:
@@ -44,10 +44,10 @@ STRATIFY = ("labels", "none")
 def draw_splits(
     groups: Sequence[str], wanted: Mapping[str, Any], seed: int, dataset: str, labels: Labels | None = None
 ) -> tuple[list[str], list[str]]:
-    """Return a split an image ("generator", "train" or "test"), and warnings.
+    """Return a split an image ("generator", "test", "validate" or "train"), and warnings.
 
-    `wanted` has a count of images or a share for `generator` (share of all) and `test` (share of what the generator
-    leaves), and `stratify`: with `labels` (the default) each side gets its share of every combination of labels, so that
+    `wanted` has a count of images or a share for `generator` (share of all), `test` (share of what the generator leaves) and
+    `validate` (share of what both leave), and `stratify`: with `labels` (the default) each side gets its share of every combination of labels, so that
     the rarest label is met to within a film. Groups are taken in the order of a hash of (seed, dataset, group), so neither
     the order of rows nor a group that comes or goes moves the others about; counts are met exactly whenever the group sizes
     allow it.
@@ -66,7 +66,9 @@ def draw_splits(
         side.update(dict.fromkeys(taken, name))
         left -= count
     if left <= 0:
-        raise InputError(f"split: generator and test take all {len(groups)} images of {dataset}; lower one of the two")
+        raise InputError(
+            f"split: generator, test and validate take all {len(groups)} images of {dataset}; lower one of them"
+        )
     return [side[group] for group in groups], warnings
 
 

@@ -55,6 +55,8 @@ def subjects(cohort: Cohort, names: Sequence[str], split: str, most: int) -> Sub
             f"{cohort.folders[0]}: no label {missing[0]}, which is a class; it has {', '.join(cohort.labels)}"
         )
     rows = cohort.rows(split=split)
+    if not len(rows):
+        raise InputError(f"{cohort.folders[0]}: no film of split {split}, on which edits are tried; set the dataset's split.{split}")  # fmt: skip
     classes = film_classes(cohort.index.iloc[rows], names)
     rows, classes = rows[classes >= 0], classes[classes >= 0]
     order = np.argsort(hashes(cohort.index["image_id"].iloc[rows].tolist(), "edits"), kind="stable")[:most]
@@ -62,7 +64,7 @@ def subjects(cohort: Cohort, names: Sequence[str], split: str, most: int) -> Sub
     for number, name in enumerate(names):
         if not (classes[kept] == number).any():
             raise InputError(
-                f"{cohort.folders[0]}: no film of class {name} in split {split} to edit; add films, or raise edits.films"
+                f"{cohort.folders[0]}: no film of class {name} in split {split} to edit; add films, or raise edits.films and edits.sweep.films"
             )
     return Subjects(cohort, rows[kept], classes[kept])
 

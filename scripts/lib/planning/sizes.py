@@ -141,7 +141,7 @@ def _sides(section: Mapping[str, Any], films: Mapping[str, int]) -> dict[str, in
         own = {**films, "generator": moved, "train": films.get("train", 0) - moved}
         return {name: count for name, count in own.items() if count}
     left, sides = sum(films.values()), {}
-    for name in ("generator", "test"):
+    for name in ("generator", "test", "validate"):
         value = split.get(name, 0)
         sides[name] = value if isinstance(value, int) else round(value * left)
         left -= sides[name]

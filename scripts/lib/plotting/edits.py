@@ -33,8 +33,9 @@ class Drawn:
 def pick(table: pd.DataFrame, count: int = COLUMNS) -> tuple[np.ndarray, np.ndarray]:
     """Return the places of typical edits and of the worst, each at most `count`, of a table of films of one method.
 
-    Typical are those nearest to the median gain of their class, as many of each class. Worst are first those that look more
-    like another child's film, then those with the smallest gain of the judge's probability.
+    Typical are those nearest to the median gain of their class, as many of each class. Worst are those that look more like
+    another child's film, in half of the places, and those with the smallest gain of the judge's probability: neither kind of
+    failure hides the other.
     """
     classes = sorted(table["other"].unique())
     each = -(-count // max(1, len(classes)))
@@ -44,8 +45,10 @@ def pick(table: pd.DataFrame, count: int = COLUMNS) -> tuple[np.ndarray, np.ndar
         apart = (own["gain"] - own["gain"].median()).abs()
         typical += apart.sort_values(kind="stable").index[:each].tolist()
     kept = table[["first_pixels", "first_features"]].min(axis=1)
-    worst = table.assign(kept=kept).sort_values(["kept", "gain", "image_id"], kind="stable").index[:count]
-    return np.array(typical[:count], int), np.asarray(worst)
+    lost = table.assign(kept=kept).sort_values(["kept", "gain", "image_id"], kind="stable").index
+    least = table.sort_values(["gain", "image_id"], kind="stable").index
+    half = lost[: min(-(-count // 2), int((kept < 1).sum()))]
+    return np.array(typical[:count], int), np.asarray([*half, *(place for place in least if place not in half)][:count])
 
 
 def draw_edits(panels: list[Drawn], about: str, settings: Mapping[str, Any]) -> Figure:
@@ -66,7 +69,7 @@ def draw_edits(panels: list[Drawn], about: str, settings: Mapping[str, Any]) -> 
 def _draw_panel(figure: SubFigure, panel: Drawn, name: str) -> None:
     figure.suptitle(f"{name}   {panel.title}", x=0.01, y=0.95, ha="left", va="top", fontsize=8.5, fontweight="bold")
     axes = np.asarray(figure.subplots(3, COLUMNS, squeeze=False))
-    figure.subplots_adjust(left=0.07, right=0.995, bottom=0.03, top=0.80, wspace=0.04, hspace=0.06)
+    figure.subplots_adjust(left=0.07, right=0.995, bottom=0.03, top=0.82, wspace=0.04, hspace=0.06)
     for axis in axes.flat:
         axis.axis("off")
     for line, title in enumerate(TITLES):
@@ -80,6 +83,6 @@ def _draw_panel(figure: SubFigure, panel: Drawn, name: str) -> None:
         apart = edited.astype(float) - film
         axes[2, place].imshow(apart, cmap="RdBu_r", vmin=-REACH, vmax=REACH, interpolation="nearest")
         lost = min(row["first_pixels"], row["first_features"]) < 1
-        said = f"to {str(row['other']).replace('_', ' ')}: {row['before']:.2f} → {row['after']:.2f}"
-        said += "\nlooks like another child" if lost else ""
+        said = f"to {str(row['other']).replace('_', ' ')}\n{row['before']:.2f} → {row['after']:.2f}"
+        said += "\nlike another child" if lost else ""
         axes[0, place].set_title(said, fontsize=5.5, pad=2, color=ALERT if lost or not row["flipped"] > 0 else INK)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.fidelity.chosen import choose, rows_of_splits
-from scripts.lib.fidelity.distances import LEAST, Rows, between, within
+from scripts.lib.fidelity.distances import LEAST, IntervalValue, Rows, between, within
 from scripts.lib.fidelity.features import extract
 from scripts.lib.fidelity.networks import open_extractor
 from scripts.lib.fidelity.sweep import requests_like
@@ -33,16 +33,27 @@ def kid_of(
     parts: ClassModelParts, names: list[str], cohort: Path, sampling: Section, search: Mapping[str, Any], seed: int,
     placement: Placement,
 ) -> float:  # fmt: skip
-    """Return the KID, in features of the random network, of an image for each film of split validate, of that film's class.
+    """Return the KID of a proposal's images to films of split validate, to DIGITS digits; arguments as of `compare_images`."""
+    found = compare_images(parts, names, cohort, [SPLIT], sampling, search, seed, placement)
+    return float(f"{found.value:.{DIGITS}g}")
+
+
+def compare_images(
+    parts: ClassModelParts, names: list[str], cohort: Path, splits: Sequence[str], sampling: Section,
+    search: Mapping[str, Any], seed: int, placement: Placement,
+) -> IntervalValue:  # fmt: skip
+    """Return the KID, in features of the random network, of an image for each film of these splits, of that film's class.
 
     search  images (most films), batch_size and nearest of section fidelity
 
     Raises InputError for fewer than LEAST films, and for images that are not finite.
     """
     opened = Cohort.open(cohort)
-    rows = rows_of_splits(cohort, [SPLIT])
+    rows = rows_of_splits(cohort, splits)
     if len(rows) < LEAST:
-        raise InputError(f"{cohort}: {len(rows)} films of split {SPLIT}, expected at least {LEAST} to score a proposal")
+        raise InputError(
+            f"{cohort}: {len(rows)} films of split {' or '.join(splits)}, expected at least {LEAST} to score a proposal; enlarge the dataset's split.{splits[0]}"
+        )
     extractor = open_extractor("random", "", placement, search["batch_size"])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -58,5 +69,4 @@ def kid_of(
     scale = Scale.of(real)
     both = [Rows.of(scale.whole(found)[0], films.groups) for found in (made, real)]
     own = [within(one, scale, search["nearest"]) for one in both]
-    value = between(both[0], both[1], own[0], own[1], scale, search["nearest"])["kid"].value
-    return float(f"{value:.{DIGITS}g}")
+    return between(both[0], both[1], own[0], own[1], scale, search["nearest"])["kid"]
