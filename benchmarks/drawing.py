@@ -42,7 +42,9 @@ def main(argv: list[str] | None = None) -> None:
 
     imported = time.process_time()
     config = load_study([CONFIG_FILE, *args.study])
-    drawer = FilmDrawer(masks, generator, config["masks"]["sampling"], config["sampling"], 1, takes_words(args.generator))
+    drawer = FilmDrawer(
+        masks, generator, config["masks"]["sampling"], config["sampling"], 1, takes_words(args.generator)
+    )
     experts = FilmExperts(args.results, config, generator, drawer.structures)
     opened = time.process_time()
     took: dict[str, list[float]] = {"mask": [], "image": [], "experts": []}

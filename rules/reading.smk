@@ -25,7 +25,7 @@ rule sample_reading:
         pool=tell(READING.shards),
         cohort=READING.cohort,
         seed=STUDY.seed,
-        out=READING.folder,
+        out=tell(lambda: READING.folder),
     message:
         "Draw the films that readers see"
     shell:
@@ -50,7 +50,7 @@ rule simulate_reading:
     params:
         code=code("simulate_reading"),
         config=to_json(READING.settings("simulation")),
-        forms=READING.folder,
+        forms=tell(lambda: READING.folder),
         cohort=READING.cohort,
         seed=STUDY.seed,
     message:
@@ -72,7 +72,7 @@ use rule tabulate_answers as measure_reading with:
     params:
         code=code("tabulate_answers"),
         config=to_json(READING.settings("draws")),
-        forms=READING.folder,
+        forms=tell(lambda: READING.folder),
         simulated="--simulated" if READING.is_simulated() else "",
         seed=STUDY.seed,
     message:

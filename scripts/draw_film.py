@@ -46,7 +46,9 @@ def main(argv: list[str] | None = None) -> None:
     ask = read_prompt(args.prompt, structures)
     check_free(args.out)
     config = load_study([CONFIG_FILE, *args.study])
-    drawer = FilmDrawer(masks, generator, config["masks"]["sampling"], config["sampling"], args.seed, takes_words(args.generator))
+    drawer = FilmDrawer(
+        masks, generator, config["masks"]["sampling"], config["sampling"], args.seed, takes_words(args.generator)
+    )
     mask = drawer.mask(ask, args.sample)
     image = drawer.image(mask.field, args.sample)
     told = {"prompt": args.prompt, **drawer.told(ask, mask)}

@@ -40,7 +40,9 @@ def main(argv: list[str] | None = None) -> None:
 
     config = load_study([CONFIG_FILE, *args.study])
     out = args.out or args.results / "drawn"
-    drawer = FilmDrawer(masks, generator, config["masks"]["sampling"], config["sampling"], args.seed, takes_words(args.generator))
+    drawer = FilmDrawer(
+        masks, generator, config["masks"]["sampling"], config["sampling"], args.seed, takes_words(args.generator)
+    )
     experts = FilmExperts(args.results, config, generator, drawer.structures)
     desk = DrawDesk(drawer, experts, out, config["study"]["name"])
     desk.warm_up()

@@ -17,7 +17,10 @@ def write_models(root: Path) -> Path:
     films(root / "cohort", moved(48), [15] * 48)
     own = root / "results" / "generators"
     own.mkdir(parents=True)
-    for command, name, settings in ((train_mask_model, "masks", SETTINGS), (train_controlnet, "controlnet-findings", CONTROL)):
+    for command, name, settings in (
+        (train_mask_model, "masks", SETTINGS),
+        (train_controlnet, "controlnet-findings", CONTROL),
+    ):
         options: dict[str, object] = {
             "--base": base,
             "--cohort": root / "cohort",

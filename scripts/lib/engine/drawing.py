@@ -17,7 +17,9 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where the models lie, and of which study they are."""
     parser.add_argument("--results", type=Path, default=Path("results"), help="results of a study (default results)")
     parser.add_argument(
-        "--generator", default=GENERATOR, help=f"generator of the images, below results/generators (default {GENERATOR})"
+        "--generator",
+        default=GENERATOR,
+        help=f"generator of the images, below results/generators (default {GENERATOR})",
     )
     parser.add_argument(
         "--study", type=Path, nargs="*", default=[STUDY],
