@@ -23,7 +23,7 @@ rule sample_reading:
         config=to_json(READING.settings("films", "told", "shared_share", "repeat_share", "questions")),
         raters=CONFIG["feedback"]["raters"],
         pool=tell(READING.shards),
-        cohort=READING.cohort,
+        cohort=tell(lambda: READING.cohort),
         seed=STUDY.seed,
         out=tell(lambda: READING.folder),
     message:
@@ -51,7 +51,7 @@ rule simulate_reading:
         code=code("simulate_reading"),
         config=to_json(READING.settings("simulation")),
         forms=tell(lambda: READING.folder),
-        cohort=READING.cohort,
+        cohort=tell(lambda: READING.cohort),
         seed=STUDY.seed,
     message:
         "Simulate the answers of readers"
