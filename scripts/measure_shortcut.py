@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.core.log import log
-    from scripts.lib.evidence.shortcut import information_row, mixtures, source_rows, table
+    from scripts.lib.evidence.shortcut import information_row, mixtures, no_label_row, source_rows, table
     from scripts.lib.evidence.tables import write_table
     from scripts.lib.fidelity.chosen import shared_labels
     from scripts.lib.filters.kept_view import open_kept
@@ -55,7 +55,9 @@ def main(argv: list[str] | None = None) -> None:
     kept = None if args.kept is None else pool.index["image_id"]
     features = (args.pool_features, args.cohort_features)
     rows += source_rows(args.pool, args.cohort, features, labels, args.splits, kept, args.network)
-    found = table(rows, {"dataset": args.dataset, "arm": args.arm, "fraction": args.fraction})
+    found = table(
+        rows or [no_label_row(args.labels)], {"dataset": args.dataset, "arm": args.arm, "fraction": args.fraction}
+    )
     for note in dict.fromkeys(filter(None, found["note"])):
         log(f"{args.dataset} {args.arm} at {args.fraction}: {note}")
     with atomic_file(args.out) as path:

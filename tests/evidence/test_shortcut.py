@@ -50,7 +50,7 @@ def test_a_pool_in_which_every_image_is_diseased_is_told() -> None:
     assert information_row([LabelCounts(np.array([70, 30]), np.array([140, 60]))], "edema", 2)["note"] == ""
 
 
-def measured(folder: Path, shift: float, diseased: float = 0.5) -> Any:
+def measured(folder: Path, shift: float, diseased: float = 0.5, label: str = "pneumonia") -> Any:
     """Measure a pool whose features lie `shift` deviations from those of films, and of which a share is diseased."""
     stream = np.random.default_rng(11)
     store = write_store(folder / "cohort", films(240, "f"), ["train"] * 120 + ["test"] * 120, "f")
@@ -74,7 +74,7 @@ def measured(folder: Path, shift: float, diseased: float = 0.5) -> Any:
         "random",
     ]
     cell = ["--dataset", "toy", "--arm", "mine", "--fraction", "0.5", "--splits", "train", "test"]
-    measure_shortcut.main([*common, *features, *cell, "--labels", "pneumonia", "--multipliers", "1", "2", "--trials", "1", "--out", str(out)])  # fmt: skip
+    measure_shortcut.main([*common, *features, *cell, "--labels", label, "--multipliers", "1", "2", "--trials", "1", "--out", str(out)])  # fmt: skip
     return as_table(out)
 
 
@@ -93,3 +93,9 @@ def test_other_images_are_told_from_films_and_a_shortcut_is_named(tmp_path: Path
     told = found[found["measure"] == INFORMATION]["note"]
     assert told.str.contains("every image shows pneumonia, 50% of films do").all()
     assert told.str.contains("a model may learn the source instead of pneumonia").all()
+
+
+def test_a_pool_of_masks_without_a_label_is_told_in_one_row(tmp_path: Path) -> None:
+    found = measured(tmp_path, 0.0, label="lungs")
+    assert list(found["label"]) == ["lungs"] and found["value"].isna().all()
+    assert found["note"][0] == "images and films have no label lungs that the source could tell"

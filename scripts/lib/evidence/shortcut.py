@@ -92,6 +92,16 @@ def information_row(parts: Sequence[LabelCounts], label: str, multiplier: int) -
     return {**row, "note": "; ".join(notes)}
 
 
+def no_label_row(labels: Sequence[str]) -> dict[str, Any]:
+    """Return the row of a pool none of whose `labels`, those that trials learn, is known of images and films."""
+    named = ", ".join(labels)
+    return {
+        "measure": INFORMATION,
+        "label": named,
+        "note": f"images and films have no label {named} that the source could tell",
+    }
+
+
 def _share(counts: np.ndarray) -> float:
     return float(counts[1] / counts.sum()) if counts.sum() else np.nan
 
