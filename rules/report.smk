@@ -19,7 +19,8 @@ rule write_report:
         code=code("write_report"),
         look=look(),
         config=lambda wildcards: to_json(CONFIG),
-        beside=lambda wildcards, input: found_beside(Path("results"), input),
+        # Not by way of `input`: Snakemake compares no parameter that is made from it.
+        beside=tell(lambda: found_beside(Path("results"), needed(STUDY))),
     message:
         "Write the report"
     shell:

@@ -210,6 +210,16 @@ def test_a_changed_key_redoes_only_its_stage_and_what_follows(finished: Workflow
     }  # fmt: skip
 
 
+def test_a_table_that_came_later_renews_the_page_alone(finished: Workflow) -> None:
+    table = finished.root / "results" / "tables" / "mine.csv"
+    table.write_text("measure,value\nmine,1\n")
+    try:
+        assert finished.planned("report") == {"write_report", "report"}
+    finally:
+        table.unlink()
+    assert finished.planned("report") == set()
+
+
 def test_another_policy_scores_the_same_predictions_anew(finished: Workflow) -> None:
     with edited(finished.root / "config.yaml", "    empty_policy: exclude", "    empty_policy: zero"):
         plan = finished.planned("all")
