@@ -89,7 +89,7 @@ def test_other_images_are_told_from_films_and_a_shortcut_is_named(tmp_path: Path
     found = measured(tmp_path, 2.0, diseased=1.0)
     source = found[found["measure"] == SOURCE].set_index("label")
     assert source["value"]["pneumonia = 1"] > 0.95 and source["floor_high"]["pneumonia = 1"] < 0.7
-    assert source["note"]["pneumonia = 0"].startswith("0 images and 120 films, fewer than 40 images")
+    assert source["note"]["pneumonia = 0"].startswith("0 images and 120 films; 40 images")
     told = found[found["measure"] == INFORMATION]["note"]
     assert told.str.contains("every image shows pneumonia, 50% of films do").all()
     assert told.str.contains("a model may learn the source instead of pneumonia").all()

@@ -228,9 +228,14 @@ def test_faithfulness_has_the_colour_of_the_worst_pool(tmp_path: Path, words: st
 
 
 def test_a_shortcut_that_the_table_warns_of_is_quoted(tmp_path: Path) -> None:
-    row = {"dataset": "rsna", "arm": "original", "fraction": 0.01, "multiplier": 2, "note": ""}
-    write_table(tmp_path, "tables/shortcut.csv", [row, {**row, "multiplier": 5}])
-    assert lines_images.shortcut(facts(tmp_path)).state == "green"
+    row = {"dataset": "rsna", "arm": "original", "fraction": 0.01, "multiplier": 2, "value": 0.01, "note": ""}
+    few = {**row, "multiplier": None, "value": None, "note": "224 images and 40 films; 40 and 80 are needed"}
+    write_table(tmp_path, "tables/shortcut.csv", [row, {**row, "multiplier": 5}, few])
+    line = lines_images.shortcut(facts(tmp_path))
+    assert line.state == "green" and "none of 2 training sets" in line.reason  # what lacks films warns of nothing
+    write_table(tmp_path, "tables/shortcut.csv", [few])
+    line = lines_images.shortcut(facts(tmp_path))
+    assert line.state == "grey" and "224 images and 40 films" in line.reason
     write_table(tmp_path, "tables/shortcut.csv", [row, {**row, "multiplier": 5, "note": "source tells the label"}])
     line = lines_images.shortcut(facts(tmp_path))
     assert line.state == "amber" and line.reason.startswith("1 of 2 training sets") and "source tells" in line.reason

@@ -124,7 +124,7 @@ def source_rows(
             first, second = halves(real) if len(real) else (real, real)
             about = {"measure": SOURCE, "label": f"{label} = {value}", "features": network, "n": len(mine) + len(real)}
             if min(len(mine), len(first), len(second)) < LEAST:
-                few = f"{len(mine)} images and {len(real)} films, fewer than {LEAST} images and {2 * LEAST} films"
+                few = f"{len(mine)} images and {len(real)} films; {LEAST} images and {2 * LEAST} films are needed"
                 out.append({**about, **_numbers(NONE, NONE), "note": few})
                 continue
             apart = told_apart(mine, real, features)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from scripts.lib.reporting.page.lines import AMBER, GREEN, RED, Facts, Line, absent, line
+from scripts.lib.reporting.page.lines import AMBER, GREEN, GREY, RED, Facts, Line, absent, line
 from scripts.lib.reporting.page.words import count, is_are, listed, number, percent
 
 POOL = ["dataset", "arm", "fraction"]
@@ -141,11 +141,14 @@ def faithfulness(facts: Facts) -> Line:
 def shortcut(facts: Facts) -> Line:
     """Whether a model could learn "synthetic" instead of the disease: amber where shortcut.csv warns of a training set."""
     key, title = "shortcut", "Models learn the finding, not what is an image and what a film"
-    table = facts.tables.get("shortcut", [*POOL, "multiplier", "note"])
+    table = facts.tables.get("shortcut", [*POOL, "note"], ["multiplier", "value"])
     if table is None or table.empty:
         return absent(key, title, "tables/shortcut.csv")
-    sets = table.drop_duplicates([*POOL, "multiplier"])
-    warned = table[table["note"].str.strip() != ""].drop_duplicates([*POOL, "multiplier"])
+    known = table[table["multiplier"].notna() & table["value"].notna()]  # the other rows say why there is no number
+    sets = known.drop_duplicates([*POOL, "multiplier"])
+    if sets.empty:
+        return line(key, title, GREY, f"no training set could be looked at: {table['note'].iloc[0]}")
+    warned = known[known["note"].str.strip() != ""].drop_duplicates([*POOL, "multiplier"])
     if len(warned):
         reason = (
             f"{len(warned)} of {count(len(sets), 'training set')} {'has' if len(warned) == 1 else 'have'} a warning, for example: "
