@@ -78,7 +78,7 @@ def simulate(design: Design, rng: np.random.Generator) -> Predicted:
             member = Member("0.1", arm, multiplier, trial)
             if masks:  # predicted and true area are alike, so that the share of overlap is Dice
                 overlap = np.where(there, np.round(PIXELS * expit(skill - 0.8 + logits)), 0)
-                made.scores[member] = np.column_stack([overlap, np.full(count, PIXELS)])
+                made.scores[member] = np.column_stack([overlap, np.full(count, PIXELS)])[:, None]  # one structure
             else:
                 made.scores[member] = expit(skill * there - 1 + logits)[:, None]
                 made.thresholds[member] = [None]

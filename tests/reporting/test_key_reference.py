@@ -14,6 +14,7 @@ FREE = (
     "search.space.",
     "edits.judge",
     "faithfulness.sources",
+    "experts.own",
 )  # mappings of names; their entries are described once, as NAME
 
 

@@ -21,7 +21,9 @@ def editing(judge: dict[str, Any] | None = None, **study: Any) -> Editing:
 
 def test_films_of_another_dataset_teach_the_judge_and_else_those_of_split_train():
     assert editing().judge() == "results/judges/vindr-train-labels-blurred" and editing().note() == ""
-    alone = editing(foundation=[])
+    config = load_study(SMALL)
+    config["study"]["foundation"], config["trials"]["external"] = [], {}
+    alone = Editing(Study(config))
     assert alone.judge() == "results/judges/children-train-labels-blurred"
     assert alone.note() == "the judge learned from other films of the same dataset: it may know its habits"
     given = editing({"dataset": "vindr", "split": "validate"})

@@ -170,7 +170,7 @@ def test_before_the_first_step_there_is_nothing_to_store(tree: Path, tmp_path: P
 def test_an_interrupted_shard_keeps_its_finished_batches(tree: Path, tmp_path: Path, number: int) -> None:
     def shard(folder: Path) -> tuple[str, Sequence[object]]:
         own = ["--generator", tree / "made" / "out", "--conditions", tree / "conditions.parquet"]
-        config = {**SAMPLING, "batch_size": 4}
+        config = {**SAMPLING, "save_every": 4}
         own += ["--cohort", tree / "cohort", "--config", json.dumps(config), *places(folder)]
         return "scripts.sample_pool", own
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.downstream.settings import CHOICES, NEEDED, NEEDED_FOR_MASKS, check_scoring, check_settings
+from scripts.lib.downstream.settings import CHOICES, NEEDED, NEEDED_FOR, check_scoring, check_settings
 from scripts.lib.study.config import CONFIG_FILE, load_study, stage
+from scripts.lib.study.tasks import TASKS
 from scripts.lib.training.settings import Section
 
 VALUES = {"steps": 4, "text": {"hidden": 8, "kind": "small"}}
@@ -55,8 +56,7 @@ def test_the_defaults_are_whole_and_each_needed_key_is_missed(dataset: str) -> N
     """classification, multilabel and segmentation; only the last needs the keys of masks."""
     given = stage(load_study([CONFIG_FILE]), "trials", dataset)
     assert check_settings(given) == given
-    masks = given["task"] == "segmentation"
-    for path in NEEDED + (NEEDED_FOR_MASKS if masks else ()):
+    for path in (*NEEDED, *NEEDED_FOR[TASKS[given["task"]].says]):
         with pytest.raises(InputError, match=f"settings: trials.{path}"):
             check_settings(changed(given, path))
     for path in CHOICES:
