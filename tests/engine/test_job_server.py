@@ -241,3 +241,4 @@ def test_benchmarks_measure_the_fork(place):
     finally:
         benchmark.BenchmarkTimer.__init__ = stock
         process.kill()
+        job.kill()
