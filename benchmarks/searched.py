@@ -23,9 +23,9 @@ import pandas as pd
 from scripts.lib.core.json_files import read_json
 from scripts.lib.engine.commands import make_parser, run, set_threads
 from scripts.lib.evidence.tables import write_table
-from scripts.lib.study.cells import Study
 from scripts.lib.study.config import CONFIG_FILE, load_study
 from scripts.lib.study.search_space import Search, with_values
+from scripts.lib.study.study import Study
 
 HELD_OUT = ["train", "test"]  # `validate` chose, `generator` taught
 DEFAULT, BEST = "default", "best"

@@ -65,8 +65,8 @@ def write_dealt(source: Path, folder: Path, seed: int) -> Path:
 def judge_of(options: Namespace, config: Mapping[str, Any], folder: Path) -> tuple[Path, list[str]]:
     """Return the folder of the study's judge of this dataset's masks, trained here where there is none, and what it finds."""
     from scripts import train_judge
-    from scripts.lib.study.cells import Study
     from scripts.lib.study.judging import Judging
+    from scripts.lib.study.study import Study
 
     judging = Judging(Study(config))
     source, shows = judging.source(options.dataset), judging.shows(options.dataset)

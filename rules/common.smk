@@ -10,7 +10,7 @@ from scripts.lib.engine.run_setup import enter_folder, read_config, set_environm
 from scripts.lib.engine.snakemake_patches import signed, speed_up_planning
 from scripts.lib.engine.start import one_line
 from scripts.lib.engine.targets import check_targets
-from scripts.lib.study.cells import Study
+from scripts.lib.study.study import Study
 from scripts.lib.study.comparisons import comparisons
 from scripts.lib.study.config import PER_DATASET, stage as stage_of, to_json
 from scripts.lib.study.fingerprint import fingerprint

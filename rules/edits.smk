@@ -1,5 +1,5 @@
 # Counterfactual edits: real films given another class, what a judge says of them, and whether the child stays the same.
-from scripts.lib.study.cells import COHORT_FILES
+from scripts.lib.study.pools import COHORT_FILES
 from scripts.lib.study.editing import Editing
 
 EDITING = Editing(STUDY)

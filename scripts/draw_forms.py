@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from scripts.lib.core.atomic import atomic_file
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 
@@ -27,8 +25,9 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.feedback.assignments import deal_sets
-    from scripts.lib.feedback.forms.drawing import draw_forms, write_pictures
-    from scripts.lib.feedback.forms.questions import as_json, make_questions
+    from scripts.lib.feedback.forms.drawing import draw_forms
+    from scripts.lib.feedback.forms.folder import write_forms, write_pictures
+    from scripts.lib.feedback.forms.questions import make_questions
     from scripts.lib.generators.conditional.classes import class_names
     from scripts.lib.training.settings import Section
 
@@ -38,11 +37,7 @@ def main(argv: list[str] | None = None) -> None:
     forms, pictures = draw_forms(Cohort.open(args.edits), cohort, names, settings, args.seed)
     assignments = deal_sets(forms, args.raters, {**settings, "images": 1}, args.seed)
     write_pictures(args.out / "pictures", pictures, cohort.resolution)
-    with atomic_file(args.out / "questions.json") as path:
-        path.write_text(json.dumps(as_json(questions), indent=1) + "\n")
-    for table, name in ((forms, "forms"), (assignments, "assignments")):
-        with atomic_file(args.out / f"{name}.parquet") as path:
-            table.to_parquet(path, index=False)
+    write_forms(args.out, forms, assignments, questions)
     kinds = ", ".join(f"{count} {kind}" for kind, count in forms["kind"].value_counts(sort=False).sort_index().items())
     print(f"{len(forms)} forms ({kinds}), {len(assignments)} places to answer")
 

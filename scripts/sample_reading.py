@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from scripts.lib.core.atomic import atomic_file
@@ -29,8 +28,8 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.core.log import log
     from scripts.lib.feedback.assignments import deal_sets
-    from scripts.lib.feedback.forms.drawing import write_pictures
-    from scripts.lib.feedback.forms.questions import as_json, make_questions
+    from scripts.lib.feedback.forms.folder import write_forms, write_pictures
+    from scripts.lib.feedback.forms.questions import make_questions
     from scripts.lib.feedback.forms.reading import TOLD, draw_reading, write_told
     from scripts.lib.training.settings import Section
 
@@ -42,13 +41,9 @@ def main(argv: list[str] | None = None) -> None:
         log(f"note: {note}")
     assignments = deal_sets(forms, args.raters, {**settings, "images": 1}, args.seed)
     write_pictures(args.out / "pictures", pictures, cohort.resolution, cohort.structures)
-    with atomic_file(args.out / "questions.json") as path:
-        path.write_text(json.dumps(as_json(questions), indent=1) + "\n")
     with atomic_file(args.out / TOLD) as path:
         write_told(path, told)
-    for table, name in ((forms, "forms"), (assignments, "assignments")):
-        with atomic_file(args.out / f"{name}.parquet") as path:
-            table.to_parquet(path, index=False)
+    write_forms(args.out, forms, assignments, questions)
     print(f"{len(forms)} films, half of them real, {len(assignments)} places to answer")
 
 

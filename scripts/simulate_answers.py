@@ -25,24 +25,20 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    import pandas as pd
-
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.feedback.forms.answers import AnswerLog
-    from scripts.lib.feedback.forms.questions import read_questions
+    from scripts.lib.feedback.forms.folder import read_forms
     from scripts.lib.feedback.forms.simulation import evidence, simulate, teaching_rows
     from scripts.lib.feedback.log_lines import write_simulated
     from scripts.lib.generators.conditional.classes import class_names
     from scripts.lib.training.settings import Section
 
     settings = Section(args.config, "edits.questionnaire")["simulation"]
-    forms, assignments = (pd.read_parquet(args.forms / f"{name}.parquet") for name in ("forms", "assignments"))
+    forms, assignments, questions = read_forms(args.forms)
     films, names = Cohort.open(args.cohort), class_names(args.target)
     taught = teaching_rows(films, settings["films"], args.seed)
     seen = evidence(forms, Cohort.open(args.forms / "pictures"), films.select(taught), names)
-    answers = list(
-        simulate(forms, assignments, read_questions(args.forms / "questions.json"), seen, settings, args.seed)
-    )
+    answers = list(simulate(forms, assignments, questions, seen, settings, args.seed))
     with atomic_file(args.out) as path:
         write_simulated(AnswerLog, path, answers)
     print(f"{len(answers)} answers of {assignments['rater'].nunique()} simulated raters")

@@ -25,19 +25,16 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    import pandas as pd
-
     from scripts.lib.core.log import log
     from scripts.lib.feedback.forms.answers import read_answers
-    from scripts.lib.feedback.forms.questions import read_questions
+    from scripts.lib.feedback.forms.folder import read_forms
     from scripts.lib.feedback.forms.reading import read_told
     from scripts.lib.feedback.forms.shares import agreement, noted, tabulate
     from scripts.lib.formats.spreadsheet import inert_table
     from scripts.lib.training.settings import Section
 
     draws = Section(args.config, "edits.questionnaire")["draws"]
-    forms, assignments = (pd.read_parquet(args.forms / f"{name}.parquet") for name in ("forms", "assignments"))
-    questions = read_questions(args.forms / "questions.json")
+    forms, assignments, questions = read_forms(args.forms)
     abouts = dict(zip(forms["set_id"], forms["about"]))
     latest, _, warnings = read_answers(args.answers, abouts, questions, set(assignments["rater"]))
     notes = [*warnings, *noted(latest, assignments, abouts, questions, args.simulated)]

@@ -19,9 +19,9 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.judged import dice
 from scripts.lib.downstream.judges import held_out
 from scripts.lib.fidelity.faithfulness import FAILS, PASSES
-from scripts.lib.study.cells import Study
 from scripts.lib.study.config import CONFIG_FILE, load_study
 from scripts.lib.study.judging import Judging
+from scripts.lib.study.study import Study
 from tests.helpers.fidelity_films import as_table
 
 SIDE = 32

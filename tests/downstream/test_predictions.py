@@ -25,8 +25,9 @@ from scripts.lib.downstream.predictions import (
     write_predictions,
 )
 from scripts.lib.downstream.scoring import score_file, tested_films
-from scripts.lib.study.cells import Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import load_study, to_json
+from scripts.lib.study.study import Study
 from scripts.score_trials import main
 from tests.conftest import ROOT
 from tests.helpers.downstream_films import LABELS, settings_for, write_films, write_trial_inputs

@@ -19,9 +19,9 @@ from scripts.lib.editing.editor import Editor
 from scripts.lib.editing.opening import open_editor
 from scripts.lib.editing.stores import read_points
 from scripts.lib.editing.subjects import subjects
-from scripts.lib.study.cells import Study
 from scripts.lib.study.config import CONFIG_FILE, ROOT, load_study
 from scripts.lib.study.judging import Judging
+from scripts.lib.study.study import Study
 from scripts.lib.training.settings import Section
 from tests.helpers.class_models import LABEL, write_films
 from tests.helpers.diffusion_models import PLACE, SAMPLING

@@ -14,10 +14,10 @@ from scripts import propose_round, summarize_search
 from scripts.lib.core.errors import InputError
 from scripts.lib.search.rounds import COMPLETE, FAIL, Proposal, Score, best_of, propose
 from scripts.lib.search.tables import best_file, history, importance, read_scores
-from scripts.lib.study.cells import Study
 from scripts.lib.study.config import CONFIG_FILE, load_study, to_json
 from scripts.lib.study.search_faults import default_faults, space_faults
 from scripts.lib.study.search_space import Search, defaults_of, with_values
+from scripts.lib.study.study import Study
 
 UNET = "class_ldm.unet"
 RATE, KIND, WIDTH = "class_ldm.unet.learning_rate", "class_ldm.diffusion.prediction", "class_ldm.unet.layers"

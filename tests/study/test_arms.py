@@ -9,13 +9,14 @@ import yaml
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study import arms, schema
-from scripts.lib.study.cells import Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import load_study
 from scripts.lib.study.exposure import REASONS
 from scripts.lib.study.parts import part_faults
 from scripts.lib.study.shown import Shown
 from scripts.lib.study.sources import check_sources
 from scripts.lib.study.stores import Stores
+from scripts.lib.study.study import Study
 from tests.conftest import ROOT, copy_repository
 
 TOY_ENTRY = 'Generator("toy", "controlnet", "train_toy", (FOUNDATION,)),'

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.cells import Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.shown import Shown
+from scripts.lib.study.study import Study
 from tests.conftest import ROOT
 
 

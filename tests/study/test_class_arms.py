@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.cells import Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import CONFIG_FILE, ROOT, load_study
 from scripts.lib.study.fidelity import Fidelity
 from scripts.lib.study.firewall import Firewall
+from scripts.lib.study.study import Study
 
 SMALL = ROOT / "studies" / "paediatric-phantom.yaml"
 

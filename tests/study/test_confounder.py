@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from scripts.lib.study import config as study_config
-from scripts.lib.study.cells import Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.confounder import confounder, confounders, shortcuts
+from scripts.lib.study.study import Study
 from tests.conftest import ROOT
 
 

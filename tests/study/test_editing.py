@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.cells import COHORT_FILES, Study
 from scripts.lib.study.config import CONFIG_FILE, ROOT, load_study
 from scripts.lib.study.editing import Editing
 from scripts.lib.study.judging import Judging, edits_source
+from scripts.lib.study.pools import COHORT_FILES
+from scripts.lib.study.study import Study
 
 SMALL = [CONFIG_FILE, ROOT / "studies" / "paediatric-phantom.yaml"]
 

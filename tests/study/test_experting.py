@@ -11,7 +11,7 @@ import pytest
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import JUDGE, VALIDATION, VOTERS
-from scripts.lib.study.cells import Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.comparisons import comparisons
 from scripts.lib.study.config import CONFIG_FILE, ROOT, load_study, stage
 from scripts.lib.study.experting import Experting
@@ -19,6 +19,7 @@ from scripts.lib.study.fidelity import Fidelity
 from scripts.lib.study.firewall import Firewall, unknown_teachers
 from scripts.lib.study.judging import Judging
 from scripts.lib.study.schema import read_schema
+from scripts.lib.study.study import Study
 
 OVERLAY = ROOT / "studies" / "aurad-phantom.yaml"
 CELL = Cell("chestxdet", "aurad-filtered", "0.1")

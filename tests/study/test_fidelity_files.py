@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.cells import Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import CONFIG_FILE, load_study
 from scripts.lib.study.fidelity import FeatureNetwork, Fidelity, network_of
+from scripts.lib.study.study import Study
 
 CELL = Cell("rsna", "original", "0.1")
 

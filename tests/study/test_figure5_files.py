@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.cells import Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import CONFIG_FILE, ROOT, load_study, stage
 from scripts.lib.study.figure5 import GENERATED, SHUFFLED, VOTED, Figure5
+from scripts.lib.study.study import Study
 
 OVERLAY = ROOT / "studies" / "aurad-phantom.yaml"
 

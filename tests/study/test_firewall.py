@@ -10,8 +10,9 @@ import pytest
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study import config as study_config
-from scripts.lib.study.cells import Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.firewall import CHOICE, Firewall, tell_checks, unknown_teachers
+from scripts.lib.study.study import Study
 from tests.conftest import ROOT
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.cells import Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import CONFIG_FILE, load_study
 from scripts.lib.study.exposure import exposure
 from scripts.lib.study.firewall import Firewall
 from scripts.lib.study.judging import JudgeFilms, Judging
+from scripts.lib.study.study import Study
 from tests.conftest import ROOT
 
 CELL = Cell("rsna", "original", "0.1")

@@ -8,11 +8,12 @@ import pytest
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import MASKS, arm_faults
-from scripts.lib.study.cells import MASK_MODEL, Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import CONFIG_FILE, ROOT, load_study, stage
 from scripts.lib.study.firewall import Firewall
 from scripts.lib.study.mask_pools import MaskPools
 from scripts.lib.study.schema import read_schema
+from scripts.lib.study.study import MASK_MODEL, Study
 
 OVERLAY = ROOT / "studies" / "aurad-phantom.yaml"
 AURAD, SHUFFLED = Cell("chestxdet", "aurad", "0.1"), Cell("chestxdet", "shuffled", "0.1")

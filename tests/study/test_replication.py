@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.cells import Study
 from scripts.lib.study.config import load_study, to_json
 from scripts.lib.study.replication import Replication
+from scripts.lib.study.study import Study
 from tests.conftest import ROOT
 
 FILES = [ROOT / "config.yaml", ROOT / "studies" / "tiny.yaml"]

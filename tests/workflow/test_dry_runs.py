@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.study.cells import Study
 from scripts.lib.study.config import load_study, to_json
 from scripts.lib.study.replication import Replication
+from scripts.lib.study.study import Study
 from tests.conftest import ROOT, copy_repository
 from tests.helpers.forked_snakemake import snakemake
 

@@ -23,10 +23,10 @@ from scripts.lib.fidelity.thumbnails import thumbnails
 from scripts.lib.filters.proxy.asking import ask
 from scripts.lib.filters.proxy.model import open_proxy
 from scripts.lib.study.arms import CLASSIFIER, COPY, PROXY, REALISM, SEGMENTER
-from scripts.lib.study.cells import Study
 from scripts.lib.study.config import stage
 from scripts.lib.study.fidelity import Fidelity, network_of
 from scripts.lib.study.judging import JudgeFilms, classifier_source, judge_source
+from scripts.lib.study.study import Study
 from scripts.lib.training.devices import place
 from scripts.lib.training.settings import Section
 

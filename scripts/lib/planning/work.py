@@ -12,9 +12,10 @@ from scripts.lib.downstream.settings import steps_of
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.sizes import Size, UnknownSize
 from scripts.lib.study.arms import KEPT, RATERS, Generator
-from scripts.lib.study.cells import Cell, Study, cell_of
+from scripts.lib.study.cells import Cell, cell_of
 from scripts.lib.study.config import stage
 from scripts.lib.study.stores import Stores
+from scripts.lib.study.study import Study
 
 WITH_REFERENCE = 2  # checks that one of DPO's counts as when the reference is asked as well
 ROW_BYTES = 150  # of a row of an index or a table of conditions, measured on the phantom

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.cells import COHORT_FILES, Study
 from scripts.lib.study.config import stage
 from scripts.lib.study.judging import edits_source
+from scripts.lib.study.pools import COHORT_FILES
 from scripts.lib.study.sources import PHANTOM
+from scripts.lib.study.study import Study
 
 OWN_CLASS, SDEDIT_EQUAL = "own-class", "sdedit-equal"  # controls that the generator makes
 

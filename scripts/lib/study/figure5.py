@@ -9,8 +9,9 @@ from pathlib import Path
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import EXPERTS, REAL
-from scripts.lib.study.cells import Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.mask_pools import MaskPools
+from scripts.lib.study.study import Study
 
 GENERATED, SHUFFLED, VOTED = "generated", "shuffled", "voted"
 

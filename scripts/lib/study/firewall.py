@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from scripts.lib.study.arms import FOUNDATION, JUDGE, KEPT, RATERS, VALIDATION, Arm
-from scripts.lib.study.cells import MASK_MODEL, MGCA, AnyCell, Study
+from scripts.lib.study.cells import AnyCell
 from scripts.lib.study.experting import Experting
 from scripts.lib.study.judging import Judging
+from scripts.lib.study.study import MASK_MODEL, MGCA, Study
 from scripts.lib.study.tasks import TASKS
 
 CHOICE = "results/proxy/learned_from.parquet"  # the films behind what a filter keeps

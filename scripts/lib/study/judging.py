@@ -11,9 +11,11 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import EXPERTS, FAITHFUL, arm_of
-from scripts.lib.study.cells import COHORT_FILES, AnyCell, Study
+from scripts.lib.study.cells import AnyCell
 from scripts.lib.study.config import task_settings
 from scripts.lib.study.exposure import learned_split
+from scripts.lib.study.pools import COHORT_FILES
+from scripts.lib.study.study import Study
 from scripts.lib.study.tasks import of_structures, targets_of
 
 LABELS = "labels"

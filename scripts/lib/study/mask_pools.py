@@ -9,8 +9,10 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import MASKS
-from scripts.lib.study.cells import COHORT_FILES, AnyCell, Study
+from scripts.lib.study.cells import AnyCell
 from scripts.lib.study.config import stage
+from scripts.lib.study.pools import COHORT_FILES
+from scripts.lib.study.study import Study
 
 
 class MaskPools:

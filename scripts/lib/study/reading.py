@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.cells import COHORT_FILES, Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.mask_pools import MaskPools
+from scripts.lib.study.pools import COHORT_FILES
 from scripts.lib.study.sources import PHANTOM
+from scripts.lib.study.study import Study
 
 
 class Reading:

@@ -13,10 +13,11 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import REAL
-from scripts.lib.study.cells import LOCAL, Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.firewall import Firewall
 from scripts.lib.study.paths import path_keys
 from scripts.lib.study.sources import PHANTOM, made_here
+from scripts.lib.study.study import LOCAL, Study
 
 DIFFERENCES = "results/tables/differences.csv"
 OUTER = "../.."  # results/ of the study, seen from the folder of a seed

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from scripts.lib.study.cells import Study
+from scripts.lib.study.study import Study
 
 TABLES = ("trials", "baselines", "intervals", "differences", "power", "significance", "trend", "leakage", "figure2")
 PICTURES = ("figure2.png", "evidence.png")

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.cells import Study
 from scripts.lib.study.search_faults import default_faults
+from scripts.lib.study.study import Study
 
 
 def defaults_of(config: Mapping[str, Any]) -> dict[str, Any]:

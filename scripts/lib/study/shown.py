@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scripts.lib.study.cells import COHORT_FILES, MGCA, AnyCell, Cell, Study, cell_of
+from scripts.lib.study.cells import AnyCell, Cell, cell_of
 from scripts.lib.study.config import described
 from scripts.lib.study.exposure import proxy_judged_on_training
 from scripts.lib.study.parts import check_part
+from scripts.lib.study.pools import COHORT_FILES
 from scripts.lib.study.sources import PHANTOM
+from scripts.lib.study.study import MGCA, Study
 from scripts.lib.study.tasks import of_structures, targets_of
 
 

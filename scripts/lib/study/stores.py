@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.cells import Cell, Study
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.sources import pool_tables
+from scripts.lib.study.study import Study
 
 # How a dataset's films are prepared; images made elsewhere are prepared alike.
 PREPARED = ("fit", "percentiles", "cover", "max_pixels", "quarantine_limit", "noted_limit")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scripts.lib.study.cells import Study
 from scripts.lib.study.config import stage
+from scripts.lib.study.study import Study
 
 
 def worth_settings(study: Study, datasets: Sequence[str], keys: Sequence[str], curve: bool = False) -> dict[str, Any]:

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from scripts.lib.cohort.store import Cohort, pixels_sha256
-from scripts.lib.cohort.writer import CohortWriter
+from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash
 from scripts.lib.feedback.forms.questions import FILM, PAIR
@@ -149,19 +147,6 @@ def forms_table(
 def _what(one: tuple[str, str, FormPicture | None, FormPicture]) -> tuple[str, ...]:
     about, shown, first, second = one
     return about, shown, first.film if first else "", second.film, second.label
-
-
-def write_pictures(
-    folder: Path, pictures: Sequence[FormPicture], resolution: int, structures: Sequence[str] = ()
-) -> None:
-    """Write the pictures of forms in the form of a cohort, without a word of what they are; with their masks of `structures`."""
-    with CohortWriter(folder, resolution, structures, [], {"dataset": "forms"}, bool(structures)) as writer:
-        for place, one in enumerate(pictures):
-            image = one.store.images([one.row])[0]
-            field = one.store.masks([one.row])[0] if structures else None
-            name = f"picture-{place}"
-            row = {"image_id": name, "patient_id": name, "split": "test", "sha256": pixels_sha256(image)}
-            writer.add(image, field, row | {"synthetic": False})
 
 
 def heading(own: str | None, other: str) -> str:
