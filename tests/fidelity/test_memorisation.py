@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,12 @@ from scripts import (
     measure_memorisation,
     refuse_copies,
 )
-from scripts.lib.cohort.learned import films_learned, not_known, write_learned
+from scripts.lib.cohort.learned import films_learned, write_learned
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.fidelity.matching import SearchedFilms
-from scripts.lib.fidelity.memorisation import FAILS, HELDOUT, PASSES, UNDECIDED, CopyGate, exact_interval, judge, table
+from scripts.lib.fidelity.memorisation import FAILS, PASSES, UNDECIDED, CopyGate
 from scripts.lib.fidelity.planted import KINDS, planted
-from scripts.lib.fidelity.sources import taught, unknown_teachers
 from scripts.lib.fidelity.thumbnails import thumbnails
 from tests.helpers.fidelity_films import SIDE, as_table, films, write_store
 
@@ -256,93 +254,6 @@ def test_a_constant_image_resembles_nothing() -> None:
     assert (found.similarity == 0).all()
     found = SearchedFilms(thumbnails(grey)).nearest(thumbnails(films(4, "a")), None, 4)
     assert (found.similarity == 0).all()
-
-
-def floor_of(likeness: np.ndarray, found: int = 20) -> pd.DataFrame:
-    rows = pd.DataFrame(
-        {"kind": HELDOUT, "patient_id": [f"p{n}" for n in range(len(likeness))], "similarity": likeness}
-    )
-    copies = np.where(np.arange(20) < found, 0.99, 0.1)
-    return pd.concat([rows, pd.DataFrame({"kind": "exact", "patient_id": "c", "similarity": copies})])
-
-
-def test_the_rule_of_the_verdict() -> None:
-    likeness = np.random.default_rng(0).uniform(0.3, 0.8, 400)
-    gate = CopyGate.of(floor_of(likeness), 99)
-    assert 0.78 < gate.threshold < 0.8 and len(gate.heldout) == 200 and gate.films == 400
-    fresh = np.random.default_rng(1).uniform(0.3, 0.8, 300)
-    assert judge(fresh, gate, 0.01).word == PASSES
-    assert judge(np.concatenate([fresh, np.full(30, 0.9)]), gate, 0.01).word == FAILS
-    assert judge(fresh[:50], gate, 0.01).word == UNDECIDED
-    assert (
-        judge(fresh, CopyGate.of(floor_of(likeness, found=17), 99), 0.01).why
-        == "planted copies are not found: exact 17 of 20"
-    )
-    assert judge(fresh, CopyGate.of(floor_of(likeness[:0]), 99), 0.01).word == UNDECIDED
-    alone = table(
-        fresh, CopyGate.of(floor_of(likeness[:0]), 99), 0.01, {"dataset": "toy", "arm": "mine", "fraction": "1"}
-    )
-    assert list(alone["measure"]) == ["near_copies", "same_film", "likeness"] and set(alone["verdict"]) == {UNDECIDED}
-    assert alone["note"][0].startswith("no threshold; 0 held-out films") and np.isnan(alone["floor"][0])
-    missed = floor_of(likeness, found=11)
-    cropped = judge(fresh, CopyGate.of(missed.assign(kind=missed["kind"].replace("exact", "cropped")), 99), 0.01)
-    assert (
-        cropped.word == PASSES and cropped.why == "copies that somebody changed may be missed: planted cropped 11 of 20"
-    )
-    # 5 of 105 against 2 of 200 above the threshold: hypergeometric P of 5 or more of 7 among 105 of 305
-    near = np.concatenate([np.full(100, 0.1), np.full(5, 0.95)])
-    two = CopyGate(0.9, np.concatenate([np.full(198, 0.1), np.full(2, 0.95)]), 400, {"exact": (20, 20)})
-    chance = sum(math.comb(7, k) * math.comb(298, 105 - k) for k in (5, 6, 7)) / math.comb(305, 105)
-    assert judge(near, two, 0.01).p_value == pytest.approx(chance, rel=1e-9)
-
-
-def test_the_test_keeps_its_level() -> None:
-    """Of pools without any copy about one in a hundred may fail, no more."""
-    stream = np.random.default_rng(7)
-    failed = 0
-    for _ in range(200):
-        gate = CopyGate.of(floor_of(stream.normal(0.5, 0.1, 300)), 95)
-        failed += judge(np.minimum(stream.normal(0.5, 0.1, 300), 0.95), gate, 0.05).word == FAILS
-    # A one-sided Fisher test is conservative; 200 x 0.05 = 10, and 18 is two and a half standard deviations more.
-    assert failed <= 18
-
-
-def test_exact_interval_by_hand() -> None:
-    # 0 of 100: 1 - 0.025^(1/100) = 0.0362
-    assert exact_interval(0, 100) == (0, pytest.approx(0.0362, abs=1e-4))
-    assert all(np.isnan(exact_interval(0, 0)))
-
-
-def test_films_of_a_taught_patient_are_not_held_out(tmp_path: Path) -> None:
-    store = write_store(tmp_path / "toy" / "cohort", films(6, "p"), ["generator"] * 3 + ["test"] * 3, "f")
-    index = pd.read_parquet(store / "index.parquet")
-    index["patient_id"] = pd.array(["a", "b", "c", "a", "d", "e"], dtype="string")
-    index.to_parquet(store / "index.parquet", index=False)
-    films_list = [
-        films_learned(Cohort.open(store), np.arange(3), "base"),
-        films_learned(Cohort.open(store), np.array([4]), "raters"),
-    ]
-    write_learned(tmp_path / "model", films_list)
-    learned, others = taught(tmp_path / "model", tmp_path, ["toy"])
-    # f3 is another film of f0's patient; raters scored images made from f4's mask, whose pixels the generator never saw.
-    assert list(learned.index["image_id"]) == ["f0", "f1", "f2"] and list(others.index["image_id"]) == ["f4", "f5"]
-    assert unknown_teachers(tmp_path / "model", ["toy"]) == ""
-
-
-def test_teachers_come_from_the_generators_own_list_and_what_it_does_not_say_is_told(tmp_path: Path) -> None:
-    # The split says nothing: the second film of split `test` taught the generator, and those of split `generator` did not.
-    store = write_store(tmp_path / "toy" / "cohort", films(6, "p"), ["generator"] * 3 + ["test"] * 3, "f")
-    own = films_learned(Cohort.open(store), np.array([4]), "base")
-    write_learned(tmp_path / "model", [own, own.assign(dataset="other"), not_known("controlnet")])
-    learned, others = taught(tmp_path / "model", tmp_path, ["toy"])
-    assert list(learned.index["image_id"]) == ["f4"] and len(others) == 5
-    assert unknown_teachers(tmp_path / "model", ["toy"]) == (
-        "the films that taught it in role controlnet are not known and 1 of its films are of other, which are not here, so copies "
-        "of them are not found"
-    )
-    with pytest.raises(InputError, match="model: no film of elsewhere is in its learned_from.parquet"):
-        taught(tmp_path / "model", tmp_path, ["elsewhere"])
-    assert "role generator are not known" in unknown_teachers(tmp_path / "nowhere", ["toy"])
 
 
 def test_features_of_another_length_are_refused(results: Path, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from scripts.lib.formats import candid, chexmask, mimic
 from scripts.lib.formats.chexmask import image_key
 from scripts.lib.formats.record import Listing
 from scripts.lib.formats.registry import list_records
-from scripts.lib.formats.reports import findings, impression
 from scripts.lib.formats.tables import Table
 
 CHEXPERT_HEAD = (
@@ -257,20 +256,6 @@ def test_mimic_mistakes(tmp_path: Path, change: tuple[str, str], message: str) -
         list_records("mimic", tmp_path, {}, [], None)
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        (" FINAL REPORT\n FINDINGS: Clear.\n\n IMPRESSION:\n No acute\n process.\n", "No acute process."),
-        ("IMPRESSION: One.\nADDENDUM: later", "One."),
-        ("FINDINGS: Clear. IMPRESSION of calm\n", None),
-        ("IMPRESSION:\n\n", None),
-        ("", None),
-    ],
-)
-def test_impression_of_a_report(text: str, found: str | None) -> None:
-    assert impression(text) == found
-
-
 FOLDER = "image_id,file,patient_id,source,split,sick,mask_file,words\n"
 
 
@@ -332,18 +317,3 @@ def test_schema_samples(real_films: Path) -> None:
     assert sum(record.labels["pneumonia"] for record in rsna_listing.records) == sum(
         bool(r.masks) for r in rsna_listing.records
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        (" FINDINGS: \n \n Lungs are\n clear.\n \n IMPRESSION: \n \n Normal.\n", "Lungs are clear."),
-        ("FINDINGS:\r\nClear.\r\n\r\nIMPRESSION: Normal.", "Clear."),
-        ("FINDING: One.\nOBSERVATIONS: Two.", "Two."),
-        ("FINDINGS AND IMPRESSION: Normal.", None),
-        ("FINDINGS:\n\nIMPRESSION: Normal.", None),
-        ("Clear lungs.", None),
-    ],
-)
-def test_findings_of_a_report(text: str, found: str | None) -> None:
-    assert findings(text) == found

@@ -17,7 +17,7 @@ from scripts.lib.conditions.masks import render
 from scripts.lib.core.errors import InputError
 from scripts.lib.generators.controlled.sampling import ControlledModel
 from scripts.lib.generators.protocol import ImageRequest
-from scripts.lib.generators.shards import Conditions, Parts, make_batch, shard_rows
+from scripts.lib.generators.shards import Conditions, make_batch
 from scripts.lib.generators.solvers import SOLVERS, make_solver
 from scripts.lib.generators.solving import Sampler, initial_noise
 from scripts.lib.training.resolution import fit_images
@@ -148,24 +148,6 @@ def test_a_killed_shard_goes_on_and_ends_with_the_same_bytes(world, whole, tmp_p
     assert Cohort.open(tmp_path / "pool").index.equals(whole.index)
     assert sum(made[len(done) :]) == COUNT - 8  # the first part of 8 rows was not made again
     assert not (tmp_path / "parts").exists()
-
-
-def test_parts_of_other_settings_are_not_used(tmp_path):
-    Parts(tmp_path, "old").save(0, np.zeros((2, 4, 4), np.uint8))
-    parts = Parts(tmp_path, "new")
-    assert parts.load(0, 2) is None and not (tmp_path / "old").exists()
-    parts.save(0, np.ones((2, 4, 4), np.uint8))
-    assert parts.load(0, 3) is None and parts.load(0, 2).all()
-
-
-@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"no array", b"cut"])
-def test_a_damaged_part_is_named_and_made_anew(tmp_path, capsys, content):
-    parts = Parts(tmp_path, "same")
-    parts.save(0, np.ones((2, 4, 4), np.uint8))
-    (path,) = parts.folder.glob("*.npy")
-    path.write_bytes(path.read_bytes()[:-5] if content == b"cut" else content)
-    assert parts.load(0, 2) is None
-    assert f"{path}: not readable" in capsys.readouterr().err
 
 
 def test_noise_belongs_to_the_identity():
@@ -317,13 +299,6 @@ def test_structures_that_the_generator_never_saw_are_refused(world):
     settings = Section(SAMPLING, "sampling")
     with pytest.raises(InputError, match=r"not trained on \['clavicles'\]"):
         Sampler(ControlledModel(random_generator(world / "base"), ["lungs", "clavicles"], settings), settings, 5)
-
-
-def test_shards_are_contiguous_and_even():
-    assert [len(shard_rows(10, number, 3)) for number in range(3)] == [4, 3, 3]
-    assert np.concatenate([shard_rows(10, number, 3) for number in range(3)]).tolist() == list(range(10))
-    with pytest.raises(InputError, match="--shard 3 of --shards 3"):
-        shard_rows(10, 3, 3)
 
 
 def test_an_empty_shard_is_an_empty_pool(world, tmp_path):
