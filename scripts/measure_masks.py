@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from pathlib import Path
 
 from scripts.lib.core.atomic import atomic_file
@@ -15,15 +16,7 @@ from scripts.lib.engine.commands import add_config, make_parser, run, set_thread
 
 def main(argv: list[str] | None = None) -> None:
     """Write table and picture."""
-    parser = make_parser(__doc__)
-    parser.add_argument("--pool", type=Path, nargs="+", required=True, help="shards of the mask pool, in order")
-    parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort that the generator learned from")
-    parser.add_argument("--generator", type=Path, required=True, help="folder of the mask generator")
-    add_config(parser, "the measures (section masks.measure)")
-    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
-    parser.add_argument("--out", type=Path, required=True, help="table (.csv)")
-    parser.add_argument("--picture", type=Path, required=True, help="picture (.png)")
-    args = parser.parse_args(argv)
+    args = _parser().parse_args(argv)
     set_threads(args.threads)
 
     import json
@@ -64,6 +57,18 @@ def main(argv: list[str] | None = None) -> None:
         table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
     with atomic_file(args.picture) as path:
         draw_masks(path, made, real)
+
+
+def _parser() -> ArgumentParser:
+    parser = make_parser(__doc__)
+    parser.add_argument("--pool", type=Path, nargs="+", required=True, help="shards of the mask pool, in order")
+    parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort that the generator learned from")
+    parser.add_argument("--generator", type=Path, required=True, help="folder of the mask generator")
+    add_config(parser, "the measures (section masks.measure)")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--out", type=Path, required=True, help="table (.csv)")
+    parser.add_argument("--picture", type=Path, required=True, help="picture (.png)")
+    return parser
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from pathlib import Path
 
 from scripts.lib.core.atomic import atomic_file
@@ -15,22 +16,7 @@ from scripts.lib.engine.commands import make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = make_parser(__doc__)
-    parser.add_argument("--pool", type=Path, nargs="+", required=True, help="shards of the pool")
-    parser.add_argument("--cohort", type=Path, required=True, help="cohort of real films")
-    parser.add_argument("--subsets", type=Path, required=True, help="subsets table of that cohort (.parquet)")
-    parser.add_argument("--kept", type=Path, help="what a filter kept of the pool (.parquet)")
-    parser.add_argument("--labels", nargs="+", required=True, help="labels that trials learn")
-    parser.add_argument("--multipliers", type=int, nargs="+", required=True, help="images per real film")
-    parser.add_argument("--trials", type=int, required=True, help="number of trials")
-    parser.add_argument("--network", required=True, help="network whose features the classifier of the source sees")
-    parser.add_argument("--pool-features", type=Path, nargs="+", required=True, help="of the shards, in order (.npy)")
-    parser.add_argument("--cohort-features", type=Path, required=True, help="of the cohort (.npy)")
-    parser.add_argument("--splits", nargs="+", required=True, help="splits of the cohort that images are told from")
-    for name in ("dataset", "arm", "fraction"):
-        parser.add_argument(f"--{name}", required=True, help=f"{name} of the pool")
-    parser.add_argument("--out", type=Path, required=True, help="table (.csv)")
-    args = parser.parse_args(argv)
+    args = _parser().parse_args(argv)
     set_threads(args.threads)
 
     import pandas as pd
@@ -55,13 +41,32 @@ def main(argv: list[str] | None = None) -> None:
     kept = None if args.kept is None else pool.index["image_id"]
     features = (args.pool_features, args.cohort_features)
     rows += source_rows(args.pool, args.cohort, features, labels, args.splits, kept, args.network)
-    found = table(
+    evidence = table(
         rows or [no_label_row(args.labels)], {"dataset": args.dataset, "arm": args.arm, "fraction": args.fraction}
     )
-    for note in dict.fromkeys(filter(None, found["note"])):
+    for note in dict.fromkeys(filter(None, evidence["note"])):
         log(f"{args.dataset} {args.arm} at {args.fraction}: {note}")
     with atomic_file(args.out) as path:
-        write_table(found, path)
+        write_table(evidence, path)
+
+
+def _parser() -> ArgumentParser:
+    parser = make_parser(__doc__)
+    parser.add_argument("--pool", type=Path, nargs="+", required=True, help="shards of the pool")
+    parser.add_argument("--cohort", type=Path, required=True, help="cohort of real films")
+    parser.add_argument("--subsets", type=Path, required=True, help="subsets table of that cohort (.parquet)")
+    parser.add_argument("--kept", type=Path, help="what a filter kept of the pool (.parquet)")
+    parser.add_argument("--labels", nargs="+", required=True, help="labels that trials learn")
+    parser.add_argument("--multipliers", type=int, nargs="+", required=True, help="images per real film")
+    parser.add_argument("--trials", type=int, required=True, help="number of trials")
+    parser.add_argument("--network", required=True, help="network whose features the classifier of the source sees")
+    parser.add_argument("--pool-features", type=Path, nargs="+", required=True, help="of the shards, in order (.npy)")
+    parser.add_argument("--cohort-features", type=Path, required=True, help="of the cohort (.npy)")
+    parser.add_argument("--splits", nargs="+", required=True, help="splits of the cohort that images are told from")
+    for name in ("dataset", "arm", "fraction"):
+        parser.add_argument(f"--{name}", required=True, help=f"{name} of the pool")
+    parser.add_argument("--out", type=Path, required=True, help="table (.csv)")
+    return parser
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ makes the control instead: real anatomy with the findings of other patients.
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from pathlib import Path
 
 from scripts.lib.core.errors import InputError
@@ -18,21 +19,7 @@ from scripts.lib.engine.commands import add_config, make_parser, run, set_thread
 
 def main(argv: list[str] | None = None) -> None:
     """Make one shard."""
-    parser = make_parser(__doc__)
-    parser.add_argument("--generator", type=Path, required=True, help="folder of the mask generator")
-    parser.add_argument("--kind", choices=("generated", "shuffled"), required=True, help="which masks to make")
-    parser.add_argument("--conditions", type=Path, required=True, help="table of masks (.parquet)")
-    parser.add_argument(
-        "--cohort", type=Path, required=True, help="prepared cohort, whose structures and labels they have"
-    )
-    parser.add_argument("--subsets", type=Path, required=True, help="subsets table of the cohort")
-    parser.add_argument("--fraction", type=float, required=True, help="share of the training films, in (0, 1]")
-    add_config(parser, "sampling, validation_share and validation_patients")
-    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
-    parser.add_argument("--shard", type=int, default=0, help="number of this shard, from 0 (default 0)")
-    parser.add_argument("--shards", type=int, default=1, help="number of shards (default 1)")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the shard")
-    args = parser.parse_args(argv)
+    args = _parser().parse_args(argv)
     set_threads(args.threads)
 
     from scripts.lib.engine.lean_imports import lean_imports
@@ -69,6 +56,24 @@ def main(argv: list[str] | None = None) -> None:
         "shard": [args.shard, args.shards],
     }
     write_mask_shard(args.out, cohort, table, masks, made.notes["least"], notes)
+
+
+def _parser() -> ArgumentParser:
+    parser = make_parser(__doc__)
+    parser.add_argument("--generator", type=Path, required=True, help="folder of the mask generator")
+    parser.add_argument("--kind", choices=("generated", "shuffled"), required=True, help="which masks to make")
+    parser.add_argument("--conditions", type=Path, required=True, help="table of masks (.parquet)")
+    parser.add_argument(
+        "--cohort", type=Path, required=True, help="prepared cohort, whose structures and labels they have"
+    )
+    parser.add_argument("--subsets", type=Path, required=True, help="subsets table of the cohort")
+    parser.add_argument("--fraction", type=float, required=True, help="share of the training films, in (0, 1]")
+    add_config(parser, "sampling, validation_share and validation_patients")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--shard", type=int, default=0, help="number of this shard, from 0 (default 0)")
+    parser.add_argument("--shards", type=int, default=1, help="number of shards (default 1)")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the shard")
+    return parser
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ a restart. Finished batches are kept below results/checkpoints until the shard i
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from pathlib import Path
 
 from scripts.lib.core.seeds import content_hash
@@ -20,23 +21,7 @@ CHECKPOINTS = Path("results/checkpoints/sample_pool")
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = make_parser(__doc__)
-    parser.add_argument("--generator", type=Path, required=True, help="folder of a generator, of any kind")
-    parser.add_argument("--conditions", type=Path, required=True, help="conditions table (.parquet)")
-    parser.add_argument(
-        "--cohort",
-        type=Path,
-        nargs="+",
-        required=True,
-        help="prepared cohort, or shards of a mask pool, that masks come from",
-    )
-    add_config(parser, "sampling (section sampling)")
-    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
-    parser.add_argument("--shard", type=int, default=0, help="number of this shard, from 0 (default 0)")
-    parser.add_argument("--shards", type=int, default=1, help="number of shards (default 1)")
-    parser.add_argument("--checkpoint-dir", type=Path, help=f"folder of finished batches (default below {CHECKPOINTS})")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the shard")
-    args = parser.parse_args(argv)
+    args = _parser().parse_args(argv)
     set_threads(args.threads)
 
     from scripts.lib.cohort.store import Cohort
@@ -77,6 +62,26 @@ def main(argv: list[str] | None = None) -> None:
     }
     write_shard(args.out, sampler, conditions, rows, settings["save_every"], parts, notes)
     parts.clear()
+
+
+def _parser() -> ArgumentParser:
+    parser = make_parser(__doc__)
+    parser.add_argument("--generator", type=Path, required=True, help="folder of a generator, of any kind")
+    parser.add_argument("--conditions", type=Path, required=True, help="conditions table (.parquet)")
+    parser.add_argument(
+        "--cohort",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="prepared cohort, or shards of a mask pool, that masks come from",
+    )
+    add_config(parser, "sampling (section sampling)")
+    parser.add_argument("--seed", type=int, required=True, help="seed of the study")
+    parser.add_argument("--shard", type=int, default=0, help="number of this shard, from 0 (default 0)")
+    parser.add_argument("--shards", type=int, default=1, help="number of shards (default 1)")
+    parser.add_argument("--checkpoint-dir", type=Path, help=f"folder of finished batches (default below {CHECKPOINTS})")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the shard")
+    return parser
 
 
 if __name__ == "__main__":

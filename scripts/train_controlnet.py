@@ -10,6 +10,7 @@ The result refers to the foundation model by links and opens with diffusers' Sta
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from pathlib import Path
 
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
@@ -18,13 +19,7 @@ from scripts.lib.training.options import add_training
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = make_parser(__doc__)
-    parser.add_argument("--base", type=Path, required=True, help="foundation model in diffusers' layout")
-    parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort with masks and a generator split")
-    add_config(parser, "the ControlNet (section controlnet)")
-    parser.add_argument("--words", action="store_true", help="tell it in words what each mask shows; left out, no text")
-    add_training(parser, "the generator")
-    args = parser.parse_args(argv)
+    args = _parser().parse_args(argv)
     set_threads(args.threads)
 
     from scripts.lib.engine.lean_imports import lean_imports
@@ -47,12 +42,7 @@ def main(argv: list[str] | None = None) -> None:
         words = mask_words(cohort, rows) if args.words else None
         base = open_generator(args.base)
         identity = resume_identity(
-            "train_controlnet",
-            args.config,
-            base.fingerprint,
-            content,
-            args.seed,
-            *([] if words is None else words),
+            "train_controlnet", args.config, base.fingerprint, content, args.seed, *(words or [])
         )
         checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
         controlnet = train_control(base, cohort, rows, settings, args.seed, placement, checkpoints, words)
@@ -70,6 +60,16 @@ def main(argv: list[str] | None = None) -> None:
                     absent_mask=settings["absent_mask"],
                 )
                 write_learned(folder, [inherited(args.base, "base"), films_learned(cohort, rows, "controlnet")])
+
+
+def _parser() -> ArgumentParser:
+    parser = make_parser(__doc__)
+    parser.add_argument("--base", type=Path, required=True, help="foundation model in diffusers' layout")
+    parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort with masks and a generator split")
+    add_config(parser, "the ControlNet (section controlnet)")
+    parser.add_argument("--words", action="store_true", help="tell it in words what each mask shows; left out, no text")
+    add_training(parser, "the generator")
+    return parser
 
 
 if __name__ == "__main__":

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 from scripts.lib.training.identity import resume_identity
 from scripts.lib.training.options import add_training, refuse_same
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -49,19 +52,14 @@ def main(argv: list[str] | None = None) -> None:
 
 def tune_generator(args: Namespace) -> None:
     """Tune the generator on the pairs, and publish it."""
-    import pandas as pd
-
     from scripts.lib.cohort.learned import inherited, not_known, write_learned
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.core.log import log
     from scripts.lib.feedback.preferences import read_pairs
-    from scripts.lib.formats.csv_text import MISSING
     from scripts.lib.generators.controlled.absence import tuned_absence
     from scripts.lib.generators.controlled.control_training import write_generator
     from scripts.lib.generators.controlled.generator import open_generator
-    from scripts.lib.generators.controlled.monitored_training import MONITOR
     from scripts.lib.generators.controlled.preference_pairs import find_pairs
-    from scripts.lib.generators.controlled.preference_report import COLUMNS, refuse_shared
+    from scripts.lib.generators.controlled.preference_report import refuse_shared
     from scripts.lib.generators.controlled.preference_training import PairSets, tune
     from scripts.lib.training.checkpoints import Checkpoints, publish
     from scripts.lib.training.devices import place
@@ -84,23 +82,35 @@ def tune_generator(args: Namespace) -> None:
         args.seed,
     )
     checkpoints = Checkpoints(args.checkpoint_dir, identity, settings["checkpoint_seconds"])
-    own, monitor, accuracy = tune(generator, pool, sets, settings, args.seed, placement, checkpoints)
+    networks, monitor, accuracy = tune(generator, pool, sets, settings, args.seed, placement, checkpoints)
     notes = {key: generator.notes[key] for key in ("structures", "palette")}
     notes |= {"absent_mask": tuned_absence(generator.notes, settings["trains"]), "lineage": generator.lineage}
     with publish(args.out, placement, checkpoints) as folder:
         if folder:
-            write_generator(folder, args.out, args.generator, generator, own, kind="dpo", **notes)
+            write_generator(folder, args.out, args.generator, generator, networks, kind="dpo", **notes)
             behind = [inherited(path, "raters") for path in args.learned] or [not_known("raters")]
             write_learned(folder, [inherited(args.generator, "base"), *behind])
-            table = pd.DataFrame(monitor, columns=list(MONITOR)).astype({"step": "int64"})
-            form: dict[str, Any] = {"index": False, "float_format": "%.9g", "lineterminator": "\n"}
-            table.to_csv(folder / "monitor.csv", **form)
-            pd.DataFrame(accuracy, columns=list(COLUMNS)).to_csv(folder / "accuracy.csv", na_rep=MISSING, **form)
-            found = accuracy[-1]
-            log(
-                f"step {found['step']} orders {found['accuracy']:.3f} of {found['pairs']} pairs of {found['sets']} sets that it "
-                f"has not seen as the raters did (95 % interval {found['ci_low']:.3f} to {found['ci_high']:.3f}; 0.5 is chance)"
-            )
+            _write_tables(folder, monitor, accuracy)
+
+
+def _write_tables(folder: Path, monitor: np.ndarray, accuracy: list[dict[str, Any]]) -> None:
+    """Write the two tables, and say what the chosen step came to."""
+    import pandas as pd
+
+    from scripts.lib.core.log import log
+    from scripts.lib.formats.csv_text import MISSING
+    from scripts.lib.generators.controlled.monitored_training import MONITOR
+    from scripts.lib.generators.controlled.preference_report import COLUMNS
+
+    form: dict[str, Any] = {"index": False, "float_format": "%.9g", "lineterminator": "\n"}
+    table = pd.DataFrame(monitor, columns=list(MONITOR)).astype({"step": "int64"})
+    table.to_csv(folder / "monitor.csv", **form)
+    pd.DataFrame(accuracy, columns=list(COLUMNS)).to_csv(folder / "accuracy.csv", na_rep=MISSING, **form)
+    last = accuracy[-1]
+    log(
+        f"step {last['step']} orders {last['accuracy']:.3f} of {last['pairs']} pairs of {last['sets']} sets that it "
+        f"has not seen as the raters did (95 % interval {last['ci_low']:.3f} to {last['ci_high']:.3f}; 0.5 is chance)"
+    )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ A training or a sampling that does not stay finite is a score with the state `fa
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,7 @@ from scripts.lib.training.options import add_training
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = make_parser(__doc__)
-    parser.add_argument("--proposal", type=Path, required=True, help="settings to try (.json)")
-    parser.add_argument("--autoencoder", type=Path, required=True, help="folder of train_class_autoencoder")
-    parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort with labels and a generator split")
-    parser.add_argument("--target", nargs="+", required=True, help="labels that are classes, beside normal")
-    add_config(parser, "sections class_ldm, sampling and search (with nearest and batch_size of fidelity)")
-    add_training(parser, "nothing; here the file of the score (.json)")
-    args = parser.parse_args(argv)
+    args = _parser().parse_args(argv)
     set_threads(args.threads)
 
     from scripts.lib.engine.lean_imports import lean_imports
@@ -50,8 +44,8 @@ def main(argv: list[str] | None = None) -> None:
 
     proposal = Proposal(**read_json(args.proposal, "a proposal of a search"))
     search = args.config["search"]
-    own = with_values(args.config["class_ldm"], proposal.values)
-    settings = Section({**own, "unet": {**own["unet"], "steps": search["steps"]}}, "class_ldm")
+    proposed = with_values(args.config["class_ldm"], proposal.values)
+    settings = Section({**proposed, "unet": {**proposed["unet"], "steps": search["steps"]}}, "class_ldm")
     sampling = Section(args.config["sampling"], "sampling")
     placement = place(settings)
     films, _, content = class_films(Cohort.open(args.cohort), args.target, "generator")
@@ -72,6 +66,17 @@ def main(argv: list[str] | None = None) -> None:
     with atomic_file(args.out) as path:
         path.write_text(to_json(score.as_dict()) + "\n")
     checkpoints.clear()
+
+
+def _parser() -> ArgumentParser:
+    parser = make_parser(__doc__)
+    parser.add_argument("--proposal", type=Path, required=True, help="settings to try (.json)")
+    parser.add_argument("--autoencoder", type=Path, required=True, help="folder of train_class_autoencoder")
+    parser.add_argument("--cohort", type=Path, required=True, help="prepared cohort with labels and a generator split")
+    parser.add_argument("--target", nargs="+", required=True, help="labels that are classes, beside normal")
+    add_config(parser, "sections class_ldm, sampling and search (with nearest and batch_size of fidelity)")
+    add_training(parser, "nothing; here the file of the score (.json)")
+    return parser
 
 
 if __name__ == "__main__":

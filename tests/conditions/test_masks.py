@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.lib.conditions.masks import (
-    PALETTE,
-    conditioning_image,
-    different_transforms,
-    render,
-    side_of,
-    transform_text,
-)
+from scripts.lib.conditions.mask_picture import PALETTE, conditioning_image
+from scripts.lib.conditions.masks import different_transforms, render, side_of, transform_text
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import rng
 

@@ -7,7 +7,6 @@ import pytest
 
 from scripts.lib.fidelity.distances import (
     GROUPS,
-    Frechet,
     Rows,
     between,
     jackknife,
@@ -15,6 +14,7 @@ from scripts.lib.fidelity.distances import (
     share,
     within,
 )
+from scripts.lib.fidelity.frechet import Frechet
 from scripts.lib.fidelity.whole import LARGEST, Moments, Scale
 
 NEAREST = 5

@@ -11,7 +11,7 @@ from PIL import Image
 from scripts import draw_sheet as sheet_command
 from scripts import plot_figure2 as figure_command
 from scripts.lib.cohort.writer import CohortWriter
-from scripts.lib.conditions.masks import PALETTE
+from scripts.lib.conditions.mask_picture import PALETTE
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.tables import ENDS, FIGURE2, write_table
 from scripts.lib.plotting.figure2 import draw_figure2

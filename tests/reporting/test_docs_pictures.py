@@ -14,7 +14,7 @@ from PIL import Image
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.writer import CohortWriter
-from scripts.lib.conditions.masks import PALETTE
+from scripts.lib.conditions.mask_picture import PALETTE
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.tables import FIGURE2
 from scripts.lib.plotting.pairs import GAP, LEFT, LINE, TILE, pick_pairs

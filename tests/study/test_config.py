@@ -15,7 +15,7 @@ from scripts.lib.formats import folder
 from scripts.lib.formats.sources import FOLDER_COLUMNS
 from scripts.lib.phantom import spec
 from scripts.lib.study import config as study_config
-from scripts.lib.study.faults import FINDINGS
+from scripts.lib.study.name_faults import FINDINGS
 from scripts.lib.study.schema import SCHEMA_FILE, _validator, read_schema
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.arms import MASKS, arm_faults
+from scripts.lib.study.arm_faults import arm_faults
+from scripts.lib.study.arms import MASKS
 from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import CONFIG_FILE, ROOT, load_study, stage
 from scripts.lib.study.firewall import Firewall

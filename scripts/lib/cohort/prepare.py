@@ -72,15 +72,9 @@ def prepare_cohort(
     """
     config = _checked(config)
     before = stamps(tables(config["format"], root, config["reader"]))
-    listing = list_records(config["format"], root, config["reader"], config["labels"], config["structures"])
-    _check_own_masks(listing.records)
-    if only is not None:
-        listing.records = [record for record in listing.records if record.image_id in only]
+    listing = _listed(config, root, only)
     decoder = _decoder(config, root, resolution, listing.structures)
-    tally = Tally(list(listing.rejected), Counter(listing.excluded), Notes())
-    tally.notes.take(listing.notes)
-    total = len(listing.records) + len(listing.rejected)
-    _note_unlisted(root, listing, tally.notes)
+    tally, total = _begun(listing, root), len(listing.records) + len(listing.rejected)
     out.mkdir(parents=True, exist_ok=True)
     meta: dict[str, Any] = {}
     with (
@@ -92,14 +86,7 @@ def prepare_cohort(
         results = in_order(decoder, listing.records, threads)
         for result in track(results, len(listing.records)):
             take_result(result, writer, tally, listing.structures)
-        check_share(tally.rejected, total, config["quarantine_limit"], dataset)
-        if not len(writer):
-            why = [f"excluded by rule: {dict(tally.excluded)}"] if tally.excluded else []
-            why += [commonest(tally.rejected)] if tally.rejected else []
-            raise InputError(f"{dataset}: no film left of {total} in {root}; {'; '.join(why)}")
-        if note := placement_note(tally.placements):
-            tally.notes.add(note[0], "", note[1])
-        check_noted(tally.odd, tally.odd_kinds, tally.notes, len(writer), config["noted_limit"], dataset)
+        _check_taken(tally, len(writer), total, config, dataset, root)
         splits, warnings = split_films(tally, config["split"], seed, dataset)
         writer.set_column("split", splits)
         counts = census(writer.rows, splits, listing.labels, listing.structures, tally.present)
@@ -111,6 +98,35 @@ def prepare_cohort(
         write_notes(noted, tally.notes, tally.excluded)
         write_boxes(boxes, tally.boxes)
     _report({**writer.meta, "n_images": len(writer)}, out)
+
+
+def _listed(config: Mapping[str, Any], root: Path, only: Collection[str] | None) -> Listing:
+    """Return what the tables list, of `only` alone where it is given."""
+    listing = list_records(config["format"], root, config["reader"], config["labels"], config["structures"])
+    _check_own_masks(listing.records)
+    if only is not None:
+        listing.records = [record for record in listing.records if record.image_id in only]
+    return listing
+
+
+def _begun(listing: Listing, root: Path) -> Tally:
+    """Return the tally before any film is decoded: what the tables themselves leave out, and files that they do not list."""
+    tally = Tally(list(listing.rejected), Counter(listing.excluded), Notes())
+    tally.notes.take(listing.notes)
+    _note_unlisted(root, listing, tally.notes)
+    return tally
+
+
+def _check_taken(tally: Tally, taken: int, total: int, config: Mapping[str, Any], dataset: str, root: Path) -> None:
+    """Raise InputError where no film is left, or too many of them cannot be decoded or look odd."""
+    check_share(tally.rejected, total, config["quarantine_limit"], dataset)
+    if not taken:
+        why = [f"excluded by rule: {dict(tally.excluded)}"] if tally.excluded else []
+        why += [commonest(tally.rejected)] if tally.rejected else []
+        raise InputError(f"{dataset}: no film left of {total} in {root}; {'; '.join(why)}")
+    if note := placement_note(tally.placements):
+        tally.notes.add(note[0], "", note[1])
+    check_noted(tally.odd, tally.odd_kinds, tally.notes, taken, config["noted_limit"], dataset)
 
 
 def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,8 +179,8 @@ def split_films(tally: Tally, wanted: Any, seed: int, dataset: str) -> tuple[lis
     _note_alike(tally)
     groups, links = linked_groups(tally.patients, tally.sources)
     tally.notes.add(LINKED, count=links)
-    own = wanted == "given" or isinstance(wanted, Mapping) and wanted.get("given")
-    if own:
+    given = wanted == "given" or isinstance(wanted, Mapping) and wanted.get("given")
+    if given:
         splits = given_splits(tally.patients, tally.splits, tally.ids)
         sides: dict[str, set[str]] = {}
         for group, split in zip(groups, splits, strict=True):

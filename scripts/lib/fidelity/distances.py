@@ -1,4 +1,4 @@
-"""How far two sets of features lie apart: FID, KID, precision, recall, density and coverage, each with an interval.
+"""How far two sets of features lie apart: KID, precision, recall, density and coverage, each with an interval; FID is in frechet.py.
 
 Sets come as whole numbers (whole.py) with a group of each row. A group holds all films of some patients, and leaving out one
 group after the other (delete-group jackknife) says how much a value owes to chance.
@@ -66,60 +66,6 @@ def jackknife(whole: float, without: np.ndarray) -> IntervalValue:
     value, error = float(pseudo.mean()), float(pseudo.std(ddof=1)) / count**0.5
     reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
     return IntervalValue(value, value - reach, value + reach)
-
-
-# FID
-
-
-class Frechet:
-    """The set that others are compared with, its square roots computed once."""
-
-    def __init__(self, films: Rows, scale: Scale) -> None:
-        self.scale = scale
-        self.parts = films.moments()
-        self.whole = _added(self.parts)
-        self.roots = [_root(one, scale.factor) for one in [self.whole, *_without(self.whole, self.parts)]]
-
-    def distances(self, images: Rows) -> tuple[float, IntervalValue]:
-        """Return the plain FID (Heusel et al. 2017) of images to the films, and the one corrected for their number."""
-        parts = images.moments()
-        whole = _added(parts)
-        sets = [whole, *_without(whole, parts)]
-        distances = np.array([_frechet(one, root, self.scale.factor) for one, root in zip(sets, self.roots)])
-        return float(distances[0]), jackknife(float(distances[0]), distances[1:])
-
-
-def _added(parts: list[Moments]) -> Moments:
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
-
-
-def _without(whole: Moments, parts: list[Moments]) -> list[Moments]:
-    return [whole - part for part in parts]
-
-
-def _root(one: Moments, factor: float) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return mean, a root of the covariance (L, with L L^T the covariance), and its trace."""
-    mean, covariance = one.mean_and_covariance(factor)
-    try:
-        root = np.linalg.cholesky(covariance)  # thirty times as fast as eigenvalues
-    except np.linalg.LinAlgError:  # a feature that never changes, or follows from others
-        values, vectors = np.linalg.eigh(covariance)
-        root = vectors * np.sqrt(np.maximum(values, 0))
-    return mean, root, float(np.trace(covariance))
-
-
-def _frechet(one: Moments, root: tuple[np.ndarray, np.ndarray, float], factor: float) -> float:
-    """Return |m1 - m2|^2 + tr(S1 + S2 - 2 (L^T S1 L)^1/2), S2 = L L^T: the symmetric form, so no complex root appears."""
-    mean, covariance = one.mean_and_covariance(factor)
-    shared = np.linalg.eigvalsh(root[1].T @ covariance @ root[1])
-    apart = float(((mean - root[0]) ** 2).sum())
-    return apart + float(np.trace(covariance)) + root[2] - 2 * float(np.sqrt(np.maximum(shared, 0)).sum())
-
-
-# KID
 
 
 def kernel_sums(
@@ -231,7 +177,7 @@ def between(
     """
     sums = np.zeros((GROUPS, GROUPS))
     inside, covered = np.zeros(len(images)), np.zeros(len(films), bool)
-    found = np.zeros(len(films), bool)
+    reached = np.zeros(len(films), bool)
     squares = (films.features**2).sum(axis=1)
     for start in range(0, len(images), BLOCK):
         part = images.features[start : start + BLOCK]
@@ -242,12 +188,12 @@ def between(
         near = apart < reference.radii
         inside[start : start + BLOCK] = near.sum(axis=1)
         covered |= near.any(axis=0)
-        found |= (apart < own.radii[start : start + BLOCK, None]).any(axis=0)
+        reached |= (apart < own.radii[start : start + BLOCK, None]).any(axis=0)
         np.add.at(sums, images.groups[start : start + BLOCK], kernel_sums(images, films, scale, products, start))
     return {
         "kid": kid((own.kernels, reference.kernels), sums, (images.counts, films.counts)),
         "precision": share(inside > 0, images.groups),
-        "recall": share(found, films.groups),
+        "recall": share(reached, films.groups),
         "density": mean(inside / nearest, images.groups),
         "coverage": share(covered, films.groups),
     }

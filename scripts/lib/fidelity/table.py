@@ -13,7 +13,8 @@ import pandas as pd
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.log import log
 from scripts.lib.fidelity.chosen import Chosen, choose, halves, rows_named, rows_of_splits
-from scripts.lib.fidelity.distances import GROUPS, LEAST, Frechet, IntervalValue, Rows, between, within
+from scripts.lib.fidelity.distances import GROUPS, LEAST, IntervalValue, Rows, between, within
+from scripts.lib.fidelity.frechet import Frechet
 from scripts.lib.fidelity.whole import Scale
 
 MEASURES = ("fid_plain", "fid", "kid", "precision", "recall", "density", "coverage")

@@ -18,14 +18,13 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
+from scripts.lib.conditions.mask_picture import PALETTE, conditioning_image
 from scripts.lib.conditions.mask_prompts import ANATOMY
-from scripts.lib.conditions.masks import PALETTE, conditioning_image
 from scripts.lib.core.errors import InputError
-from scripts.lib.evidence.table2 import CLAIMS, NAMES
-from scripts.lib.plotting.figure2 import DASHES, HALO, draw_baseline
 from scripts.lib.plotting.figure5_examples import Example, ShownFilm
+from scripts.lib.plotting.figure5_worth import draw_legend, draw_shares, draw_task, say
 from scripts.lib.plotting.panels import letter, look
-from scripts.lib.plotting.style import ALERT, GRID, INK, MM, REAL, SOFT, journal_style
+from scripts.lib.plotting.style import GRID, INK, MM, SOFT, journal_style
 
 ROW_HEIGHT, MEASURES_HEIGHT, TASKS_HEIGHT = 21, 52, 68  # mm
 COLUMNS = ("anatomy", "with findings", "image", "its boxes", "real film", "its boxes")
@@ -77,14 +76,10 @@ def draw_figure5(
         datasets = list(dict.fromkeys(bars["dataset"]))
         axes = lower.subplots(1, len(datasets) + 1, width_ratios=[*[1.0] * len(datasets), 0.55], squeeze=False)[0]
         for place, (axis, dataset) in enumerate(zip(axes, datasets)):
-            _draw_task(axis, bars[bars["dataset"] == dataset], colours, letter(place + 3))
-        _draw_shares(axes[-1], shares, letter(len(datasets) + 3), colours[next(iter(masks))])
-        _draw_legend(
-            lower,
-            {arm: colours[arm] for arm in shown if arm in drawn},
-            names,
-            bool(bars["significant"].fillna(False).astype(bool).any()),
-        )
+            draw_task(axis, bars[bars["dataset"] == dataset], colours, letter(place + 3))
+        draw_shares(axes[-1], shares, letter(len(datasets) + 3), colours[next(iter(masks))])
+        starred = bool(bars["significant"].fillna(False).astype(bool).any())
+        draw_legend(lower, {arm: colours[arm] for arm in shown if arm in drawn}, names, starred)
     return figure
 
 
@@ -134,17 +129,17 @@ def _draw_measures(
     axis: Axes, masks: Mapping[str, pd.DataFrame], names: Mapping[str, str], colours: Mapping[str, str]
 ) -> None:
     for place, (arm, table) in enumerate(masks.items()):
-        own = table[table["of"] == ALL].set_index("measure")
+        whole = table[table["of"] == ALL].set_index("measure")
         colour, marker = colours[arm], look(place)[1]
         for row, measure in enumerate(MEASURES):
-            if measure not in own.index or np.isnan(own["value"][measure]):
+            if measure not in whole.index or np.isnan(whole["value"][measure]):
                 continue
-            value, low, high = (float(own[name][measure]) for name in ("value", "low", "high"))
+            value, low, high = (float(whole[name][measure]) for name in ("value", "low", "high"))
             y = row + (place - (len(masks) - 1) / 2) * 0.28
             axis.plot([low, high], [y, y], color=colour, lw=1)
             axis.plot(value, y, marker, ms=4, color=colour, label=names.get(arm, arm) if row == 0 else None)
-            if place == 0 and not np.isnan(float(own["floor"][measure])):
-                axis.plot([own["floor"][measure]] * 2, [row - 0.34, row + 0.34], color=INK, lw=1.1)
+            if place == 0 and not np.isnan(float(whole["floor"][measure])):
+                axis.plot([whole["floor"][measure]] * 2, [row - 0.34, row + 0.34], color=INK, lw=1.1)
     axis.plot([], [], color=INK, lw=1.1, label="real against real")
     axis.set_yticks(range(len(MEASURES)), list(MEASURES.values()))
     axis.set_ylim(len(MEASURES) - 0.4, -0.6)
@@ -157,21 +152,21 @@ def _draw_measures(
 def _draw_acceptance(axis: Axes, table: pd.DataFrame | None) -> None:
     axis.set_title("C   What experts accept", loc="left", pad=7)
     if table is None:
-        _say(axis, "no arm of this study asks experts")
+        say(axis, "no arm of this study asks experts")
         return
     experts = list(dict.fromkeys(table["expert"]))
     counts = sorted(set(table.loc[table["by"] == "findings", "value"]), key=int)
     shades = plt.get_cmap("viridis")(np.linspace(0.1, 0.9, max(len(counts), 1)))
     for row, expert in enumerate(experts):
-        own = table[table["expert"] == expert]
-        whole = own[own["by"] == ALL].iloc[0]
+        votes = table[table["expert"] == expert]
+        whole = votes[votes["by"] == ALL].iloc[0]
         if np.isnan(whole["share"]):
             axis.text(0.01, row, "no vote", va="center", fontsize=6, color=SOFT)
             continue
         axis.barh(row, whole["share"], 0.62, color=GRID if expert != KEPT else "#cfe0ef", edgecolor=INK, linewidth=0.5)
         axis.plot([whole["low"], whole["high"]], [row, row], color=INK, lw=0.9)
         for colour, count in zip(shades, counts):
-            part = own[(own["by"] == "findings") & (own["value"] == count)]
+            part = votes[(votes["by"] == "findings") & (votes["value"] == count)]
             if len(part) and not np.isnan(part["share"].iloc[0]):
                 axis.plot(part["share"].iloc[0], row, "o", ms=3.6, mfc=colour, mec="white", mew=0.4, zorder=4)
     axis.set_yticks(range(len(experts)), [name if name != KEPT else "kept" for name in experts])
@@ -181,120 +176,3 @@ def _draw_acceptance(axis: Axes, table: pd.DataFrame | None) -> None:
     marks = [Line2D([], [], marker="o", ls="", ms=3.6, mfc=colour, mec="white", mew=0.4, label=count) for colour, count in zip(shades, counts)]  # fmt: skip
     axis.legend(handles=marks, title="dots: images with so many findings", title_fontsize=6.3, loc="upper center",
                 bbox_to_anchor=(0.45, -0.2), ncols=max(len(marks), 1), fontsize=6.3, handletextpad=0.1, columnspacing=0.9)  # fmt: skip
-
-
-def _draw_task(axis: Axes, panel: pd.DataFrame, colours: Mapping[str, str], mark: str) -> None:
-    means, points = panel[panel["kind"] == "mean"], panel[panel["kind"] == "trial"]
-    at, ticks, groups = 0.0, [], []
-    for fraction in sorted(means["fraction"].unique()):
-        start = at
-        here = means[means["fraction"] == fraction]
-        for times in sorted(here["multiplier"].unique()):
-            cells = here[here["multiplier"] == times]
-            places = at + np.arange(len(cells)) * 0.8
-            for x, (_, cell) in zip(places, cells.iterrows()):
-                same = (
-                    (points["fraction"] == fraction) & (points["arm"] == cell["arm"]) & (points["multiplier"] == times)
-                )
-                _draw_bar(axis, x, cell, points.loc[same, "value"].dropna().to_numpy(), colours.get(cell["arm"], REAL))
-            ticks.append((float(places.mean()), "real" if not times else f"{int(times)}×"))
-            at = places[-1] + 1.25
-        films = points.loc[points["fraction"] == fraction, "n_real"].dropna()
-        groups.append(((start + at - 1.25) / 2, f"{fraction * 100:g} %, n = {films.median():,.0f}"))
-        at += 0.7
-    axis.set_xticks([place for place, _ in ticks], [text for _, text in ticks])
-    for place, text in groups:
-        axis.annotate(text, (place, 0), (0, -17), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center", va="top", fontsize=6.8)  # fmt: skip
-    best = panel.loc[panel["kind"] == "baseline", "value"]
-    top = float(np.nanmax([*points["value"], *best, 0.05]))
-    axis.set_ylim(0, min(max(top, min(float(means["high"].max()), 1.4 * top)) * 1.12, 1.12))
-    metric, task = panel["metric"].iloc[0], panel["task"].iloc[0]
-    axis.set_ylabel(NAMES.get(metric, metric))
-    axis.set_title(f"{mark}   {str(task).capitalize()}", loc="left", pad=7)
-    axis.grid(axis="y", color=GRID, linewidth=0.6)
-    draw_baseline(axis, panel)
-
-
-def _draw_bar(axis: Axes, x: float, cell: pd.Series, dots: np.ndarray, colour: str) -> None:
-    if np.isnan(cell["value"]):
-        axis.text(x, 0, "n/a", rotation=90, ha="center", va="bottom", fontsize=6, color=SOFT)
-        return
-    axis.bar(x, cell["value"], 0.72, color=colour, edgecolor=INK, linewidth=0.5, zorder=2)
-    spread = np.linspace(-0.16, 0.16, len(dots)) if len(dots) > 1 else np.zeros(len(dots))
-    axis.plot(x + spread, dots, "o", ms=2.6, mfc="white", mec=INK, mew=0.5, zorder=4, clip_on=False)
-    if not np.isnan(cell["low"]):
-        axis.plot(
-            [x, x], [cell["low"], cell["high"]], "-_", color=INK, lw=0.8, ms=3, mew=0.8, zorder=3, path_effects=HALO
-        )
-    if bool(cell["significant"]):
-        axis.annotate("★", (x, np.nanmax([cell["value"], cell["high"], *dots])), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=7, zorder=5)  # fmt: skip
-
-
-def _draw_shares(axis: Axes, shares: pd.DataFrame | None, mark: str, colour: str) -> None:
-    axis.set_title(f"{mark}   Readers", loc="left", pad=7)
-    if shares is None or shares.empty:
-        _say(axis, "nobody has\nread these\nimages yet")
-        return
-    if shares["simulated"].any():
-        axis.set_xlabel("simulated: no person\nhas seen these films", labelpad=4, fontsize=6.3)
-    questions = [name for name in CLAIMS if name in set(shares["question"])]
-    sources = list(dict.fromkeys(shares["source"]))
-    for place, question in enumerate(questions):
-        for turn, source in enumerate(sources):
-            own = shares[(shares["question"] == question) & (shares["source"] == source)]
-            x = place + (turn - (len(sources) - 1) / 2) * 0.38
-            for _, row in own.iterrows():
-                axis.bar(
-                    x, row["share"], 0.34, color=REAL if source == "real" else colour, edgecolor=INK, linewidth=0.5
-                )
-                axis.plot([x, x], [row["low"], row["high"]], "-_", color=INK, lw=0.8, ms=3, path_effects=HALO)
-        axis.plot([place - 0.42, place + 0.42], [CLAIMS[question][0]] * 2, color=ALERT, lw=1, ls=DASHES)
-    axis.set_xticks(range(len(questions)), questions)
-    axis.set_ylim(0, 1.02)
-    axis.set_ylabel("share of yes (dashed: AURAD)")
-    axis.grid(axis="y", color=GRID, linewidth=0.6)
-
-
-def _say(axis: Axes, text: str) -> None:
-    axis.set_xticks([])
-    axis.set_yticks([])
-    axis.spines[:].set_visible(False)
-    axis.text(0.5, 0.5, text, ha="center", va="center", color=SOFT, transform=axis.transAxes)
-
-
-def _draw_legend(figure: SubFigure, colours: Mapping[str, str], names: Mapping[str, str], starred: bool) -> None:
-    handles: list[Patch | Line2D] = [
-        Patch(facecolor=REAL, edgecolor=INK, linewidth=0.5, label=names.get("real", "real films only"))
-    ]
-    handles += [
-        Patch(facecolor=colour, edgecolor=INK, linewidth=0.5, label=names.get(arm, arm))
-        for arm, colour in colours.items()
-    ]
-    handles.append(
-        Line2D(
-            [],
-            [],
-            marker="o",
-            ls="",
-            ms=2.6,
-            mfc="white",
-            mec=INK,
-            mew=0.5,
-            label="one trial (bar: mean, line: 95 % interval)",
-        )
-    )
-    handles.append(Line2D([], [], color=ALERT, lw=0.9, ls=DASHES, label="trivial baseline"))
-    if starred:
-        handles.append(
-            Line2D(
-                [],
-                [],
-                marker="$★$",
-                ls="",
-                ms=5,
-                mfc=INK,
-                mec="none",
-                label="better than real only (one-tailed t, Bonferroni)",
-            )
-        )
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=6.3, columnspacing=1.2)

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from PIL import Image, ImageDraw
 
+from scripts.lib.conditions.mask_picture import conditioning_image
 from scripts.lib.conditions.mask_prompts import Ask, ask_text
-from scripts.lib.conditions.masks import conditioning_image
 
 ROWS, COLUMNS, SIDE, LINE = 4, 6, 128, 30
 INK, PAPER = (20, 20, 20), (255, 255, 255)

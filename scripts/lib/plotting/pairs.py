@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.conditions.masks import PALETTE, conditioning_image, painted
+from scripts.lib.conditions.mask_picture import PALETTE, conditioning_image, painted
 from scripts.lib.plotting.sheet import INK, PAPER, SOFT, sheet_font
 
 TILE, GAP, LEFT, LINE = 192, 8, 128, 34

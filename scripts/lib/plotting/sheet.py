@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from scripts.lib.cohort.store import read_index
-from scripts.lib.conditions.masks import PALETTE, painted
+from scripts.lib.conditions.mask_picture import PALETTE, painted
 from scripts.lib.core.phantom import mark
 
 PAPER, INK, SOFT = (255, 255, 255), (27, 36, 48), (102, 112, 124)

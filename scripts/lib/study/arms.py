@@ -195,8 +195,6 @@ SOURCES = {
         Source("pool", rule="import_pool", folder="imported", taught_by=(ELSEWHERE,)),
     )
 }
-# Keys of an arm that one source alone has.
-OF_SOURCE = {"path": "pool", "reader": "pool", "allow_one_class": "pool"}
 REAL = "real"  # the arm that is always there
 # Masks that an arm's images are made from, in place of transformed real ones: of the mask generator, or real shapes at random.
 MASKS = ("generated", "shuffled")
@@ -240,7 +238,7 @@ def arm_of(config: Mapping[str, Any], name: str) -> Arm:
     given = config["arms"][name]
     source = SOURCES[given.get("source", "generator")]
     generator = GENERATORS[given["generator"]] if source.name == "generator" else None
-    dropping = (name for section, (name, _) in GATES.items() if generator and _action(config, section) == "drop")
+    dropping = (name for section, (name, _) in GATES.items() if generator and action_of(config, section) == "drop")
     wanted = given.get("filter") or next(dropping, None)
     chosen = FILTERS[wanted] if wanted else None
     if chosen and chosen.name == EXPERTS:
@@ -249,47 +247,17 @@ def arm_of(config: Mapping[str, Any], name: str) -> Arm:
         }  # what taught those of experts.own is not known
         chosen = replace(chosen, taught_by=tuple(one for one in chosen.taught_by if one in named))
     candidates = given.get("candidates", chosen.spare) if chosen else 1
-    own = (given.get("cells", {}), given.get("mixing", {}), given.get("path", ""), given.get("masks", ""))
-    return Arm(name, source, generator, chosen, candidates, *own)
-
-
-def arm_faults(config: Mapping[str, Any]) -> list[str]:
-    """Return one fault for each arm whose keys do not go with its source."""
-    faults = []
-    for name, given in config["arms"].items():
-        source = given.get("source", "generator")
-        if source == "generator" and "generator" not in given:
-            faults.append(f"config: arms.{name}: generator is missing; expected one of {', '.join(GENERATORS)}")
-        if source == "pool" and "path" not in given:
-            faults.append(f"config: arms.{name}: path is missing; expected the folder or table of the images")
-        if source != "generator":
-            faults += [
-                f"config: arms.{name}.{key}: goes with source: generator alone, not with {source}; take it out"
-                for key in ("generator", "filter", "candidates", "masks")
-                if key in given
-            ]
-        for key, wanted in OF_SOURCE.items():
-            if key in given and source != wanted:
-                faults.append(
-                    f"config: arms.{name}.{key}: goes with source: {wanted} alone, not with {source}; take it out"
-                )
-    return faults
+    keys = (given.get("cells", {}), given.get("mixing", {}), given.get("path", ""), given.get("masks", ""))
+    return Arm(name, source, generator, chosen, candidates, *keys)
 
 
 def gates(config: Mapping[str, Any], arm: str) -> list[str]:
     """Return the files in a pool's folder that the trials of an arm wait for: one for each verdict that may refuse it."""
     if arm == REAL or arm_of(config, arm).generator is None:
         return []
-    return [file for section, (_, file) in GATES.items() if _action(config, section) == "refuse"]
+    return [file for section, (_, file) in GATES.items() if action_of(config, section) == "refuse"]
 
 
-def gate_faults(config: Mapping[str, Any]) -> list[str]:
-    """Return a fault where two sections drop images: an arm has one filter."""
-    dropping = [section for section in GATES if _action(config, section) == "drop"]
-    if len(dropping) < 2:
-        return []
-    return [f"config: {' and '.join(f'{section}.action' for section in dropping)}: both are drop, but an arm has one filter; drop by one of them"]  # fmt: skip
-
-
-def _action(config: Mapping[str, Any], section: str) -> str:
+def action_of(config: Mapping[str, Any], section: str) -> str:
+    """Return what a section of GATES does with images that it finds: report, drop or refuse."""
     return str(config.get(section, {}).get("action", "report"))

@@ -7,18 +7,20 @@ Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import FOLDER_COLUMNS, reader_settings
-from scripts.lib.study.arms import KEPT, RATERS, REAL, arm_faults, arm_of, gate_faults
+from scripts.lib.study.arm_faults import arm_faults, gate_faults
+from scripts.lib.study.arms import KEPT, RATERS, REAL, arm_of
 from scripts.lib.study.expert_faults import expert_faults
+from scripts.lib.study.name_faults import unknown_names
 from scripts.lib.study.number_faults import number_faults
 from scripts.lib.study.parts import maskless_faults, outside_faults
 from scripts.lib.study.schema import unknown_key
 from scripts.lib.study.search_faults import space_faults
-from scripts.lib.study.tasks import METRICS, TASKS, of_structures, targets_of
+from scripts.lib.study.tasks import TASKS, of_structures, targets_of
 
 # Folders of results/ that a dataset of the same name would write into, and the arm that is always there.
 TAKEN_DATASETS = (
@@ -36,17 +38,12 @@ TAKEN_DATASETS = (
     "checkpoints",
 )
 TAKEN_ARMS = (REAL,)
-# What the phantom draws (scripts/lib/phantom/spec.py, which needs numpy).
-FINDINGS = (
-    *("atelectasis", "cardiomegaly", "consolidation", "edema", "pleural_effusion", "pneumonia", "pneumothorax"),
-    *("rib_fracture", "chest_tube"),
-)
 FRACTION = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 def sense_faults(config: Mapping[str, Any]) -> list[str]:
     """Return faults that a schema cannot see: names that do not exist, lists out of order, arms without a generator."""
-    faults = [*_unknown_names(config), *_fraction_faults(config), *arm_faults(config)]
+    faults = [*unknown_names(config), *_fraction_faults(config), *arm_faults(config)]
     faults += [*gate_faults(config), *space_faults(config), *expert_faults(config), *number_faults(config)]
     for name, section in config["datasets"].items():
         faults += _dataset_faults(f"datasets.{name}", name, section)
@@ -68,7 +65,7 @@ def _mask_faults(config: Mapping[str, Any]) -> Iterator[str]:
         if arm.generator is None or arm.generator.needs_masks:
             continue
         for name in arm.cells.get("datasets", config["study"]["datasets"]):
-            task, own = config["datasets"][name]["task"], config["datasets"][name].get("conditions") or {}
+            task, conditions = config["datasets"][name]["task"], config["datasets"][name].get("conditions") or {}
             if arm.generator.follows:
                 if TASKS[task].of_structures:
                     yield (
@@ -76,82 +73,13 @@ def _mask_faults(config: Mapping[str, Any]) -> Iterator[str]:
                         f"masks for the {task} of {name}; leave {name} out of arms.{arm.name}.cells.datasets"
                     )
                 continue
-            kinds = {**config["conditions"].get(task, {}).get("kinds", {}), **own.get("kinds", {})}
+            kinds = {**config["conditions"].get(task, {}).get("kinds", {}), **conditions.get("kinds", {})}
             if wanted := [kind for kind in ("mask", "both") if kinds.get(kind)]:
                 yield (
                     f"config: arms.{arm.name}.generator = {arm.generator.name}: makes images of texts alone, but those of {name} "
                     f"are made from masks (conditions.{task}.kinds.{wanted[0]}); write controlnet, or leave {name} out of "
                     f"arms.{arm.name}.cells.datasets"
                 )
-
-
-def _unknown_names(config: Mapping[str, Any]) -> list[str]:
-    """Return one fault for each place that names a dataset, arm, label or finding which the configuration does not have."""
-    study, figures, feedback = config["study"], config["figures"], config["feedback"]
-    source, judge, arms = config["finetune"]["source"], feedback["simulation"]["judge"], config["arms"]
-    datasets, sections = config["datasets"], config["datasets"].values()
-    labels = list(dict.fromkeys(label for section in sections for label in _labels(section)))
-    structures = list(dict.fromkeys(name for section in sections for name in section.get("structures") or []))
-    printed = [REAL, *arms, *labels]
-    palette, prompts = config["controlnet"]["palette"], [*labels, "normal"]
-    named: list[tuple[str, Iterable[str], Iterable[str]]] = [
-        ("study.datasets", study["datasets"], datasets),
-        ("study.foundation", study["foundation"], datasets),
-        ("study.generator_dataset", [study["generator_dataset"]], datasets),
-        ("study.arms", study["arms"], arms),
-        ("trials.external", config["trials"]["external"], datasets),
-        *((f"trials.external.{name}", others, datasets) for name, others in config["trials"]["external"].items()),
-        ("figures.arm", [figures["arm"]], arms),
-        ("finetune.source.arm", [source["arm"]], arms),
-        ("finetune.source.dataset", [source["dataset"]], datasets),
-        ("proxy.validation.dataset", [config["proxy"]["validation"]["dataset"]], datasets),
-        ("feedback.splits", feedback["splits"], datasets),
-        ("faithfulness.sources", config["faithfulness"]["sources"], datasets),
-        *(
-            (f"faithfulness.sources.{name}.dataset", [one["dataset"]], datasets)
-            for name, one in config["faithfulness"]["sources"].items()
-        ),
-        ("edits.judge.dataset", [config["edits"]["judge"]["dataset"]] if config["edits"]["judge"] else [], datasets),
-        ("leakage.links", [link["dataset"] for link in config["leakage"]["links"]], datasets),
-        ("feedback.sets.mask_dataset", [feedback["sets"]["mask_dataset"]], datasets),
-        ("feedback.simulation.judge.findings.dataset", [judge["findings"]["dataset"]], datasets),
-        ("feedback.simulation.judge.masks.dataset", [judge["masks"]["dataset"]], datasets),
-        ("figures.figure3.labels", figures["figure3"]["labels"], labels),
-        # Prompts of the shared section serve the datasets of every overlay; those of a dataset serve its own labels.
-        *((f"arms.{arm}.cells.datasets", arms[arm].get("cells", {}).get("datasets", []), datasets) for arm in arms),
-        ("controlnet.palette", palette if isinstance(palette, Mapping) else [], structures),
-    ]
-    every = METRICS
-    named += [
-        ("statistics.metrics", [name.partition(":")[0] for name in config["statistics"]["metrics"]], every),
-        ("statistics.bootstrap.metrics", config["statistics"]["bootstrap"]["metrics"], every),
-        *((f"figures.metrics.{task}", [name], TASKS[task].metrics) for task, name in figures["metrics"].items()),
-    ]
-    for key in ("figure3", "figure4"):
-        named += [
-            (f"figures.{key}.dataset", [figures[key]["dataset"]], datasets),
-            (f"figures.{key}.arms", figures[key]["arms"], arms),
-            (f"figures.{key}.names", figures[key]["names"], printed),
-        ]
-    for name, section in datasets.items():
-        own = _labels(section)
-        overrides = section.get("conditions", {}).get("prompts", {})
-        named.append((f"datasets.{name}.conditions.prompts", overrides, [*own, "normal"]))
-        if section.get("structures") is not None:
-            named.append((f"datasets.{name}.cover", section.get("cover", {}), section["structures"]))
-        for key in ("prevalence", "accompany"):
-            named.append((f"datasets.{name}.phantom.{key}", section.get("phantom", {}).get(key, {}), FINDINGS))
-    named.append(("conditions.prompts", config["conditions"]["prompts"], prompts))
-    return [
-        unknown_key(where, str(name), list(known))
-        for where, names, known in named
-        for name in names
-        if name not in known
-    ]
-
-
-def _labels(section: Mapping[str, Any]) -> list[str]:
-    return [*section["labels"], *targets_of(section)]
 
 
 def _fraction_faults(config: Mapping[str, Any]) -> list[str]:

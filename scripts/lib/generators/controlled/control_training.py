@@ -4,7 +4,7 @@ Text is absent (the paper's first training), or says what each mask shows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,25 +65,12 @@ def train_control(
     controlnet = build_controlnet(unet, settings["hint_channels"], base.factor)
     branch = HintBranch(fast_layout(controlnet, placement).train())
     scheduler, scaling = base.training_scheduler(), base.vae.config.scaling_factor
-    tokens, width = base.tokenizer.model_max_length, base.text_encoder.config.hidden_size
-    no_text = torch.zeros(settings["batch_size"], tokens, width, device=placement.device)
-    told = None if words is None else tokenize(words, base.tokenizer)
-    encoder = base.text_encoder if told is None else on_device(base.text_encoder, placement).eval()
-
-    def text_of(chosen: np.ndarray, noise: torch.Generator) -> torch.Tensor:
-        if told is None:
-            return no_text
-        kept = torch.rand(len(chosen), generator=noise) >= settings["text_dropout"]
-        return encode_text(told.rows(chosen, keep=kept), encoder)
-
+    text_of = _texts(base, words, settings, placement)
     black = settings.one_of("absent_mask", "zero_residual", "black_image") == "black_image"
 
     def loss(chosen: np.ndarray, noise: torch.Generator) -> torch.Tensor:
         latents = sample_latents(moments[chosen], noise, scaling).to(placement.device)
-        stream = np.random.default_rng(noise.initial_seed())
-        shown = drop_structures(bits[chosen], len(cohort.structures), settings["structure_dropout"], stream)
-        present = torch.rand(len(chosen), generator=noise) >= settings["mask_dropout"]
-        shown = np.where(present.numpy()[:, None, None], shown, 0).astype(np.uint8)
+        shown, present = _shown(bits[chosen], len(cohort.structures), settings, noise)
         embedded = branch.embed(paint(shown, resolution))
         kept = None if black else present.to(placement.device)
         text = text_of(chosen, noise)
@@ -96,6 +83,33 @@ def train_control(
 
     Trainer({"branch": branch}, settings, seed, "train_controlnet", placement).train(loss, len(rows), checkpoints)
     return branch.whole().eval()
+
+
+def _shown(
+    bits: np.ndarray, structures: int, settings: Section, noise: torch.Generator
+) -> tuple[np.ndarray, torch.Tensor]:
+    """Return mask fields with shares of their structures and of whole masks left out, and which masks are there, bool (n,)."""
+    stream = np.random.default_rng(noise.initial_seed())
+    shown = drop_structures(bits, structures, settings["structure_dropout"], stream)
+    present = torch.rand(len(bits), generator=noise) >= settings["mask_dropout"]
+    return np.where(present.numpy()[:, None, None], shown, 0).astype(np.uint8), present
+
+
+def _texts(
+    base: ControlledGenerator, words: Sequence[str] | None, settings: Section, placement: Placement
+) -> Callable[[np.ndarray, torch.Generator], torch.Tensor]:
+    """Return a function of rows and noise that gives their texts as the U-Net reads them, a share of them left out."""
+    if words is None:
+        tokens, width = base.tokenizer.model_max_length, base.text_encoder.config.hidden_size
+        no_text = torch.zeros(settings["batch_size"], tokens, width, device=placement.device)
+        return lambda chosen, noise: no_text
+    texts, encoder = tokenize(words, base.tokenizer), on_device(base.text_encoder, placement).eval()
+
+    def text_of(chosen: np.ndarray, noise: torch.Generator) -> torch.Tensor:
+        kept = torch.rand(len(chosen), generator=noise) >= settings["text_dropout"]
+        return encode_text(texts.rows(chosen, keep=kept), encoder)
+
+    return text_of
 
 
 def write_generator(

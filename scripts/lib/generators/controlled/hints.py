@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from scripts.lib.conditions.masks import conditioning_image
+from scripts.lib.conditions.mask_picture import conditioning_image
 
 
 class HintPainter:

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from scripts.lib.cohort.boxes import part_boxes
+from scripts.lib.conditions.mask_picture import conditioning_image
 from scripts.lib.conditions.mask_prompts import Ask, ask_of, ask_text, findings_of
 from scripts.lib.conditions.mask_shape import faults_of
-from scripts.lib.conditions.masks import conditioning_image
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash
 from scripts.lib.generators.kinds import open_kind
