@@ -21,6 +21,7 @@ from scripts.lib.planning.sizes import read_sizes
 from scripts.lib.planning.stages import shape_of
 from scripts.lib.planning.table import table
 from scripts.lib.planning.work import conditions_of
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import load_study
 from tests.conftest import ROOT
 
@@ -54,9 +55,9 @@ def test_the_tiny_study_by_hand(tmp_path: Path) -> None:
     config = study(TINY)
     sizes = read_sizes(config, tmp_path)
     # siim trains on 10 films: 0.5 of them, times 2, from each trial's own masks: 5 * 2 * 2 trials = 20, in 2 shards.
-    assert conditions_of(config, "siim", "original", "0.5", sizes["siim"]) == {"mask": 20}
+    assert conditions_of(config, Cell("siim", "original", "0.5"), sizes) == {"mask": 20}
     # rsna trains on 9: round(4.5) = 4, and text is each trial's own as well: 4 * 2 * 2 trials = 16.
-    assert conditions_of(config, "rsna", "original", "0.5", sizes["rsna"]) == {"text": 16}
+    assert conditions_of(config, Cell("rsna", "original", "0.5"), sizes) == {"text": 16}
     jobs = [pool_job("siim", 0), pool_job("siim", 1), pool_job("rsna", 0), pool_job("rsna", 1)]
     plan = make_plan(jobs, config, sizes, sampling_rates(config))
     # Shards of 10 and of 8 images in micro-batches of 4, the last one filled up: 12 and 8 are computed. 5 s a job and 2 images a
@@ -97,7 +98,7 @@ def test_a_large_pool_and_too_little_memory_are_named(tmp_path: Path) -> None:
     config = study(PAPER)
     sizes = read_sizes(config, tmp_path)
     # CheXpert at 100 %: 191,027 films * 25 * 2 trials.
-    assert conditions_of(config, "chexpert", "original", "1", sizes["chexpert"]) == {"text": 9_551_350}
+    assert conditions_of(config, Cell("chexpert", "original", "1"), sizes) == {"text": 9_551_350}
     job = Job("sample_pool", {"dataset": "chexpert", "arm": "original", "fraction": "1", "shard": "0"}, (), 1, 0, None)
     plan = make_plan([job], config, sizes, sampling_rates(config, rss=2000.0))
     assert any("9,551,350 images" in line for line in plan.warnings)

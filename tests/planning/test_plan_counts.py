@@ -14,18 +14,21 @@ from benchmarks.bars import Bar, bars
 from benchmarks.measuring import rates_of_run
 from scripts.lib.core.errors import InputError
 from scripts.lib.mgca.model import MGCA
+from scripts.lib.planning.diffusion import generator_parameters
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.networks import (
     BIOMEDCLIP,
-    bert_operations,
-    bert_parameters,
+    PUBMED_WORDS,
+    bert,
     count,
     mgca_parameters,
     proxy_parameters,
+    reading,
+    size,
 )
 from scripts.lib.planning.records import measured_of
 from scripts.lib.planning.sizes import Size
-from scripts.lib.planning.stages import disk_of, generator_parameters, gpu_bytes, work_of
+from scripts.lib.planning.stages import disk_of, gpu_bytes, work_of
 from scripts.lib.planning.work import computed_images
 from scripts.lib.training.settings import Section
 from tests.planning.test_plan import PAPER, TINY, pool_job, study
@@ -54,9 +57,9 @@ def test_stable_diffusion_has_its_known_parameters() -> None:
 
 def test_the_encoders_beside_the_generator_have_their_known_parameters() -> None:
     # BERT base without pooler: 108,891,648 of PubMedBERT's 30,522 words, as bert-base-uncased has.
-    assert bert_parameters(30522, 512, 768, 12) == 108_891_648
+    assert size(bert(PUBMED_WORDS)) == 108_891_648
     # Two blocks of 4 wide at 3 tokens: 24 * 16 * 3 + 4 * 9 * 4 = 1,296 each.
-    assert bert_operations(4, 2, 3) == 2 * 1296
+    assert reading(bert(9, 3, 4, 2), 3) == 2 * 1296
     # The published open_clip_pytorch_model.bin has 784 MB, 4 bytes a parameter.
     config = study(PAPER)
     assert config["proxy"]["model"] == BIOMEDCLIP

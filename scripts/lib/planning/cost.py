@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from scripts.lib.planning.estimate import Plan
 from scripts.lib.planning.jobs import Job
@@ -32,8 +31,7 @@ LONG = 60  # seconds from which a job says how busy its machine was
 BUSY = 0.6  # share of their processors' time below which jobs must have waited for other work
 
 
-@dataclass(frozen=True)
-class _Pair:
+class _Pair(NamedTuple):
     """A job of the plan with what it took in the run, None where it was not made; or a benchmark file of no planned job."""
 
     price: Price
@@ -65,21 +63,21 @@ def cost_rows(plan: Plan, root: Path) -> list[dict[str, Any]]:
 
 def _row(stage: str, pairs: Sequence[_Pair]) -> dict[str, Any]:
     priced = [pair for pair in pairs if pair.price.seconds is not None]
-    found, both = _measured(pairs), _measured(priced)
+    made, both = _measured(pairs), _measured(priced)
     planned = [pair.price.seconds or 0.0 for pair in priced if pair.measured or not both]
-    seconds = [one.seconds for one in both or found]
-    cpu = sum(one.cpu_seconds for one in found if not math.isnan(one.cpu_seconds))
+    seconds = [one.seconds for one in both or made]
+    cpu = sum(one.cpu_seconds for one in made if not math.isnan(one.cpu_seconds))
     return {
         "stage": stage,
         "jobs_planned": sum(pair.job is not None for pair in pairs),
-        "jobs_measured": len(found),
+        "jobs_measured": len(made),
         "jobs_compared": len(both),
         "planned_wall_seconds": round(sum(planned), 2) if planned else None,
         "measured_wall_seconds": round(sum(seconds), 2) if seconds else None,
         "measured_over_planned": _ratio(seconds, planned) if both else None,
         "planned_by": least_known([pair.price.source for pair in priced]) if priced else None,
         "cpu_seconds_at_least": round(cpu, 2) if cpu else None,
-        "peak_rss_mb": max((round(one.rss_mb, 2) for one in found if not math.isnan(one.rss_mb)), default=None),
+        "peak_rss_mb": max((round(one.rss_mb, 2) for one in made if not math.isnan(one.rss_mb)), default=None),
     }
 
 
@@ -93,19 +91,18 @@ def _ratio(measured: Sequence[float], planned: Sequence[float]) -> float | None:
 
 def _notes(pairs: Sequence[_Pair]) -> list[str]:
     """Return what is to be known of a planned stage."""
-    found = [pair for pair in pairs if pair.measured]
-    priced = sum(pair.price.seconds is not None for pair in pairs)
-    unpriced = sum(pair.price.seconds is None for pair in found)
+    made = [pair for pair in pairs if pair.measured]
+    unpriced = sum(pair.price.seconds is None for pair in made)
     notes = []
-    if not found:
+    if not made:
         notes.append("planned, not measured: not made in this run")
-    elif len(found) < len(pairs):
-        notes.append(f"{len(pairs) - len(found)} of {len(pairs)} jobs were not made in this run")
-    if not priced:
+    elif len(made) < len(pairs):
+        notes.append(f"{len(pairs) - len(made)} of {len(pairs)} jobs were not made in this run")
+    if all(pair.price.seconds is None for pair in pairs):
         notes.append("measured, but the class has no rate")
     elif unpriced:
         notes.append(f"{unpriced} measured jobs have no rate")
-    if any(pair.job and pair.job.benchmark is None for pair in found):
+    if any(pair.job and pair.job.benchmark is None for pair in made):
         notes.append("seconds of Snakemake's record of the job")
     return notes
 
@@ -114,10 +111,10 @@ def _total(rows: Sequence[Mapping[str, Any]], pairs: Sequence[_Pair]) -> dict[st
     """Return the sums, of the compared jobs alone where both sides are summed, and whether other work ran beside them."""
     both = [pair for pair in pairs if pair.price.seconds is not None and pair.measured]
     had = asked = 0.0  # seconds of processors that long jobs had, and that they asked for
-    for job, one in ((pair.job, pair.measured) for pair in pairs):
-        if job and one and one.seconds >= LONG and not math.isnan(one.cpu_seconds):
-            asked += one.seconds * job.threads
-            had += min(one.seconds, one.cpu_seconds / job.threads + UNSEEN) * job.threads
+    for _, took, job in pairs:
+        if job and took and took.seconds >= LONG and not math.isnan(took.cpu_seconds):
+            asked += took.seconds * job.threads
+            had += min(took.seconds, took.cpu_seconds / job.threads + UNSEEN) * job.threads
     note = "sums of the compared jobs"
     if asked and had / asked < BUSY:
         note += f"; long jobs had at most {had / asked:.0%} of their processors: other work ran beside them"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from scripts.lib.planning.rates import Rates, check_efficiency
 from scripts.lib.planning.shapes import Config
 from scripts.lib.planning.stages import disk_of, gpu_bytes, stage_of, work_of
 from scripts.lib.planning.work import Sizes, Work, conditions_of
+from scripts.lib.study.cells import Cell
 
 
 @dataclass
@@ -58,18 +59,18 @@ class Plan:
 def make_plan(jobs: Sequence[Job], config: Config, sizes: Sizes, rates: Rates) -> Plan:
     """Return the plan of all jobs; the jobs of a target alone (nothing to compute) are left out of its lines."""
     work = [work_of(job, config, sizes) for job in jobs]
-    prices = [price_of(job, own, config, rates) for job, own in zip(jobs, work)]
+    prices = [price_of(job, amounts, config, rates) for job, amounts in zip(jobs, work)]
     lines: dict[tuple[str, str], PlanLine] = {}
-    for job, own, price in zip(jobs, work, prices):
+    for job, amounts, price in zip(jobs, work, prices):
         if not job.outputs:
             continue
         arm, hours = job.wildcards.get("arm", ""), (price.seconds or 0.0) / 3600
         line = lines.setdefault((job.rule, arm), PlanLine(job.rule, arm))
         line.jobs += 1
-        line.images += own.images
-        line.steps += own.steps
-        line.disk_gb += (own.bytes + disk_of(config, job.rule)) / 1e9
-        line.unknown_sizes |= own.unknown
+        line.images += amounts.images
+        line.steps += amounts.steps
+        line.disk_gb += (amounts.bytes + disk_of(config, job.rule)) / 1e9
+        line.unknown_sizes |= amounts.unknown
         line.hours += hours
         line.peak_hours += price.at_peak / 3600
         line.source = least_known([line.source, price.source])
@@ -98,47 +99,49 @@ def wall_hours(plan: Plan, cores: int, gpus: int, share: float = 1.0) -> float:
 
 
 def _warnings(plan: Plan, config: Config, sizes: Sizes, machine: Mapping[str, Any]) -> list[str]:
-    found, largest = [], config["compute"]["largest_pool"]
-    sampled = {job.cell for job, own in zip(plan.jobs, plan.work) if job.rule == "sample_pool" and not own.unknown}
+    warnings, largest = [], config["compute"]["largest_pool"]
+    known = [job for job, amounts in zip(plan.jobs, plan.work) if not amounts.unknown]
+    sampled = {astuple(job.cell) for job in known if job.rule == "sample_pool"}
     for dataset, arm, fraction in sorted(sampled):
-        images = sum(conditions_of(config, dataset, arm, fraction, sizes[dataset]).values())
+        images = sum(conditions_of(config, Cell(dataset, arm, fraction), sizes).values())
         if images > largest:
-            found.append(
+            warnings.append(
                 f"pool of {dataset} {arm} at {fraction}: {images:,} images, more than compute.largest_pool = {largest:,}; "
                 f"lower study.multipliers[{fraction!r}] or raise the key"
             )
-    unknown = [job for job, own in zip(plan.jobs, plan.work) if own.unknown]
-    named = {job.wildcards["dataset"] for job in unknown if "dataset" in job.wildcards}
-    if len(unknown) > sum("dataset" in job.wildcards for job in unknown):  # e.g. a model of all of a cohort
-        named |= {name for name, size in sizes.items() if not size.splits}
-    for name in sorted(named):
-        found.append(
-            f"size of {name} not known: its cohort is not prepared and no table gives it; its jobs have no hours"
-        )
-    memory, held = machine["memory_gb"], machine.get("gpu_memory_gb")
-    for line in plan.lines:
-        if line.rss_mb and line.rss_mb / 1e3 > memory:
-            found.append(f"{line.stage}: {line.rss_mb / 1e3:.1f} GB a job, more than the {memory} GB of this class")
-    for line in plan.lines:
-        if held and line.gpu_gb and line.gpu_gb > held:
-            found.append(
-                f"{line.stage} {line.arm}: at least {line.gpu_gb:.1f} GB of GPU memory, before activations, more than the "
-                f"{held} GB of this class"
-            )
-    return found
+    without = {job.wildcards.get("dataset") for job, amounts in zip(plan.jobs, plan.work) if amounts.unknown}
+    if None in without:  # e.g. a model of all of a cohort
+        without |= {name for name, size in sizes.items() if not size.splits}
+    warnings += [
+        f"size of {name} not known: its cohort is not prepared and no table gives it; its jobs have no hours"
+        for name in sorted(name for name in without if name)
+    ]
+    memory, gpu_memory = machine["memory_gb"], machine.get("gpu_memory_gb")
+    warnings += [
+        f"{line.stage}: {line.rss_mb / 1e3:.1f} GB a job, more than the {memory} GB of this class"
+        for line in plan.lines
+        if line.rss_mb and line.rss_mb / 1e3 > memory
+    ]
+    warnings += [
+        f"{line.stage} {line.arm}: at least {line.gpu_gb:.1f} GB of GPU memory, before activations, more than the "
+        f"{gpu_memory} GB of this class"
+        for line in plan.lines
+        if gpu_memory and line.gpu_gb and line.gpu_gb > gpu_memory
+    ]
+    return warnings
 
 
 def found_missing(plan: Plan, config: Config, results: Path) -> list[str]:
     """Return warnings: of a disk that is too small, and of a base whose shape has to be assumed."""
     there = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
     free, disk = shutil.disk_usage(there).free, sum(line.disk_gb for line in plan.lines)
-    found = []
+    warnings = []
     if disk * 1e9 > free:
-        found.append(f"disk: {disk:,.0f} GB needed, {free / 1e9:,.0f} GB free in {results}; use another disk")
+        warnings.append(f"disk: {disk:,.0f} GB needed, {free / 1e9:,.0f} GB free in {results}; use another disk")
     base = config["base"]["path"]
     if base and not (Path(base) / "unet").is_dir():
-        found.append(f"base.path = {base} is not here: the shape of Stable Diffusion 1.x is assumed")
-    return found
+        warnings.append(f"base.path = {base} is not here: the shape of Stable Diffusion 1.x is assumed")
+    return warnings
 
 
 def machine_size(cores: int | None, gpus: int | None, machine: Mapping[str, Any], config: Config) -> tuple[int, int]:

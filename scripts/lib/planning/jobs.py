@@ -18,6 +18,7 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import tables
+from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import merge, stage
 from scripts.lib.study.shared import store_of
 from scripts.lib.study.sources import PHANTOM, made_here
@@ -49,9 +50,9 @@ class Job:
         return self.wildcards["dataset"]
 
     @property
-    def cell(self) -> tuple[str, str, str]:
-        """Dataset, arm and fraction."""
-        return self.dataset, self.wildcards["arm"], self.wildcards["fraction"]
+    def cell(self) -> Cell:
+        """The cell that it is about."""
+        return Cell(self.dataset, self.wildcards["arm"], self.wildcards["fraction"])
 
 
 def list_jobs(
@@ -68,18 +69,18 @@ def list_jobs(
     """
     with tempfile.TemporaryDirectory(prefix="synthorax-plan-") as name:
         folder = Path(name)
-        empty, stand_ins, found = folder / "run", folder / "stand-ins.json", folder / "jobs.json"
+        empty, stand_ins, listed = folder / "run", folder / "stand-ins.json", folder / "jobs.json"
         empty.mkdir()
         stand_ins.write_text(json.dumps(merge(given or {}, write_stand_ins(config, folder / "data", empty))))
-        command = [sys.executable, "-m", "scripts.lib.planning.listing", str(found)]
+        command = [sys.executable, "-m", "scripts.lib.planning.listing", str(listed)]
         command += ["--snakefile", str(ROOT / "Snakefile"), "--cores", str(cores), "--directory", str(empty), *targets]
         command += ["--configfile", *map(str, overlays), str(stand_ins)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode or not found.is_file():
+        if done.returncode or not listed.is_file():
             raise InputError(f"Snakemake cannot plan this study: {_last_words(done.stdout + done.stderr)}")
-        records = json.loads(found.read_text())
-    maker = {file: place for place, record in enumerate(records) for file in record["output"]}
+        records = json.loads(listed.read_text())
+    maker = {file: number for number, record in enumerate(records) for file in record["output"]}
     return [
         Job(
             record["rule"], record["wildcards"], tuple(sorted({maker[file] for file in record["input"] if file in maker})),
@@ -134,7 +135,7 @@ def _touch(path: Path) -> Path:
 def _last_words(text: str) -> str:
     """Return the part of Snakemake's output that says what is wrong, on one line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for place, line in enumerate(lines):
+    for number, line in enumerate(lines):
         if "Error" in line or "Exception" in line:
-            return " ".join(lines[place : place + 4])[:600]
+            return " ".join(lines[number : number + 4])[:600]
     return " ".join(lines[-3:])[:600] or "no reason given"

@@ -23,14 +23,14 @@ class JobRecorder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record that describes a job."""
-        said = vars(record)  # Snakemake's own fields
-        if str(said.get("event", "")) != "job_info":
+        fields = vars(record)  # Snakemake's own fields
+        if str(fields.get("event", "")) != "job_info":
             return
-        job: dict[str, Any] = {"rule": said["rule_name"], "threads": said["threads"]}
-        job["wildcards"] = {name: str(value) for name, value in dict(said["wildcards"] or {}).items()}
-        job |= {side: [str(file) for file in said[side]] for side in ("input", "output")}
-        job["benchmark"] = str(said["benchmark"]) if said["benchmark"] else None
-        numbers = {name: one for name, one in dict(said["resources"] or {}).items() if isinstance(one, (int, float))}
+        job: dict[str, Any] = {"rule": fields["rule_name"], "threads": fields["threads"]}
+        job["wildcards"] = {name: str(value) for name, value in dict(fields["wildcards"] or {}).items()}
+        job |= {side: [str(file) for file in fields[side]] for side in ("input", "output")}
+        job["benchmark"] = str(fields["benchmark"]) if fields["benchmark"] else None
+        numbers = {name: one for name, one in dict(fields["resources"] or {}).items() if isinstance(one, (int, float))}
         job["resources"] = {name: one for name, one in numbers.items() if not name.startswith("_")}
         self.jobs.append(job)
 

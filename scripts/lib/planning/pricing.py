@@ -54,12 +54,11 @@ def price_of(job: Job, work: Work, config: Config, rates: Rates) -> Price:
     if work.unknown:
         return Price(None, NONE)
     gpu = bool(rates["machine"].get("gpu")) and job.gpus > 0
-    own = _priced(job, work, config, rates, gpu)
-    other = rates.get("borrowed")
-    if gpu or other is None or own.source != NONE:
-        return own
-    found = _priced(job, work, config, other, False)
-    return replace(found, source=least_known([ELSEWHERE, found.source]), rss_mb=None)
+    price = _priced(job, work, config, rates, gpu)
+    if gpu or price.source != NONE or "borrowed" not in rates:
+        return price
+    price = _priced(job, work, config, rates["borrowed"], False)
+    return replace(price, source=least_known([ELSEWHERE, price.source]), rss_mb=None)
 
 
 def least_known(sources: Sequence[str]) -> str:
@@ -69,12 +68,14 @@ def least_known(sources: Sequence[str]) -> str:
 
 def _priced(job: Job, work: Work, config: Config, rates: Rates, gpu: bool) -> Price:
     rule = stage_of(job.rule)
-    own = rates["rates"].get(rule, {})
-    known = own.get("job_seconds")
+    measured = rates["rates"].get(rule, {})
+    known = measured.get("job_seconds")
     if not work.units:
         # Such jobs read tables, which grow with a study; those of the phantom are small.
         phantom = all(config["datasets"][name]["root"] == PHANTOM for name in config["study"]["datasets"])
-        return Price(None, NONE) if known is None else Price(known, MEASURED if phantom else FLOOR, own.get("rss_mb"))
+        return (
+            Price(None, NONE) if known is None else Price(known, MEASURED if phantom else FLOOR, measured.get("rss_mb"))
+        )
     shape = shape_of(config, rule, job.wildcards.get("dataset"), gpu)
     parts, at_peak = [(known or 0.0, MEASURED)], 0.0
     for unit, amount in work.units.items():
@@ -89,7 +90,7 @@ def _priced(job: Job, work: Work, config: Config, rates: Rates, gpu: bool) -> Pr
         at_peak += amount * each if gpu and how == FLOOR else 0.0
     seconds = sum(part for part, _ in parts)
     source = least_known([how for part, how in parts if part >= SMALL * seconds])
-    return Price(seconds, source, own.get("rss_mb") if source == MEASURED else None, at_peak)
+    return Price(seconds, source, measured.get("rss_mb") if source == MEASURED else None, at_peak)
 
 
 def peak_of(rates: Rates, shape: Mapping[str, Any]) -> float | None:
@@ -110,29 +111,25 @@ def seconds_of(rule: str, unit: str, shape: Mapping[str, Any], rates: Rates, gpu
         return 1 / rate, MEASURED
     if rule == "prepare_cohort":
         return _smaller_films(rates, shape)
-    known = _counted(rule, [unit], shape, rates)
+    known = _counted(rule, unit, shape, rates)
     if not known and rule == "sample_pool":
-        known = _counted(rule, [f"{kind} image" for kind in KINDS], shape, rates)
+        known = [one for kind in KINDS for one in _counted(rule, f"{kind} image", shape, rates)]
     peak = peak_of(rates, shape) if gpu else None
     here = operations_of(rule, unit, shape) if known or peak else None
     if here and known:
-        there, other, _ = min(known, key=lambda one: (round(abs(math.log(one[0] / here)), 6), one[2]))
-        return here / there / other, SCALED
+        there, rate, _ = min(known, key=lambda one: (round(abs(math.log(one[0] / here)), 6), one[2]))
+        return here / there / rate, SCALED
     return (here / (peak * 1e12), FLOOR) if here and peak else (None, NONE)
 
 
-def _counted(
-    rule: str, units: Sequence[str], shape: Mapping[str, Any], rates: Rates
-) -> list[tuple[float, float, float]]:
-    """Return (operations, units per second, how far the batch is) of what was measured of these units in this precision."""
-    found = []
-    for unit in units:
-        for rate, own in measured_rates(rates, rule, unit):
-            if all(own.get(key) == shape.get(key) for key in ("precision", "task")):
-                operations = operations_of(rule, unit, own)
-                if operations:
-                    found.append((operations, rate, _apart(own, shape)))
-    return found
+def _counted(rule: str, unit: str, shape: Mapping[str, Any], rates: Rates) -> list[tuple[float, float, float]]:
+    """Return (operations, units per second, how far the batch is) of what was measured of a unit in this precision."""
+    alike = (
+        (operations_of(rule, unit, other), rate, _apart(other, shape))
+        for rate, other in measured_rates(rates, rule, unit)
+        if all(other.get(key) == shape.get(key) for key in ("precision", "task"))
+    )
+    return [(operations, rate, apart) for operations, rate, apart in alike if operations]
 
 
 def _apart(measured: Mapping[str, Any], shape: Mapping[str, Any]) -> float:
@@ -145,9 +142,9 @@ def _apart(measured: Mapping[str, Any], shape: Mapping[str, Any]) -> float:
 
 def _smaller_films(rates: Rates, shape: Mapping[str, Any]) -> tuple[float | None, str]:
     """Return the seconds of a film of the same format where stored films were no larger: real ones are larger still."""
-    found = [
+    smaller = [
         rate
-        for rate, own in measured_rates(rates, "prepare_cohort", "film")
-        if own["format"] == shape["format"] and own["resolution"] <= shape["resolution"]
+        for rate, other in measured_rates(rates, "prepare_cohort", "film")
+        if other["format"] == shape["format"] and other["resolution"] <= shape["resolution"]
     ]
-    return (1 / min(found), FLOOR) if found else (None, NONE)
+    return (1 / min(smaller), FLOOR) if smaller else (None, NONE)

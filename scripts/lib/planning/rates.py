@@ -75,14 +75,14 @@ def check_rates(content: Rates, path: Path) -> None:
         raise InputError(f"{path}: machine.peak_tflops = {peak!r}: expected TFLOP/s above 0, or one for each precision")
     if machine.get("efficiency") is not None:
         check_efficiency(machine["efficiency"], f"{path}: machine.efficiency")
-    for stage, own in content["rates"].items():
+    for stage, measured in content["rates"].items():
         where = f"{path}: rates.{stage}"
-        if not isinstance(own, dict) or not {"job_seconds", "units"} & own.keys():
-            raise InputError(f"{where}: expected job_seconds, units or both, got {own!r}")
-        seconds = own.get("job_seconds", 0)
+        if not isinstance(measured, dict) or not {"job_seconds", "units"} & measured.keys():
+            raise InputError(f"{where}: expected job_seconds, units or both, got {measured!r}")
+        seconds = measured.get("job_seconds", 0)
         if seconds != 0 and not _above_zero(seconds):
             raise InputError(f"{where}.job_seconds = {seconds!r}: expected seconds, 0 or more")
-        for entry in own.get("units") or []:
+        for entry in measured.get("units") or []:
             missing = {"unit", "per_second", "shape"} - (entry.keys() if isinstance(entry, dict) else set())
             if missing:
                 raise InputError(f"{where}.units: an entry lacks {', '.join(sorted(missing))}: {str(entry)[:120]}")
@@ -106,7 +106,7 @@ def _above_zero(value: object) -> TypeGuard[float]:
 
 def rate_of(rates: Rates, stage: str, unit: str, shape: Mapping[str, Any]) -> float | None:
     """Return units per second at exactly this shape, None where it was not measured."""
-    return next((rate for rate, own in measured_rates(rates, stage, unit) if own == shape), None)
+    return next((rate for rate, other in measured_rates(rates, stage, unit) if other == shape), None)
 
 
 def measured_rates(rates: Rates, stage: str, unit: str) -> list[tuple[float, Mapping[str, Any]]]:

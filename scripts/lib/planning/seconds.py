@@ -22,12 +22,12 @@ from scripts.lib.planning.stages import work_of
 
 def main(run: Path, out: Path) -> None:
     """Price the jobs of a run."""
-    told = json.loads(run.read_text())
-    config, rates = told["config"], read_rates(told["machine"])
-    sizes = read_sizes(config, Path(told["results"]))
+    asked = json.loads(run.read_text())
+    config, rates = asked["config"], read_rates(asked["machine"])
+    sizes = read_sizes(config, Path(asked["results"]))
     seconds = {}
-    for number, one in told["jobs"].items():
-        job = Job(one["rule"], one["wildcards"], (), one["threads"], one["gpus"], None, tuple(one["outputs"]))
+    for number, record in asked["jobs"].items():
+        job = Job(**{**record, "outputs": tuple(record["outputs"])}, needs=(), benchmark=None)
         seconds[number] = price_of(job, work_of(job, config, sizes), config, rates).seconds
     with atomic_file(out) as temporary:
         temporary.write_text(json.dumps(seconds))

@@ -51,9 +51,16 @@ def base_shape(config: Config) -> dict[str, Any]:
 def section_shape(base: Config) -> dict[str, Any]:
     """Return the shape of a foundation model that the section `base` describes."""
     unet, vae = base["unet"], base["vae"]
-    own = {key: unet[key] for key in ("channels", "layers", "attention", "heads")} | {"text": base["text"]["hidden"]}
-    coder = {"channels": vae["channels"], "layers": vae["layers"], "latents": vae["latent_channels"]}
-    return {"unet": own, "vae": {**coder, "attention": vae.get("attention", True)}}
+    return {
+        "unet": {key: unet[key] for key in ("channels", "layers", "attention", "heads")}
+        | {"text": base["text"]["hidden"]},
+        "vae": {
+            "channels": vae["channels"],
+            "layers": vae["layers"],
+            "latents": vae["latent_channels"],
+            "attention": vae.get("attention", True),
+        },
+    }
 
 
 def drawn(config: Config, dataset: str) -> dict[str, Any]:
@@ -68,9 +75,11 @@ def side(config: Config) -> dict[str, Any]:
     return {"resolution": config["study"]["resolution"]}
 
 
-def generator(config: Config) -> dict[str, Any]:
-    """Return the shape of the foundation model and of a ControlNet on it."""
-    return {**side(config), **base_shape(config), "hint_channels": config["controlnet"]["hint_channels"]}
+def generator(config: Config, section: str = "controlnet", *keys: str) -> dict[str, Any]:
+    """Return the shape of the foundation model and of a ControlNet on it, with those of these keys that a section has."""
+    hints = {"hint_channels": config["controlnet"]["hint_channels"]}
+    chosen = {key: config[section][key] for key in keys if key in config[section]}
+    return {**side(config), **base_shape(config), **hints, **chosen}
 
 
 def training(section: Config, *parts: str) -> dict[str, Any]:
@@ -80,40 +89,32 @@ def training(section: Config, *parts: str) -> dict[str, Any]:
     return {key: value for key, value in section.items() if key not in FREE}
 
 
-def guided_share(sampling: Mapping[str, Any]) -> float:
-    """Return the share of the solver's steps that are guided, 0 to 1: step k of n lies at 1 - k / n of the schedule."""
-    low, high = sampling["guidance_interval"]
-    places = [1 - step / sampling["steps"] for step in range(sampling["steps"])]
-    return sum(low <= place <= high for place in places) / len(places) if sampling["guidance"] > 1 else 0.0
+def sampling(config: Config) -> dict[str, Any]:
+    """Return the shape of an image that a generator makes: step k of n is guided if 1 - k / n lies in `guidance_interval`."""
+    settings, steps = config["sampling"], config["sampling"]["steps"]
+    low, high = settings["guidance_interval"]
+    guided = sum(low <= 1 - step / steps <= high for step in range(steps)) if settings["guidance"] > 1 else 0
+    return generator(config, "sampling", "solver", "steps", "micro_batch", "precision") | {"guided": guided / steps}
 
 
-def sampling(config: Config, *keys: str) -> dict[str, Any]:
-    """Return the shape of an image that a generator decodes, with these keys of the section `sampling`."""
-    return generator(config) | {key: config["sampling"][key] for key in (*keys, "micro_batch", "precision")}
-
-
-def tuning(config: Config, section: str) -> dict[str, Any]:
-    """Return the shape of the training of a generator of the registry."""
-    keys = ("batch_size", "gradient_accumulation", "precision", "trains")
-    return generator(config) | {key: config[section][key] for key in keys if key in config[section]}
-
-
-def scoring(config: Config) -> dict[str, Any]:
-    """Return the shape of an image that the proxy model scores."""
-    own = config["proxy"]
-    return {**side(config), "model": own["model"] or training(own["train"]), "precision": own["precision"]}
+def proxy(config: Config, *, trained: bool) -> dict[str, Any]:
+    """Return the shape of the training of the proxy model, or of an image that it scores."""
+    section = config["proxy"]
+    settings = training(section["train"])
+    made = settings if trained else {"model": section["model"] or settings}
+    return {**side(config), **made, "precision": section["precision"]}
 
 
 def class_model(config: Config, part: str) -> dict[str, Any]:
     """Return the shape of the training of one part of a class-conditional model: autoencoder | unet."""
-    own = config["class_ldm"]
-    coder = {"latents_of": own["autoencoder"]["channels"]} if part == "unet" else {}
-    return {**side(config), **coder, **training(own, part)}
+    section = config["class_ldm"]
+    coder = {"latents_of": section["autoencoder"]["channels"]} if part == "unet" else {}
+    return {**side(config), **coder, **training(section, part)}
 
 
 def trial(config: Config, dataset: str) -> dict[str, Any]:
     """Return the shape of a dataset's trials."""
-    own = stage(config, "trials", dataset)
-    model = {key: value for key, value in own["model"].items() if key != "weights"}
+    settings = stage(config, "trials", dataset)
+    model = {key: value for key, value in settings["model"].items() if key != "weights"}
     keys = ("task", "image_size", "batch_size", "precision")
-    return {**side(config), "model": model, **{key: own[key] for key in keys}}
+    return {**side(config), "model": model, **{key: settings[key] for key in keys}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,10 @@ from scripts.lib.study.tasks import of_structures
 PREPARED, DRAWN, PUBLISHED, UNKNOWN = "prepared cohort", "phantom settings", "paper's Table 1", "unknown"
 LISTED = "the lists that the dataset is published with"
 CHESTXDET = {"train": 3_025, "test": 553}  # rows of its two lists
-# The films of chexpert.train.csv and valid.csv that are frontal; Table 1's counts include header lines (see its notes).
-CHEXPERT = {"train": 191_027, "test": 202}
+# Films as the paper's Table 1 means them: its counts of two datasets include header lines (see its notes). Of CheXpert the
+# frontal films of chexpert.train.csv and valid.csv.
+PAPERS = {name: {"all": train + test} for name, (train, test, _) in PAPER.items()}
+PAPERS |= {"rsna": {"all": PAPERS["rsna"]["all"] - 2}, "chexpert": {"train": 191_027, "test": 202}}
 # Formats whose labels cover their training folder alone; a study splits that folder itself.
 TRAIN_TABLE_ONLY = ("siim", "rsna")
 
@@ -81,15 +84,15 @@ def size_of(config: Mapping[str, Any], name: str, results: Path) -> Size:
         return Size(DRAWN, listed, _sides(section, films), masked)
     if section["format"] == "chestxdet":
         return Size(LISTED, sum(CHESTXDET.values()), _sides(section, CHESTXDET), masked)
-    if section["format"] in PAPER:
-        return Size(PUBLISHED, None, _published(section), masked)
+    if known := PAPERS.get(section["format"]):
+        return Size(PUBLISHED, None, known if "all" not in known else _sides(section, known), masked)
     return Size(UNKNOWN, masked=masked)
 
 
 def _prepared(path: Path, subsets: Path, study: Mapping[str, Any]) -> Size:
     try:
         meta = json.loads(path.read_text())
-        splits = {split: own["images"] for split, own in meta["splits"].items()}
+        splits = {split: counts["images"] for split, counts in meta["splits"].items()}
         return Size(PREPARED, meta["n_listed"], splits, meta["has_masks"], _drawn(subsets, study))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: cannot be read ({error!r}); prepare this cohort again") from None
@@ -113,20 +116,18 @@ def _phantom_films(section: Mapping[str, Any], name: str, seed: int) -> tuple[in
     from scripts.lib.phantom.settings import settings_of
     from scripts.lib.phantom.study import plan_films
 
-    own = dict(section.get("phantom") or {})
-    films = plan_films(section["format"], own, seed, name)
-    reader = section.get("reader") or {}
-    if section["format"] in TRAIN_TABLE_ONLY:
-        films = [film for film in films if film.split == "train"]
-    wanted = films
-    if reader.get("frontal_only"):
-        wanted = [film for film in wanted if film.view != "LATERAL"]
-    if section["format"] == "siim" and reader.get("positives_only"):
-        wanted = [film for film in wanted if any(found.name == "pneumothorax" for found in film.findings)]
-    counts: dict[str, int] = {}
-    for film in wanted:
-        counts[film.split] = counts.get(film.split, 0) + 1
-    settings = settings_of(section["format"], own)
+    form, given, reader = section["format"], dict(section.get("phantom") or {}), section.get("reader") or {}
+    films = [
+        film for film in plan_films(form, given, seed, name) if form not in TRAIN_TABLE_ONLY or film.split == "train"
+    ]
+    positives = form == "siim" and reader.get("positives_only")
+    counts = Counter(
+        film.split
+        for film in films
+        if not (reader.get("frontal_only") and film.view == "LATERAL")
+        and not (positives and all(finding.name != "pneumothorax" for finding in film.findings))
+    )
+    settings = settings_of(form, given)
     # Some training films have no row in the tables, and some rows no file.
     counts["train"] -= settings["unlisted_files"] + settings["missing_files"]
     return len(films) - settings["unlisted_files"], counts
@@ -134,24 +135,11 @@ def _phantom_films(section: Mapping[str, Any], name: str, seed: int) -> tuple[in
 
 def _sides(section: Mapping[str, Any], films: Mapping[str, int]) -> dict[str, int]:
     """Return films by split as the study splits them: the dataset's own split, or counts and shares of all films."""
-    split = section["split"]
-    if split == "given" or split.get("given"):
-        value = 0 if split == "given" else split.get("generator", 0)
-        moved = value if isinstance(value, int) else round(value * films.get("train", 0))
-        own = {**films, "generator": moved, "train": films.get("train", 0) - moved}
-        return {name: count for name, count in own.items() if count}
-    left, sides = sum(films.values()), {}
-    for name in ("generator", "test", "validate"):
+    split = {"given": True} if section["split"] == "given" else section["split"]
+    given = bool(split.get("given"))
+    sides, left = dict(films) if given else {}, films.get("train", 0) if given else sum(films.values())
+    for name in ("generator",) if given else ("generator", "test", "validate"):
         value = split.get(name, 0)
         sides[name] = value if isinstance(value, int) else round(value * left)
         left -= sides[name]
     return {name: count for name, count in {**sides, "train": left}.items() if count}
-
-
-def _published(section: Mapping[str, Any]) -> dict[str, int]:
-    if section["format"] == "chexpert":
-        return dict(CHEXPERT)
-    train, test, _ = PAPER[section["format"]]
-    # RSNA's two counts include a header line each.
-    total = train + test - (2 if section["format"] == "rsna" else 0)
-    return _sides(section, {"all": total})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from scripts.lib.planning import networks, shapes, work
+from scripts.lib.planning import diffusion, networks, shapes, work
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.shapes import Config
 from scripts.lib.planning.sizes import UnknownSize
@@ -61,16 +61,22 @@ class Stage:
     kept: int = 4
 
 
+NO_STAGE = Stage(lambda job, config, sizes: Work())
+
+
 def stage_of(rule: str) -> str:
     """Return the rule whose rates a job has."""
     return ALIASES.get(rule, rule)
 
 
+def _stage(rule: str) -> Stage:
+    return STAGES.get(stage_of(rule), NO_STAGE)
+
+
 def work_of(job: Job, config: Config, sizes: Sizes) -> Work:
     """Return what a job has to do; a rule without units here costs its job alone."""
-    stage = STAGES.get(stage_of(job.rule))
     try:
-        return stage.count(job, config, sizes) if stage else Work()
+        return _stage(job.rule).count(job, config, sizes)
     except UnknownSize:
         return Work(unknown=True)
 
@@ -80,90 +86,29 @@ def shape_of(config: Config, rule: str, dataset: str | None, gpu: bool) -> dict[
 
     `precision: auto` is bf16 on a GPU and, in a plan, fp32 on a processor.
     """
-    stage = STAGES.get(rule)
-    return stage.shape(resolved(config, BF16 if gpu else FP32), str(dataset)) if stage else {}
+    return _stage(rule).shape(resolved(config, BF16 if gpu else FP32), str(dataset))
 
 
+@networks.kept
 def operations_of(rule: str, unit: str, shape: Mapping[str, Any]) -> float | None:
     """Return the operations of one unit of a stage, None where they are not counted. Two a multiply-add, as torch counts."""
-    stage = STAGES.get(rule)
-    return stage.operations(unit, shape) if stage else None
+    return _stage(rule).operations(unit, shape)
 
 
 def disk_of(config: Config, rule: str) -> int:
     """Return the bytes of a model's own weights and of its largest checkpoint; 0 for stages without, or not counted."""
-    stage = STAGES.get(rule)
-    weights = stage.weights(config, None) if stage and stage.kept else None
-    if stage is None or weights is None:
-        return 0
-    return FLOAT * (weights.stored + stage.kept * weights.trained)
+    kept = _stage(rule).kept
+    weights = _stage(rule).weights(config, None) if kept else None
+    return FLOAT * (weights.stored + kept * weights.trained) if weights else 0
 
 
 def gpu_bytes(config: Config, rule: str, dataset: str | None) -> int | None:
     """Return the least bytes of a GPU that a job needs for weights, gradients and optimizer, None where not known."""
-    stage = STAGES.get(rule)
-    weights = stage.weights(config, dataset) if stage else None
-    if stage is None or weights is None:
+    stage = _stage(rule)
+    if (weights := stage.weights(config, dataset)) is None:
         return None
     half = stage.casts is not None and config[stage.casts]["precision"] != FP32  # auto is bf16 on a GPU
     return FLOAT * stage.learning * weights.trained + (HALF if half else FLOAT) * weights.frozen
-
-
-def generator_parameters(config: Config) -> dict[str, int]:
-    """Return the parameters of unet, controlnet, vae and text of the configured generator."""
-    own, base = shapes.base_shape(config), config["base"]
-    small, text = base["path"] is None, base["text"]
-    shape = {
-        "unet": own["unet"] | {"pooled": small},
-        "vae": own["vae"] | {"colours": 1 if small else 3},
-        "hint_channels": config["controlnet"]["hint_channels"],
-    }
-    # Stable Diffusion 1.x has CLIP ViT-L's text encoder.
-    known = (text["vocabulary"], text["max_tokens"], text["hidden"], text["layers"]) if small else (49408, 77, 768, 12)
-    parts = {part: networks.size(network) for part, network in networks.generator(shape).items()}
-    return parts | {"text": networks.clip_text_parameters(*known)}
-
-
-def _image(unit: str, shape: Mapping[str, Any]) -> float | None:
-    key, side, kind = _parts(shape), shape["resolution"], unit.split()[0]
-    if kind == CLASS:
-        return None
-    passes = 1 if kind == "mask" else 1 + shape["guided"]  # the share of steps with two passes
-    hint = 0.0 if kind == "text" else networks.embedding(key, side)
-    steps = shape["steps"] * passes * networks.denoising(key, side, hinted=kind != "text")
-    return steps + hint + networks.decoding(key, side)
-
-
-def _parts(shape: Mapping[str, Any]) -> dict[str, Any]:
-    return {part: shape[part] for part in ("unet", "vae", "hint_channels")}
-
-
-def _tuning(pairs: bool, unit: str, shape: Mapping[str, Any]) -> float:
-    key, side = _parts(shape), shape["resolution"]
-    if unit == "film":
-        return networks.encoding(key, side)
-    passed = networks.denoising(key, side) + networks.embedding(key, side)
-    if unit == "check":
-        return 2 * passed
-    one = networks.denoising(key, side, tuple(sorted(shape.get("trains", ["controlnet"]))))
-    images = shape["batch_size"] * shape["gradient_accumulation"]
-    # Both images of a pair, and both once more through the reference.
-    return 2 * images * (one + passed) if pairs else images * one
-
-
-def _foundation(unit: str, shape: Mapping[str, Any]) -> float | None:
-    part, side = unit.split()[0], shape["resolution"]
-    if part == "text":
-        return None
-    own = shapes.section_shape(shape)
-    hints = [8] * len(own["vae"]["channels"])  # no part of this training, but of every set of networks
-    key = {"unet": own["unet"] | {"pooled": True}, "vae": own["vae"], "hint_channels": hints}
-    if part == "film":
-        return networks.encoding(key, side)
-    images = shape[part]["batch_size"] * shape[part]["gradient_accumulation"]
-    if part == "vae":
-        return images * networks.decoding(key, side, learns=True)
-    return images * networks.denoising(key, side, ("unet",), hinted=False)
 
 
 def _trial(unit: str, shape: Mapping[str, Any]) -> float:
@@ -172,26 +117,22 @@ def _trial(unit: str, shape: Mapping[str, Any]) -> float:
     return float(shape["batch_size"] * networks.judging(shape, learns=not shape["model"]["frozen"]))
 
 
-def _films(shape: Mapping[str, Any]) -> int:
-    return int(shape["batch_size"] * shape["gradient_accumulation"])
-
-
 def _tuned(generator: Generator, config: Config, dataset: str | None) -> Weights:
-    own = generator_parameters(config)
-    trained = sum(own[part] for part in config[generator.section].get("trains", ["controlnet"]))
+    parts = diffusion.generator_parameters(config)
+    trained = sum(parts[part] for part in config[generator.section].get("trains", ["controlnet"]))
     reference = trained if RATERS in generator.taught_by else 0
-    return Weights(trained, sum(own.values()) - trained + reference, trained)
+    return Weights(trained, sum(parts.values()) - trained + reference, trained)
 
 
 def _founded(config: Config, dataset: str | None) -> Weights:
-    own = generator_parameters(config)
+    parts = diffusion.generator_parameters(config)
     # The U-Net and the text encoder learn together, after the autoencoder.
-    return Weights(max(own["vae"], own["unet"] + own["text"]), 0, own["vae"] + own["text"] + own["unet"])
+    return Weights(max(parts["vae"], parts["unet"] + parts["text"]), 0, parts["vae"] + parts["text"] + parts["unet"])
 
 
 def _proxy(learns: bool, config: Config, dataset: str | None) -> Weights | None:
-    own = config["proxy"]
-    known = networks.proxy_parameters(own["model"] or own["train"], config["study"]["resolution"])
+    section = config["proxy"]
+    known = networks.proxy_parameters(section["model"] or section["train"], config["study"]["resolution"])
     return None if known is None else Weights(known, 0, known) if learns else Weights(0, known)
 
 
@@ -208,10 +149,11 @@ def _judge(config: Config, dataset: str | None) -> Weights:
 
 def _generator_stage(one: Generator) -> Stage:
     pairs = RATERS in one.taught_by
+    keys = ("batch_size", "gradient_accumulation", "precision", "trains")
     return Stage(
         lambda job, config, sizes: work.generator_work(one, config, sizes),
-        lambda config, _: shapes.tuning(config, one.section),
-        partial(_tuning, pairs),
+        lambda config, _: shapes.generator(config, one.section, *keys),
+        partial(diffusion.tuning, pairs),
         partial(_tuned, one),
         casts=one.section,
         learning=7 if pairs else 5,  # pairs: also the start and the best state
@@ -227,7 +169,7 @@ STAGES = {
     "train_base": Stage(
         work.base_work,
         lambda config, _: shapes.side(config) | shapes.training(config["base"], "vae", "text", "unet"),
-        _foundation,
+        diffusion.foundation,
         _founded,
         casts="base",
     ),
@@ -241,33 +183,27 @@ STAGES = {
     "train_proposal": _CLASS_UNET,
     "sample_pool": Stage(
         work.sampling_work,
-        lambda config, _: (
-            shapes.sampling(config, "solver", "steps") | {"guided": shapes.guided_share(config["sampling"])}
-        ),
-        _image,
-        lambda config, _: Weights(0, sum(generator_parameters(config).values())),
+        lambda config, _: shapes.sampling(config),
+        diffusion.image,
+        lambda config, _: Weights(0, sum(diffusion.generator_parameters(config).values())),
         casts="sampling",
         kept=0,
     ),
     "reconstruct_films": Stage(
         work.reconstruction_work,
-        lambda config, _: shapes.sampling(config),
-        lambda _, shape: sum(one(_parts(shape), shape["resolution"]) for one in (networks.encoding, networks.decoding)),
+        lambda config, _: shapes.generator(config, "sampling", "micro_batch", "precision"),
+        diffusion.reconstruction,
         kept=0,
     ),
     "train_proxy": Stage(
         lambda job, config, sizes: step_work(config["proxy"]["train"]),
-        lambda config, _: (
-            shapes.side(config)
-            | shapes.training(config["proxy"]["train"])
-            | {"precision": config["proxy"]["precision"]}
-        ),
-        lambda _, shape: _films(shape) * (networks.proxy_film(shape, shape["resolution"], learns=True) or 0.0),
+        lambda config, _: shapes.proxy(config, trained=True),
+        lambda _, shape: networks.batch(shape) * (networks.proxy_film(shape, shape["resolution"], learns=True) or 0.0),
         partial(_proxy, True),
     ),
     "score_pool": Stage(
         work.scoring_work,
-        lambda config, _: shapes.scoring(config),
+        lambda config, _: shapes.proxy(config, trained=False),
         lambda _, shape: networks.proxy_film(shape["model"], shape["resolution"]),
         partial(_proxy, False),
         kept=0,
@@ -275,7 +211,7 @@ STAGES = {
     "pretrain_mgca": Stage(
         lambda job, config, sizes: step_work(config["mgca"]),
         lambda config, _: shapes.side(config) | shapes.training(config["mgca"]),
-        lambda _, shape: _films(shape) * networks.mgca_pair(shape, shape["resolution"]),
+        lambda _, shape: networks.batch(shape) * networks.mgca_pair(shape, shape["resolution"]),
         _pretrained,
     ),
     "train_trials": Stage(work.trial_work, shapes.trial, _trial, _judge, learning=4, kept=0),

@@ -53,8 +53,8 @@ def cost_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _laid_out(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
     """Return rows as text, columns `left` flush left, with rules below the first and above the last."""
-    used = [place for place in range(len(rows[0])) if any(row[place] for row in rows[1:])]
-    widths = {place: max(len(row[place]) for row in rows) for place in used}
+    used = [column for column in range(len(rows[0])) if any(row[column] for row in rows[1:])]
+    widths = {column: max(len(row[column]) for row in rows) for column in used}
     shown = []
     for row in rows:
         cells = (row[p].ljust(widths[p]) if p in left else row[p].rjust(widths[p]) for p in used)

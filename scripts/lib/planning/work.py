@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scripts.lib.conditions.plan import KINDS
@@ -34,13 +34,12 @@ class Work:
     unknown: bool = False
 
 
-def conditions_of(config: Config, dataset: str, arm: str, fraction: str, size: Size) -> dict[str, int]:
+def conditions_of(config: Config, cell: Cell, sizes: Sizes) -> dict[str, int]:
     """Return the images to make for a pool by kind, each trial its own; raises UnknownSize."""
-    study, cell = Study(config), Cell(dataset, arm, fraction)
-    images = study.candidates(cell) * sum(size.subset(trial, fraction) for trial in range(study.trials))
+    study, size = Study(config), sizes[cell.dataset]
+    images = study.candidates(cell) * sum(size.subset(trial, cell.fraction) for trial in range(study.trials))
     kinds = study.condition_settings(cell)["kinds"]
-    counts = {kind: round(images * kinds.get(kind, 0.0)) for kind in KINDS}
-    return {kind: count for kind, count in counts.items() if images * kinds.get(kind, 0.0)}
+    return {kind: round(images * kinds[kind]) for kind in KINDS if images * kinds.get(kind, 0.0)}
 
 
 def rated_images(config: Config) -> dict[str, int]:
@@ -49,13 +48,9 @@ def rated_images(config: Config) -> dict[str, int]:
     return {kind: round(sets["sets"] * sets["images"] * share) for kind, share in sets["kinds"].items() if share}
 
 
-def _rows(job: Job, config: Config, sizes: Sizes) -> dict[str, int]:
-    return conditions_of(config, *job.cell, sizes[job.dataset])
-
-
-def _stored(images: int, masked: bool, config: Config) -> int:
-    """Return the bytes of images on the disk, with their rows of the index."""
-    return images * (config["study"]["resolution"] ** 2 * (1 + masked) + ROW_BYTES)
+def _stored(films: int, masked: bool, config: Config) -> Work:
+    """Return the work of putting films or images on the disk, with their rows of the index."""
+    return Work({"film": films}, films, bytes=films * (config["study"]["resolution"] ** 2 * (1 + masked) + ROW_BYTES))
 
 
 def phantom_work(job: Job, config: Config, sizes: Sizes) -> Work:
@@ -70,13 +65,12 @@ def phantom_work(job: Job, config: Config, sizes: Sizes) -> Work:
 
 def cohort_work(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the films that are decoded."""
-    size = sizes[job.dataset]
-    return Work({"film": size.films}, size.films, bytes=_stored(size.films, size.masked, config))
+    return _stored(sizes[job.dataset].films, sizes[job.dataset].masked, config)
 
 
 def condition_work(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the rows of a table of conditions."""
-    rows = sum(_rows(job, config, sizes).values())
+    rows = sum(conditions_of(config, job.cell, sizes).values())
     return Work({"row": rows}, bytes=rows * ROW_BYTES)
 
 
@@ -85,13 +79,13 @@ def sampling_work(job: Job, config: Config, sizes: Sizes) -> Work:
     if job.rule == "sample_rated_pool":
         rows, shards, masked = rated_images(config), config["feedback"]["shards"], True
     else:
-        rows, masked = _rows(job, config, sizes), sizes[job.dataset].masked
-        shards = Study(config).shard_count(Cell(*job.cell))
-    shard, own = int(job.wildcards["shard"]), config["sampling"]
+        rows, masked = conditions_of(config, job.cell, sizes), sizes[job.dataset].masked
+        shards = Study(config).shard_count(job.cell)
+    shard, sampling = int(job.wildcards["shard"]), config["sampling"]
     mine = {kind: count // shards + (shard < count % shards) for kind, count in rows.items()}
-    images = sum(mine.values())
-    units = {f"{kind} image": n for kind, n in computed_images(mine, own["save_every"], own["micro_batch"]).items()}
-    return Work(units, images, bytes=_stored(images, masked, config))
+    computed = computed_images(mine, sampling["save_every"], sampling["micro_batch"])
+    stored = _stored(sum(mine.values()), masked, config)
+    return replace(stored, units={f"{kind} image": count for kind, count in computed.items()})
 
 
 def computed_images(rows: Mapping[str, int], batch: int, micro: int) -> dict[str, int]:
@@ -114,15 +108,15 @@ def reconstruction_work(job: Job, config: Config, sizes: Sizes) -> Work:
     share = float(Stores(study).largest_fraction(Cell(job.dataset, job.wildcards["arm"], "")))
     draws = study.trials if config["subsets"]["per_trial"] else 1
     films = round(size.side("train") * (1 - (1 - share) ** draws))  # trials that draw for themselves share some films
-    return Work({"film": films}, films, bytes=_stored(films, size.masked, config))
+    return _stored(films, size.masked, config)
 
 
 def scoring_work(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the images of a shard, or the films of the validation, that the proxy model scores."""
     if job.rule == "validate_proxy":
-        held = config["proxy"]["validation"]
-        return Work({"image": sizes[held["dataset"]].side(held["split"])})
-    images = math.ceil(sum(_rows(job, config, sizes).values()) / Study(config).shard_count(Cell(*job.cell)))
+        validation = config["proxy"]["validation"]
+        return Work({"image": sizes[validation["dataset"]].side(validation["split"])})
+    images = math.ceil(sum(conditions_of(config, job.cell, sizes).values()) / Study(config).shard_count(job.cell))
     return Work({"image": images}, images, bytes=images * ROW_BYTES)
 
 
@@ -140,25 +134,24 @@ def step_work(section: Config, **units: int) -> Work:
 
 def generator_work(generator: Generator, config: Config, sizes: Sizes) -> Work:
     """Count the training of a generator of the registry: steps, films that become latents, held-out checks."""
-    own = config[generator.section]
+    section = config[generator.section]
     if RATERS in generator.taught_by:
-        return step_work(own, film=sum(rated_images(config).values()), check=heldout_checks(config)[0])
+        return step_work(section, film=sum(rated_images(config).values()), check=heldout_checks(config)[0])
     if KEPT in generator.taught_by:
-        source = cell_of(config["finetune"]["source"])
         try:
-            pool = conditions_of(config, source.dataset, source.arm, source.fraction, sizes[source.dataset])
+            pool = conditions_of(config, cell_of(config["finetune"]["source"]), sizes)
         except UnknownSize:
             pool = {}
-        return step_work(own, film=round(sum(pool.values()) * (100 - config["proxy"]["percentile"]) / 100))
+        return step_work(section, film=round(sum(pool.values()) * (100 - config["proxy"]["percentile"]) / 100))
     splits = sizes[config["study"]["generator_dataset"]].splits
-    return step_work(own, film=splits.get("generator", splits.get("train", 0)))
+    return step_work(section, film=splits.get("generator", splits.get("train", 0)))
 
 
 def class_work(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the steps of a U-Net that follows classes, of the study's or of a proposal, and the films that become latents."""
-    steps = config["search"]["steps"] if job.rule == "train_proposal" else config["class_ldm"]["unet"]["steps"]
+    section = config["search"] if job.rule == "train_proposal" else config["class_ldm"]["unet"]
     films = sizes[config["study"]["generator_dataset"]].splits.get("generator")
-    return Work({"step": steps, "film": films or 0}, steps=steps, unknown=films is None)
+    return replace(step_work(section, film=films or 0), unknown=films is None)
 
 
 def heldout_checks(config: Config) -> tuple[int, float]:
@@ -169,25 +162,25 @@ def heldout_checks(config: Config) -> tuple[int, float]:
     another check. At the end the best weights are judged on them once more, and, the reference asked too, on the pairs that
     are reported on.
     """
-    dpo, own, sets = config["dpo"], config["feedback"]["preferences"], config["feedback"]["sets"]
-    pairs = 1 if own["pairs"] == "best_worst" else math.comb(sets["images"], 2)
-    raters = len(config["feedback"]["raters"]) if own["raters"] == "each" else 1
-    judged = round(sets["sets"] * own["heldout"]) * pairs * raters * dpo["monitor_draws"]
+    dpo, preferences, sets = config["dpo"], config["feedback"]["preferences"], config["feedback"]["sets"]
+    pairs = 1 if preferences["pairs"] == "best_worst" else math.comb(sets["images"], 2)
+    raters = len(config["feedback"]["raters"]) if preferences["raters"] == "each" else 1
+    judged = round(sets["sets"] * preferences["heldout"]) * pairs * raters * dpo["monitor_draws"]
     inside = math.ceil(dpo["steps"] / dpo["monitor_steps"])
-    around = WITH_REFERENCE + 1 + WITH_REFERENCE * own["report"] / own["heldout"]
+    around = WITH_REFERENCE + 1 + WITH_REFERENCE * preferences["report"] / preferences["heldout"]
     return round(judged * (inside + around)), around / (inside + around)
 
 
 def trial_work(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the steps of a trial at all of its multipliers, and the films that it is tested on."""
-    study, own = Study(config), stage(config, "trials", job.dataset)
-    fraction, budget, multipliers = job.cell[2], own["budget"], study.multipliers(Cell(*job.cell))
-    real = sizes[job.dataset].subset(int(job.wildcards["trial"]), fraction)
+    study, cell, settings = Study(config), job.cell, stage(config, "trials", job.dataset)
+    budget, multipliers = settings["budget"], study.multipliers(cell)
+    real = sizes[job.dataset].subset(int(job.wildcards["trial"]), cell.fraction)
     tested = sizes[job.dataset].side("test")
     tested += sum(sizes[name].splits.get("test", 0) for name in study.external(job.dataset) if name in sizes)
     if budget["kind"] == "steps":
-        steps = len(multipliers) * steps_of(budget, float(fraction))
+        steps = len(multipliers) * steps_of(budget, float(cell.fraction))
     else:
-        learned = (round(real * (1 - own["validation_share"])) + multiplier * real for multiplier in multipliers)
-        steps = sum(budget["epochs"] * math.ceil(films / own["batch_size"]) for films in learned)
+        learned = (round(real * (1 - settings["validation_share"])) + multiplier * real for multiplier in multipliers)
+        steps = sum(budget["epochs"] * math.ceil(films / settings["batch_size"]) for films in learned)
     return Work({"step": steps, "test film": tested * len(multipliers)}, steps=steps)
