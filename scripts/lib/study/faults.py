@@ -1,6 +1,6 @@
 """Faults of a configuration that no schema sees, one line each: names that do not exist, values that do not go together.
 
-Faults of a part that only some targets need (a figure, the raters) are asked for by that target: config_parts.py.
+Faults of a part that only some targets need (a figure, the raters) are asked for by that target: parts.py.
 Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 """
 
