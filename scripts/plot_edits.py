@@ -26,9 +26,11 @@ def main(argv: list[str] | None = None) -> None:
     import pandas as pd
 
     from scripts.lib.cohort.store import Cohort
+    from scripts.lib.formats.csv_text import read_columns
     from scripts.lib.plotting.edits import Drawn, draw_edits, pick
     from scripts.lib.plotting.style import save
 
+    table = read_columns(args.table, ["method", "to", "measure", "value"], ["value"], optional=["value"])
     cohort, store = Cohort.open(args.cohort, ["image_id"]), Cohort.open(args.edits)
     method = str(store.meta["method"])
     found = pd.read_parquet(args.films)
@@ -40,7 +42,6 @@ def main(argv: list[str] | None = None) -> None:
         Drawn(title, films[chosen], edited[chosen], found.iloc[chosen])
         for title, chosen in zip(("Typical edits", "The worst edits"), pick(found))
     ]
-    table = pd.read_csv(args.table)
     own = table[(table["method"] == method) & (table["to"] == "any")].set_index("measure")["value"]
     about = (
         f"{store.meta['dataset']}: {method}, strength {store.meta['strength']:g}, guidance {store.meta['guidance']:g}; "

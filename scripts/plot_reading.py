@@ -21,12 +21,15 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    import pandas as pd
-
+    from scripts.lib.formats.csv_text import read_columns
     from scripts.lib.plotting.reading import draw_reading
     from scripts.lib.plotting.style import save
 
-    shares, agreement = pd.read_csv(args.shares), pd.read_csv(args.agreement)
+    ends = ("value", "low", "high")
+    said = tuple(f"{name}{end}" for end in ("", "_real") for name in ("share", "low", "high"))
+    words = ["question", "answer", "rater", "note"]
+    shares = read_columns(args.shares, [*words, *said], said, optional=said, empty=True)
+    agreement = read_columns(args.agreement, ["measure", "rater", *ends], ends, optional=ends, empty=True)
     save(draw_reading(shares, agreement, args.config), args.out, args.config["dpi"])
 
 

@@ -21,12 +21,14 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    import pandas as pd
-
+    from scripts.lib.formats.csv_text import read_columns
     from scripts.lib.plotting.search import draw_search
     from scripts.lib.plotting.style import save
 
-    figure = draw_search(pd.read_csv(args.history), pd.read_csv(args.importance), args.config)
+    scores, keys = ("score", "best"), ["key", "importance", "note"]
+    history = read_columns(args.history, ["number", "round", *scores], scores, ("number", "round"), optional=scores)
+    importance = read_columns(args.importance, keys, ["importance"], optional=["importance"])
+    figure = draw_search(history, importance, args.config)
     save(figure, args.out, args.config["dpi"])
 
 

@@ -19,12 +19,14 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    import pandas as pd
-
+    from scripts.lib.formats.csv_text import read_columns
     from scripts.lib.plotting.style import save
     from scripts.lib.plotting.sweep import draw_sweep
 
-    save(draw_sweep(pd.read_csv(args.table), args.config), args.out, args.config["dpi"])
+    numbers = ("value", "low", "high", "floor_low", "floor_high")
+    columns = ["dataset", "features", "measure", "note", "guidance", "steps", "n", *numbers]
+    table = read_columns(args.table, columns, ("guidance", *numbers), ("steps", "n"), optional=(*numbers, "n"))
+    save(draw_sweep(table, args.config), args.out, args.config["dpi"])
 
 
 if __name__ == "__main__":

@@ -104,6 +104,52 @@ def test_items_under_an_uncompressed_name_are_found_by_their_form() -> None:
         read(to_bytes(ds))
 
 
+def bare(picture: bytes) -> bytes:
+    """A file whose uncompressed pixel data are a compressed picture, without items, filled up to the length of pixels."""
+    ds = dataset(FLAT)
+    ds.PixelData = picture + b"\0" * (FLAT.size - len(picture))
+    return to_bytes(ds)
+
+
+def png_of(image: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, format="PNG")
+    return stream.getvalue()
+
+
+BARE = {
+    "jpeg": jpeg(FLAT),
+    "png": png_of(FLAT),
+    "jpeg 2000": encode_array(FLAT, bits_stored=8, codec_format=0),
+    "jp2": encode_array(FLAT, bits_stored=8, codec_format=1),
+}
+
+
+@pytest.mark.parametrize("kind", BARE)
+def test_a_picture_without_items_is_refused_where_pixels_are_said(kind: str) -> None:
+    with pytest.raises(Rejected, match="a compressed picture without items"):
+        read(bare(BARE[kind]))
+
+
+def test_pixels_that_begin_like_a_picture_are_pixels() -> None:
+    film = FLAT.copy()
+    film[0, :4] = (0xFF, 0xD8, 0xFF, 0xE0)
+    assert np.array_equal(read(dicom_bytes(film))[0], film)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_sign_that_picture_and_header_disagree_about_is_told(signed: bool) -> None:
+    # As pydicom reads it, the header's sign counts; only values in the upper half of 12 bits change by that.
+    low = (DEEP // 2).astype(np.int16 if signed else np.uint16)
+    for values, told in ((low, 0), (low + 1500, 1)):
+        coded = values.astype(np.uint16) if signed else values.astype(np.int16) - (2800 if told else 0)
+        data = compressed_dicom(values, encode_array(coded, bits_stored=12, codec_format=0), uid.JPEG2000, **BITS12)
+        image, _, notes = read(data)
+        assert notes[encapsulated.SIGNS] == told
+        shown = pydicom.dcmread(io.BytesIO(data)).pixel_array.astype(float)
+        assert np.corrcoef(shown.ravel(), image.ravel())[0, 1] > 0.999
+
+
 def cut(picture: bytes, share: float) -> bytes:
     """The picture without the last `share` of its coded bytes, but with its end marker."""
     keep = picture.rindex(b"\xff\xd9") - int(len(picture) * share)

@@ -77,6 +77,7 @@ def test_every_encoding_of_one_mask(name: str) -> None:
 REFUSED = {
     "red": png(layers(BYTE * 255, BYTE * 0, BYTE * 0), RGB, 8),
     "palette of colours": palette(BYTE, BLACK + RED),
+    "palette of one colour": palette(BYTE, BLACK + BLACK),
     "RGBA, white hides behind nothing": png(layers(*[255 - BYTE * 255] * 3, BYTE * 255), RGB_ALPHA, 8),
     "half transparent": png(layers(*[BYTE * 255] * 3, 100 + BYTE * 100), RGB_ALPHA, 8),
     "soft alpha": png(layers(*[np.uint8(255)] * 3, BYTE * 200), RGB_ALPHA, 8),

@@ -23,6 +23,8 @@ from scripts.lib.formats.record import Box, MaskSource, Notes, Record, Rejected,
 from scripts.lib.formats.reports import NO_IMPRESSION, findings, impression
 from scripts.lib.formats.views import LATERAL, side_of
 
+MOST_OBLONG = 5  # length over width; films of a whole spine come near 3
+
 
 @dataclass(frozen=True)
 class Decoder:
@@ -69,6 +71,7 @@ class Decoder:
         if record.report_file:
             record.report, record.findings = self._report(record, notes)
         height, width = image.shape
+        _check_shape(height, width)
         masks = self._masks(record, (height, width), notes)
         plausibility.mask_notes(masks, notes)
         notes[OBLONG] += header.aspect != 1.0 and self.fit != "stretch"
@@ -129,7 +132,7 @@ class Decoder:
 
     def _report(self, record: Record, notes: Notes) -> tuple[str | None, str | None]:
         try:
-            text = read_inside(self.root, str(record.report_file), record.where).decode("utf-8", "replace")
+            text = read_inside(self.root, str(record.report_file), record.where).decode("utf-8-sig", "replace")
         except Rejected:
             notes.add(NO_REPORT)
             return None, None
@@ -201,6 +204,14 @@ def box_mask(boxes: Sequence[Sequence[float]], shape: tuple[int, ...]) -> NDArra
             raise Rejected(f"box at {x:g}, {y:g} of {width:g} x {height:g} leaves the film of {shape[1]} x {shape[0]}")
         mask[round(y) : round(y + height), round(x) : round(x + width)] = True
     return mask
+
+
+def _check_shape(height: int, width: int) -> None:
+    """Raise Rejected for a picture that is a strip: squared, it would be a smear, or nearly all border."""
+    if max(height, width) > MOST_OBLONG * min(height, width):
+        raise Rejected(
+            f"a picture of {width} x {height} pixels, more than {MOST_OBLONG} times as long as wide; no chest film is"
+        )
 
 
 def _check_size(source: MaskSource, size: tuple[int, ...], film: tuple[int, ...], record: Record) -> None:

@@ -93,6 +93,7 @@ ADVICE: dict[str, Advice] = {
     ),
     encapsulated.TRAILING: Advice(NORMAL, NOTHING),
     encapsulated.FEWER_BITS: Advice(NORMAL, NOTHING),
+    encapsulated.SIGNS: Advice(LOOK, "look at these films: if bright and dark are swapped in parts, save them anew"),
     raster.GAMMA: Advice(NORMAL, "nothing, unless the films look too dark or too bright beside the others"),
     OBLONG: Advice(NORMAL, NOTHING),
     aspect.UNKNOWN: Advice(

@@ -18,6 +18,7 @@ from scripts.lib.study.config import load_study
 from scripts.lib.study.confounder import confounders, shortcuts
 from scripts.lib.study.exposure import exposures
 from scripts.lib.study.firewall import unknown_teachers
+from scripts.lib.study.nih_films import unlinked_films
 from scripts.lib.study.parts import part_faults
 from scripts.lib.study.sources import check_sources
 
@@ -80,6 +81,7 @@ def read_config(workflow: Workflow) -> dict[str, Any]:
         limit = getattr(workflow.global_resources.get("gpu"), "value", None)
         check_gpu_limit(config["compute"]["gpus"], limit)
         shown = [part for part in ("figure3", "figure4") if not any(part_faults(config, part))]
-        for line in [*exposures(config, shown), *confounders(config), *shortcuts(config), *unknown_teachers(config)]:
+        teachers = [*unknown_teachers(config), *unlinked_films(config)]
+        for line in [*exposures(config, shown), *confounders(config), *shortcuts(config), *teachers]:
             print(f"Note: {line}", file=sys.stderr)
     return config

@@ -38,6 +38,7 @@ class CodedPicture:
     end: int
     scans: tuple[int, ...] = ()
     progressive: bool = False
+    signed: bool | None = None  # JPEG and JPEG-LS do not say
 
 
 def read_picture(data: bytes) -> CodedPicture:
@@ -110,12 +111,12 @@ def _scan_ends(data: bytes, start: int) -> Iterator[int]:
 
 def _jpeg2000(data: bytes, start: int) -> CodedPicture:
     right, bottom, left, top, width, height, x, y, samples = struct.unpack_from(">8IH", data, start + 8)
-    bits = (data[start + 42] & 0x7F) + 1
+    signed, bits = data[start + 42] > 0x7F, (data[start + 42] & 0x7F) + 1
     if not (width and height and samples):
         raise Rejected("JPEG 2000 picture without tiles or samples")
     tiles = -(-(right - x) // width) * -(-(bottom - y) // height)
     end = _tile_parts(data, start, tiles)
-    return CodedPicture("JPEG 2000", bottom - top, right - left, samples, bits, data[:end], end)
+    return CodedPicture("JPEG 2000", bottom - top, right - left, samples, bits, data[:end], end, signed=signed)
 
 
 def _tile_parts(data: bytes, start: int, tiles: int) -> int:

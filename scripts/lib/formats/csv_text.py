@@ -26,8 +26,8 @@ SAVED = (
 )
 
 
-def read_text(path: Path) -> pd.DataFrame:
-    """Return a CSV as text, one row at least; raises InputError for a file that is no such table."""
+def read_text(path: Path, empty: bool = False) -> pd.DataFrame:
+    """Return a CSV as text, one row at least unless it may be `empty`; raises InputError for a file that is no such table."""
     path = Path(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
@@ -44,7 +44,7 @@ def read_text(path: Path) -> pd.DataFrame:
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise InputError(f"{path}: line {number} has {len(row)} fields, the header {len(header)}; {SAVED}")
-    if not rows:
+    if not rows and not empty:
         raise InputError(f"{path}: the table has no rows; make it again")
     return pd.DataFrame(rows, columns=header, dtype=str)
 
@@ -56,13 +56,14 @@ def read_columns(
     whole: Collection[str] = (),
     truths: Collection[str] = (),
     optional: Collection[str] = (),
+    empty: bool = False,
 ) -> pd.DataFrame:
     """Return these columns of a CSV: `numbers` and `whole` numbers as numbers, `truths` as bool, the rest as text.
 
-    A number is NaN and a truth False where an `optional` column says n/a or nothing. Raises InputError, with file, line and
+    A number is NaN and a truth False where an `optional` column says n/a or nothing; `empty`: as for read_text. Raises InputError, with file, line and
     column, for a missing column and for anything else where a number or a truth belongs.
     """
-    text = read_text(path)
+    text = read_text(path, empty)
     if missing := [name for name in columns if name not in text]:
         raise InputError(f"{path}: columns {missing} are missing; expected {list(columns)}")
     table = text[list(columns)].copy()

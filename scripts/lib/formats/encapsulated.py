@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 TRAILING = "DICOM films with bytes after the end of their picture, not used"
 FEWER_BITS = "DICOM films whose compressed picture has fewer bits than BitsStored"
+SIGNS = "DICOM films whose compressed picture says another sign than PixelRepresentation, which counts"
+PNG = b"\x89PNG\r\n\x1a\n"
 # The coding that a transfer syntax stands for, by the beginning of its UID, and what pip installs for it.
 JPEG = "pylibjpeg pylibjpeg-libjpeg"
 CODINGS = {
@@ -63,6 +65,8 @@ def check_syntax(dataset: Dataset) -> None:
 def check_length(dataset: Dataset, samples: int, notes: Counter[str]) -> None:
     """Raise Rejected unless uncompressed pixel data have the length of the header; padding behind them is noted."""
     rows, columns, data = int(dataset.Rows), int(dataset.Columns), dataset.PixelData
+    if _is_picture(data):
+        raise Rejected("pixel data are a compressed picture without items, but the transfer syntax says pixels")
     row = columns * samples * int(dataset.BitsAllocated) / 8
     if dataset.PhotometricInterpretation == "YBR_FULL_422":
         row = row * 2 / 3
@@ -75,6 +79,17 @@ def check_length(dataset: Dataset, samples: int, notes: Counter[str]) -> None:
     if len(spare) > 1:
         notes[TRAILING] += 1
         dataset.PixelData = data[: need + need % 2]
+
+
+def _is_picture(data: bytes) -> bool:
+    """Whether bytes that should be pixels are a whole PNG, JPEG or JPEG 2000 picture: some writers forget to wrap it."""
+    if data.startswith(PNG):
+        return True
+    try:
+        codestream.read_picture(data)
+    except Rejected:
+        return False
+    return True
 
 
 def decode(dataset: Dataset, notes: Counter[str]) -> NDArray:
@@ -167,6 +182,9 @@ def _check_bits(picture: codestream.CodedPicture, pixels: NDArray, dataset: Data
                 f"{pixels.min()} to {pixels.max()}"
             )
     notes[FEWER_BITS] += picture.bits < stored
+    # PS3.5 8.2.4 wants them alike. Where they are not, the header counts, as in pydicom: values in the upper half change.
+    changed = int(pixels.min()) < 0 if signed else int(pixels.max()) >= 1 << (stored - 1)
+    notes[SIGNS] += picture.signed is not None and picture.signed != signed and changed
 
 
 def _check_whole(dataset: Dataset, picture: codestream.CodedPicture, pixels: NDArray) -> None:

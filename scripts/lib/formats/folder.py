@@ -11,6 +11,7 @@ from scripts.lib.formats.columns import find_column, note_near_columns
 from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.labels import label_columns, row_labels, set_person, view_of
 from scripts.lib.formats.paths import safe_path
+from scripts.lib.formats.patients import nih_patient
 from scripts.lib.formats.record import Listing, MaskSource, Record
 from scripts.lib.formats.sources import tables
 from scripts.lib.formats.tables import Row, Table, is_missing
@@ -126,7 +127,7 @@ def _record(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any], a
     record = Record(
         image_id=values["image_id"],
         source_file=safe_path(values["file"], f"{row.where} column {columns['file']}"),
-        patient_id=values["patient_id"],
+        patient_id=nih_patient(values["patient_id"]) or values["patient_id"],
         view=view_of(values["view"]),
         report=None if is_missing(values["report"]) else " ".join(values["report"].split()),
         split=split,

@@ -28,6 +28,8 @@ def grey_values(data: bytes, picture: Image.Image, deep: bool, declared: bool, w
         colours = np.asarray(picture.convert("RGB" if transparent is None else "RGBA"))
         if _spread(colours[..., :3]) > 0 and declared and transparent is None:
             return np.asarray(picture)
+        if np.ptp(colours.reshape(-1, colours.shape[2]), axis=0).max() == 0 and np.ptp(np.asarray(picture)) > 0:
+            raise InputError(f"{where}: the mask's palette shows all its values in one colour; save it as grey")
     elif picture.mode in ("1", "L") or picture.mode.startswith("I"):
         array = np.asarray(picture)
         full = 65535 if picture.mode.startswith("I") else 255

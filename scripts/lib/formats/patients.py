@@ -2,7 +2,8 @@
 
 The films of the RSNA challenge are named by a `patientId` that is one of the film: 26,684 films belong to 11,439 patients
 of NIH ChestX-ray14. RSNA's pneumonia-challenge-dataset-mappings_2018.json links the two: `subset_img_id` is the challenge's
-name of a film, `img_id` (00000001_000.png) NIH's, whose digits before the underscore are the patient.
+name of a film, `img_id` (00000001_000.png) NIH's, whose digits before the underscore are the patient. Tables by hand that link
+films with NIH have its file names, too; in a column of patients each would be a patient of its own, so they count as the patient.
 """
 
 from __future__ import annotations
@@ -47,8 +48,14 @@ def read_patients(path: Path, encoding: str = "utf-8") -> Join[str]:
     for row in Table(path, ("image_id", "patient_id"), encoding).unique("image_id"):
         if not row["patient_id"]:
             raise InputError(f"{row.where}: column patient_id is empty; expected whose film it is")
-        patients.add(row["image_id"], row["patient_id"])
+        patients.add(row["image_id"], nih_patient(row["patient_id"]) or row["patient_id"])
     return patients
+
+
+def nih_patient(name: str) -> str | None:
+    """Return "00000001" of NIH's name of a film, 00000001_000.png, and None of any other text."""
+    match = NIH_NAME.fullmatch(name.strip())
+    return match[1] if match else None
 
 
 def _mappings(path: Path) -> Join[str]:
@@ -73,7 +80,7 @@ def _mapping(entry: Any, where: str) -> tuple[str, str]:
     film, image = (name.strip() if isinstance(name, str) else "" for name in names or ("", ""))
     if not (film and image):
         raise InputError(f"{where}: expected the texts subset_img_id and img_id, got {str(entry)[:80]}")
-    match = NIH_NAME.fullmatch(image)
-    if not match:
+    patient = nih_patient(image)
+    if patient is None:
         raise InputError(f"{where}: img_id is {image[:40]!r}, expected one like 00000001_000.png")
-    return film, match[1]
+    return film, patient

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.formats import aspect, codestream
+from scripts.lib.formats import aspect, codestream, png_rows
 from scripts.lib.formats.deep import deep_samples, is_deep
 from scripts.lib.formats.intensity import LUMA, to_8bit
 from scripts.lib.formats.mask_pictures import check_soft, grey_values
@@ -67,7 +67,9 @@ def open_raster(data: bytes, max_pixels: int) -> Image.Image:
         deep = is_deep(picture)
         picture.load()
         picture.info["deep"] = deep
-        if picture.format != "PNG":
+        if picture.format == "PNG":
+            png_rows.check_whole(data, picture)
+        else:
             _check_whole(data, picture)
     except Rejected:
         raise

@@ -21,7 +21,7 @@ def draw_sweep(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """Return the figure of a table of sweep_sampling; `settings`: width_mm. A table without a number says why."""
     rows = table[(table["measure"] == MEASURE) & table["value"].notna()]
     if rows.empty:
-        why = "; ".join(dict.fromkeys(table["note"].dropna())) or "no row"
+        why = "; ".join(dict.fromkeys(filter(None, table["note"].fillna("")))) or "no row"
         return without_panels(settings["width_mm"], f"No KID can be had: {why}.")
     with journal_style():
         figure, axis = plt.subplots(figsize=(settings["width_mm"] * MM * NARROW, HEIGHT * MM), layout="constrained")

@@ -187,7 +187,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     text = read_text(path)
     content = _parse_json(text, str(path)) if Path(path).suffix == ".json" else parse(text, str(path))
     if not isinstance(content, dict):
-        raise InputError(f"{path}: expected a mapping of keys, got {type(content).__name__}")
+        got = "nothing: it is empty, or all of it is commented out" if content is None else type(content).__name__
+        raise InputError(f"{path}: expected a mapping of keys, got {got}")
     if TEMPLATE in content:
         raise InputError(
             f"{path}: {TEMPLATE}: templates, which run code, are not taken here; write the values themselves"
