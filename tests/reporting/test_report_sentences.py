@@ -13,7 +13,7 @@ from scripts.lib.reporting.page.answers import answers, headline
 from scripts.lib.reporting.page.comparisons import read_comparisons, verdict
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.tables import Tables
-from scripts.lib.reporting.page.words import between, count, listed, number, p_value, signed
+from scripts.lib.reporting.page.words import between, chance, count, listed, none_of, number, p_value, part_of, signed
 from tests.helpers.report_tables import difference, study, write_results, write_table
 
 
@@ -95,7 +95,7 @@ def test_of_several_amounts_the_surest_is_quoted_and_the_others_are_named(tmp_pa
         "2 and 5 synthetic images per film raise F1, most surely 5 per film: by 0.12 (95 % interval 0.08 to 0.16; corrected "
         "P = 0.001), from 0.50 to 0.62. 10 synthetic images per film make no difference in F1 that matters: 0.01 (95 % interval "
         "−0.02 to 0.03). Whether 25 synthetic images per film help or harm cannot be told: F1 changes by +0.20 (95 % interval "
-        "−0.40 to 0.70). A difference of 0.81 or more would have been found."
+        "−0.40 to 0.70). A difference of 0.81 or more would most likely have been found."
     )
 
 
@@ -185,4 +185,7 @@ def test_numbers_and_counts() -> None:
         "a, b and c",
         "",
     )
+    assert [part_of(n, 12, "cell") for n in (0, 3, 12)] == ["none of 12 cells", "3 of 12 cells", "all 12 cells"]
+    assert [part_of(n, 1, "cell") for n in (0, 1)] == ["no cell", "the one cell"]
+    assert (none_of(0), none_of(1200), chance(0.4), chance(7.2)) == ("none", "1,200", "less than one", "about 7")
     assert (p_value(0.0004), p_value(0.023), p_value(math.nan)) == ("P < 0.001", "P = 0.023", "no P value")

@@ -80,7 +80,7 @@ def headline(comparisons: Sequence[ComparisonRow], arm: str, names: Names) -> st
     """Return the answer of the whole study in one or two sentences, over all comparisons of an arm with the real films alone."""
     own = [one for one in comparisons if one.arm == arm and one.against == REAL]
     if not own:
-        return "This study has no comparison of synthetic with real films, so it gives no answer."
+        return "Nothing here compares synthetic with real films, so this page gives no answer."
     counts = {name: sum(one.verdict == name for one in own) for name in VERDICTS}
     noun = names.added(arm)
     if counts[UNTESTED] == len(own):
@@ -240,7 +240,7 @@ def _open(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
     if largest.detectable > 1:
         text += ". The trials differ so much that no difference, however large, could have been found"
     elif largest.detectable > abs(largest.difference):
-        text += f". A difference of {number(largest.detectable)} or more would have been found"
+        text += f". A difference of {number(largest.detectable)} or more would most likely have been found"
     return text
 
 
