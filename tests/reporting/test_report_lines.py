@@ -115,7 +115,7 @@ def test_leakage(tmp_path: Path, verdict: str, hit: str | None, state: str, word
             "In the one pool near-copies of training films are no more frequent than among held-out",
         ),
         ("passes", 0.58, "amber", "of planted copies that were cropped it finds only 58 %"),
-        ("undecided", 1.0, "amber", "for the one pool it cannot be told"),
+        ("undecided", 1.0, "amber", "of the one pool it cannot be told whether it holds copies"),
         (
             "fails",
             1.0,

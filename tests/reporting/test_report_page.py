@@ -236,6 +236,8 @@ def test_the_guidelines_say_what_the_run_knows_and_leave_the_rest(tmp_path: Path
     assert [one.number for one in card.items][0] == "congruence" and len(card.items) == 7
     assert items[7].said == "RSNA Pneumonia (phantom films), MIMIC-CXR (phantom films) and CANDID-PTX (phantom films)."
     assert items[20].said == "Patient." and items[32].said.startswith("RSNA Pneumonia: 5 trials, tested on 40 films")
+    assert "above 0.5" in next(one.said for one in stard.items if one.number == "12a")
+    assert items[37].said == items[38].said == "Tables differences.csv and intervals.csv of this report."
     assert items[39].said == FOR_YOU and items[35].said == FOR_YOU  # no table of failures, no Table 1
     assert items[25].said == "Steps: 150 at 1 %, 300 at 10 %, 600 at 100 %."
     text = as_markdown(report.guidelines)

@@ -15,6 +15,7 @@ from typing import Any
 from scripts.lib.reporting.page.comparisons import HARMS, HELPS, OPEN, SAME, UNTESTED, VERDICTS, ComparisonRow
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.words import (
+    all_of,
     between,
     count,
     is_are,
@@ -84,13 +85,14 @@ def headline(comparisons: Sequence[ComparisonRow], arm: str, names: Names) -> st
     counts = {name: sum(one.verdict == name for one in own) for name in VERDICTS}
     noun = names.added(arm)
     if counts[UNTESTED] == len(own):
-        none = "The one comparison could not" if len(own) == 1 else f"None of the {len(own)} comparisons could"
+        many = "Neither of the two" if len(own) == 2 else f"None of the {len(own):,}"
+        none = "The one comparison could not" if len(own) == 1 else f"{many} comparisons could"
         return f"{none} be tested, so this study gives no answer."
     parts = decided_parts(counts)
     total = count(len(own), "comparison")
     if counts[OPEN] == len(own):
-        none = "its one comparison is" if len(own) == 1 else f"all {total} are"
-        return sentence(f"Whether {noun} help or harm is open: {none} undecided")
+        verb = is_are(len(own))
+        return sentence(f"Whether {noun} help or harm is open: {all_of(len(own), 'comparison')} {verb} undecided")
     rest = [
         f"{'one' if counts[name] == 1 else counts[name]} {is_are(counts[name]) if name == OPEN else ''}{what}"
         for name, what in ((OPEN, " undecided"), (UNTESTED, "could not be tested"))
@@ -232,7 +234,9 @@ def _same(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
 def _open(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
     """Return the sentence of amounts of which nothing can be said, with the largest difference and what could be found."""
     largest = max(rows, key=lambda one: abs(one.difference))
-    where = f"{signed(largest.difference)} (95 % interval {span(largest.low, largest.high)})"
+    # An interval of one comparison may leave out 0 where the correction for all of them lets nothing be said.
+    corrected = "" if largest.low <= 0 <= largest.high else f"; corrected {p_value(largest.p)}"
+    where = f"{signed(largest.difference)} (95 % interval {span(largest.low, largest.high)}{corrected})"
     helps = "helps or harms" if [one.multiplier for one in rows] == [1] else "help or harm"
     text = f"whether {_amounts(rows, noun)} {helps} cannot be told: "
     most = "" if len(rows) == 1 else f" most with {largest.multiplier} per film,"

@@ -14,7 +14,7 @@ MEANINGS = {
     "helps": f"the score gets better: {BEYOND}",
     "harms": f"the score gets worse: {BEYOND}",
     "no difference": "the whole interval lies within ±{wanted}: if there is a difference, it is too small to matter",
-    "undecided": "neither: the interval is too wide to say",
+    "undecided": "neither: these trials and test films do not suffice to say",
     "not testable": "there is no interval; the sentence says why",
 }
 

@@ -169,10 +169,10 @@ def calibration(facts: Facts) -> Line:
         int(which.sum()) for which in (both["bad"], both["bad"] & ~both["before"], ~both["bad"] & both["before"])
     )
     reason = (
-        f"in {part_of(0, len(both), 'combination')} of label, films and images are they worse than always stating how "
+        f"in {part_of(0, len(both), 'combination')} of label, films and images are probabilities worse than always stating how "
         "frequent the label is"
         if not bad
-        else f"in {bad} of {count(len(both), 'combination')} of label, films and images they are worse than always stating how "
+        else f"in {bad} of {count(len(both), 'combination')} of label, films and images probabilities are worse than always stating how "
         f"frequent the label is; {none_of(new)} of these {'are' if new > 1 else 'is'} new with the images"
     )
     if mended:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from scripts.lib.reporting.page.lines import AMBER, GREEN, GREY, RED, Facts, Line, absent, line
-from scripts.lib.reporting.page.words import count, is_are, listed, number, percent
+from scripts.lib.reporting.page.words import all_of, count, is_are, listed, number, percent
 
 POOL = ["dataset", "arm", "fraction"]
 SURE_TO_FIND = 0.9  # share of planted copies of a kind below which the search is said to miss them
@@ -75,21 +75,22 @@ def copies(facts: Facts) -> Line:
         )
     if verdicts.get("undecided"):
         open_ = int(verdicts["undecided"])
-        which = (
-            f"{open_} of {len(pools)} pools"
-            if open_ < len(pools)
-            else "the one pool"
-            if open_ == 1
-            else f"all {open_} pools"
+        which = f"{open_} of {len(pools)} pools" if open_ < len(pools) else all_of(open_, "pool")
+        return line(
+            key,
+            title,
+            AMBER,
+            f"of {which} it cannot be told whether {'it holds' if open_ == 1 else 'they hold'} copies; near-copies are {shares}{missed}",
         )
-        return line(key, title, AMBER, f"for {which} it cannot be told; near-copies are {shares}{missed}")
+    where = f"in none of {len(pools)} pools are near-copies of training films"
+    if len(pools) == 1:
+        where = "in the one pool near-copies of training films are no"
     # A search that would miss a kind of copy is no full clearance.
     return line(
         key,
         title,
         AMBER if missed else GREEN,
-        f"in {'the one pool near-copies of training films are no' if len(pools) == 1 else f'none of {len(pools)} pools are near-copies of training films'} "
-        f"more frequent than among held-out real films: {shares}{missed}",
+        f"{where} more frequent than among held-out real films: {shares}{missed}",
     )
 
 

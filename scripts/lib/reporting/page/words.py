@@ -57,11 +57,16 @@ def none_of(n: int) -> str:
     return f"{n:,}" if n else "none"
 
 
+def all_of(n: int, noun: str) -> str:
+    """Return "both comparisons" or "all 12 comparisons"; "the one comparison" for 1."""
+    return f"the one {noun}" if n == 1 else f"both {noun}s" if n == 2 else f"all {count(n, noun)}"
+
+
 def part_of(n: int, total: int, noun: str) -> str:
     """Return "3 of 12 comparisons", "none of 12 comparisons", "all 12 comparisons", "the one comparison" or "no comparison"."""
     if total == 1:
         return f"the one {noun}" if n else f"no {noun}"
-    return f"all {count(total, noun)}" if n == total > 0 else f"{none_of(n)} of {count(total, noun)}"
+    return all_of(total, noun) if n == total > 0 else f"{none_of(n)} of {count(total, noun)}"
 
 
 def chance(expected: float) -> str:
