@@ -205,6 +205,11 @@ def test_a_study_stands_beside_the_paper_that_it_follows() -> None:
     rows = {row.about: (row.left, row.right) for row in paper_rows(study())}
     assert rows["study.resolution"] == ("64", "512") and rows["sampling.guidance"] == ("2.0", "7.5")
     assert not [name for name in rows if name.startswith("compute.") or name.endswith(".root")]
+    config = study()
+    config["datasets"] = {**config["datasets"], "mine": {**config["datasets"]["rsna"], "labels": ["mine"]}}
+    config["study"] = {**config["study"], "datasets": ["mine"]}
+    assert not [row.about for row in paper_rows(config) if row.about.startswith(("datasets.mine", "datasets.rsna"))]
+    assert rows["datasets.rsna.split.test"] == ("0.58", "4800")
 
 
 def test_the_time_of_a_run_is_that_of_its_jobs(tmp_path: Path) -> None:

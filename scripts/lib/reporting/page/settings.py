@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.reporting.page.methods import films_of_study
 from scripts.lib.study.config import load_study
 from scripts.lib.study.reported import PAPERS
 
@@ -52,9 +53,19 @@ def paper_of(config: Mapping[str, Any]) -> str:
 
 
 def paper_rows(config: Mapping[str, Any]) -> list[ComparedRow]:
-    """Return one row a setting that the overlay of the paper has otherwise; where films lie and what computes is left out."""
-    rows = setting_rows(config, _overlaid(paper_of(config)))
-    return [row for row in rows if not row.about.startswith(ELSEWHERE) and not set(row.about.split(".")) & set(PLACES)]
+    """Return one row a setting that the overlay of the paper has otherwise.
+
+    Where films lie and what computes is left out, and datasets that only one of the two uses.
+    """
+    paper = _overlaid(paper_of(config))
+    both = [f"datasets.{name}." for name in films_of_study(config) if name in films_of_study(paper)]
+    return [row for row in setting_rows(config, paper) if _of_method(row.about, tuple(both))]
+
+
+def _of_method(key: str, datasets: tuple[str, ...]) -> bool:
+    if key.startswith(ELSEWHERE) or set(key.split(".")) & set(PLACES):
+        return False
+    return key.startswith(datasets) if key.startswith("datasets.") else True
 
 
 @cache
