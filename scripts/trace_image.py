@@ -1,7 +1,7 @@
 """Say where an image comes from: its condition, its generator, what taught it, the nearest real film, verdicts.
 
-    python -m scripts.trace_image exported/images/783f61772a340aee-0.png
-    python -m scripts.trace_image 783f61772a340aee-0 --results runs/mine/results
+    python -m scripts.trace_image exported/images/099db74163d6a571-0.png
+    python -m scripts.trace_image 099db74163d6a571-0 --results runs/mine/results
 
 IMAGE is a file (an exported PNG, or any picture with the same pixels), or the name of an image of a pool.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +154,16 @@ def test_an_image_is_traced_by_file_pixels_or_name(
     trace_command(["c1-0", "--results", str(results)])
     assert capsys.readouterr().out == text + "\n"
     assert any("not measured" in line for line in trace("c4-0", results))
+
+
+def test_pools_that_share_an_image_are_all_named(results: Path, exported: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "results"
+    shutil.copytree(results, copy)
+    pools = copy / "films" / "pools" / "original"
+    shutil.copytree(pools / "fraction-0.5", pools / "fraction-1")
+    lines = trace(str(exported / "images" / "c1-0.png"), copy)
+    assert lines[1].endswith("fraction-0.5/shard-0")
+    assert lines[-1] == f"also in:      {pools / 'fraction-1'}, whose verdicts may differ"
 
 
 def test_a_changed_picture_is_told_so_and_a_strange_one_refused(results: Path, exported: Path, tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from scripts.lib.reporting.page import lines_answer, lines_edits, lines_images, lines_masks
+from scripts.lib.reporting.page import lines_answer, lines_edits, lines_images, lines_masks, lines_proxy
 from scripts.lib.reporting.page.comparisons import read_comparisons
 from scripts.lib.reporting.page.lines import Facts
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.sections import SECTIONS
 from scripts.lib.reporting.page.tables import Tables
+from scripts.lib.reporting.page.words import span
 from tests.helpers.report_tables import difference, study, write_results, write_table
 
 HELPED = difference(2, 0.2, 0.1, 0.3, 0.01)
@@ -28,7 +29,7 @@ def test_a_line_without_its_table_is_not_measured(tmp_path: Path) -> None:
     lines = [section.tell(facts(tmp_path)) for section in SECTIONS]
     # What the study says of its controls needs no table.
     assert {line.state for line in lines if line.key != "controls"} == {"grey"}
-    assert len({line.key for line in lines}) == len(lines) == 16
+    assert len({line.key for line in lines}) == len(lines) == 17
     assert all(line.reason.endswith(".") and line.word for line in lines)
 
 
@@ -39,10 +40,15 @@ def test_a_line_without_its_table_is_not_measured(tmp_path: Path) -> None:
             2,
             0.03,
             "amber",
-            "Each comparison rests on 2 trials only; with five or more, an interval can be relied on. A difference of 0.05 would be found in 1 of 1",
+            "Each comparison rests on 2 trials only; with five or more, an interval can be relied on. A difference of 0.05 would most likely be found in the one",
         ),
-        (5, 0.03, "green", "5 trials a comparison; a difference of 0.05 would be found in 1 of 1 comparison."),
-        (5, 0.2, "amber", "5 trials a comparison; a difference of 0.05 would be found in 0 of 1 comparison."),
+        (
+            5,
+            0.03,
+            "green",
+            "5 trials a comparison; a difference of 0.05 would most likely be found in the one comparison.",
+        ),
+        (5, 0.2, "amber", "5 trials a comparison; a difference of 0.05 would most likely be found in no comparison."),
     ],
 )
 def test_size_of_the_study(tmp_path: Path, trials: int, detectable: float, state: str, reason: str) -> None:
@@ -102,14 +108,19 @@ def test_leakage(tmp_path: Path, verdict: str, hit: str | None, state: str, word
 @pytest.mark.parametrize(
     ("verdict", "found", "state", "word"),
     [
-        ("passes", 1.0, "green", "The one pool has no more near-copies"),
+        (
+            "passes",
+            1.0,
+            "green",
+            "In the one pool near-copies of training films are no more frequent than among held-out",
+        ),
         ("passes", 0.58, "amber", "of planted copies that were cropped it finds only 58 %"),
-        ("undecided", 1.0, "amber", "for 1 pool of 1 it cannot be told"),
+        ("undecided", 1.0, "amber", "of the one pool it cannot be told whether it holds copies"),
         (
             "fails",
             1.0,
             "red",
-            "1 pool of 1 hold more near-copies of training films than chance gives: 1.3 % of the images against 2 % of held-out",
+            "1 pool of 1 holds more near-copies of training films than chance gives: 1.3 % of the images against 2 % of held-out",
         ),
     ],
 )
@@ -137,7 +148,7 @@ def test_distances_above_the_floor_are_counted_and_never_red(tmp_path: Path) -> 
     write_table(tmp_path, "tables/fidelity.csv", [near, far])
     line = lines_images.fidelity(facts(tmp_path))
     assert line.state == "amber" and line.reason.startswith(
-        "1 of 2 distances (KID, seen by the network proxy) are larger than between real films"
+        "1 of 2 distances (KID, seen by the network proxy) is larger than between real films"
     )
 
 
@@ -149,6 +160,10 @@ def test_controls(tmp_path: Path, p: float, value: float, state: str) -> None:
     assert line.state == state and line.reason.startswith("Against repeated real films the images are better in ")
     alone = lines_answer.controls(facts(tmp_path))
     assert alone.state == "amber" and "`make controls` does it" in alone.reason
+    planned = lines_answer.controls(facts(tmp_path / "none", study(arms=["original", "duplicate"])))
+    assert planned.reason.endswith(
+        "No table compares the images with the study's control (repeated real films) yet: `make report` makes it."
+    )
 
 
 def test_groups_that_get_worse_are_counted_beside_chance(tmp_path: Path) -> None:
@@ -159,12 +174,24 @@ def test_groups_that_get_worse_are_counted_beside_chance(tmp_path: Path) -> None
     write_table(tmp_path, "tables/subgroups.csv", rows)
     line = lines_answer.subgroups(facts(tmp_path))
     assert line.state == "amber" and line.reason.startswith(
-        "In 1 of 20 comparisons within a group the score is surely lower with images; chance alone would give about 0. Among them: RSNA Pneumonia (sex g0)"
+        "In 1 of 20 comparisons within a group the score is surely worse with images; chance alone would give less than one. Among them: RSNA Pneumonia (sex g0)"
     )
     write_table(tmp_path, "tables/subgroups.csv", rows[:4])  # 1 of 4 is more than a tenth
     assert lines_answer.subgroups(facts(tmp_path)).state == "red"
     write_table(tmp_path, "tables/subgroups.csv", rows[1:])
     assert lines_answer.subgroups(facts(tmp_path)).state == "green"
+
+
+def test_a_group_of_all_films_is_no_group(tmp_path: Path) -> None:
+    row = {"dataset": "rsna", "metric": "f1", "arm": "original", "fraction": 0.01, "multiplier": 2, "gap_low": -0.2}
+    whole = [{**row, "column": name, "group": "unknown", "gap": -0.1, "gap_high": -0.01} for name in ("sex", "age")]
+    write_table(tmp_path, "tables/subgroups.csv", whole)
+    line = lines_answer.subgroups(facts(tmp_path))
+    assert line.state == "amber" and "the test films are not known to differ in any of its columns" in line.reason
+    views = [{**row, "column": "view", "group": name, "gap": 0.1, "gap_high": 0.3} for name in ("AP", "PA")]
+    write_table(tmp_path, "tables/subgroups.csv", [*whole, *views])
+    line = lines_answer.subgroups(facts(tmp_path))
+    assert line.state == "green" and line.reason.startswith("In none of 2 comparisons within a group")
 
 
 def test_probabilities_are_held_against_the_prevalence_of_the_same_cell(tmp_path: Path) -> None:
@@ -193,18 +220,21 @@ def test_probabilities_are_held_against_the_prevalence_of_the_same_cell(tmp_path
 
 
 def test_films_that_got_worse(tmp_path: Path) -> None:
-    columns = ("dataset", "image_id", "label", "fraction", "multiplier", "change")
+    columns = ("dataset", "image_id", "label", "real", "synthetic", "change")
     write_table(tmp_path, "tables/failures.csv", [], columns)
     assert lines_answer.failures(facts(tmp_path)).state == "green"
     rows = [
-        dict(zip(columns, ("rsna", name, "lung_opacity", 0.01, 2, change)))
+        dict(zip(columns, ("rsna", name, "lung_opacity", 0.9, 0.9 + change, change)))
         for name, change in (("a", -0.1), ("b", -0.6))
     ]
     write_table(tmp_path, "tables/failures.csv", rows)
     line = lines_answer.failures(facts(tmp_path))
     assert line.state == "amber" and line.reason == (
-        "2 films stand among the worst of a comparison; most of all b of RSNA Pneumonia for lung opacity, by −0.60."
+        "2 films stand among the worst of a comparison. The largest change is that of b of RSNA Pneumonia for lung opacity: 0.90 "
+        "with real films alone, 0.30 with images."
     )
+    write_table(tmp_path, "tables/failures.csv", rows[1:])
+    assert lines_answer.failures(facts(tmp_path)).reason.startswith("1 film stands among the worst")
 
 
 def test_films_from_elsewhere_are_counted_without_a_verdict(tmp_path: Path) -> None:
@@ -217,14 +247,43 @@ def test_films_from_elsewhere_are_counted_without_a_verdict(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("words", "state"), [("passes", "green"), ("passes fails", "red"), ("passes undecided", "amber")]
+    ("words", "state", "said"),
+    [
+        ("passes", "green", "1 pool: it passes."),
+        ("undecided", "amber", "1 pool: it is undecided."),
+        ("passes fails", "red", "2 pools: 1 passes and 1 fails."),
+        ("passes passes undecided undecided fails fails", "red", "6 pools: 2 pass, 2 are undecided and 2 fail."),
+    ],
 )
-def test_faithfulness_has_the_colour_of_the_worst_pool(tmp_path: Path, words: str, state: str) -> None:
+def test_faithfulness_has_the_colour_of_the_worst_pool(tmp_path: Path, words: str, state: str, said: str) -> None:
     pool = {"dataset": "rsna", "arm": "original"}
     rows = [{**pool, "fraction": place, "verdict": word} for place, word in enumerate(words.split()) for _ in range(2)]
     write_table(tmp_path, "tables/faithfulness.csv", rows)
     line = lines_images.faithfulness(facts(tmp_path))
-    assert line.state == state and f"{len(words.split())} pool" in line.reason and "1 passes" in line.reason
+    assert line.state == state and line.reason == f"A model trained on real films looked at {said}"
+
+
+@pytest.mark.parametrize(
+    ("usable", "state", "said"),
+    [
+        (("True", "True"), "green", "On real films it tells 2 labels from chance; the least AUROC is 0.60."),
+        (
+            ("True", "False"),
+            "amber",
+            "1 of 2 labels is not told from chance on real films and refused for filtering: edema.",
+        ),
+        (
+            ("False", "False"),
+            "red",
+            "2 of 2 labels are not told from chance on real films and refused for filtering: lung",
+        ),
+    ],
+)
+def test_refused_proxies_are_told(tmp_path: Path, usable: tuple[str, str], state: str, said: str) -> None:
+    rows = [{"label": n, "auroc": a, "usable": u} for n, a, u in zip(("lung_opacity", "edema"), (0.7, 0.6), usable)]
+    write_table(tmp_path, "proxy/validation.csv", rows)
+    line = lines_proxy.proxy(facts(tmp_path))
+    assert line.state == state and line.reason.startswith(said)
 
 
 def test_a_shortcut_that_the_table_warns_of_is_quoted(tmp_path: Path) -> None:
@@ -274,6 +333,14 @@ def test_masks_show_what_was_asked_for(
     assert line.state == state and line.reason.startswith(
         "Arm original for RSNA Pneumonia at 10 %: a finding is there in 90 % of the masks that were asked for it"
     )
+    for fraction in (0.2, 0.5):
+        write_table(
+            tmp_path, f"rsna/masks/original/fraction-{fraction}/masks.csv", [{**rows[0], "value": 0.8}, *rows[1:]]
+        )
+    line = lines_masks.masks(facts(tmp_path))
+    assert line.state == state and line.reason.startswith(
+        "Each of 3 sets of masks: a finding is there in 80 to 90 % of the masks that were asked for it, and in "
+    )
 
 
 @pytest.mark.parametrize(("low", "high", "state"), [(0.01, 0.2, "green"), (-0.01, 0.2, "amber"), (-0.2, -0.01, "red")])
@@ -292,7 +359,7 @@ def test_generated_masks_are_held_against_masks_at_random(tmp_path: Path, low: f
     ]
     write_table(tmp_path, "tables/differences.csv", rows)
     line = lines_masks.worth(facts(tmp_path, own))
-    assert line.state == state and line.reason.endswith(f"2×: +0.100 ({low:+.3f} to {high:+.3f}).")
+    assert line.state == state and line.reason.endswith(f"2 per film: +0.10 ({span(low, high)}).")
     rest = rows[1:2]
     write_table(tmp_path, "tables/differences.csv", rest)
     assert lines_masks.worth(facts(tmp_path, own)).state == "grey"
@@ -310,8 +377,9 @@ def test_edits_change_the_class_and_not_the_child(tmp_path: Path, sharp: float, 
     write_table(tmp_path, "rsna/edits/edits.csv", rows)
     line = lines_edits.edits(facts(tmp_path))
     assert line.state == state and line.reason == (
-        "RSNA Pneumonia: in 70 % of the edits by ddpm (95 % interval 0.60 to 0.80) a judge sees the other class; "
-        f"{100 * sharp:g} % where the film is only made as sharp as its edit. {100 * kept:g} % look most like their own film of all."
+        "RSNA Pneumonia: in 70 % of the edits by ddpm (95 % interval 60 to 80 %) a judge sees the other class; "
+        f"{100 * sharp:g} % where the film is only made as sharp as its edit. Of the edited films {100 * kept:g} % look most like "
+        "their own film, among all films."
     )
 
 

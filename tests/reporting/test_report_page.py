@@ -11,10 +11,12 @@ import pytest
 
 from scripts.compare_reports import main as compare
 from scripts.lib.core.errors import InputError
-from scripts.lib.reporting.page.comparing import read_record, setting_rows
+from scripts.lib.reporting.page.comparing import read_record
+from scripts.lib.reporting.page.durations import duration, time_text
 from scripts.lib.reporting.page.guidelines import FOR_YOU, as_markdown
 from scripts.lib.reporting.page.page import make_report, record, render, ticks
 from scripts.lib.reporting.page.pictures import one_of_each_pool
+from scripts.lib.reporting.page.settings import paper_of, paper_rows, setting_rows
 from scripts.lib.reporting.page.shown import MOST_ROWS, cell
 from scripts.lib.study.reported import found_beside
 from scripts.write_report import main as write
@@ -42,7 +44,11 @@ def test_the_page_asks_for_nothing_and_holds_its_pictures(tmp_path: Path) -> Non
     assert page.count("data:image/png;base64,") == 1 and 'width="60" height="40"' in page
     wanted, there = anchors(page)
     assert wanted <= set(there) and len(there) == len(set(there))
-    assert '<b><span aria-hidden="true">▲</span> +0.20</b>' in page and "Phantom films." in page
+    assert (
+        '<b><span aria-hidden="true">▲</span> +0.20</b>' in page and "<strong>Phantom films</strong>, drawn by" in page
+    )
+    # From -0.3 to +0.3: the interval .1 to .3 takes the last third, and harm the first.
+    assert 'style="left:66.7%;right:0.0%"' in page and 'style="left:0.0%;right:66.7%"' in page
 
 
 def test_html_in_labels_titles_and_tables_is_text(tmp_path: Path) -> None:
@@ -115,9 +121,7 @@ def test_long_tables_are_cut_and_say_so(tmp_path: Path) -> None:
 
 def test_a_table_older_than_its_trials_is_named(tmp_path: Path) -> None:
     write_results(tmp_path, ROWS)
-    write_table(
-        tmp_path, "tables/failures.csv", [], ("dataset", "image_id", "label", "fraction", "multiplier", "change")
-    )
+    write_table(tmp_path, "tables/failures.csv", [], ("dataset", "image_id", "label", "real", "synthetic", "change"))
     trial = tmp_path / "rsna" / "trials" / "real" / "fraction-1" / "trial-0.parquet"
     trial.parent.mkdir(parents=True)
     trial.write_bytes(b"")
@@ -193,6 +197,39 @@ def test_settings_that_differ_are_named_with_their_path() -> None:
     assert [(row.about, row.left, row.right) for row in rows] == [("a.c", "2", "3"), ("e", "not there", "{}")]
 
 
+def test_a_study_stands_beside_the_paper_that_it_follows() -> None:
+    config = study()
+    assert paper_of(config) == "studies/paper.yaml"
+    config["arms"] = {**config["arms"], "original": {"generator": "class-ldm"}}
+    assert paper_of(config) == "studies/paediatric.yaml"
+    rows = {row.about: (row.left, row.right) for row in paper_rows(study())}
+    assert rows["study.resolution"] == ("64", "512") and rows["sampling.guidance"] == ("2.0", "7.5")
+    assert not [name for name in rows if name.startswith("compute.") or name.endswith(".root")]
+    config = study()
+    config["datasets"] = {**config["datasets"], "mine": {**config["datasets"]["rsna"], "labels": ["mine"]}}
+    config["study"] = {**config["study"], "datasets": ["mine"]}
+    assert not [row.about for row in paper_rows(config) if row.about.startswith(("datasets.mine", "datasets.rsna"))]
+    assert rows["datasets.rsna.split.test"] == ("0.58", "4800")
+
+
+def test_the_time_of_a_run_is_that_of_its_jobs(tmp_path: Path) -> None:
+    for rule, number, seconds in (
+        ("train_base", 0, "3000"),
+        ("train_trials", 0, "1500.5"),
+        ("train_trials", 1, "1500.5"),
+    ):
+        file = tmp_path / "benchmarks" / rule / f"{number}.tsv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"s\th:m:s\n{seconds}\t-\n")
+    (tmp_path / "benchmarks" / "plot").mkdir()
+    # 3,000 s + 3,001 s are 1.67 hours.
+    assert time_text(tmp_path) == (
+        "1.7 hours by the clock, added over 3 jobs; the longest: train_trials (50 minutes) and train_base (50 minutes)"
+    )
+    assert time_text(tmp_path / "none") == "" and duration(7.6) == "8 seconds"
+    assert time_text(tmp_path) in render(make_report(tmp_path, study()))
+
+
 def test_the_guidelines_say_what_the_run_knows_and_leave_the_rest(tmp_path: Path) -> None:
     report = make_report(write_results(tmp_path, ROWS), study())
     claim, stard, card = report.guidelines
@@ -204,6 +241,8 @@ def test_the_guidelines_say_what_the_run_knows_and_leave_the_rest(tmp_path: Path
     assert [one.number for one in card.items][0] == "congruence" and len(card.items) == 7
     assert items[7].said == "RSNA Pneumonia (phantom films), MIMIC-CXR (phantom films) and CANDID-PTX (phantom films)."
     assert items[20].said == "Patient." and items[32].said.startswith("RSNA Pneumonia: 5 trials, tested on 40 films")
+    assert "above 0.5" in next(one.said for one in stard.items if one.number == "12a")
+    assert items[37].said == items[38].said == "Tables differences.csv and intervals.csv of this report."
     assert items[39].said == FOR_YOU and items[35].said == FOR_YOU  # no table of failures, no Table 1
     assert items[25].said == "Steps: 150 at 1 %, 300 at 10 %, 600 at 100 %."
     text = as_markdown(report.guidelines)

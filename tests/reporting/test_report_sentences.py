@@ -13,7 +13,7 @@ from scripts.lib.reporting.page.answers import answers, headline
 from scripts.lib.reporting.page.comparisons import read_comparisons, verdict
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.tables import Tables
-from scripts.lib.reporting.page.words import between, count, listed, number, p_value, signed
+from scripts.lib.reporting.page.words import between, chance, count, listed, none_of, number, p_value, part_of, signed
 from tests.helpers.report_tables import difference, study, write_results, write_table
 
 
@@ -95,7 +95,7 @@ def test_of_several_amounts_the_surest_is_quoted_and_the_others_are_named(tmp_pa
         "2 and 5 synthetic images per film raise F1, most surely 5 per film: by 0.12 (95 % interval 0.08 to 0.16; corrected "
         "P = 0.001), from 0.50 to 0.62. 10 synthetic images per film make no difference in F1 that matters: 0.01 (95 % interval "
         "−0.02 to 0.03). Whether 25 synthetic images per film help or harm cannot be told: F1 changes by +0.20 (95 % interval "
-        "−0.40 to 0.70). A difference of 0.81 or more would have been found."
+        "−0.40 to 0.70). A difference of 0.81 or more would most likely have been found."
     )
 
 
@@ -135,14 +135,21 @@ def test_means_that_rounding_would_contradict_get_a_digit_more(tmp_path: Path) -
 def test_nothing_decided_and_nothing_tested(tmp_path: Path) -> None:
     rows = [difference(1, 0.1, -0.2, 0.4, 1.0), difference(2, -0.2, -0.5, 0.1, 0.7)]
     first, text = told(tmp_path, rows)
-    assert first == "Whether synthetic images help or harm is open: all 2 comparisons are undecided."
+    assert first == "Whether synthetic images help or harm is open: both comparisons are undecided."
     assert text.startswith(
         "Whether 1 and 2 synthetic images per film help or harm cannot be told: F1 changes most with 2 per film"
     )
+    first, text = told(
+        tmp_path, [difference(2, 0.1, 0.05, 0.15, 0.2)]
+    )  # the correction takes back what the interval says
+    assert first == "Whether synthetic images help or harm is open: the one comparison is undecided."
+    assert "F1 changes by +0.10 (95 % interval 0.05 to 0.15; corrected P = 0.2)" in text
     nothing = dict.fromkeys(("difference", "low", "high", "p_bonferroni"), "n/a")
     first, text = told(tmp_path, [difference(1, 0, 0, 0, 0, **nothing, note="one trial only")])
     assert first == "The one comparison could not be tested, so this study gives no answer."
     assert text == "1 synthetic image per film is not tested in F1: one trial only."
+    rows = [difference(many, 0, 0, 0, 0, **nothing, note="one trial only") for many in (1, 2)]
+    assert told(tmp_path, rows)[0] == "Neither of the two comparisons could be tested, so this study gives no answer."
 
 
 def test_a_study_without_comparisons_gives_no_answer(tmp_path: Path) -> None:
@@ -185,4 +192,8 @@ def test_numbers_and_counts() -> None:
         "a, b and c",
         "",
     )
+    assert [part_of(n, 12, "cell") for n in (0, 3, 12)] == ["none of 12 cells", "3 of 12 cells", "all 12 cells"]
+    assert [part_of(n, 1, "cell") for n in (0, 1)] == ["no cell", "the one cell"]
+    assert [part_of(2, 2, "cell"), part_of(1, 2, "cell")] == ["both cells", "1 of 2 cells"]
+    assert (none_of(0), none_of(1200), chance(0.4), chance(7.2)) == ("none", "1,200", "less than one", "about 7")
     assert (p_value(0.0004), p_value(0.023), p_value(math.nan)) == ("P < 0.001", "P = 0.023", "no P value")

@@ -123,7 +123,7 @@ def between_trials(points: np.ndarray, parts: Spread) -> float:
     return max(float(points.var(ddof=1)) - parts.own / 2, 0.0)
 
 
-def widening(patients: int) -> float:
+def widening(patients: float) -> float:
     """Return by how much draws of few patients are too narrow: the bootstrap divides by n, and knows no Student's t."""
     student = float(stats.t.ppf((1 + CONFIDENCE) / 2, patients - 1)) / NORMAL
     return student * float(np.sqrt(patients / (patients - 1)))

@@ -5,8 +5,9 @@ all trials share. The standard error of a mean of T trials on k times as many fi
 
     sqrt((sd_trials^2 + sd_films^2 / k) / T + se_films^2 / k)
 
-The smallest difference that is found with the wanted power is (t_{1 - alpha / 2} + t_{power}) standard errors (Bloom 1995,
-Evaluation Review 19:547), two-sided, with the degrees of freedom that Welch and Satterthwaite give such a sum.
+The smallest difference that is found with the wanted power is the sum of two quantiles, 1 - alpha / 2 and the power, of the error
+(Bloom 1995, Evaluation Review 19:547). The error is the one by which differences.csv decides (evidence/bootstrap.py): films count
+as a normal variable, what trials add as Student's t with T - 1 degrees of freedom. With two trials that is one degree of freedom.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, special, stats
 
+from scripts.lib.evidence.bootstrap import widening
 from scripts.lib.evidence.differences import ABOUT, COUNTS, SPREADS
 
 POWER = [
@@ -28,6 +30,8 @@ POWER = [
 MOST_TRIALS = 10_000
 MOST_FILMS = 10_000_000
 FEW_TRIALS = 5
+NORMAL = np.linspace(-6, 6, 241)  # places of a normal variable, with their shares
+WEIGHTS = stats.norm.pdf(NORMAL) / stats.norm.pdf(NORMAL).sum()
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,30 @@ class Design:
 
     def detectable(self, trials: int, alpha: float, power: float, more_films: float = 1.0) -> float:
         """Return the smallest difference found with `power` at the two-sided level `alpha`, with `more_films` times the films."""
-        between = self.sd_trials**2 / trials
-        films = (self.sd_films**2 / trials + self.se_films**2) / more_films
-        if between + films == 0:
-            return 0.0
-        share = between / (between + films)
-        patients = max(self.patients * more_films - 1, 1)
-        freedom = 1 / (share**2 / max(trials - 1, 1) + (1 - share) ** 2 / patients)
-        factor = stats.t.ppf(1 - alpha / 2, freedom) + stats.t.ppf(power, freedom)
-        return float(factor * np.sqrt(between + films))
+        own = self.sd_films**2 / more_films
+        films = np.sqrt(own / trials + self.se_films**2 / more_films) * widening(max(self.patients * more_films, 2))
+        between = np.sqrt((self.sd_trials**2 + own / 2) / trials) if trials > 1 else 0.0
+        return sum(error_quantile(share, float(films), float(between), trials - 1) for share in (1 - alpha / 2, power))
+
+
+def error_quantile(share: float, films: float, between: float, freedom: int) -> float:
+    """Return the quantile, share .5 to 1, of `films` times a normal variable plus `between` times Student's t.
+
+    Both factors are in the metric. The distribution of the sum is that of t, averaged over the normal variable.
+    """
+    if between == 0:
+        return films * float(special.ndtri(share))
+    alone = between * float(special.stdtrit(freedom, share))
+    if films == 0:
+        return alone
+
+    def beyond(value: float) -> float:
+        return float(special.stdtr(freedom, (value - films * NORMAL) / between) @ WEIGHTS) - share
+
+    most = alone + films * float(special.ndtri(share))
+    while beyond(most) < 0:
+        most *= 2
+    return float(optimize.brentq(beyond, 0.0, most)) if share > 0.5 else 0.0
 
 
 def estimate_power(table: pd.DataFrame, alpha: float, power: float, wanted: float) -> pd.DataFrame:

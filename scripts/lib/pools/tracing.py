@@ -50,30 +50,35 @@ def trace(what: str, results: Path) -> list[str]:
     if Path(what).is_file():
         said, digest = read_image(Path(what))
     found = _find(results, "sha256", digest) if digest else _find(results, "image_id", what)
-    if found is None and said:
+    if not found and said:
         found = _find(results, "image_id", str(said.get("image_id")))
         lines.append(
             "WARNING: no pool has these pixels; the picture was changed after its export. What follows is of the image it names."
         )
-    if found is None:
+    if not found:
         raise InputError(
             f"{what}: no pool below {results} has this image, by {'its pixels or name' if digest else 'name'}; name the results folder "
             "that made it with --results"
         )
-    place, shard, row = found
+    place, shard, row = found[0]
     if digest and said and str(said.get("image_id")) != str(row["image_id"]):
         lines.append(f"WARNING: its text names {said.get('image_id')}, its pixels are those of {row['image_id']}")
-    return lines + _told(place, shard, row)
+    lines += _told(place, shard, row)
+    if others := sorted({str(one[0].folder) for one in found} - {str(place.folder)}):
+        lines.append(f"{'also in:':14}{', '.join(others)}, whose verdicts may differ")
+    return lines
 
 
-def _find(results: Path, column: str, value: str) -> tuple[PoolPlace, Path, dict[str, Any]] | None:
+def _find(results: Path, column: str, value: str) -> list[tuple[PoolPlace, Path, dict[str, Any]]]:
+    """Return every pool that holds an image, with its shard and row there: pools of several fractions share images."""
+    found = []
     for shard in _shards(results):
         index = read_index(shard)
         rows = index[index[column].astype(str) == value]
         if len(rows):
             folder = shard.parent if shard.name.startswith("shard-") else shard
-            return pool_place(folder), shard, cast(dict[str, Any], rows.iloc[0].to_dict())
-    return None
+            found.append((pool_place(folder), shard, cast(dict[str, Any], rows.iloc[0].to_dict())))
+    return found
 
 
 def _shards(results: Path) -> Iterator[Path]:

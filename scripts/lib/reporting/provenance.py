@@ -7,7 +7,6 @@ configuration and the lock file that the crate names.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import shutil
@@ -21,6 +20,8 @@ import yaml
 from scripts.lib.core.atomic import atomic_dir, atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.reporting.page.comparing import read_record
+from scripts.lib.reporting.page.durations import rule_seconds
+from scripts.lib.reporting.page.words import count
 
 ROOT = Path(__file__).resolve().parents[3]
 METADATA = "ro-crate-metadata.json"
@@ -170,23 +171,14 @@ def _software(results: Path, record: Mapping[str, Any]) -> Iterator[dict[str, An
 
 def _rules(results: Path) -> Iterator[dict[str, Any]]:
     """Yield one action a rule: how many jobs it had, and their seconds by the clock, from the benchmarks of the run."""
-    for folder in sorted((results / "benchmarks").glob("*")):
-        seconds = [time for file in sorted(folder.glob("*.tsv")) for time in _seconds(file)]
-        if seconds:
-            jobs = "1 job" if len(seconds) == 1 else f"{len(seconds):,} jobs"
-            yield {
-                "@id": f"#rule-{folder.name}",
-                "@type": "CreateAction",
-                "name": folder.name,
-                "description": f"{jobs}, {sum(seconds):,.1f} s by the clock",
-                "instrument": _link(f"#command-{folder.name}"),
-            }
-
-
-def _seconds(file: Path) -> list[float]:
-    with file.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t"))
-    return [float(row["s"]) for row in rows if row.get("s") not in (None, "", "NA")]
+    for rule, seconds in rule_seconds(results).items():
+        yield {
+            "@id": f"#rule-{rule}",
+            "@type": "CreateAction",
+            "name": rule,
+            "description": f"{count(len(seconds), 'job')}, {sum(seconds):,.1f} s by the clock",
+            "instrument": _link(f"#command-{rule}"),
+        }
 
 
 def _link(name: str) -> dict[str, str]:

@@ -18,6 +18,12 @@ TABLES = ("trials", "baselines", "intervals", "differences", "power", "significa
 PICTURES = ("figure2.png", "evidence.png")
 PAGE, RECORD = "report.html", "report.json"
 TEMPLATES = Path(__file__).resolve().parents[1] / "reporting" / "page" / "templates"
+# The settings of the paper that a study follows, by the generator of its images; "" for all others.
+PAPERS = {
+    "controlnet-findings": "studies/aurad.yaml",
+    "class-ldm": "studies/paediatric.yaml",
+    "": "studies/paper.yaml",
+}
 # Where other tables and pictures lie, below results/.
 ELSEWHERE = (
     "*.png",
@@ -57,8 +63,9 @@ def found_beside(results: Path, waited_for: Iterable[str]) -> dict[str, str]:
 
 
 def look() -> str:
-    """Return a digest of the templates, which the fingerprint of the code does not see."""
+    """Return a digest of the templates and the settings of papers, which the fingerprint of the code does not see."""
     files = sorted(path for path in TEMPLATES.iterdir() if path.is_file())
+    files += [TEMPLATES.parents[4] / file for file in PAPERS.values()]
     return hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()[:12]
 
 

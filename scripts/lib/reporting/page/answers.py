@@ -15,6 +15,7 @@ from scripts.lib.reporting.page.comparisons import HARMS, HELPS, OPEN, SAME, UNT
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.setting_sentences import setting_text, surest
 from scripts.lib.reporting.page.words import (
+    all_of,
     between,
     count,
     is_are,
@@ -78,21 +79,20 @@ def headline(comparisons: Sequence[ComparisonRow], arm: str, names: Names) -> st
     """Return the answer of the whole study in one or two sentences, over all comparisons of an arm with the real films alone."""
     against_real = [one for one in comparisons if one.arm == arm and one.against == REAL]
     if not against_real:
-        return "This study has no comparison of synthetic with real films, so it gives no answer."
+        return "Nothing here compares synthetic with real films, so this page gives no answer."
     counts = {name: sum(one.verdict == name for one in against_real) for name in VERDICTS}
     noun = names.added(arm)
     if counts[UNTESTED] == len(against_real):
-        none = (
-            "The one comparison could not"
-            if len(against_real) == 1
-            else f"None of the {len(against_real)} comparisons could"
-        )
+        many = "Neither of the two" if len(against_real) == 2 else f"None of the {len(against_real):,}"
+        none = "The one comparison could not" if len(against_real) == 1 else f"{many} comparisons could"
         return f"{none} be tested, so this study gives no answer."
     parts = decided_parts(counts)
     total = count(len(against_real), "comparison")
     if counts[OPEN] == len(against_real):
-        none = "its one comparison is" if len(against_real) == 1 else f"all {total} are"
-        return sentence(f"Whether {noun} help or harm is open: {none} undecided")
+        verb = is_are(len(against_real))
+        return sentence(
+            f"Whether {noun} help or harm is open: {all_of(len(against_real), 'comparison')} {verb} undecided"
+        )
     rest = [
         f"{'one' if counts[name] == 1 else counts[name]} {is_are(counts[name]) if name == OPEN else ''}{what}"
         for name, what in ((OPEN, " undecided"), (UNTESTED, "could not be tested"))

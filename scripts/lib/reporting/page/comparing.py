@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +11,11 @@ from scripts.lib.core.json_files import read_json
 from scripts.lib.reporting.page.lines import WORDS
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.page import environment
-from scripts.lib.reporting.page.words import count, percent, sentence, signed, span
+from scripts.lib.reporting.page.settings import NOT_THERE, ComparedRow, setting_rows
+from scripts.lib.reporting.page.words import count, is_are, percent, sentence, signed, span
 from scripts.lib.study.reported import RECORD
 
 NAMED = ("dataset", "metric", "fraction", "arm", "against", "multiplier")
-NOT_THERE = "not there"
-
-
-@dataclass(frozen=True)
-class ComparedRow:
-    """What two studies say of one thing: `changed` where they say something else; `left` and `right` are shown."""
-
-    about: str
-    left: str
-    right: str
-    changed: bool
 
 
 def read_record(place: Path) -> dict[str, Any]:
@@ -79,7 +67,7 @@ def headline(rows: Sequence[ComparedRow]) -> str:
     changed, alone = sum(row.changed for row in both), len(rows) - len(both)
     if not both:
         return "The two studies have no comparison in common."
-    rest = f"; {count(alone, 'comparison')} only one of them has" if alone else ""
+    rest = f"; {count(alone, 'comparison')} {is_are(alone)} in one of them alone" if alone else ""
     if not changed:
         return sentence(f"All {count(len(both), 'common comparison')} have the same verdict{rest}")
     return sentence(
@@ -120,19 +108,3 @@ def line_rows(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Compare
         title = next(one["title"] for one in ones if one)
         rows.append(ComparedRow(title, one, other, left_state != right_state))
     return rows
-
-
-def setting_rows(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[ComparedRow]:
-    """Return one row a key whose value differs, keys of keys written with dots."""
-    sides = [dict(_flat(one)) for one in (left, right)]
-    keys = dict.fromkeys([*sides[0], *sides[1]])
-    both = [(key, *(str(side.get(key, NOT_THERE)) for side in sides)) for key in keys]
-    return [ComparedRow(key, one, other, True) for key, one, other in both if one != other]
-
-
-def _flat(value: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
-    for key, one in value.items():
-        if isinstance(one, Mapping) and one:
-            yield from _flat(one, f"{start}{key}.")
-        elif not (isinstance(one, float) and math.isnan(one)):
-            yield f"{start}{key}", one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from scripts.lib.reporting.page.words import number
@@ -64,9 +64,9 @@ OF_SECTIONS = {
 }
 
 
-def glossary(config: Mapping[str, Any], measured: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (word, meaning) for a page: its metrics, and the words of the sections (their keys) that are measured."""
-    metrics = config["statistics"]["metrics"]
+def glossary(config: Mapping[str, Any], measured: Sequence[str], compared: Collection[str]) -> list[tuple[str, str]]:
+    """Return (word, meaning) for a page: the metrics that it compares, and the words of the sections (their keys) that are measured."""
+    metrics = compared or config["statistics"]["metrics"]
     wanted = config["statistics"]["power"]["difference"]
     return [
         *ALWAYS,

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import pandas as pd
+
 from scripts.lib.reporting.page.answers import tested
 from scripts.lib.reporting.page.guidelines_items import CARD, CLAIM, STARD, Row
 from scripts.lib.reporting.page.lines import GREY, Facts, Line
 from scripts.lib.reporting.page.methods import phantoms
-from scripts.lib.reporting.page.words import count, listed, number, percent, sentence, span
+from scripts.lib.reporting.page.words import count, listed, number, percent, sentence
 from scripts.lib.study.arms import arm_of
 
 FOR_YOU = "for you"
@@ -90,6 +92,10 @@ def _configured(facts: Facts, versions: Mapping[str, str], commit: str) -> dict[
         "software": lambda: ", ".join(f"{name} {version}" for name, version in versions.items()),
         "training": lambda: _training(facts),
         "metrics": lambda: listed([facts.names.metric(name) for name in statistics["metrics"]]),
+        "thresholds": lambda: (
+            "a finding is called present, and a pixel part of a region, where the model gives it a probability above 0.5; f1_tuned "
+            "has a threshold that is tuned on films set aside (trials.validation_share)"
+        ),
         "significance": lambda: (
             "two-sided 95 % intervals by bootstrap over patients and trials, P values corrected with Bonferroni at level "
             f"{number(statistics['alpha'])}; one-tailed t tests beside them (test: {statistics['test']})"
@@ -132,9 +138,14 @@ def _coverage(facts: Facts) -> str:
     rows = table[(table["measure"] == "coverage") & table["value"].notna()] if table is not None else None
     if rows is None or rows.empty:
         return ""
-    text = f"share of real films with an image near them (coverage): {span(rows['value'].min(), rows['value'].max())}"
+    text = f"share of real films with an image near them (coverage): {_ends(rows['value'])}"
     floor = rows["floor"].dropna()
-    return f"{text}; of real films among themselves {span(floor.min(), floor.max())}" if len(floor) else text
+    return f"{text}; of real films among themselves {_ends(floor)}" if len(floor) else text
+
+
+def _ends(values: pd.Series) -> str:
+    low, high = number(values.min()), number(values.max())
+    return low if low == high else f"{low} to {high}"
 
 
 def _sources(facts: Facts) -> str:

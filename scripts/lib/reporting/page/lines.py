@@ -58,4 +58,4 @@ def line(key: str, title: str, state: str, reason: str) -> Line:
 
 def absent(key: str, title: str, table: str, how: str = "`make evidence` measures it") -> Line:
     """Return the line of a statement whose table is not there."""
-    return line(key, title, GREY, f"{how}: this run has no `{table}`")
+    return line(key, title, GREY, f"this run has no `{table}`; {how}")

@@ -10,7 +10,7 @@ from scripts.lib.evidence.covered import TRIALS as ENOUGH
 from scripts.lib.evidence.resampling import SMALLER_IS_BETTER
 from scripts.lib.reporting.page.comparisons import CELL, HARMS, HELPS, UNTESTED
 from scripts.lib.reporting.page.lines import AMBER, GREEN, RED, Facts, Line, absent, line
-from scripts.lib.reporting.page.words import count, is_are, listed, number, percent, sentence
+from scripts.lib.reporting.page.words import chance, count, is_are, listed, none_of, number, part_of, percent, sentence
 from scripts.lib.study.arms import REAL, arm_of
 from scripts.lib.study.confounder import counts_passes
 
@@ -24,7 +24,7 @@ def statistics(facts: Facts) -> Line:
     key, title = "statistics", "The study is large enough to tell a gain from chance"
     rows = facts.comparisons
     if not rows:
-        return absent(key, title, "tables/differences.csv", "the study compares nothing")
+        return absent(key, title, "tables/differences.csv", "`make report` makes it where the study compares anything")
     trials, wanted = min(one.n_trials for one in rows), facts.config["statistics"]["power"]["difference"]
     tested = [one for one in rows if one.verdict != UNTESTED]
     if not tested:
@@ -33,7 +33,7 @@ def statistics(facts: Facts) -> Line:
         )
     least = [one.detectable for one in rows if math.isfinite(one.detectable)]
     able = sum(value <= wanted for value in least)
-    finds = f"a difference of {number(wanted)} would be found in {able} of {count(len(least), 'comparison')}"
+    finds = f"a difference of {number(wanted)} would most likely be found in {part_of(able, len(least), 'comparison')}"
     if trials < ENOUGH:
         few = f"each comparison rests on {count(trials, 'trial')} only; with five or more, an interval can be relied on"
         return line(key, title, AMBER, f"{few}. {sentence(finds)}")
@@ -101,12 +101,16 @@ def controls(facts: Facts) -> Line:
     rows = [one for one in facts.comparisons if one.arm == facts.arm and one.against in beside]
     if not rows:
         more = "Whether the same real films, shown more often, would do as well was not tested: `make controls` does it"
+        if beside:
+            added = listed([facts.names.added(name) for name in beside])
+            more = f"No table compares the images with the study's control ({added}) yet: `make report` makes it"
         return line(key, title, RED if longer else AMBER, f"{steps}. {more}")
     better, worse = (sum(one.verdict == name for one in rows) for name in (HELPS, HARMS))
     state = GREEN if better and not worse else RED if worse and not better else AMBER
     against = listed([facts.names.added(name) for name in dict.fromkeys(one.against for one in rows)])
     said = (
-        f"against {against} the images are better in {better} and worse in {worse} of {count(len(rows), 'comparison')}"
+        f"against {against} the images are better in {none_of(better)} and worse in {none_of(worse)} of "
+        f"{count(len(rows), 'comparison')}"
     )
     return line(key, title, AMBER if longer and state == GREEN else state, f"{said}. {sentence(steps)}")
 
@@ -118,9 +122,13 @@ def subgroups(facts: Facts) -> Line:
     table = facts.tables.get("subgroups", needs, ["fraction", "multiplier", "gap", "gap_low", "gap_high"])
     if table is None:
         return absent(key, title, "tables/subgroups.csv")
-    rows = table[(table["arm"] == facts.arm) & table["gap_low"].notna() & table["gap_high"].notna()]
+    # A group that holds every test film is the whole dataset over again, of which the answer speaks.
+    several = table.groupby(["dataset", "column"])["group"].transform("nunique") > 1
+    known = table[(table["arm"] == facts.arm) & table["gap_low"].notna() & table["gap_high"].notna()]
+    rows = known[several.loc[known.index]]
     if rows.empty:
-        return line(key, title, AMBER, "for no group could the change be measured; the notes of the table say why")
+        why = "the test films are not known to differ in any of its columns" if len(known) else "the notes say why"
+        return line(key, title, AMBER, f"for no group could the change be measured: {why}")
     flipped = rows["metric"].isin(SMALLER_IS_BETTER)
     worse = rows[(rows["gap_high"] < 0).where(~flipped, rows["gap_low"] > 0)]
     share = len(worse) / len(rows)
@@ -129,7 +137,7 @@ def subgroups(facts: Facts) -> Line:
             key,
             title,
             GREEN,
-            f"in none of {count(len(rows), 'comparison')} within a group is the score surely lower with images",
+            f"in {part_of(0, len(rows), 'comparison')} within a group is the score surely worse with images",
         )
     names = listed(
         sorted({f"{facts.names.dataset(str(row.dataset))} ({row.column} {row.group})" for row in worse.itertuples()})[
@@ -137,8 +145,8 @@ def subgroups(facts: Facts) -> Line:
         ]
     )
     reason = (
-        f"in {len(worse)} of {count(len(rows), 'comparison')} within a group the score is surely lower with images; chance alone "
-        f"would give about {BY_CHANCE * len(rows):.0f}. Among them: {names}"
+        f"in {len(worse)} of {count(len(rows), 'comparison')} within a group the score is surely worse with images; chance alone "
+        f"would give {chance(BY_CHANCE * len(rows))}. Among them: {names}"
     )
     return line(key, title, RED if share > MANY_GROUPS else AMBER, reason)
 
@@ -161,17 +169,21 @@ def calibration(facts: Facts) -> Line:
         int(which.sum()) for which in (both["bad"], both["bad"] & ~both["before"], ~both["bad"] & both["before"])
     )
     reason = (
-        f"in {bad} of {count(len(both), 'combination')} of label, films and images they are worse than always stating how frequent "
-        f"the label is; {new or 'none'} of these {is_are(new) if new else 'is'} new with the images, and {mended or 'none'} "
-        f"{is_are(mended) if mended else 'is'} put right by them"
+        f"in {part_of(0, len(both), 'combination')} of label, films and images are probabilities worse than always stating how "
+        "frequent the label is"
+        if not bad
+        else f"in {bad} of {count(len(both), 'combination')} of label, films and images probabilities are worse than always stating how "
+        f"frequent the label is; {none_of(new)} of these {'are' if new > 1 else 'is'} new with the images"
     )
+    if mended:
+        reason += f"; {mended} more {is_are(mended)} put right by them"
     return line(key, title, GREEN if not bad else RED if new > mended else AMBER, reason)
 
 
 def failures(facts: Facts) -> Line:
     """Green where no test film got worse; amber where some did, with the worst."""
     key, title = "failures", "No single test film gets worse"
-    table = facts.tables.get("failures", ["dataset", "image_id", "label"], ["change", "fraction", "multiplier"])
+    table = facts.tables.get("failures", ["dataset", "image_id", "label"], ["change", "real", "synthetic"])
     if table is None:
         return absent(key, title, "tables/failures.csv")
     if table.empty:
@@ -183,7 +195,8 @@ def failures(facts: Facts) -> Line:
         key,
         title,
         AMBER,
-        f"{films} stand among the worst of a comparison; most of all {where}, by {number(worst['change'])}",
+        f"{films} {'stands' if films.startswith('1 ') else 'stand'} among the worst of a comparison. The largest change is that of "
+        f"{where}: {number(worst['real'])} with real films alone, {number(worst['synthetic'])} with images",
     )
 
 
@@ -201,7 +214,7 @@ def replication(facts: Facts) -> Line:
             key,
             title,
             "tables/replication.csv",
-            "`make replicate` measures it, and no model was tested on films from elsewhere",
+            "`make replicate` measures it. No model was tested on films from elsewhere either",
         )
     parts = [part for name in elsewhere for part in _external(facts, name)]
     return line(key, title, AMBER, f"on films from elsewhere, without an interval: {'; '.join(parts)}")

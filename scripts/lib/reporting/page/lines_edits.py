@@ -44,7 +44,7 @@ def _told(settings: Mapping[str, Any], found: Mapping[Any, Mapping[Any, Any]]) -
         return AMBER, f"of the edits by {way} the judge could say nothing; the notes of the table say why"
     text = f"in {percent(round(flips['value'], 3))} of the edits by {way}"
     if pd.notna(flips["low"]):
-        text += f" (95 % interval {span(flips['low'], flips['high'])})"
+        text += f" (95 % interval {span(100 * flips['low'], 100 * flips['high'], 0)} %)"
     text += " a judge sees the other class"
     sharp = found.get((SHARPNESS, "flip_rate"))
     fooled = False
@@ -55,5 +55,5 @@ def _told(settings: Mapping[str, Any], found: Mapping[Any, Mapping[Any, Any]]) -
     kept = min((value for value in same if pd.notna(value)), default=None)
     if kept is None:
         return RED if fooled else AMBER, f"{text}. Whether they stay the same child was not measured"
-    text += f". {percent(round(kept, 3))} look most like their own film of all"
+    text += f". Of the edited films {percent(round(kept, 3))} look most like their own film, among all films"
     return RED if fooled else GREEN if kept >= settings["identity"] else AMBER, text

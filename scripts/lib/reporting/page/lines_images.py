@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from scripts.lib.reporting.page.lines import AMBER, GREEN, GREY, RED, Facts, Line, absent, line
-from scripts.lib.reporting.page.words import count, is_are, listed, number, percent
+from scripts.lib.reporting.page.words import all_of, count, is_are, listed, number, percent
 
 POOL = ["dataset", "arm", "fraction"]
 SURE_TO_FIND = 0.9  # share of planted copies of a kind below which the search is said to miss them
@@ -62,27 +62,35 @@ def copies(facts: Facts) -> Line:
     if len(planted) and planted["value"].min() < SURE_TO_FIND:
         least = planted.iloc[int(planted["value"].argmin())]
         kind = least["measure"].removeprefix("found_").replace("_", " ")
-        missed = f". The search has a blind spot: of planted copies that were {kind} it finds only {percent(round(least['value'], 2))}"
+        found = f"only {percent(round(least['value'], 2))}" if least["value"] >= 0.005 else "none"
+        missed = f". The search has a blind spot: of planted copies that were {kind} it finds {found}"
     if verdicts.get("fails"):
         bad = count(int(verdicts["fails"]), "pool")
         return line(
             key,
             title,
             RED,
-            f"{bad} of {len(pools)} hold more near-copies of training films than chance gives: {shares}{missed}",
+            f"{bad} of {len(pools)} {'holds' if verdicts['fails'] == 1 else 'hold'} more near-copies of training films than chance "
+            f"gives: {shares}{missed}",
         )
     if verdicts.get("undecided"):
-        open_ = count(int(verdicts["undecided"]), "pool")
+        open_ = int(verdicts["undecided"])
+        which = f"{open_} of {len(pools)} pools" if open_ < len(pools) else all_of(open_, "pool")
         return line(
-            key, title, AMBER, f"for {open_} of {len(pools)} it cannot be told; near-copies are {shares}{missed}"
+            key,
+            title,
+            AMBER,
+            f"of {which} it cannot be told whether {'it holds' if open_ == 1 else 'they hold'} copies; near-copies are {shares}{missed}",
         )
+    where = f"in none of {len(pools)} pools are near-copies of training films"
+    if len(pools) == 1:
+        where = "in the one pool near-copies of training films are no"
     # A search that would miss a kind of copy is no full clearance.
     return line(
         key,
         title,
         AMBER if missed else GREEN,
-        f"{'the one pool has' if len(pools) == 1 else f'none of {len(pools)} pools has'} "
-        f"{'no ' if len(pools) == 1 else ''}more near-copies of training films than held-out real films are: {shares}{missed}",
+        f"{where} more frequent than among held-out real films: {shares}{missed}",
     )
 
 
@@ -120,7 +128,7 @@ def fidelity(facts: Facts) -> Line:
         title,
         AMBER,
         f"{len(far)} of {count(len(rows), 'distance')} ({name}, seen by the network{'s' if ' ' in networks else ''} {networks}) "
-        "are larger than between real films of different patients: there, images can be told from films. That alone does not make "
+        f"{is_are(len(far))} larger than between real films of different patients: there, images can be told from films. That alone does not make "
         "them useless",
     )
 
@@ -134,7 +142,10 @@ def faithfulness(facts: Facts) -> Line:
     pools = table.drop_duplicates(POOL)
     counts = {word: int((pools["verdict"] == word).sum()) for word in ("passes", "undecided", "fails")}
     state = RED if counts["fails"] else GREEN if counts["passes"] == len(pools) else AMBER
-    said = listed([f"{number_} {word}" for word, number_ in counts.items() if number_])
+    verbs = {"passes": ("passes", "pass"), "undecided": ("is undecided", "are undecided"), "fails": ("fails", "fail")}
+    said = listed([f"{n} {verbs[word][n > 1]}" for word, n in counts.items() if n])
+    if len(pools) == 1:
+        said = said.replace("1", "it", 1)
     return line(key, title, state, f"a model trained on real films looked at {count(len(pools), 'pool')}: {said}")
 
 
@@ -169,7 +180,9 @@ def films(facts: Facts) -> Line:
     taken, left = (int(pd.to_numeric(table[name], errors="coerce").sum()) for name in ("taken", "quarantined"))
     warned = table[table["warnings"].str.strip() != ""]
     lost = f"{count(left, 'film')} ({number(100 * left / max(taken + left, 1))} %) could not be used and {is_are(left)}"
-    reason = f"{count(taken, 'film')} were taken" + (f"; {lost} listed in quarantine.tsv" if left else "")
+    reason = f"{count(taken, 'film')} {'was' if taken == 1 else 'were'} taken" + (
+        f"; {lost} listed in quarantine.tsv" if left else ""
+    )
     if len(warned):
         names = listed([facts.names.dataset(name) for name in warned["dataset"]])
         return line(key, title, AMBER, f"{reason}. Read the warnings of {names} in Table 1")

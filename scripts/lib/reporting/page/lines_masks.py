@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 import pandas as pd
 
 from scripts.lib.reporting.page.lines import AMBER, GREEN, GREY, RED, Facts, Line, absent, line
+from scripts.lib.reporting.page.lines_images import percent_range
 from scripts.lib.reporting.page.shown import files_of
 from scripts.lib.reporting.page.tables import as_numbers
-from scripts.lib.reporting.page.words import number, percent
+from scripts.lib.reporting.page.words import count, listed, number, percent, signed, span
 
 TABLES = "*/masks/*/*/masks.csv"
 SHUFFLED = "shuffled"
 DIFFERENCES = "tables/differences.csv"
+NAMED = 2  # sets of masks that a sentence names
+Numbers = tuple[float, float, float]
 EASY = 0.9  # AUROC from which on a classifier of shapes tells made from real masks nearly always
 
 
@@ -24,13 +28,10 @@ def masks(facts: Facts) -> Line:
     found = list(_tables(facts))
     if not found:
         return absent(key, title, "masks.csv", "`make masks` measures it")
-    states, texts = [], []
-    for where, table in found:
-        state, text = _told(table)
-        states.append(state)
-        texts.append(f"{where}: {text}")
-    worst = next(state for state in (RED, AMBER, GREY, GREEN) if state in states)
-    return line(key, title, AMBER if worst == GREY else worst, "; ".join(texts))
+    told = [(where, *_told(table)) for where, table in found]
+    states = [state for state in (RED, AMBER, GREY, GREEN) if any(one[1] == state for one in told)]
+    texts = [_together([one for one in told if one[1] == state]) for state in states]
+    return line(key, title, AMBER if states[0] == GREY else states[0], "; ".join(texts))
 
 
 def worth(facts: Facts) -> Line:
@@ -55,8 +56,8 @@ def worth(facts: Facts) -> Line:
     about = ["dataset", "metric", "fraction", "multiplier"]
     rows = as_numbers(here, facts.tables.results / DIFFERENCES, about, ["difference", "low", "high"])
     texts = [
-        f"{facts.names.dataset(row['dataset'])} at {percent(float(row['fraction']))}, {row['multiplier']}×: {row['difference']:+.3f} "
-        f"({row['low']:+.3f} to {row['high']:+.3f})"
+        f"{facts.names.dataset(row['dataset'])} at {percent(float(row['fraction']))}, {row['multiplier']} per film: "
+        f"{signed(row['difference'])} ({span(row['low'], row['high'])})"
         for row in rows.to_dict("records")
     ]
     state = RED if (rows["high"] < 0).any() else GREEN if (rows["low"] > 0).all() else AMBER
@@ -80,17 +81,26 @@ def _tables(facts: Facts) -> Iterator[tuple[str, pd.DataFrame]]:
         )
 
 
-def _told(table: pd.DataFrame) -> tuple[str, str]:
+def _told(table: pd.DataFrame) -> tuple[str, Numbers]:
+    """Return the state of a set of masks, and (shown if asked for, shown if not, AUROC of shapes), NaN where not measured."""
     rows = {row["measure"]: row for row in table[table["of"] == "all"].to_dict("records")}
     asked, other = rows.get("shown_if_asked"), rows.get("shown_if_not_asked")
     if asked is None or other is None or pd.isna(asked["value"]) or pd.isna(other["value"]):
-        return GREY, "what they show could not be measured; the notes of the table say why"
-    text = f"a finding is there in {percent(round(asked['value'], 3))} of the masks that were asked for it, and in "
-    text += f"{percent(round(other['value'], 3))} of the others"
-    told = rows.get("two_sample_auroc")
-    easy = told is not None and told["value"] >= EASY
-    if told is not None and pd.notna(told["value"]):
-        text += f"; by their shapes made and real masks are told apart with an AUROC of {number(told['value'])} (0.50 is not at all)"
-    if not asked["low"] > other["high"]:
-        return RED, text
-    return (AMBER if easy else GREEN), text
+        return GREY, (math.nan, math.nan, math.nan)
+    auroc = float(rows["two_sample_auroc"]["value"]) if "two_sample_auroc" in rows else math.nan
+    state = RED if not asked["low"] > other["high"] else AMBER if auroc >= EASY else GREEN
+    return state, (asked["value"], other["value"], auroc)
+
+
+def _together(told: Sequence[tuple[str, str, Numbers]]) -> str:
+    """Return the sentence of sets of masks of one state, with the range of each number."""
+    where = listed([one[0] for one in told]) if len(told) <= NAMED else f"each of {count(len(told), 'set')} of masks"
+    if told[0][1] == GREY:
+        return f"{where}: what they show could not be measured; the notes of the table say why"
+    asked, other, auroc = (pd.Series(values) for values in zip(*(one[2] for one in told)))
+    text = f"{where}: a finding is there in {percent_range(asked)} of the masks that were asked for it, and in "
+    text += f"{percent_range(other)} of the others"
+    if known := sorted({number(value) for value in auroc.dropna()}):
+        ends = known[0] if len(known) == 1 else f"{known[0]} to {known[-1]}"
+        text += f"; by their shapes made and real masks are told apart with an AUROC of {ends} (0.50 is not at all)"
+    return text

@@ -21,13 +21,18 @@ PACKAGES = (
     *("open-clip-torch", "numpy", "pandas", "scipy", "statsmodels", "scikit-learn", "pydicom", "pillow", "matplotlib"),
 )
 PHANTOM = "phantom"
+MASKS = {"generated": ", made for masks from words", "shuffled": ", made for real masks put together at random"}
 
 
 def phantoms(config: Mapping[str, Any]) -> list[str]:
     """Return the datasets of the study whose films are drawn by the workflow itself."""
+    return [name for name in films_of_study(config) if config["datasets"][name].get("root") == PHANTOM]
+
+
+def films_of_study(config: Mapping[str, Any]) -> list[str]:
+    """Return the datasets that a study learns from, or tests on."""
     study = config["study"]
-    used = dict.fromkeys([*study["datasets"], *study["foundation"], study["generator_dataset"]])
-    return [name for name in used if config["datasets"][name].get("root") == PHANTOM]
+    return list(dict.fromkeys([*study["datasets"], *study["foundation"], study["generator_dataset"]]))
 
 
 def methods(config: Mapping[str, Any], names: Names) -> list[str]:
@@ -35,7 +40,8 @@ def methods(config: Mapping[str, Any], names: Names) -> list[str]:
     study, trials, statistics = config["study"], config["trials"], config["statistics"]
     datasets = [names.dataset(name) for name in study["datasets"]]
     fractions = listed([percent(fraction) for fraction in study["fractions"]])
-    amounts = sorted({value for many in study["multipliers"].values() for value in many if value})
+    used = {float(fraction) for fraction in study["fractions"]}
+    amounts = sorted({v for key, many in study["multipliers"].items() if float(key) in used for v in many if v})
     said = [
         f"Downstream models were trained and tested on {listed(datasets)}, with {fractions} of their real training films, "
         f"drawn by patient, and {count(study['trials'], 'trial')} each",
@@ -66,7 +72,8 @@ def _arm(config: Mapping[str, Any], name: str, names: Names) -> str:
     arm = arm_of(config, name)
     if arm.generator:
         kept = f", of which the filter {arm.filter.name} keeps a part" if arm.filter else ""
-        return f"Arm {name} adds images of the generator {arm.generator.name}{kept}"
+        made = MASKS.get(arm.masks, "")
+        return f"Arm {name} adds images of the generator {arm.generator.name}{made}{kept}"
     return f"Arm {name} adds {names.added(name)} (source: {arm.source.name})"
 
 

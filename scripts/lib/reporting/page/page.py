@@ -19,13 +19,16 @@ from scripts.lib.reporting.page.ages import date_of, outdated
 from scripts.lib.reporting.page.answers import Answer, answers, headline
 from scripts.lib.reporting.page.arms import ArmRow, other_comparisons
 from scripts.lib.reporting.page.comparisons import VERDICTS, ComparisonRow, read_comparisons
+from scripts.lib.reporting.page.durations import time_text
 from scripts.lib.reporting.page.glossary import glossary
+from scripts.lib.reporting.page.grid import MARKS, MEANINGS, place, scale_of
 from scripts.lib.reporting.page.guidelines import Checklist, checklists
 from scripts.lib.reporting.page.lines import AMBER, GREEN, GREY, RED, WORDS, Facts, Line
-from scripts.lib.reporting.page.methods import commit, methods, phantoms, versions
+from scripts.lib.reporting.page.methods import commit, films_of_study, methods, phantoms, versions
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.pictures import PagePicture, one_of_each_pool, picture
 from scripts.lib.reporting.page.sections import FIGURES, NAMED, SECTIONS, SHEETS, PageSection
+from scripts.lib.reporting.page.settings import paper_of, paper_rows
 from scripts.lib.reporting.page.shown import ShownTable, anchor_of, files_of, meanings, shown
 from scripts.lib.reporting.page.tables import Tables
 from scripts.lib.reporting.page.tried import FILES, PICTURES, tried
@@ -33,7 +36,7 @@ from scripts.lib.reporting.page.words import count, is_are, listed, number, perc
 from scripts.lib.study.reported import ELSEWHERE, TEMPLATES
 
 MOST_PICTURES = 12  # of one section; the others are named
-MARKS = {"helps": "▲", "harms": "▼", "no difference": "≈", "undecided": "○", "not testable": "–"}
+WORST_FIRST = [(state, WORDS[state]) for state in (RED, AMBER, GREEN, GREY)]
 SIGNS = {GREEN: "✓", AMBER: "!", RED: "✕", GREY: "?"}
 
 
@@ -67,6 +70,7 @@ class Report:
     more: PagePart
     date: str
     commit: str
+    time: str
     versions: Mapping[str, str]
 
     @property
@@ -106,6 +110,7 @@ def make_report(results: Path, config: Mapping[str, Any]) -> Report:
         _more(results, facts),
         date_of(results),
         commit(),
+        time_text(results),
         versions(),
     )
 
@@ -150,13 +155,22 @@ def render(report: Report) -> str:
         **{field.name: getattr(report, field.name) for field in dataclasses.fields(report)},
         "lines": report.lines,
         "guidelines": report.guidelines,
-        "counts": [(word, state, sum(one.state == state for one in report.lines)) for state, word in WORDS.items()],
+        "counts": [(word, state, sum(one.state == state for one in report.lines)) for state, word in WORST_FIRST],
         "plural": {"holds": "hold", "fails": "fail"},
         "verdicts": _verdicts(report),
+        "scale": scale_of(_own(report)),
+        "added": report.facts.names.added(report.facts.arm),
+        "all_phantoms": len(phantoms(report.config)) == len(films_of_study(report.config)),
         "multipliers": sorted({one.multiplier for one in _own(report)}),
         "phantoms": [report.facts.names.dataset(name) for name in phantoms(report.config)],
+        "paper": paper_of(report.config),
+        "paper_rows": paper_rows(report.config),
         "methods": methods(report.config, report.facts.names),
-        "glossary": glossary(report.config, [one.key for one in report.lines if one.state != GREY]),
+        "glossary": glossary(
+            report.config,
+            [one.key for one in report.lines if one.state != GREY],
+            {one.metric for one in report.facts.comparisons},
+        ),
         "alpha": report.config["statistics"]["alpha"],
         "wanted": report.config["statistics"]["power"]["difference"],
         "settings": yaml.safe_dump(
@@ -199,6 +213,8 @@ def environment() -> jinja2.Environment:
         is_are=is_are,
         meanings=meanings,
         MARKS=MARKS,
+        MEANINGS=MEANINGS,
+        place=place,
         SIGNS=SIGNS,
         finite=math.isfinite,
         file_text=_file_text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scripts.lib.reporting.page import lines_answer, lines_edits, lines_images, lines_masks
+from scripts.lib.reporting.page import lines_answer, lines_edits, lines_images, lines_masks, lines_proxy
 from scripts.lib.reporting.page.lines import Facts, Line
 
 
@@ -74,6 +74,13 @@ SECTIONS = (
         lines_images.shortcut,
         "Where nearly all diseased films of a mixture are synthetic, a model may learn to tell images from films instead.",
         ("tables/shortcut.csv",),
+    ),
+    PageSection(
+        lines_proxy.proxy,
+        "A label is usable where the interval of its AUROC on real films that the proxy has not seen stays above 0.5. A refused label "
+        "filters nothing, unless proxy.allow_unvalidated says otherwise.",
+        (lines_proxy.TABLE,),
+        optional=True,
     ),
     PageSection(
         lines_masks.masks,

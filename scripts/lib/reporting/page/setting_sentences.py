@@ -91,7 +91,9 @@ def _same(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
 def _open(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
     """Return the sentence of amounts of which nothing can be said, with the largest difference and what could be found."""
     largest = max(rows, key=lambda one: abs(one.difference))
-    where = f"{signed(largest.difference)} (95 % interval {span(largest.low, largest.high)})"
+    # An interval of one comparison may leave out 0 where the correction for all of them lets nothing be said.
+    corrected = "" if largest.low <= 0 <= largest.high else f"; corrected {p_value(largest.p)}"
+    where = f"{signed(largest.difference)} (95 % interval {span(largest.low, largest.high)}{corrected})"
     helps = "helps or harms" if [one.multiplier for one in rows] == [1] else "help or harm"
     text = f"whether {_amounts(rows, noun)} {helps} cannot be told: "
     most = "" if len(rows) == 1 else f" most with {largest.multiplier} per film,"
@@ -99,7 +101,7 @@ def _open(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
     if largest.detectable > 1:
         text += ". The trials differ so much that no difference, however large, could have been found"
     elif largest.detectable > abs(largest.difference):
-        text += f". A difference of {number(largest.detectable)} or more would have been found"
+        text += f". A difference of {number(largest.detectable)} or more would most likely have been found"
     return text
 
 

@@ -52,6 +52,28 @@ def between(low: float, high: float, noun: str) -> str:
     return count(low, noun) if low == high else f"{low:,.0f} to {count(high, noun)}"
 
 
+def none_of(n: int) -> str:
+    """Return a count that a sentence can be read with: "none" for 0."""
+    return f"{n:,}" if n else "none"
+
+
+def all_of(n: int, noun: str) -> str:
+    """Return "both comparisons" or "all 12 comparisons"; "the one comparison" for 1."""
+    return f"the one {noun}" if n == 1 else f"both {noun}s" if n == 2 else f"all {count(n, noun)}"
+
+
+def part_of(n: int, total: int, noun: str) -> str:
+    """Return "3 of 12 comparisons", "none of 12 comparisons", "all 12 comparisons", "the one comparison" or "no comparison"."""
+    if total == 1:
+        return f"the one {noun}" if n else f"no {noun}"
+    return all_of(total, noun) if n == total > 0 else f"{none_of(n)} of {count(total, noun)}"
+
+
+def chance(expected: float) -> str:
+    """Return how many one would expect by chance: "about 7", "less than one"."""
+    return f"about {expected:,.0f}" if expected >= 1 else "less than one"
+
+
 def is_are(n: int) -> str:
     """Return the verb that goes with a count."""
     return "is" if n == 1 else "are"
