@@ -113,7 +113,8 @@ def _warnings(plan: Plan, config: Config, sizes: Sizes, machine: Mapping[str, An
         named |= {name for name, size in sizes.items() if not size.splits}
     for name in sorted(named):
         found.append(
-            f"size of {name} not known: its cohort is not prepared and no table gives it; its jobs have no hours"
+            f"size of {name} not known: its cohort is not prepared and no table gives it; its jobs have no hours. make check, with "
+            "the same STUDY and DIR, counts its films: then plan again"
         )
     memory, held = machine["memory_gb"], machine.get("gpu_memory_gb")
     for line in plan.lines:
