@@ -32,14 +32,19 @@ def test_the_runs_own_jobs_correct_the_planners_rates() -> None:
     # and one without an estimate by what its own jobs took
     unknown = {0: Step("check", None), 1: Step("check", None)}
     assert outlook(unknown, {0: 7.0}, {}, 1).left == pytest.approx(7.0)
+    # A table of half a second took 9, mostly to start: that says nothing of a training of 300, but all of the next table.
+    early = {0: Step("table", 0.5), 1: Step("table", 0.5), 2: Step("base", 300.0)}
+    assert outlook(early, {0: 9.0}, {}, 1).left == pytest.approx(9.0 + 300.0)
 
 
 def test_a_job_does_not_end_before_its_bar_nor_its_chain_before_its_jobs() -> None:
     steps = {1: Step("base", 10.0), 2: Step("net", 5.0, needs=(1,)), 3: Step("pool", 5.0, needs=(2,))}
     assert outlook(steps, {}, {1: 9.0}, 8).left == pytest.approx(1 + 5 + 5)
-    assert outlook(steps, {}, {1: 9.0}, 8, bars={1: Bar("unet", 1, 2, 9.0)}).left == pytest.approx(9 + 5 + 5)
-    late = outlook(steps, {}, {1: 100.0}, 8)  # later than expected: never "0 s left"
-    assert late.left == pytest.approx(0.05 * 100 + 10) and late.share < 1
+    # 9 s have run and 9 are left where 10 were expected: what follows takes 1.8 times as long, too
+    slow = outlook(steps, {}, {1: 9.0}, 8, bars={1: Bar("unet", 1, 2, 9.0)})
+    assert slow.left == pytest.approx(9 + 1.8 * (5 + 5))
+    late = outlook(steps, {}, {1: 100.0}, 8)  # ten times as long as expected, and still not "0 s left"
+    assert late.left == pytest.approx(0.05 * 100 + 10 * (5 + 5)) and late.share < 1
     on_gpu = {number: Step("trial", 10.0, gpus=1) for number in range(4)}
     assert outlook(on_gpu, {}, {}, cores=64, gpus=2).left == pytest.approx(20.0)
 
@@ -80,7 +85,10 @@ def test_the_heartbeat_follows_what_snakemake_says(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_text("unet:  50%|##| 1/2 [00:01<00:30,  1it/s]")
     heart = Heartbeat({1: Step("base", None, log=str(log)), 2: Step("net", None, needs=(1,))}, 2, 0)
+    early = heart.status()
+    assert status_lines(early, early["time"])[0] == "0 of 2 steps done, what is left is not known yet"
     heart.priced({"1": 60.0, "2": None})
+    heart.answered = True
     heart.emit(told("job_info", jobid=1))
     status = heart.status()
     assert status["running"] == ["base unet 1/2, about 30 s"] and status["logs"] == [str(log)]
@@ -91,4 +99,9 @@ def test_the_heartbeat_follows_what_snakemake_says(tmp_path: Path) -> None:
     status = heart.status()
     assert status["running"] == [] and status["done"] == 1 and status["failed"] == [{"rule": "net", "log": None}]
     lines = status_lines(status, status["time"] + 120)
-    assert lines[0].startswith("1 of 2 steps done") and "FAILED  net" in lines[1] and "told 2 min ago" in lines[-1]
+    assert (
+        lines[0].startswith("1 of 2 steps done")
+        and lines[0].endswith(" left")
+        and "FAILED  net" in lines[1]
+        and "told 2 min ago" in lines[-1]
+    )

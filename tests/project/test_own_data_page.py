@@ -15,7 +15,9 @@ from scripts import start_study
 from scripts.lib.cohort.prepare import prepare_cohort
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
+from scripts.lib.reporting.check_needs import MISSING, cohort_films, missing_needs
 from scripts.lib.study.config import load_study, stage
+from scripts.lib.study.needs import trains_foundation
 from tests.conftest import ROOT, copy_repository
 
 FILMS = 60
@@ -76,6 +78,20 @@ def test_the_overlay_of_the_pages_runs_as_it_is_written(tmp_path: Path) -> None:
     assert cohort.index["split"].value_counts().to_dict() == {"train": 30, "generator": 18, "test": 12}
 
 
+def test_the_overlay_of_own_images_on_own_films_trains_no_generator(tmp_path: Path) -> None:
+    _, overlay = blocks("docs/own-images.md")  # the first one is on phantom films
+    write_films(tmp_path / "films")
+    (tmp_path / "images").mkdir()
+    for place in ("films", "images"):
+        overlay = overlay.replace(f"/path/to/{place}", str(tmp_path / place))
+    (tmp_path / "own.yaml").write_text(overlay)
+    config = load_study([ROOT / "config.yaml", tmp_path / "own.yaml"])
+    assert not trains_foundation(config) and config["study"]["arms"] == ["images", "duplicate"]
+    section = stage(config, "prepare_cohort", "mine")
+    prepare_cohort("mine", section, tmp_path / "films", 32, 1, tmp_path / "cohort")
+    assert set(Cohort.open(tmp_path / "cohort").index["split"]) == {"train", "test"}  # no film waits for a generator
+
+
 def test_start_study_guesses_columns_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     theirs = {
         "image_id": "Image ID",
@@ -112,6 +128,20 @@ def test_start_study_finds_masks_and_their_values(tmp_path: Path) -> None:
     assert section["reader"]["mask_values"] == {"lungs": 255} and section["reader"]["mask_ignored"] == [127]
     assert section["structures"] == ["lungs"] and len(out.read_text().splitlines()) <= 10
     assert "arms" not in yaml.safe_load(out.read_text())
+    # What its comment says of a segmentation is enough for one.
+    assert "or segmentation: then target: lungs, and a line labels: [pneumonia]" in out.read_text()
+    said = {
+        "task: classification": "task: segmentation",
+        "    target: pneumonia": "    labels: [pneumonia]\n    target: lungs",
+    }
+    text = out.read_text()
+    for ours, theirs in said.items():
+        text = text.replace(ours, theirs)
+    out.write_text(text)
+    config = load_study([ROOT / "config.yaml", out])
+    prepare_cohort("mine", stage(config, "prepare_cohort", "mine"), table.parent, 32, 1, tmp_path / "cohort")
+    films = cohort_films(Cohort.open(tmp_path / "cohort"))
+    assert [one for one in missing_needs(config, {"mine": films}) if one.level == MISSING] == []
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ ASKED, ANSWER = "jobs.json", "seconds.json"
 STATUS = "status.json"  # in the record of a run, .snakemake/runs/{run}/
 EVERY = 60.0  # seconds between two lines on the screen
 LOOK = 10.0  # seconds between two looks at the jobs
+COUNTED = "prepare_cohort"  # the rule after which it is known how many films a study has
 CPU_CLASS, GPU_CLASS = "cpu-2core", "h200"  # whose rates a run begins with; its own jobs correct them
 
 
@@ -42,6 +43,7 @@ class Heartbeat(logging.Handler):
         super().__init__(logging.INFO)
         self.steps, self.cores, self.gpus = dict(steps), cores, gpus
         self.begun, self.took, self.failed = dict[int, float](), dict[int, float](), list[int]()
+        self.answered = False  # whether the planner has said what the jobs take: before, what is left would be a guess
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take the beginning or end of a job."""
@@ -62,6 +64,11 @@ class Heartbeat(logging.Handler):
             known = seconds.get(str(number))
             self.steps[number] = Step(step.rule, known, step.threads, step.gpus, step.needs, step.log)
 
+    def is_counted(self) -> bool:
+        """Whether this run has prepared all of its films."""
+        counting = [number for number, step in self.steps.items() if step.rule == COUNTED]
+        return bool(counting) and all(number in self.took for number in counting)
+
     def look(self) -> tuple[list[str], Outlook]:
         """Return a line for each running job, the longest first, and how far the run is."""
         now, bars = time.monotonic(), dict[int, Bar]()
@@ -81,7 +88,7 @@ class Heartbeat(logging.Handler):
         logs = [log for number in order if number in self.steps and (log := self.steps[number].log)]
         failed = [{"rule": self.steps[n].rule, "log": self.steps[n].log} for n in self.failed if n in self.steps]
         return {
-            "time": time.time(), "steps": len(self.steps), "done": len(self.took), "share": round(found.share, 4),
+            "time": time.time(), "answered": self.answered, "steps": len(self.steps), "done": len(self.took), "share": round(found.share, 4),
             "left": round(found.left, 1), "running": lines, "logs": logs, "failed": failed,
         }  # fmt: skip
 
@@ -140,19 +147,26 @@ def _described(job: Any) -> dict[str, Any]:
 
 
 def _beat(heart: Heartbeat, folder: Path, told: Mapping[str, Any], logger: logging.Logger) -> None:
-    """Look at the jobs until the run ends; say something once a minute."""
-    said, planner = time.monotonic(), _ask_planner(folder, told)
+    """Look at the jobs until the run ends; say something once a minute.
+
+    The planner is asked twice where the run prepares films: before, and once their numbers are known.
+    """
+    said, planner, counted = time.monotonic(), _ask_planner(folder, told), False
+    heart.answered = planner is None
     while folder.is_dir():  # it goes away with the run
+        if planner is None and not counted and heart.is_counted():
+            counted, planner = True, _ask_planner(folder, told)
         if planner is not None and planner.poll() is not None:
             if (why := _answer(heart, folder, planner)) is not None:
                 logger.info(f"No planner's rates for this run ({why}); it goes by its own jobs")
-            planner = None
+            planner, heart.answered = None, True
         try:
             _write(folder / STATUS, heart.status())
         except OSError:
             return  # the run has ended, or its disk is full: its jobs say so
         if time.monotonic() - said >= EVERY and heart.begun:
-            logger.info(study_line(*heart.look()))
+            lines, found = heart.look()
+            logger.info(study_line(lines, found if heart.answered else None))
             said = time.monotonic()
         time.sleep(LOOK)
 
@@ -191,7 +205,8 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 def status_lines(status: Mapping[str, Any], now: float) -> list[str]:
     """Return what `make status` prints of one run."""
     share, left = 100 * min(float(status["share"]), 0.99), duration(float(status["left"]))
-    lines = [f"{status['done']} of {status['steps']} steps done, {share:.0f} % of the time, about {left} left"]
+    known = f"{share:.0f} % of the time, about {left} left" if status["answered"] else "what is left is not known yet"
+    lines = [f"{status['done']} of {status['steps']} steps done, {known}"]
     lines += [f"  runs    {line}" for line in status["running"]]
     lines += [f"  log     {log}" for log in status["logs"]]
     lines += [f"  FAILED  {one['rule']}: read {one['log']}" for one in status["failed"]]
