@@ -81,6 +81,7 @@ rule check_data:
     output:
         page="results/check.html",
         table="results/check.csv",
+        films="results/check_films.json",
     log:
         "results/logs/check_data/all.log",
     conda:
@@ -97,7 +98,7 @@ rule check_data:
         "Look at the films of the study"
     shell:
         "python -m scripts.check_data --config {params.config:q} --threads {threads} --out {output.page:q} "
-        "--table {output.table:q} > {log:q} 2>&1"
+        "--table {output.table:q} --films {output.films:q} > {log:q} 2>&1"
 
 
 rule check_prerequisites:

@@ -18,13 +18,16 @@ def main(argv: list[str] | None = None) -> None:
     add_config(parser, "the whole study")
     parser.add_argument("--out", type=Path, required=True, help="the page (.html)")
     parser.add_argument("--table", type=Path, required=True, help="what was found, a line each (.csv)")
+    parser.add_argument(
+        "--films", type=Path, required=True, help="how many films each side has, for plans before a run (.json)"
+    )
     args = parser.parse_args(argv)
     set_threads(1)
 
     from scripts.lib.cohort.looking import look_at
     from scripts.lib.core.atomic import atomic_file
     from scripts.lib.engine.lean_imports import lean_imports
-    from scripts.lib.planning.checked import cost_of
+    from scripts.lib.planning.checked import cost_of, write_counts
     from scripts.lib.reporting.check_findings import film_tables, findings
     from scripts.lib.reporting.check_needs import write_findings
     from scripts.lib.reporting.check_page import write_page
@@ -56,6 +59,7 @@ def main(argv: list[str] | None = None) -> None:
         with atomic_file(args.out) as path:
             write_page(path, config, looks, found, makes, cost, roots)
     write_findings(args.table, found)
+    write_counts(args.films, config, looks)
 
 
 if __name__ == "__main__":

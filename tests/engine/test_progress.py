@@ -32,14 +32,19 @@ def test_the_runs_own_jobs_correct_the_planners_rates() -> None:
     # and one without an estimate by what its own jobs took
     unknown = {0: Step("check", None), 1: Step("check", None)}
     assert outlook(unknown, {0: 7.0}, {}, 1).left == pytest.approx(7.0)
+    # A table of half a second took 9, mostly to start: that says nothing of a training of 300, but all of the next table.
+    early = {0: Step("table", 0.5), 1: Step("table", 0.5), 2: Step("base", 300.0)}
+    assert outlook(early, {0: 9.0}, {}, 1).left == pytest.approx(9.0 + 300.0)
 
 
 def test_a_job_does_not_end_before_its_bar_nor_its_chain_before_its_jobs() -> None:
     steps = {1: Step("base", 10.0), 2: Step("net", 5.0, needs=(1,)), 3: Step("pool", 5.0, needs=(2,))}
     assert outlook(steps, {}, {1: 9.0}, 8).left == pytest.approx(1 + 5 + 5)
-    assert outlook(steps, {}, {1: 9.0}, 8, bars={1: Bar("unet", 1, 2, 9.0)}).left == pytest.approx(9 + 5 + 5)
-    late = outlook(steps, {}, {1: 100.0}, 8)  # later than expected: never "0 s left"
-    assert late.left == pytest.approx(0.05 * 100 + 10) and late.share < 1
+    # 9 s have run and 9 are left where 10 were expected: what follows takes 1.8 times as long, too
+    slow = outlook(steps, {}, {1: 9.0}, 8, bars={1: Bar("unet", 1, 2, 9.0)})
+    assert slow.left == pytest.approx(9 + 1.8 * (5 + 5))
+    late = outlook(steps, {}, {1: 100.0}, 8)  # ten times as long as expected, and still not "0 s left"
+    assert late.left == pytest.approx(0.05 * 100 + 10 * (5 + 5)) and late.share < 1
     on_gpu = {number: Step("trial", 10.0, gpus=1) for number in range(4)}
     assert outlook(on_gpu, {}, {}, cores=64, gpus=2).left == pytest.approx(20.0)
 

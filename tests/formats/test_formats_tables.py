@@ -42,6 +42,11 @@ NORMALISED = {
     "reordered, blank-led names": b" b , id,a\n2,x,1\n4,y,3\n",
     "blanks in cells, blank lines": b"id,a,b\n\nx, 1 ,2\n,,\ny,3,4\n\n",
     "no newline at the end": PLAIN.rstrip().encode(),
+    "semicolons": PLAIN.replace(",", ";").encode(),
+    "tabs": PLAIN.replace(",", "\t").encode(),
+    "semicolons, as Excel declares them": b"sep=;\r\n" + PLAIN.replace(",", ";").encode(),
+    "commas, as Excel declares them": b"\xef\xbb\xbfsep=,\r\n" + PLAIN.encode(),
+    "semicolons in a cell of a table with commas": b"id,a,b,c;d\nx,1,2,u;v\ny,3,4,;\n",
     "more columns": b"id,a,b,c\nx,1,2,9\ny,3,4,9\n",
 }
 
@@ -66,9 +71,6 @@ WRONG = {
     "open quote": (b'id,a,b\nx,"1,2\ny,3,4\n', "not a CSV table"),
     "UTF-16 without mark": (PLAIN.encode("utf-16-le"), "NUL"),
     "Latin-1": ("id,a,b\nä,1,2\n".encode("latin-1"), "reader.encoding"),
-    "semicolons": (PLAIN.replace(",", ";").encode(), "separated by semicolons: save it with commas"),
-    "tabs": (PLAIN.replace(",", "\t").encode(), "separated by tabs"),
-    "semicolons, as Excel declares them": (b"sep=;\n" + PLAIN.replace(",", ";").encode(), "separated by semicolons"),
     "Excel's own file": (b"PK\x03\x04\x14\0", "an Excel workbook or a ZIP archive"),
     "Excel's old file": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook"),
     "Parquet": (b"PAR1\x15\x04", "a Parquet table"),
@@ -184,7 +186,7 @@ def test_certain_and_blank_labels() -> None:
 
 @pytest.mark.parametrize(
     ("text", "years"),
-    [("45", 45), ("34.0", 34), ("045Y", 45), ("018M", 1.5), ("", None), ("abc", None), ("999Y", None)],
+    [("45", 45), ("34.0", 34), ("4,5", 4.5), ("045Y", 45), ("018M", 1.5), ("", None), ("abc", None), ("999Y", None)],
 )
 def test_ages(text: str, years: float | None) -> None:
     assert labels.age_of(text) == years
@@ -301,6 +303,8 @@ def test_unknown_format_and_reader_key_name_the_nearest() -> None:
         ("folder", {"mask_ignored": ["127"]}),
         ("folder", {"columns": {"image_id": 3}}),
         ("folder", {"columns": {"image_id": None}}),
+        ("folder", {"label_words": {True: 1}}),
+        ("folder", {"label_words": {"yes": 2}}),
         ("folder", {"where": {"year": []}}),
         ("folder", {"where": {"year": {"from": 2019}}}),
         ("vindr-pcxr", {"ages": [12, 3]}),

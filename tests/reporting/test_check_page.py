@@ -15,10 +15,13 @@ from PIL import Image
 
 from scripts.lib.cohort import looking
 from scripts.lib.cohort.looking import look_at
+from scripts.lib.planning.checked import write_counts
+from scripts.lib.planning.sizes import COUNTED, COUNTS, UNKNOWN, size_of
 from scripts.lib.reporting import check_facts, check_pictures
 from scripts.lib.reporting.check_findings import film_tables, findings
 from scripts.lib.reporting.check_needs import MISSING, WARNING, CheckLine, write_findings
 from scripts.lib.reporting.check_page import Cost, duration, write_page
+from scripts.lib.reporting.check_precision import few_tested
 from scripts.lib.reporting.check_targets import Target, targets
 from scripts.lib.study.config import CONFIG_FILE, load_study, stage
 from scripts.lib.study.needs import tell_findings
@@ -84,6 +87,8 @@ def test_good_films_can_start_and_the_page_holds_everything(tmp_path: Path) -> N
     write(tmp_path / "films of mine", films(60))
     found, makes, page = check(tmp_path, study(tmp_path / "films of mine"))
     assert stops(found) == []
+    # 6 ill and 7 well to test: 1.96 / 2 * sqrt(0.8 * 0.2 * (1 / 6 + 1 / 7)) = 0.22
+    assert [one.what for one in found if "from chance" in one.what and "± 0.22" in one.what]
     assert "This study can start." in page and "about 30 minutes" in page and "Real films" in page
     assert "synthetic" not in page.split("<h3>Real films")[1] and "PHANTOM" not in page
     # nothing from elsewhere: every picture is in the page, no script, no link
@@ -98,6 +103,35 @@ def test_good_films_can_start_and_the_page_holds_everything(tmp_path: Path) -> N
     # 60 films, 18 for the generator, 0.3 * 42 = 12.6 so 13 to test, 29 to train; half of each are ill, to within a film
     assert re.search(r"<td>split</td><td>train</td><td[^>]*>29</td><td[^>]*>29</td><td[^>]*>1[45] ", page)
     assert re.search(r"<td>split</td><td>test</td><td[^>]*>13</td><td[^>]*>13</td><td[^>]*>[67] ", page)
+
+
+@pytest.mark.parametrize(("ill", "well", "told"), [(30, 30, True), (31, 31, False), (10, 990, True), (0, 50, False)])
+def test_too_few_test_films_are_told_before_anything_trains(ill: int, well: int, told: bool) -> None:
+    """0.392 * sqrt(1/30 + 1/30) = 0.1012 and of 31 each 0.0996; of 10 and 990 0.125, whatever the 990; a class that is not there is another finding."""
+    films = pd.DataFrame({"split": "test", "sick": [1] * ill + [0] * well})
+    look = looking.Look("mine", films, ["sick"], [], None, [], False)
+    found = list(few_tested(look, {"task": "classification", "target": "sick", "split": {"test": 0.3}}))
+    assert bool(found) == told and all(one.level == WARNING for one in found)
+
+
+def test_few_masks_to_test_are_told() -> None:
+    """1.96 * 0.25 / sqrt(16) = 0.1225 of 16 films that show it; of 25 it is 0.098."""
+    for shown, told in ((16, True), (25, False)):
+        films = pd.DataFrame({"split": "test", looking.SHOWN: [2] * shown + [1] * 40})
+        look = looking.Look("mine", films, [], ["heart", "lungs"], None, [], False)
+        found = list(few_tested(look, {"task": "segmentation", "target": "lungs", "split": {}}))
+        assert ["± 0.12" in one.what and f"{shown} of {shown + 40}" in one.what for one in found] == [True] * told
+
+
+def test_a_plan_takes_what_a_check_has_counted(tmp_path: Path) -> None:
+    write(tmp_path / "films", films(60))
+    config = study(tmp_path / "films")
+    look = look_at("mine", stage(config, "prepare_cohort", "mine"), tmp_path / "films", 1, tmp_path / "look", 1)
+    write_counts(tmp_path / COUNTS, config, [look])
+    size = size_of(config, "mine", tmp_path)
+    assert (size.source, size.listed, size.splits) == (COUNTED, 60, {"generator": 18, "train": 29, "test": 13})
+    other = study(tmp_path / "films", {"split": {"generator": 0.3, "test": 0.5}})
+    assert size_of(other, "mine", tmp_path).source == UNKNOWN  # counted under another split
 
 
 def test_one_row(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ ASKED, ANSWER = "jobs.json", "seconds.json"
 STATUS = "status.json"  # in the record of a run, .snakemake/runs/{run}/
 EVERY = 60.0  # seconds between two lines on the screen
 LOOK = 10.0  # seconds between two looks at the jobs
+COUNTED = "prepare_cohort"  # the rule after which it is known how many films a study has
 CPU_CLASS, GPU_CLASS = "cpu-2core", "h200"  # whose rates a run begins with; its own jobs correct them
 
 
@@ -61,6 +62,11 @@ class Heartbeat(logging.Handler):
         for number, step in list(self.steps.items()):
             known = seconds.get(str(number))
             self.steps[number] = Step(step.rule, known, step.threads, step.gpus, step.needs, step.log)
+
+    def is_counted(self) -> bool:
+        """Whether this run has prepared all of its films."""
+        counting = [number for number, step in self.steps.items() if step.rule == COUNTED]
+        return bool(counting) and all(number in self.took for number in counting)
 
     def look(self) -> tuple[list[str], Outlook]:
         """Return a line for each running job, the longest first, and how far the run is."""
@@ -140,9 +146,14 @@ def _described(job: Any) -> dict[str, Any]:
 
 
 def _beat(heart: Heartbeat, folder: Path, told: Mapping[str, Any], logger: logging.Logger) -> None:
-    """Look at the jobs until the run ends; say something once a minute."""
-    said, planner = time.monotonic(), _ask_planner(folder, told)
+    """Look at the jobs until the run ends; say something once a minute.
+
+    The planner is asked twice where the run prepares films: before, and once their numbers are known.
+    """
+    said, planner, counted = time.monotonic(), _ask_planner(folder, told), False
     while folder.is_dir():  # it goes away with the run
+        if planner is None and not counted and heart.is_counted():
+            counted, planner = True, _ask_planner(folder, told)
         if planner is not None and planner.poll() is not None:
             if (why := _answer(heart, folder, planner)) is not None:
                 logger.info(f"No planner's rates for this run ({why}); it goes by its own jobs")

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 UNKNOWN_SECONDS = 2.0  # of a job of which no rate says anything: nearly all such jobs read and write tables
+SHORT = (
+    5.0  # expected seconds below which the start of a job is most of what it takes, so it says nothing of longer ones
+)
 LAST_BYTES = 4096  # of a log, in which its progress bar is looked for
 # A bar of tqdm: its words, done/total, and the seconds that it still expects.
 BAR = re.compile(r"(?:^|[\r\n])([^\r\n|%]*?):? +\d+%\|[^|]*\| (\d+)/(\d+) \[[\d:]+<([\d:?]+)")
@@ -81,12 +84,19 @@ def outlook(
     Jobs are weighted by processor seconds (threads times seconds). What is left by the clock is at least the longest chain
     of jobs that wait for each other, and at least all work divided by the cores, or GPUs.
     """
-    expected = dict(_corrected(steps, took))
+    bars = bars or {}
+    late = {}  # running jobs that take longer than expected: the same will be true of those that come
+    for number, elapsed in running.items():
+        bar, known = bars.get(number), steps[number].seconds if number in steps else None
+        least = elapsed + (bar.left or 0.0 if bar else 0.0)
+        if known and least > known:
+            late[number] = least
+    expected = dict(_corrected(steps, {**late, **took}))
     left: dict[int, float] = {}
     for number in steps:
         elapsed = running.get(number, 0.0)
         rest = 0.0 if number in took else max(expected[number] - elapsed, 0.05 * elapsed)
-        bar = (bars or {}).get(number)
+        bar = bars.get(number)
         left[number] = max(rest, bar.left or 0.0) if bar and number not in took else rest
     spent = {number: took.get(number, running.get(number, 0.0)) for number in steps}
     work_left = sum(left[number] * step.threads for number, step in steps.items())
@@ -96,7 +106,7 @@ def outlook(
 
 
 def _corrected(steps: Mapping[int, Step], took: Mapping[int, float]) -> Iterator[tuple[int, float]]:
-    """Yield each job's expected seconds: its estimate times what this run's jobs of its rule, else all, took longer.
+    """Yield each job's expected seconds: its estimate times what this run's jobs of its rule, else all long ones, took longer.
 
     A job without an estimate is expected to take what the others of its rule took.
     """
@@ -107,7 +117,7 @@ def _corrected(steps: Mapping[int, Step], took: Mapping[int, float]) -> Iterator
             continue
         means[step.rule].append(seconds)
         if step.seconds:
-            for key in (step.rule, ""):
+            for key in (step.rule, "") if step.seconds >= SHORT else (step.rule,):
                 real[key], estimated[key], counts[key] = (
                     real[key] + seconds,
                     estimated[key] + step.seconds,

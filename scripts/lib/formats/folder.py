@@ -25,13 +25,13 @@ SPLITS = ("generator", "train", "validate", "test")
 
 def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structures: Sequence[str]) -> Listing:
     """Return the films of the table's rows that `where` selects; `columns` says what the table calls our columns."""
-    columns = _columns(settings)
+    columns = _columns(settings, labels)
     table = Table(root / settings["table"], [columns[name] for name in REQUIRED], settings["encoding"])
     _check_optional(table, settings, structures)
     columns |= {name: find_column(table, columns[name]) or columns[name] for name in OPTIONAL}
     available = list(settings["mask_values"] or structures) if columns["mask_file"] in table.columns else []
     listing = Listing([], list(labels), available, tables("folder", root, settings))
-    named = label_columns(table, labels)
+    named = label_columns(table, labels, settings["columns"])
     read = [*columns.values(), *named.values(), *settings["where"]]
     note_near_columns(
         table, [columns[name] for name in OPTIONAL if columns[name] not in table.columns], read, listing.notes
@@ -59,11 +59,11 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     return listing
 
 
-def _columns(settings: Mapping[str, Any]) -> dict[str, str]:
+def _columns(settings: Mapping[str, Any], labels: Sequence[str]) -> dict[str, str]:
     known = (*REQUIRED, *OPTIONAL)
     for name in settings["columns"]:
-        if name not in known:
-            raise InputError(f"reader.columns: {name!r} is unknown; expected some of {', '.join(known)}")
+        if name not in (*known, *labels):
+            raise InputError(f"reader.columns: {name!r} is unknown; expected some of {', '.join((*known, *labels))}")
     return {name: settings["columns"].get(name, name) for name in known}
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.columns import plain_name
 from scripts.lib.formats.folder import SPLITS
-from scripts.lib.formats.labels import VALUES
+from scripts.lib.formats.guessing_labels import Label, labels_among, why_none
 from scripts.lib.formats.tables import Table, is_missing
 
 PICTURES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
@@ -17,21 +17,30 @@ LOOKED = 20_000  # rows that are read
 # Words of a column's plain name by what it may be, the surest first.
 NAMES = {
     "mask_file": ("mask_file", "mask_path", "mask", "segmentation", "seg"),
-    "image_id": ("image_id", "film_id", "id", "image", "film", "uid", "sopinstanceuid", "name"),
-    "patient_id": ("patient_id", "patientid", "patient", "subject_id", "subject", "person", "pid"),
+    "image_id": (
+        *("image_id", "film_id", "id", "image", "film", "uid", "sopinstanceuid", "sop_instance_uid", "name"),
+        *("accession", "accession_no", "accession_number"),
+    ),
+    "patient_id": (
+        *("patient_id", "patientid", "patient", "subject_id", "subject", "person", "person_id", "pid", "mrn"),
+        *("medical_record_number", "hospital_number"),
+    ),
     "report": ("report", "findings", "impression", "text"),
     "split": ("split", "fold", "subset", "set"),
     "view": ("view", "view_position", "viewposition", "projection"),
-    "sex": ("sex", "gender", "patient_sex"),
-    "age": ("age", "patient_age", "age_years"),
+    "sex": ("sex", "gender", "patient_sex", "geschlecht", "sexe"),
+    "age": ("age", "patient_age", "age_years", "alter"),
 }
+# How names of patients begin ("Patient No", "Pat-ID", "Patientennummer"), and words of what else is known of a patient.
+PATIENTS = ("patient", "pat_", "subject_", "mrn")
+OF_PATIENTS = ("sex", "gender", "age", "birth", "position", "orientation", "weight", "size", "height", "name")
 
 
 @dataclass
 class Guess:
     """What a table seems to hold: `columns` {ours: theirs}, `labels` with both values, and why, in words.
 
-    rows, patients  how many there are; `positive` the share of films with the first label
+    rows, patients  how many there are
     """
 
     path: Path
@@ -39,8 +48,7 @@ class Guess:
     rows: int
     patients: int
     columns: dict[str, str]
-    labels: list[str]
-    positive: float
+    labels: list[Label]
     split: bool
     reasons: dict[str, str] = field(default_factory=dict)
 
@@ -69,22 +77,18 @@ def guess_table(path: Path) -> Guess:
         if (found := _named(ours, order, columns, values)) is not None:
             columns[ours] = found
     _identify(columns, values, reasons)
-    used = set(columns.values())
-    labels = [name for name in table.columns if name not in used and _is_label(values[name])]
+    others = {name: values[name] for name in order if name not in columns.values()}
+    labels = labels_among(others)
     if not labels:
-        raise InputError(
-            f"{path}: no column with both 0 and 1, so there is no label to learn; "
-            f"the columns are {', '.join(table.columns)[:200]}"
-        )
-    first = [VALUES.get(value) for value in values[labels[0]]]
-    known = [value for value in first if value in (0, 1)]
+        said = why_none(others) or f"the columns are {', '.join(table.columns)[:200]}"
+        raise InputError(f"{path}: no column with both 0 and 1 (or yes and no), so there is no label to learn; {said}")
     patients = len(set(values[columns["patient_id"]]))
     splits = "split" in columns and _is_split(values[columns["split"]])
     if not splits and (column := columns.pop("split", None)) is not None:
         words = list(dict.fromkeys(value or "nothing" for value in values[column]))
         said = f"{', '.join(words[:4])}{' ...' if len(words) > 4 else ''}"
         reasons["split"] = f"column {column} SAYS {said}, NOT train AND test, AND IS NOT USED"
-    return Guess(path, encoding, rows, patients, columns, labels, sum(known) / len(known), splits, reasons)
+    return Guess(path, encoding, rows, patients, columns, labels, splits, reasons)
 
 
 def _read(path: Path) -> tuple[Table, dict[str, list[str]], str, int]:
@@ -119,7 +123,24 @@ def _named(ours: str, columns: Sequence[str], taken: dict[str, str], values: dic
         name = free.get(word)
         if name is not None and not (ours == "image_id" and len(set(values[name])) < len(values[name])):
             return name
-    return None
+    if ours != "patient_id":
+        return None
+    began = (name for plain, name in free.items() if plain.startswith(PATIENTS) and not _said_of_patients(plain))
+    return next((name for name in began if not all(map(is_missing, values[name]))), None)
+
+
+def _said_of_patients(plain: str) -> bool:
+    return any(word in OF_PATIENTS for word in plain.split("_")) or plain.endswith(OF_PATIENTS)
+
+
+def _repeating(columns: Mapping[str, str], values: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return columns whose values repeat as patients' do: a value to most films, and some with several of them."""
+    found = []
+    for name, cells in values.items():
+        distinct = len(set(cells))
+        if name not in columns.values() and not any(map(is_missing, cells)):
+            found += [name] if len(cells) / 4 <= distinct < len(cells) else []
+    return found
 
 
 def _identify(columns: dict[str, str], values: dict[str, list[str]], reasons: dict[str, str]) -> None:
@@ -129,13 +150,9 @@ def _identify(columns: dict[str, str], values: dict[str, list[str]], reasons: di
         reasons["image_id"] = "no column names films, so the file does"
     if "patient_id" not in columns:
         columns["patient_id"] = columns["image_id"]
-        reasons["patient_id"] = "NO COLUMN SAYS WHOSE FILM IT IS: each film counts as a patient of its own"
-
-
-def _is_label(cells: Sequence[str]) -> bool:
-    """Whether a column holds 0 and 1, and beside them only -1 and nothing."""
-    known = {VALUES.get(cell) for cell in cells if not is_missing(cell)}
-    return None not in known and {0, 1} <= known
+        near = _repeating(columns, values)
+        perhaps = f"; if one does, write it: {' or '.join(near[:3])}?" if near else ""
+        reasons["patient_id"] = f"NO COLUMN SAYS WHOSE FILM IT IS: each film counts as a patient of its own{perhaps}"
 
 
 def _is_split(cells: Sequence[str]) -> bool:

@@ -19,13 +19,21 @@ NO_AGE = "ages that are no years from 0 to 120, left empty"
 NO_SEX = "sexes that are neither M nor F, left empty"
 
 
-def label_value(text: str, where: str) -> int | None:
-    """Return -1, 0, 1 or None for a label cell; raises InputError for any other text."""
+def label_value(text: str, where: str, words: Mapping[str, int] | None = None) -> int | None:
+    """Return -1, 0, 1 or None for a label cell; raises InputError for any other text.
+
+    words  what words of this table stand for, without regard to case (reader.label_words); None where none can be named
+    """
     if text in VALUES:
         return VALUES[text]
+    known = {word.strip().casefold(): value for word, value in (words or {}).items()}
+    if text.casefold() in known:
+        return known[text.casefold()]
     if is_missing(text):
         return None
-    raise InputError(f"{where}: label {text!r}; expected 1, 0, -1 (uncertain) or nothing")
+    expected = f"1, 0, -1 (uncertain) or nothing{''.join(f', {word!r}' for word in words or {})}"
+    todo = "" if words is None else f'; say what it means: reader.label_words: {{"{text}": 1}}, or 0'
+    raise InputError(f"{where}: label {text!r}; expected {expected}{todo}")
 
 
 def decide(value: int | None, label: str, uncertainty: str, blank: str) -> int | None:
@@ -37,9 +45,12 @@ def decide(value: int | None, label: str, uncertainty: str, blank: str) -> int |
     return {"zeros": 0, "ones": 1, "ignore": None, "mgca": MGCA_UNCERTAIN.get(label, 0)}[uncertainty]
 
 
-def label_columns(table: Table, labels: Sequence[str]) -> dict[str, str]:
-    """Return {label: column of the table}; raises InputError when a label asked for is no column, or could be two."""
-    columns = {label: find_column(table, label) for label in labels}
+def label_columns(table: Table, labels: Sequence[str], renamed: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return {label: column of the table}; raises InputError when a label asked for is no column, or could be two.
+
+    renamed  columns of labels that are called otherwise
+    """
+    columns = {label: find_column(table, (renamed or {}).get(label, label)) for label in labels}
     for label, column in columns.items():
         if column is None:
             near = get_close_matches(label, {plain_name(column): column for column in table.columns}, n=1)
@@ -54,7 +65,10 @@ def row_labels(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any]
     """Return the labels of one row under the reader's `uncertainty` and `blank` policies."""
     return {
         label: decide(
-            label_value(row[column], f"{row.where} column {column}"), label, settings["uncertainty"], settings["blank"]
+            label_value(row[column], f"{row.where} column {column}", settings.get("label_words")),
+            label,
+            settings["uncertainty"],
+            settings["blank"],
         )
         for label, column in columns.items()
     }
@@ -62,15 +76,16 @@ def row_labels(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any]
 
 def sex_of(text: str) -> str:
     """Return "M", "F" or "" for what tables and headers write."""
-    return {"m": "M", "male": "M", "f": "F", "female": "F"}.get(text.strip().lower(), "")
+    words = {"m": "M", "male": "M", "männlich": "M", "f": "F", "female": "F", "w": "F", "weiblich": "F"}
+    return words.get(text.strip().lower(), "")
 
 
 def age_of(text: str) -> float | None:
-    """Return years from "45", "45.0" or a DICOM age such as "045Y" or "018M"; None when it says neither."""
-    match = re.fullmatch(r"\s*(\d{1,3}(?:\.\d+)?)\s*([YMWD]?)\s*", text.upper())
+    """Return years from "45", "45.0", "4,5" or a DICOM age such as "045Y" or "018M"; None when it says neither."""
+    match = re.fullmatch(r"\s*(\d{1,3}(?:[.,]\d+)?)\s*([YMWD]?)\s*", text.upper())
     if not match:
         return None
-    years = float(match[1]) / {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}[match[2]]
+    years = float(match[1].replace(",", ".")) / {"": 1.0, "Y": 1.0, "M": 12.0, "W": 52.1775, "D": 365.25}[match[2]]
     return years if years <= 120 else None
 
 

@@ -74,6 +74,13 @@ def _names(value: Mapping[Any, Any]) -> bool:
     return all(isinstance(one, str) and one for one in value.values())
 
 
+def _labels(value: Mapping[Any, Any]) -> bool:
+    """Whether each word stands for a label's value; YAML reads yes and no without quotes as true and false."""
+    return all(isinstance(word, str) and word for word in value) and all(
+        isinstance(one, int) and not isinstance(one, bool) and one in (-1, 0, 1) for one in value.values()
+    )
+
+
 def _cells(value: Mapping[Any, Any]) -> bool:
     """Whether each column has one value, or a list of some."""
     lists = [one if isinstance(one, list) else [one] for one in value.values()]
@@ -102,6 +109,7 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "positive": (_words, "a list of words"),
     "negative": (_words, "a list of words"),
     "columns": (_names, "for each name the column of the table that holds it"),
+    "label_words": (_labels, 'for each word in quotes 1, 0 or -1 (uncertain), such as {"yes": 1, "no": 0}'),
     "where": (_cells, "for each column the value, or a list of values, of the rows to take"),
     "encoding": (_encoding, "an encoding that Python knows, such as 'utf-8' or 'latin-1'"),
 }  # fmt: skip

@@ -134,6 +134,7 @@ READERS: dict[str, dict[str, Any]] = {
     "folder": {
         "table": "labels.csv",
         "columns": {},
+        "label_words": {},
         "where": {},
         "mask_values": {},
         "mask_ignored": [],
@@ -144,7 +145,7 @@ READERS: dict[str, dict[str, Any]] = {
         **SHARED,
     },
 }
-# What `columns` of a folder may rename (scripts/lib/formats/folder.py).
+# What `columns` of a folder may rename, beside its labels (scripts/lib/formats/folder.py).
 FOLDER_COLUMNS = ("image_id", "file", "patient_id", "mask_file", "report", "split", "view", "sex", "age")
 TABLE_KEYS = {
     "chexpert": ("train", "valid", "patients"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.columns import plain_name
 from scripts.lib.formats.guessing import Guess, mask_folder
+from scripts.lib.formats.guessing_labels import Label
 from scripts.lib.formats.paths import safe_path
 
 NAME = "mine"
@@ -21,17 +22,17 @@ def overlay_lines(guess: Guess, root: Path) -> list[str]:
     fractions, why = _fractions(guess)
     wanted = [f"{value:g}" for value in fractions]
     multipliers = ", ".join(f'"{text}": [0, 2, 5]' if float(text) < 1 else f'"{text}": [0, 2]' for text in wanted)
-    target, others = plain_name(guess.labels[0]) or guess.labels[0], guess.labels[1:]
-    also = f"; also 0/1: {', '.join(others)[:120]}" if others else ""
+    label, *others = guess.labels
+    also = f"; others: {', '.join(other.column for other in others)[:120]}" if others else ""
     reader, structures = _reader(guess, root)
     lines = [
-        f"# From {_plain(guess.path.name)}: {guess.rows} films of {guess.patients} patients, {guess.positive:.0%} of them with {_plain(guess.labels[0])}. Check each guess.",
+        f"# From {_plain(guess.path.name)}: {guess.rows} films of {guess.patients} patients, {label.positive:.0%} of the films with {_plain(label.name)}. Check each guess.",
         f"study: {{name: {NAME}, datasets: [{NAME}], fractions: [{', '.join(wanted)}], multipliers: {{{multipliers}}}}} # {why}",
         "datasets:",
         f"  {NAME}:",
         f"    root: {_text(str(root))} # files of column {_plain(guess.columns['file'])} lie below it",
         "    task: classification # or multilabel, with a list of labels as target; or segmentation of a structure",
-        f"    target: {_text(target)} # the first column with 0 and 1{_plain(also)}",
+        f"    target: {_text(label.name)} # {_plain(_meant(label))}{_plain(also)}",
         f"    reader: {reader} # {_plain(_whose(guess))}",
         f"    split: given # column {_plain(guess.columns['split'])}"
         if guess.split
@@ -66,10 +67,16 @@ def _plain(text: str) -> str:
 def _fractions(guess: Guess) -> tuple[list[float], str]:
     """Return a small fraction and all, and why: the smallest that holds enough films of both classes."""
     train = guess.rows * (0.49 if not guess.split else 0.7)
-    rare = train * min(guess.positive, 1 - guess.positive)
+    rare = train * min(guess.labels[0].positive, 1 - guess.labels[0].positive)
     large = [share for share in SHARES if share * train >= LEAST_FILMS and share * rare >= LEAST_CLASS]
     first = large[0] if large else SHARES[-1]
     return [first, 1.0], f"{first:g} of about {train:.0f} training films are {first * train:.0f}"
+
+
+def _meant(label: Label) -> str:
+    """Return which column a label is, and what its words count as."""
+    words = ", ".join(f"{word} = {value}" for word, value in label.words.items())
+    return f"column {label.column}: {words}" if words else f"the first column with 0 and 1 ({label.column})"
 
 
 def _whose(guess: Guess) -> str:
@@ -80,10 +87,16 @@ def _whose(guess: Guess) -> str:
 
 def _reader(guess: Guess, root: Path) -> tuple[str, str]:
     """Return the key `reader` as YAML, and the structure that masks show, "" without masks."""
+    label = guess.labels[0]
     renamed = {ours: theirs for ours, theirs in guess.columns.items() if ours != theirs}
+    if plain_name(label.column) != label.name:
+        renamed[label.name] = label.column
     parts = [f"table: {_text(guess.path.resolve().relative_to(root).as_posix())}"]
     if renamed:
         parts.append(f"columns: {{{', '.join(f'{ours}: {_text(theirs)}' for ours, theirs in renamed.items())}}}")
+    if label.words:
+        words = ", ".join(f"{json.dumps(word, ensure_ascii=False)}: {value}" for word, value in label.words.items())
+        parts.append(f"label_words: {{{words}}}")
     if guess.encoding != "utf-8":
         parts.append(f"encoding: {guess.encoding}")
     structure = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import gzip
 import io
 import re
@@ -32,7 +33,8 @@ MARKS = {  # byte order marks; those of UTF-32 first, for they begin as those of
 UNSEEN = (
     "\ufeff\u200b\u2060"  # marks of byte order and joints without width, which no eye sees and no comparison forgives
 )
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+SEPARATORS = (";", "\t", "|")  # beside the comma
+DECLARED = re.compile(r"sep=(.)")
 
 
 def open_text(path: Path, encoding: str) -> io.TextIOWrapper:
@@ -79,12 +81,23 @@ def bare(cell: str) -> str:
     return text.strip(UNSEEN).strip() if text and (text[0] in UNSEEN or text[-1] in UNSEEN) else text
 
 
-def separated_by(names: Sequence[str]) -> str:
-    """Return what a header without commas seems to be separated by, "" where nothing says so."""
-    first = names[0] if names else ""
-    mark = next((mark for mark in SEPARATORS if mark in first), "")
-    if len(names) == 1 and (mark or re.match(r"sep=", first)):
-        return (
-            f"; its fields seem to be separated by {SEPARATORS.get(mark, 'a mark of their own')}: save it with commas"
-        )
-    return ""
+def separator(path: Path, encoding: str) -> str:
+    """Return the mark between the fields of a table: a comma, or what its header of one field without commas is split by.
+
+    Spreadsheet programs of countries with decimal commas save a CSV with semicolons; Excel may declare the mark in a line of
+    its own above the header, `sep=;`.
+    """
+    with open_text(path, encoding) as stream:
+        try:
+            first = next((line for line in stream if line.strip()), "")
+        except (UnicodeError, OSError, EOFError, zlib.error):
+            return ","  # the reader of the table says what is wrong with it
+    if declared := DECLARED.match(bare(first)):
+        return declared[1]
+    names = next(csv.reader([first]), [])
+    return next((mark for mark in SEPARATORS if len(names) == 1 and mark in first), ",")
+
+
+def is_declaration(cells: Sequence[str]) -> bool:
+    """Whether a row is Excel's line that declares the mark between fields, which it does not show either."""
+    return bare(cells[0]) == "sep=" and not any(cells[1:])

@@ -11,7 +11,7 @@ from pathlib import Path
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.sources import table_path
-from scripts.lib.formats.table_files import bare, open_text, separated_by
+from scripts.lib.formats.table_files import bare, is_declaration, open_text, separator
 
 FIELD_LIMIT = 1 << 24
 MISSING_WORDS = frozenset({"", "nan", "na", "n/a", "none", "null"})
@@ -46,14 +46,18 @@ class Row:
 
 
 class Table:
-    """A CSV table, read row by row; the header is checked at once, the rows as they come."""
+    """A CSV table, read row by row; the header is checked at once, the rows as they come.
+
+    Fields are separated by commas, or by semicolons, tabs or bars where the header has no comma (table_files.separator).
+    """
 
     def __init__(self, path: str | Path, required: Iterable[str] = (), encoding: str = "utf-8") -> None:
         self.path = table_path(Path(path).parent, Path(path).name)
         self._stream = open_text(self.path, encoding)
         csv.field_size_limit(FIELD_LIMIT)
-        self._reader = csv.reader(self._stream, strict=True)
-        header = next((row for row in self._lines() if any(cell.strip() for cell in row)), None)
+        self._reader = csv.reader(self._stream, delimiter=separator(self.path, encoding), strict=True)
+        rows = (row for row in self._lines() if any(cell.strip() for cell in row))
+        header = next((row for row in rows if not is_declaration(row)), None)
         if header is None:
             raise InputError(f"{self.path}: empty; expected a CSV table with a header line")
         self.columns = _check_header(self.path, [bare(name) for name in header], required)
@@ -113,7 +117,7 @@ def _check_header(path: Path, names: list[str], required: Iterable[str]) -> dict
     missing = [name for name in required if name not in names]
     if missing:
         raise InputError(
-            f"{path}: no column {', '.join(missing)}{_nearest(missing, names)}; the table has {', '.join(names)[:300]}{separated_by(names)}"
+            f"{path}: no column {', '.join(missing)}{_nearest(missing, names)}; the table has {', '.join(names)[:300]}"
         )
     if doubled:
         raise InputError(f"{path}: column {', '.join(doubled)} is there twice; rename or remove one")

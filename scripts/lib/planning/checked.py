@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.cohort.looking import Look
+from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.planning.estimate import machine_size, make_plan, wall_hours
 from scripts.lib.planning.jobs import list_jobs
 from scripts.lib.planning.rates import read_rates
-from scripts.lib.planning.sizes import Size, read_sizes
+from scripts.lib.planning.sizes import COUNTED, Size, counted_for, read_sizes
 from scripts.lib.reporting.check_page import Cost
-
-COUNTED = "check of the films"
 
 
 def cost_of(config: Mapping[str, Any], looks: Sequence[Look]) -> Cost:
@@ -35,6 +34,22 @@ def cost_of(config: Mapping[str, Any], looks: Sequence[Look]) -> Cost:
     unknown = any(line.unknown_sizes for line in plan.lines)
     hours = None if unknown else wall_hours(plan, cores, gpus)
     return Cost(f"{name} ({cores} cores)", hours, sum(line.disk_gb for line in plan.lines), plan.warnings)
+
+
+def write_counts(path: Path, config: Mapping[str, Any], looks: Sequence[Look]) -> None:
+    """Write how many films each side of each dataset has, as JSON, for plans made before its cohort is there."""
+    counts = {}
+    for look in looks:
+        if len(look.films):
+            size = _size(look)
+            counts[look.name] = {
+                "of": counted_for(config, look.name),
+                "listed": size.listed,
+                "splits": dict(size.splits),
+                "masked": size.masked,
+            }
+    with atomic_file(path) as temporary:
+        temporary.write_text(json.dumps(counts, indent=1) + "\n")
 
 
 def _size(look: Look) -> Size:

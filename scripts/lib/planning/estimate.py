@@ -113,7 +113,8 @@ def _warnings(plan: Plan, config: Config, sizes: Sizes, machine: Mapping[str, An
     if None in without:  # e.g. a model of all of a cohort
         without |= {name for name, size in sizes.items() if not size.splits}
     warnings += [
-        f"size of {name} not known: its cohort is not prepared and no table gives it; its jobs have no hours"
+        f"size of {name} not known: its cohort is not prepared and no table gives it; its jobs have no hours. make check, with "
+        "the same STUDY and DIR, counts its films: then plan again"
         for name in sorted(name for name in without if name)
     ]
     memory, gpu_memory = machine["memory_gb"], machine.get("gpu_memory_gb")

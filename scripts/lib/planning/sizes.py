@@ -11,11 +11,16 @@ from typing import Any
 
 from scripts.lib.cohort.table1 import PAPER
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.json_files import read_json
+from scripts.lib.core.seeds import content_hash
+from scripts.lib.study.config import stage, to_json
 from scripts.lib.study.shared import store_of
 from scripts.lib.study.sources import PHANTOM
 from scripts.lib.study.tasks import of_structures
 
 PREPARED, DRAWN, PUBLISHED, UNKNOWN = "prepared cohort", "phantom settings", "paper's Table 1", "unknown"
+COUNTED = "check of the films"
+COUNTS = "check_films.json"  # of a results folder: what `make check` has counted
 LISTED = "the lists that the dataset is published with"
 CHESTXDET = {"train": 3_025, "test": 553}  # rows of its two lists
 # Films as the paper's Table 1 means them: its counts of two datasets include header lines (see its notes). Of CheXpert the
@@ -73,11 +78,13 @@ def read_sizes(config: Mapping[str, Any], results: Path) -> dict[str, Size]:
 
 
 def size_of(config: Mapping[str, Any], name: str, results: Path) -> Size:
-    """Return a dataset's size: of its prepared cohort, else of its phantom, else of the paper's Table 1."""
-    section, name = config["datasets"][name], store_of(config, name)
+    """Return a dataset's size: of its prepared cohort, else as a check has counted it, else of its phantom or a published list."""
+    section, dataset, name = config["datasets"][name], name, store_of(config, name)
     meta = results / name / "cohort" / "cohort.json"
     if meta.is_file():
         return _prepared(meta, results / name / "subsets.parquet", config["study"])
+    if (counted := _counted(results / COUNTS, config, dataset)) is not None:
+        return counted
     masked = of_structures(section) or bool(section.get("structures"))
     if section["root"] == PHANTOM:
         listed, films = _phantom_films(section, name, config["study"]["seed"])
@@ -96,6 +103,21 @@ def _prepared(path: Path, subsets: Path, study: Mapping[str, Any]) -> Size:
         return Size(PREPARED, meta["n_listed"], splits, meta["has_masks"], _drawn(subsets, study))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: cannot be read ({error!r}); prepare this cohort again") from None
+
+
+def counted_for(config: Mapping[str, Any], name: str) -> str:
+    """Return a hash of what a dataset's counts depend on in the study: its section as it is prepared, and the seed."""
+    return content_hash(to_json(stage(config, "prepare_cohort", name)), config["study"]["seed"])
+
+
+def _counted(path: Path, config: Mapping[str, Any], name: str) -> Size | None:
+    """Return what a check has counted under the same settings of a dataset, None where none has."""
+    if not path.is_file():
+        return None
+    own = read_json(path, "the counts of make check; remove it, or run make check again").get(name)
+    if not own or own.get("of") != counted_for(config, name):
+        return None
+    return Size(COUNTED, own["listed"], own["splits"], own["masked"])
 
 
 def _drawn(path: Path, study: Mapping[str, Any]) -> dict[tuple[int, str], int]:

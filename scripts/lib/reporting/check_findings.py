@@ -10,6 +10,7 @@ from scripts.lib.cohort.looking import Look
 from scripts.lib.core.errors import InputError
 from scripts.lib.reporting import check_facts
 from scripts.lib.reporting.check_needs import MISSING, WARNING, CheckLine, FilmTable, missing_needs
+from scripts.lib.reporting.check_precision import few_tested
 
 
 def film_tables(looks: Sequence[Look]) -> dict[str, FilmTable]:
@@ -31,6 +32,8 @@ def findings(config: Mapping[str, Any], looks: Sequence[Look], roots: Mapping[st
         lines.append(CheckLine(MISSING, config["study"]["name"], str(error), ""))
     for look in looks:
         lines += check_facts.warnings_of(look, config["datasets"][look.name], roots[look.name])
+        if look.name in config["study"]["datasets"]:
+            lines += few_tested(look, config["datasets"][look.name])
         if look.cohort is not None:
             warned = {} if look.sampled else dict.fromkeys(look.cohort.meta["warnings"])
             lines += [

@@ -119,8 +119,9 @@ def _dataset_faults(where: str, name: str, section: Mapping[str, Any]) -> list[s
     except InputError as error:
         return [*faults, f"config: {where}.reader: {error}"]
     if section["format"] == "folder":
-        columns = [column for column in reader["columns"] if column not in FOLDER_COLUMNS]
-        faults += [unknown_key(f"{where}.reader.columns", str(column), list(FOLDER_COLUMNS)) for column in columns]
+        may = [*FOLDER_COLUMNS, *dict.fromkeys([*section["labels"], *targets_of(section)])]
+        columns = [column for column in reader["columns"] if column not in may]
+        faults += [unknown_key(f"{where}.reader.columns", str(column), may) for column in columns]
     task = TASKS[section["task"]]
     if task.targets not in ("any", "list" if isinstance(section["target"], list) else "one"):
         expected = "a list of labels" if task.targets == "list" else "one name"

@@ -168,7 +168,10 @@ def read_text(path: str | Path) -> str:
             content = stream.read(LARGEST_FILE + 1)
     except FileNotFoundError:
         near = near_file(path, [Path("studies"), Path()], (".yaml", ".yml", ".json"))
-        raise InputError(f"{path}: no such configuration file{near}") from None
+        start = "; make start TABLE=FILE writes studies/mine.yaml from the table of your films"
+        raise InputError(
+            f"{path}: no such configuration file{near}{start if path.parent.name == 'studies' else ''}"
+        ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(content) > LARGEST_FILE:

@@ -1,0 +1,101 @@
+"""What the columns of somebody's table seem to be: labels in words, patients under other names, semicolons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.lib.core.errors import InputError
+from scripts.lib.formats.guessing import guess_table
+from scripts.lib.formats.guessing_labels import label_of
+from scripts.lib.formats.registry import list_records
+from scripts.lib.formats.starting import overlay_lines
+
+WORDS = ("Pneumonia", "normal")
+
+
+def written(folder: Path, header: str, row: str, films: int = 40, separator: str = ",") -> Path:
+    """Write a table of films, two a patient; `row` holds {n}, {p} and {word}."""
+    lines = [header, *(row.format(n=n, p=n // 2, word=WORDS[n % 4 > 0]) for n in range(films))]
+    table = folder / "export.csv"
+    table.write_text("\n".join(line.replace(",", separator) for line in lines) + "\n")
+    return table
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "name", "words", "share"),
+    [
+        ("Pneumonia?", ["Yes", "no", "NO", "", "no"], "pneumonia", {"Yes": 1, "no": 0}, 1 / 4),
+        ("Befund", ["ja", "nein"], "befund", {"ja": 1, "nein": 0}, 1 / 2),
+        ("Diagnosis", ["normal", "Pleural effusion"], "pleural_effusion", {"Pleural effusion": 1, "normal": 0}, 1 / 2),
+        ("Finding", ["edema", "no edema", "edema"], "edema", {"edema": 1, "no edema": 0}, 2 / 3),
+        ("sick", ["TRUE", "FALSE"], "sick", {"TRUE": 1, "FALSE": 0}, 1 / 2),
+        ("sick", ["1", "0", "-1", ""], "sick", {}, 1 / 2),
+    ],
+)
+def test_columns_that_are_labels(column: str, cells: list[str], name: str, words: dict[str, int], share: float) -> None:
+    found = label_of(column, cells)
+    assert found is not None and (found.name, found.words, found.positive) == (name, words, share)
+
+
+@pytest.mark.parametrize("cells", [["COVID", "flu"], ["yes", "no", "maybe"], ["1", "1"], ["no", "no"], [""], []])
+def test_columns_that_are_none(cells: list[str]) -> None:
+    assert label_of("x", cells) is None
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_hospitals_export_becomes_a_study_that_its_reader_takes(tmp_path: Path, separator: str) -> None:
+    row = "A{n},xray/{n}.png,48{p:03},{word},weiblich,61"
+    table = written(tmp_path, "Accession No,Filename,MRN,Diagnosis,Geschlecht,Age", row, separator=separator)
+    guess = guess_table(table)
+    assert (guess.rows, guess.patients, guess.columns["patient_id"]) == (40, 20, "MRN")
+    text = "\n".join(overlay_lines(guess, tmp_path))
+    section = yaml.safe_load(text)["datasets"]["mine"]
+    assert section["target"] == "pneumonia" and "column Diagnosis: Pneumonia = 1, normal = 0" in text
+    assert len(text.splitlines()) <= 10 and "25% of the films with pneumonia" in text
+    records = list_records("folder", tmp_path, section["reader"], ["pneumonia"], None).records
+    # Every fourth film of 40 is ill, and two films share a patient.
+    assert sum(record.labels["pneumonia"] or 0 for record in records) == 10
+    assert len({record.patient_id for record in records}) == 20 and (records[3].sex, records[3].age) == ("F", 61)
+
+
+@pytest.mark.parametrize(
+    ("column", "found"),
+    [
+        ("Patient No.", True),
+        ("Pat-ID", True),
+        ("Patientennummer", True),
+        ("Patient Age", False),
+        ("Patientname", False),
+    ],
+)
+def test_whose_film_it_is(tmp_path: Path, column: str, found: bool) -> None:
+    guess = guess_table(written(tmp_path, f"file,{column},Befund", "{n}.png,c{p},{word}"))
+    assert (guess.columns["patient_id"] == column) == found
+    assert guess.patients == (20 if found else 40)
+
+
+def test_a_column_that_repeats_as_patients_do_is_named_and_not_taken(tmp_path: Path) -> None:
+    guess = guess_table(written(tmp_path, "file,KIS,Befund", "{n}.png,c{p},{word}"))
+    assert guess.patients == 40 and guess.reasons["patient_id"].endswith("if one does, write it: KIS?")
+
+
+def test_what_is_said_where_no_column_is_a_label(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"which word of kind \(a, b\) is 1"):
+        table = tmp_path / "kinds.csv"
+        table.write_text("file,kind\n1.png,a\n2.png,b\n")
+        guess_table(table)
+    with pytest.raises(InputError, match="sick is 1 on every film: one class cannot be told from nothing"):
+        guess_table(written(tmp_path, "file,sick", "{n}.png,1"))
+
+
+def test_words_that_the_study_does_not_name_stop_it_with_what_to_write(tmp_path: Path) -> None:
+    table = written(tmp_path, "image_id,file,patient_id,sick", "{n},{n}.png,{p},{word}")
+    with pytest.raises(
+        InputError, match=r"row 2 column sick: label 'Pneumonia'.*reader.label_words: \{\"Pneumonia\": 1\}"
+    ):
+        list_records("folder", tmp_path, {"table": table.name}, ["sick"], None)
+    with pytest.raises(InputError, match="label_words .* in quotes"):
+        list_records("folder", tmp_path, {"table": table.name, "label_words": {True: 1}}, ["sick"], None)
