@@ -16,6 +16,7 @@ from scripts.lib.cohort.prepare import prepare_cohort
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.config import load_study, stage
+from scripts.lib.study.needs import trains_foundation
 from tests.conftest import ROOT, copy_repository
 
 FILMS = 60
@@ -74,6 +75,20 @@ def test_the_overlay_of_the_pages_runs_as_it_is_written(tmp_path: Path) -> None:
     cohort = Cohort.open(tmp_path / "cohort")
     # 60 films, 2 a patient: 18 for the generator, 0.3 * 42 = 12.6, so 13 for the test; whole patients make 12.
     assert cohort.index["split"].value_counts().to_dict() == {"train": 30, "generator": 18, "test": 12}
+
+
+def test_the_overlay_of_own_images_on_own_films_trains_no_generator(tmp_path: Path) -> None:
+    _, overlay = blocks("docs/own-images.md")  # the first one is on phantom films
+    write_films(tmp_path / "films")
+    (tmp_path / "images").mkdir()
+    for place in ("films", "images"):
+        overlay = overlay.replace(f"/path/to/{place}", str(tmp_path / place))
+    (tmp_path / "own.yaml").write_text(overlay)
+    config = load_study([ROOT / "config.yaml", tmp_path / "own.yaml"])
+    assert not trains_foundation(config) and config["study"]["arms"] == ["images", "duplicate"]
+    section = stage(config, "prepare_cohort", "mine")
+    prepare_cohort("mine", section, tmp_path / "films", 32, 1, tmp_path / "cohort")
+    assert set(Cohort.open(tmp_path / "cohort").index["split"]) == {"train", "test"}  # no film waits for a generator
 
 
 def test_start_study_guesses_columns_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
