@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.formats import guessing
 from scripts.lib.formats.guessing import guess_table
 from scripts.lib.formats.guessing_labels import label_of
 from scripts.lib.formats.registry import list_records
@@ -99,3 +100,16 @@ def test_words_that_the_study_does_not_name_stop_it_with_what_to_write(tmp_path:
         list_records("folder", tmp_path, {"table": table.name}, ["sick"], None)
     with pytest.raises(InputError, match="label_words .* in quotes"):
         list_records("folder", tmp_path, {"table": table.name, "label_words": {True: 1}}, ["sick"], None)
+
+
+def test_a_long_table_sorted_by_label_is_looked_at_from_end_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 100 rows at most 16 are looked at: after 16, 32 and 64 rows every second is dropped, so every eighth is left."""
+    monkeypatch.setattr(guessing, "LOOKED", 16)
+    lines = ["file,patient_id,sick", *(f"{n}.png,p{n // 2},{int(n < 75)}" for n in range(100))]
+    (tmp_path / "films.csv").write_text("\n".join(lines) + "\n")
+    guess = guess_table(tmp_path / "films.csv")
+    assert (guess.rows, guess.patients) == (100, 50)
+    # Rows 0, 8, ... 96 are 13, and the ten up to 72 are ill.
+    assert guess.labels[0].positive == pytest.approx(10 / 13)

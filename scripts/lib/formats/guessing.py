@@ -13,7 +13,7 @@ from scripts.lib.formats.guessing_labels import Label, labels_among, why_none
 from scripts.lib.formats.tables import Table, is_missing
 
 PICTURES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
-LOOKED = 20_000  # rows that are read
+LOOKED = 20_000  # rows that are looked at, at most, evenly over the table: some are sorted by label
 # Words of a column's plain name by what it may be, the surest first.
 NAMES = {
     "mask_file": ("mask_file", "mask_path", "mask", "segmentation", "seg"),
@@ -82,7 +82,8 @@ def guess_table(path: Path) -> Guess:
     if not labels:
         said = why_none(others) or f"the columns are {', '.join(table.columns)[:200]}"
         raise InputError(f"{path}: no column with both 0 and 1 (or yes and no), so there is no label to learn; {said}")
-    patients = len(set(values[columns["patient_id"]]))
+    whole = Table(path, encoding=encoding)
+    patients = len({row[columns["patient_id"]] for row in whole})
     splits = "split" in columns and _is_split(values[columns["split"]])
     if not splits and (column := columns.pop("split", None)) is not None:
         words = list(dict.fromkeys(value or "nothing" for value in values[column]))
@@ -92,16 +93,20 @@ def guess_table(path: Path) -> Guess:
 
 
 def _read(path: Path) -> tuple[Table, dict[str, list[str]], str, int]:
-    """Return the table, the values of each column, its encoding and the number of its rows."""
+    """Return the table, the values of each column in at most LOOKED rows, its encoding and the number of all rows."""
     for encoding in ("utf-8", "cp1252"):
         try:
             table = Table(path, encoding=encoding)
             values: dict[str, list[str]] = {name: [] for name in table.columns}
-            rows = 0
+            rows, every = 0, 1
             for rows, row in enumerate(table, start=1):
-                if rows <= LOOKED:
-                    for name, cells in values.items():
-                        cells.append(row[name])
+                if (rows - 1) % every:
+                    continue
+                for name, cells in values.items():
+                    cells.append(row[name])
+                if len(next(iter(values.values()))) == LOOKED:
+                    every *= 2
+                    values = {name: cells[::2] for name, cells in values.items()}
             if not rows:
                 raise InputError(f"{path}: no rows below the header; expected one row a film")
             return table, values, encoding, rows
