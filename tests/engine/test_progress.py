@@ -85,7 +85,10 @@ def test_the_heartbeat_follows_what_snakemake_says(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_text("unet:  50%|##| 1/2 [00:01<00:30,  1it/s]")
     heart = Heartbeat({1: Step("base", None, log=str(log)), 2: Step("net", None, needs=(1,))}, 2, 0)
+    early = heart.status()
+    assert status_lines(early, early["time"])[0] == "0 of 2 steps done, what is left is not known yet"
     heart.priced({"1": 60.0, "2": None})
+    heart.answered = True
     heart.emit(told("job_info", jobid=1))
     status = heart.status()
     assert status["running"] == ["base unet 1/2, about 30 s"] and status["logs"] == [str(log)]
@@ -96,4 +99,9 @@ def test_the_heartbeat_follows_what_snakemake_says(tmp_path: Path) -> None:
     status = heart.status()
     assert status["running"] == [] and status["done"] == 1 and status["failed"] == [{"rule": "net", "log": None}]
     lines = status_lines(status, status["time"] + 120)
-    assert lines[0].startswith("1 of 2 steps done") and "FAILED  net" in lines[1] and "told 2 min ago" in lines[-1]
+    assert (
+        lines[0].startswith("1 of 2 steps done")
+        and lines[0].endswith(" left")
+        and "FAILED  net" in lines[1]
+        and "told 2 min ago" in lines[-1]
+    )

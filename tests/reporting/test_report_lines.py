@@ -59,6 +59,16 @@ def test_size_of_the_study(tmp_path: Path, trials: int, detectable: float, state
     assert (line.state, line.reason.startswith(reason)) == (state, True), line.reason
 
 
+def test_few_test_films_are_no_matter_of_trials(tmp_path: Path) -> None:
+    write_results(tmp_path, [{**HELPED, "n_trials": 9, "n_films": 29}, {**HELPED, "multiplier": 5, "n_films": 30}])
+    line = lines_answer.statistics(facts(tmp_path))
+    assert line.state == "amber" and line.reason.startswith(
+        "With 29 test films no interval can be relied on, whatever the"
+    )
+    write_results(tmp_path, [{**HELPED, "n_trials": 9, "n_films": 30}])
+    assert "relied on" not in lines_answer.statistics(facts(tmp_path)).reason
+
+
 @pytest.mark.parametrize(
     ("trivial", "state", "reason"),
     [

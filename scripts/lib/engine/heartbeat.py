@@ -43,6 +43,7 @@ class Heartbeat(logging.Handler):
         super().__init__(logging.INFO)
         self.steps, self.cores, self.gpus = dict(steps), cores, gpus
         self.begun, self.took, self.failed = dict[int, float](), dict[int, float](), list[int]()
+        self.answered = False  # whether the planner has said what the jobs take: before, what is left would be a guess
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take the beginning or end of a job."""
@@ -87,7 +88,7 @@ class Heartbeat(logging.Handler):
         logs = [log for number in order if number in self.steps and (log := self.steps[number].log)]
         failed = [{"rule": self.steps[n].rule, "log": self.steps[n].log} for n in self.failed if n in self.steps]
         return {
-            "time": time.time(), "steps": len(self.steps), "done": len(self.took), "share": round(found.share, 4),
+            "time": time.time(), "answered": self.answered, "steps": len(self.steps), "done": len(self.took), "share": round(found.share, 4),
             "left": round(found.left, 1), "running": lines, "logs": logs, "failed": failed,
         }  # fmt: skip
 
@@ -151,19 +152,21 @@ def _beat(heart: Heartbeat, folder: Path, told: Mapping[str, Any], logger: loggi
     The planner is asked twice where the run prepares films: before, and once their numbers are known.
     """
     said, planner, counted = time.monotonic(), _ask_planner(folder, told), False
+    heart.answered = planner is None
     while folder.is_dir():  # it goes away with the run
         if planner is None and not counted and heart.is_counted():
             counted, planner = True, _ask_planner(folder, told)
         if planner is not None and planner.poll() is not None:
             if (why := _answer(heart, folder, planner)) is not None:
                 logger.info(f"No planner's rates for this run ({why}); it goes by its own jobs")
-            planner = None
+            planner, heart.answered = None, True
         try:
             _write(folder / STATUS, heart.status())
         except OSError:
             return  # the run has ended, or its disk is full: its jobs say so
         if time.monotonic() - said >= EVERY and heart.begun:
-            logger.info(study_line(*heart.look()))
+            lines, found = heart.look()
+            logger.info(study_line(lines, found if heart.answered else None))
             said = time.monotonic()
         time.sleep(LOOK)
 
@@ -202,7 +205,8 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 def status_lines(status: Mapping[str, Any], now: float) -> list[str]:
     """Return what `make status` prints of one run."""
     share, left = 100 * min(float(status["share"]), 0.99), duration(float(status["left"]))
-    lines = [f"{status['done']} of {status['steps']} steps done, {share:.0f} % of the time, about {left} left"]
+    known = f"{share:.0f} % of the time, about {left} left" if status["answered"] else "what is left is not known yet"
+    lines = [f"{status['done']} of {status['steps']} steps done, {known}"]
     lines += [f"  runs    {line}" for line in status["running"]]
     lines += [f"  log     {log}" for log in status["logs"]]
     lines += [f"  FAILED  {one['rule']}: read {one['log']}" for one in status["failed"]]

@@ -168,7 +168,7 @@ def read_text(path: str | Path) -> str:
             content = stream.read(LARGEST_FILE + 1)
     except FileNotFoundError:
         near = near_file(path, [Path("studies"), Path()], (".yaml", ".yml", ".json"))
-        start = "; make start TABLE=FILE writes studies/mine.yaml from the table of your films"
+        start = f"{' Or ' if near else '; '}make start TABLE=FILE writes studies/mine.yaml from a table of films"
         raise InputError(
             f"{path}: no such configuration file{near}{start if path.parent.name == 'studies' else ''}"
         ) from None

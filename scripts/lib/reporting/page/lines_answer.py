@@ -6,6 +6,7 @@ import math
 
 import pandas as pd
 
+from scripts.lib.evidence.covered import FILMS
 from scripts.lib.evidence.covered import TRIALS as ENOUGH
 from scripts.lib.evidence.resampling import SMALLER_IS_BETTER
 from scripts.lib.reporting.page.comparisons import CELL, HARMS, HELPS, UNTESTED
@@ -20,7 +21,7 @@ MANY_GROUPS = 0.1  # share of groups that get worse from which on it is said to 
 
 
 def statistics(facts: Facts) -> Line:
-    """Red where nothing can be tested, amber with few trials or a design that finds only large differences, else green."""
+    """Red where nothing can be tested, amber with few test films, few trials or a design that finds only large differences, else green."""
     key, title = "statistics", "The study is large enough to tell a gain from chance"
     rows = facts.comparisons
     if not rows:
@@ -33,7 +34,14 @@ def statistics(facts: Facts) -> Line:
         )
     least = [one.detectable for one in rows if math.isfinite(one.detectable)]
     able = sum(value <= wanted for value in least)
+<<<<<<< HEAD
     finds = f"a difference of {number(wanted)} would most likely be found in {part_of(able, len(least), 'comparison')}"
+=======
+    finds = f"a difference of {number(wanted)} would be found in {able} of {count(len(least), 'comparison')}"
+    if (films := min(one.n_films for one in tested)) < FILMS:
+        few = f"with {count(films, 'test film')} no interval can be relied on, whatever the number of trials: test at least {FILMS}"
+        return line(key, title, AMBER, f"{few}. Each comparison rests on {count(trials, 'trial')}; {finds}")
+>>>>>>> 8e66402 (The report says that few test films cannot tell, whatever the trials, and claims no difference that its interval leaves open; a run tells what is left once it knows)
     if trials < ENOUGH:
         few = f"each comparison rests on {count(trials, 'trial')} only; with five or more, an interval can be relied on"
         return line(key, title, AMBER, f"{few}. {sentence(finds)}")
