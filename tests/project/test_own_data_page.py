@@ -15,6 +15,7 @@ from scripts import start_study
 from scripts.lib.cohort.prepare import prepare_cohort
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
+from scripts.lib.reporting.check_needs import MISSING, cohort_films, missing_needs
 from scripts.lib.study.config import load_study, stage
 from scripts.lib.study.needs import trains_foundation
 from tests.conftest import ROOT, copy_repository
@@ -127,6 +128,20 @@ def test_start_study_finds_masks_and_their_values(tmp_path: Path) -> None:
     assert section["reader"]["mask_values"] == {"lungs": 255} and section["reader"]["mask_ignored"] == [127]
     assert section["structures"] == ["lungs"] and len(out.read_text().splitlines()) <= 10
     assert "arms" not in yaml.safe_load(out.read_text())
+    # What its comment says of a segmentation is enough for one.
+    assert "or segmentation: then target: lungs, and a line labels: [pneumonia]" in out.read_text()
+    said = {
+        "task: classification": "task: segmentation",
+        "    target: pneumonia": "    labels: [pneumonia]\n    target: lungs",
+    }
+    text = out.read_text()
+    for ours, theirs in said.items():
+        text = text.replace(ours, theirs)
+    out.write_text(text)
+    config = load_study([ROOT / "config.yaml", out])
+    prepare_cohort("mine", stage(config, "prepare_cohort", "mine"), table.parent, 32, 1, tmp_path / "cohort")
+    films = cohort_films(Cohort.open(tmp_path / "cohort"))
+    assert [one for one in missing_needs(config, {"mine": films}) if one.level == MISSING] == []
 
 
 @pytest.mark.parametrize(

@@ -127,9 +127,9 @@ def _reading_needs(config: Mapping[str, Any], films: Mapping[str, FilmTable]) ->
         texts = label_texts(rows, own.labels, words_of(config, name))
         said = sum(text is not None for text in texts)
         silent.append(not said)
-        yield CheckLine(
-            NOTE, name, f"no reports: the words of the labels stand in their place for {said} of {len(rows)} films", ""
-        )
+        if said:
+            what = f"no reports: the words of the labels stand in their place for {said} of {len(rows)} films"
+            yield CheckLine(NOTE, name, what, "")
     # Where the films of others are not looked at here, they may have what these lack.
     level = MISSING if len(here) == len(config["study"]["foundation"]) else WARNING
     if silent and all(silent):
@@ -138,7 +138,7 @@ def _reading_needs(config: Mapping[str, Any], films: Mapping[str, FilmTable]) ->
             level,
             names,
             "neither a report nor a known label, so the foundation model cannot learn what a text means",
-            "fill a label column, or add a column report",
+            f"name a label column of the table in datasets.{next(iter(here))}.labels, or add a column report",
         )
     if (wanted := from_reports(config)) and here and not any(has_reports(own.index) for own in here.values()):
         what = f"no report, but the classifier of {', '.join(wanted)} starts from an encoder that learns from reports (weights: mgca)"
