@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scripts.lib.formats.record import reason_of
 from tests.cohort.test_prepare_cohort import prepare, tree
 from tests.formats.test_png_kinds import png
 from tests.formats.test_png_rows import shortened
@@ -52,3 +53,17 @@ def test_a_film_five_times_as_long_as_wide_is_taken(tmp_path: Path) -> None:
     root = tree(tmp_path / "raw", extra="odd,films/odd.png,p99,1,,,\n")
     (root / "films" / "odd.png").write_bytes(encoded(noisy(100, 20), "PNG"))
     assert "odd" in set(prepare(root, tmp_path / "out").index["image_id"])
+
+
+def test_reasons_name_no_address_of_the_memory(tmp_path: Path) -> None:
+    # Pillow calls what it cannot open <_io.BytesIO object at 0x7f...>, another number in every run.
+    data = b"\xff\xd8\xff" + b"no marker at all"
+    with pytest.raises(Exception, match="BytesIO object at 0x"):
+        Image.open(io.BytesIO(data), formats=("JPEG",))
+    root = tree(tmp_path / "raw", extra="odd,films/odd.png,p99,1,,,\n")
+    (root / "films" / "odd.png").write_bytes(data)
+    prepare(root, tmp_path / "out")
+    text = (tmp_path / "out" / "quarantine.tsv").read_text()
+    assert "cannot be decoded: UnidentifiedImageError: cannot identify image file" in text and "0x" not in text
+    error = ValueError("that <Decoder object at 0xAB12> and\nan array at 0x7f00 failed")
+    assert reason_of(error) == "ValueError: that and an array failed"
