@@ -41,6 +41,13 @@ def test_rows_of_tables_say_whose_films_they_are_about(tmp_path: Path, drawn: No
     assert (tmp_path / "c.csv").read_text() == "value,origin\n1,PHANTOM\n"
 
 
+def test_a_row_about_all_datasets_is_of_phantoms_where_any_of_them_is(tmp_path: Path, drawn: None) -> None:
+    write_table(pd.DataFrame({"dataset": ["siim", "mine", "all"]}), tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text().splitlines()[-1] == "all,PHANTOM"
+    write_table(pd.DataFrame({"dataset": ["mine", "all"]}), tmp_path / "b.csv")
+    assert (tmp_path / "b.csv").read_text().splitlines()[-1] == "all,real"
+
+
 def test_tables_of_real_films_are_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     write_table(pd.DataFrame({"dataset": ["mine"], "value": [1]}), tmp_path / "a.csv")

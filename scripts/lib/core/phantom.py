@@ -13,6 +13,7 @@ from typing import Any
 VARIABLE = "SYNTHORAX_PHANTOM"
 WORD = "PHANTOM"
 LINE = "PHANTOM: films drawn by the workflow, no evidence about patients"
+ALL = "all"  # in a column of datasets: a row about all datasets of the table
 COLUMN = "origin"  # of a table: whether a row is about phantom films or real ones
 
 
@@ -28,8 +29,10 @@ def phantoms() -> list[str]:
 
 
 def films_of(datasets: Iterable[str], known: Collection[str]) -> list[str]:
-    """Return for each dataset what its films are: PHANTOM or real."""
-    return [WORD if name in known else "real" for name in datasets]
+    """Return for each dataset what its films are: PHANTOM or real. The name ALL stands for the others: real if all of them are."""
+    names = list(datasets)
+    drawn = {*known, *([ALL] if known and any(name in known for name in names) else [])}
+    return [WORD if name in drawn else "real" for name in names]
 
 
 def mark() -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.phantom import ALL
 from scripts.lib.evidence.bootstrap import CONFIDENCE, NORMAL
 from scripts.lib.evidence.differences import SPREADS
 from scripts.lib.evidence.resampling import SMALLER_IS_BETTER
@@ -29,7 +30,6 @@ COVERAGE = [
     *["dataset", "metric", "n_cells", "n_seeds", "n_intervals", "covered", "expected", "spread_ratio"],
     *["same_sign", "all_agree", "same_verdict", "contradicted"],
 ]
-ALL = "all"
 HELPS, HARMS, UNSURE = "helps", "harms", "cannot tell"
 FEW_SEEDS = 5  # with fewer the note says so
 
