@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -132,6 +133,17 @@ def test_a_plan_takes_what_a_check_has_counted(tmp_path: Path) -> None:
     assert (size.source, size.listed, size.splits) == (COUNTED, 60, {"generator": 18, "train": 29, "test": 13})
     other = study(tmp_path / "films", {"split": {"generator": 0.3, "test": 0.5}})
     assert size_of(other, "mine", tmp_path).source == UNKNOWN  # counted under another split
+
+
+def test_a_full_disk_is_no_fault_of_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write(tmp_path / "films", films(3))
+    config = study(tmp_path / "films")
+    monkeypatch.setattr(looking, "prepare_cohort", full)
+    with pytest.raises(OSError, match="No space left"):
+        look_at("mine", stage(config, "prepare_cohort", "mine"), tmp_path / "films", 1, tmp_path / "look", 1)
 
 
 def test_one_row(tmp_path: Path) -> None:

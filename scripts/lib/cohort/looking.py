@@ -20,6 +20,7 @@ from scripts.lib.cohort.prepare import DEFAULTS, prepare_cohort, split_films
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.tally import Tally
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.full_disk import full_disk
 from scripts.lib.core.seeds import content_hash
 from scripts.lib.formats.record import Listing, Notes, Record
 from scripts.lib.formats.registry import list_records
@@ -78,6 +79,8 @@ def look_at(dataset: str, config: Mapping[str, Any], root: Path, seed: int, fold
         prepare_cohort(dataset, lifted, root, SIDE, seed, folder, threads, only=chosen)
         cohort = Cohort.open(folder)
     except (InputError, OSError) as error:
+        if full_disk(error) is not None:
+            raise  # the page would say it of the data, and go on saying it once there is room
         faults.append(str(error))
     finally:
         quiet.level = level

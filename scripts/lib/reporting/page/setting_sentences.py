@@ -98,10 +98,12 @@ def _open(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
     text = f"whether {_amounts(rows, noun)} {helps} cannot be told: "
     most = "" if len(rows) == 1 else f" most with {largest.multiplier} per film,"
     text += f"{metric} changes{most} by {where}"
-    if largest.detectable > 1:
-        text += ". The trials differ so much that no difference, however large, could have been found"
-    elif largest.detectable > abs(largest.difference):
-        text += f". A difference of {number(largest.detectable)} or more would most likely have been found"
+    # What the interval leaves open would not have been found either: with two trials it is wider than the design's estimate.
+    found = max(largest.detectable, (largest.high - largest.low) / 2)
+    if found >= 1:
+        text += ". Trials and test films differ so much that no difference, however large, could have been found"
+    elif found > abs(largest.difference):
+        text += f". A difference of {number(found)} or more would most likely have been found"
     return text
 
 
