@@ -43,6 +43,15 @@ with lean_imports():
     assert segmentation_models_pytorch.__dict__.get("UnetPlusPlus") is None  # the name that was bound before stays bare
     assert segmentation_models_pytorch.UnetPlusPlus is UnetPlusPlus
 """
+ASKED_BEFORE = """
+import sys
+from transformers.utils.import_utils import is_torchvision_available
+assert is_torchvision_available()  # kept from now on: torchvision may not seem to be away
+from scripts.lib.engine.lean_imports import lean_imports
+with lean_imports():
+    from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+    from transformers import AutoImageProcessor
+"""
 
 
 def run(code: str) -> None:
@@ -62,3 +71,8 @@ def test_the_heavy_packages_are_left_out_and_come_when_they_are_asked_for():
 
 def test_a_bare_package_becomes_the_real_one():
     run(MORE)
+
+
+def test_nothing_is_hidden_from_a_library_that_has_asked_for_it():
+    # A server of jobs imports for a proxy model first, which needs torchvision, and for a generator after it.
+    run(ASKED_BEFORE)

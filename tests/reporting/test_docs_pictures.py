@@ -149,7 +149,7 @@ def test_results_that_are_not_there_change_nothing(repository: Path, tmp_path: P
 
 def test_each_caption_has_its_place() -> None:
     facts = json.loads((ROOT / docs_pictures.RECORD).read_text())["facts"]
-    assert facts.keys() == {*docs_pictures.TABLES, "answer"}
+    assert facts.keys() == {*docs_pictures.TABLES, *docs_pictures.SENTENCES, "seeds"}
     assert "README.md" in with_captions(docs_pictures.read_pages(ROOT), {"answer": facts["answer"]})
     with_captions(docs_pictures.read_pages(ROOT), facts)
     with pytest.raises(InputError, match="no page has a place for the caption of answer"):
@@ -201,17 +201,13 @@ def test_masks_beside_their_images_are_of_different_masks_and_the_word_phantom_i
 
 
 def test_the_answer_of_a_run_says_its_doubts() -> None:
-    gain = (
-        "Synthetic images helped in 1 of 2 comparisons; 1 undecided. The gain: +0.20 F1 (95 % interval 0.10 to 0.30)."
-    )
     facts = {
         "headline": "Synthetic images helped in 1 of 4 comparisons with real films alone.",
-        "short": [{"title": "A", "text": "None of 2 comparisons shows help or harm."}, {"title": "B", "text": gain}],
         "trials": [2],
         "lines": {"green": 1, "amber": 2, "red": 0, "grey": 1},
     }
     assert answer_text(facts) == (
-        f"*One run of the embedded study, on phantom films. {facts['headline']} B: {gain} Each comparison has 2 trials, which is "
+        f"*One run of the embedded study, on phantom films. {facts['headline']} Each comparison has 2 trials, which is "
         "few. Of 4 statements that have to hold for this to be believed, 1 holds, 2 are in doubt and 1 was not measured.*"
     )
     assert "few" not in answer_text({**facts, "trials": [5]}) and answer_facts(Path("nowhere")) == {}

@@ -12,6 +12,7 @@ from scripts.lib.reporting.page.comparisons import read_comparisons
 from scripts.lib.reporting.page.lines import Facts
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.sections import SECTIONS
+from scripts.lib.reporting.page.seeds import over_seeds
 from scripts.lib.reporting.page.tables import Tables
 from scripts.lib.reporting.page.words import span
 from tests.helpers.report_tables import difference, study, write_results, write_table
@@ -317,6 +318,24 @@ def test_other_seeds_confirm_or_contradict(tmp_path: Path, ends: tuple[float, fl
     write_table(tmp_path, "tables/replication.csv", [{**cell, "low": ends[0], "high": ends[1], "n_seeds": 5}])
     line = lines_answer.replication(facts(tmp_path))
     assert line.state == state and line.reason.startswith("Over 5 seeds the interval confirms ")
+
+
+def test_the_answer_over_seeds_counts_gains_and_losses(tmp_path: Path) -> None:
+    assert over_seeds(facts(tmp_path)) == ""
+    many = [difference(n, 0.2, 0.1, 0.3, 0.01) for n in (2, 5, 10)]
+    write_results(tmp_path, many)
+    names = ("dataset", "metric", "arm", "against", "fraction", "multiplier")
+    ends = [(0.1, 0.3), (0.05, 0.1), (-0.3, -0.1)]
+    rows = [
+        {**{name: one[name] for name in names}, "low": low, "high": high, "n_seeds": 5}
+        for one, (low, high) in zip(many, ends)
+    ]
+    write_table(tmp_path, "tables/replication.csv", rows)
+    assert over_seeds(facts(tmp_path)) == (
+        "Over 5 seeds of the whole study, the mean difference is a gain in 2 and a loss in 1 of 3 comparisons, beyond its 95 % interval."
+    )
+    write_table(tmp_path, "tables/replication.csv", [{**rows[0], "low": -0.1}])
+    assert "is neither gain nor loss in any of 1 comparison," in over_seeds(facts(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,7 @@ def main() -> None:
         server.serve()
     finally:
         shutil.rmtree(server.folder, ignore_errors=True)
+    os._exit(0)  # Python's own end would have libraries that were loaded for the jobs report their objects as leaks
 
 
 if __name__ == "__main__":

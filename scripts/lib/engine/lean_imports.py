@@ -43,6 +43,10 @@ BARE = (
     "segmentation_models_pytorch.decoders.unetplusplus",
 )
 OPTIONAL = ("scipy", "torchao", "torchvision")  # what diffusers and transformers do without
+ASKING = (
+    "transformers",
+    "diffusers",
+)  # they keep what they were told of OPTIONAL: it may not go once one of them is loaded
 COLLECT_AFTER = 200_000  # new objects; Python's 700 looks at those of the imports again and again
 
 
@@ -135,7 +139,10 @@ def _remove_folders(names: Iterable[str] | None = None) -> None:
 
 
 def _spec_finder() -> Callable[..., ModuleSpec | None]:
+    """Return a `find_spec` that does not find OPTIONAL; the stock one where a library has asked already."""
     stock = importlib.util.find_spec
+    if any(name in sys.modules for name in ASKING):
+        return stock
     return lambda name, package=None: None if name in OPTIONAL else stock(name, package)
 
 

@@ -97,6 +97,13 @@ def read_seeds(path: Path) -> pd.DataFrame:
     )
 
 
+def read_coverage(path: Path) -> pd.DataFrame:
+    """Read replication_coverage.csv in the same way."""
+    whole = {"n_cells", "n_seeds", "n_intervals"}
+    numbers = {name for name in COVERAGE if name not in ("dataset", "metric")} - whole
+    return read_columns(path, COVERAGE, numbers, whole, (), numbers)
+
+
 def expected_share(seeds: int) -> float:
     """Return how often a right 95 % interval of a normal estimate holds the mean over so many seeds, its own among them.
 

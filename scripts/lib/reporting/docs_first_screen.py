@@ -67,17 +67,14 @@ def report_picture(results: Path) -> bytes:
 
 
 def answer_facts(results: Path) -> dict[str, dict[str, Any]]:
-    """Return {"answer": what the report says}: the headline, each dataset in short, and the trials; nothing without a report."""
+    """Return {"answer": what the report says}: the headline, the trials, and the states of its lines; nothing without a report."""
     if not (results / RECORD).is_file():
         return {}
     record = read_json(results / RECORD, "the record of a report")
-    if "short" not in record:
-        return {}
     states = [one["state"] for one in record["lines"]]
     return {
         "answer": {
             "headline": record["headline"],
-            "short": record["short"],
             "trials": sorted({one["n_trials"] for one in record["comparisons"]}),
             "lines": {state: states.count(state) for state in ("green", "amber", "red", "grey")},
         }
@@ -85,14 +82,11 @@ def answer_facts(results: Path) -> dict[str, dict[str, Any]]:
 
 
 def answer_text(facts: Mapping[str, Any]) -> str:
-    """Return the paragraph: the answer of one run, one dataset of it with its interval, and what its page says of its trust."""
-    decided = [one for one in facts["short"] if "interval" in one["text"]]
-    example = next((one for one in decided if "gain" in one["text"]), decided[0] if decided else None)
-    said = f" {example['title']}: {example['text']}" if example else ""
+    """Return the paragraph: the answer of one run, how many trials it rests on, and what its page says of its trust."""
     few = f" Each comparison has {facts['trials'][0]} trials, which is few." if facts["trials"][:1] < [5] else ""
     words = {"green": ("holds", "hold"), "amber": ("is in doubt", "are in doubt"), "red": ("fails", "fail")}
     words["grey"] = ("was not measured", "were not measured")
     counts = {state: facts["lines"][state] for state in words}
     parts = [f"{n} {words[state][n != 1]}" for state, n in counts.items() if n]
     trust = f" Of {sum(counts.values())} statements that have to hold for this to be believed, {listed(parts)}."
-    return f"*One run of the embedded study, on phantom films. {facts['headline']}{said}{few}{trust}*"
+    return f"*One run of the embedded study, on phantom films. {facts['headline']}{few}{trust}*"

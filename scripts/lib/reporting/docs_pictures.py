@@ -25,6 +25,7 @@ from scripts.lib.evidence.tables import FIGURE2, read_table
 from scripts.lib.reporting.docs_first_screen import answer_facts, answer_text, first_screen
 from scripts.lib.reporting.docs_notebook import NAME as NOTEBOOK
 from scripts.lib.reporting.docs_notebook import can_be_made, notebook
+from scripts.lib.reporting.docs_replication import replication_facts, replication_text, seeds_table
 from scripts.lib.study.fingerprint import fingerprint
 
 # Picture in docs/: the file below results/ that it is made from, and its width in pixels.
@@ -32,6 +33,7 @@ PICTURES = {
     "figure2.png": ("figure2.png", 1300),
     "figure3.png": ("figure3.png", 1300),
     "figure4.png": ("figure4.png", 1440),
+    "replication.png": ("replication.png", 1300),
     "sheet.png": ("chexpert/pools/original/fraction-0.1/sheet.png", 1100),
 }
 TABLES = {"figure2": "tables/figure2.csv", "figure3": "tables/figure3.csv"}
@@ -46,6 +48,7 @@ CODE = (
     "compare_arms",
     "plot_figure2",
 )
+SENTENCES = {"answer": answer_text, "replication": replication_text}
 LINE = 120  # characters of a line of a page
 NAMES = {"f1": "F1", "dice": "Dice", "auroc": "AUROC"}
 
@@ -67,7 +70,7 @@ def renew(root: Path, results: Path) -> list[str]:
     old = json.loads((root / RECORD).read_text()) if (root / RECORD).is_file() else {}
     record = {"study": study_digest(root) if here.keys() == PICTURES.keys() else old.get("study", "")}
     facts = {name: facts_of(read_table(results / table, FIGURE2, optional=FIGURE2)) for name, table in tables.items()}
-    facts |= answer_facts(results)
+    facts |= answer_facts(results) | replication_facts(results)
     pages = with_captions(read_pages(root), facts)
     pictures = {name: smaller(results / source, width) for name, (source, width) in here.items()}
     pictures |= first_screen(results)
@@ -161,9 +164,11 @@ def facts_of(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def caption(name: str, facts: dict[str, Any]) -> str:
-    """Return the caption of Figure 2 or 3, or the answer of the report: what one run on one machine gave, and no more."""
-    if name == "answer":
-        return textwrap.fill(answer_text(facts), LINE, break_long_words=False, break_on_hyphens=False)
+    """Return the caption of Figure 2 or 3, the answer of the report, or what several seeds say: what was run, and no more."""
+    if name == "seeds":
+        return f"\n{seeds_table(facts)}\n"
+    if name in SENTENCES:
+        return textwrap.fill(SENTENCES[name](facts), LINE, break_long_words=False, break_on_hyphens=False)
     trials = f"one run with {facts['trials']} trials a cell"
     if name == "figure2":
         text = (

@@ -28,6 +28,7 @@ from scripts.lib.reporting.page.methods import commit, films_of_study, methods, 
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.pictures import PagePicture, one_of_each_pool, picture
 from scripts.lib.reporting.page.sections import FIGURES, NAMED, SECTIONS, SHEETS, PageSection
+from scripts.lib.reporting.page.seeds import over_seeds
 from scripts.lib.reporting.page.settings import paper_of, paper_rows
 from scripts.lib.reporting.page.shown import ShownTable, anchor_of, files_of, meanings, shown
 from scripts.lib.reporting.page.tables import Tables
@@ -61,6 +62,7 @@ class Report:
     config: Mapping[str, Any]
     facts: Facts
     headline: str
+    seeds: str
     answers: tuple[Answer, ...]
     others: tuple[ArmRow, ...]
     evidence: tuple[PagePart, ...]
@@ -101,6 +103,7 @@ def make_report(results: Path, config: Mapping[str, Any]) -> Report:
         config,
         facts,
         headline(comparisons, facts.arm, names),
+        over_seeds(facts),
         tuple(answers(comparisons, facts.arm, names)),
         tuple(other_comparisons(comparisons, facts.arm)),
         evidence,
