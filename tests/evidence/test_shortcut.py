@@ -48,6 +48,8 @@ def test_a_pool_in_which_every_image_is_diseased_is_told() -> None:
     made = table([row, {**seen, "low": 0.52}], {"dataset": "toy", "arm": "mine", "fraction": "1"})
     assert "told from films" not in made["note"][0]
     assert information_row([LabelCounts(np.array([70, 30]), np.array([140, 60]))], "edema", 2)["note"] == ""
+    # Where all films show it as well, nobody can tell the label by the source.
+    assert information_row([LabelCounts(np.array([0, 30]), np.array([0, 60]))], "edema", 2)["note"] == ""
 
 
 def measured(folder: Path, shift: float, diseased: float = 0.5, label: str = "pneumonia") -> Any:

@@ -85,7 +85,8 @@ def information_row(parts: Sequence[LabelCounts], label: str, multiplier: int) -
     row |= {"low": max(0.0, value - NORMAL * error), "high": value + NORMAL * error}
     row |= {"floor": 1 / scale, "floor_low": 0.0, "floor_high": CHI2 / scale}
     notes = []
-    if images.sum() and not images.min():
+    # Films that all show it as well, or never, leave the source nothing to tell.
+    if images.sum() and not images.min() and shares["positive_real"] != shares["positive_synthetic"]:
         notes.append(f"{'every' if images[1] else 'no'} image shows {label}, {shares['positive_real']:.0%} of films do")
     if entropy and value > TELLS * entropy and value > CHI2 / scale:
         notes.append(f"the source tells {value / entropy:.0%} of what there is to know of the label")
