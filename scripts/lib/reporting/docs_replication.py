@@ -65,7 +65,8 @@ def seeds_table(facts: Mapping[str, Any]) -> str:
     ]
     rows: dict[tuple[Any, ...], dict[int, str]] = {}
     for cell in facts["cells"]:
-        films = f"{between(*cell['n_real'], 'film')} ({percent(cell['fraction'])})"
+        least, most = cell["n_real"]
+        films = f"{between(least, most, 'film')} ({percent(cell['fraction'])})"
         key = (f"{cell['title']}, {LABELS.get(cell['metric'], cell['metric'])}", films)
         rows.setdefault(key, {})[cell["multiplier"]] = _mean(cell)
     lines += [f"| {' | '.join([*key, *(row.get(one, '') for one in multipliers)])} |" for key, row in rows.items()]
@@ -76,10 +77,13 @@ def _intervals(path: Path, cells: Sequence[Mapping[str, Any]]) -> list[dict[str,
     """Return, of each score of the cells, how often one run's interval holds the mean over seeds, and how wide it should be."""
     table = read_coverage(path)
     rows = table[(table["dataset"] == ALL) & table["metric"].isin({cell["metric"] for cell in cells})]
-    names = ["metric", "n_intervals", "covered", "expected", "spread_ratio"]
     return [
-        {name: value if name in names[:2] else round(float(value), 3) for name, value in row.items()}
-        for row in rows[names].to_dict("records")
+        {
+            "metric": str(row["metric"]),
+            "n_intervals": int(row["n_intervals"]),
+            **{name: round(float(row[name]), 3) for name in ("covered", "expected", "spread_ratio")},
+        }
+        for row in rows.to_dict("records")
     ]
 
 
