@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,10 @@ from pydicom import uid
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 
-from scripts.lib.formats import codestream, deflate, dicom, encapsulated
+from scripts.lib.formats import codestream, dicom, encapsulated
 from scripts.lib.formats.record import Rejected
 from tests.helpers import jpeg_lossless
-from tests.helpers.dicom_files import compressed_dicom, dataset, dicom_bytes, ramp, to_bytes, with_syntax
+from tests.helpers.dicom_files import compressed_dicom, dataset, dicom_bytes, to_bytes, with_syntax
 
 LIMIT = 1 << 22
 WALK = np.cumsum(np.random.default_rng(0).normal(0, 20, (64, 80)), axis=1)
@@ -286,39 +285,3 @@ def test_a_picture_of_endless_scans_is_refused() -> None:
     scan = picture.rindex(b"\xff\xda")
     with pytest.raises(Rejected, match="scans"):
         codestream.read_picture(picture[:scan] + picture[scan:-2] * 120 + b"\xff\xd9")
-
-
-# Deflated files ------------------------------------------------------------------------------------------------------
-
-
-def deflated(payload: bytes, private: int = 0) -> bytes:
-    """A deflated film of which `payload` is the packed part; `private` bytes of meta group come before it."""
-    ds = dataset(ramp())
-    ds.file_meta.TransferSyntaxUID = uid.DeflatedExplicitVRLittleEndian
-    if private:
-        ds.file_meta.PrivateInformationCreatorUID = "1.2.3"
-        ds.file_meta.PrivateInformation = b"\1" * private
-    data = to_bytes(ds)
-    start = 144 + int.from_bytes(data[140:144], "little")
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return data[:start] + packer.compress(payload) + packer.flush() if payload else data
-
-
-@pytest.mark.parametrize("private", [0, 2_000, 200_000])
-def test_a_deflated_bomb_behind_any_meta_group_is_refused(private: int) -> None:
-    assert np.array_equal(read(deflated(b"", private))[0], ramp())
-    with pytest.raises(Rejected, match="unpack to more than"):
-        read(deflated(b"\0" * (4 * LIMIT + 1000), private))
-
-
-def test_a_bomb_within_the_size_limit_is_told_by_its_ratio() -> None:
-    with pytest.raises(Rejected, match="250 times their size"):
-        deflate.check_inflated(deflated(b"\0" * (1 << 23)), 1 << 30)
-
-
-def test_a_meta_group_without_preamble_or_with_a_wrong_length_hides_no_bomb() -> None:
-    bomb = deflated(b"\0" * (4 * LIMIT + 1000), 2_000)
-    wrong = bomb[:140] + struct.pack("<I", 4) + bomb[144:]
-    for data in (bomb[132:], wrong):
-        with pytest.raises(Rejected, match="unpack to more than"):
-            read(data)

@@ -10,6 +10,10 @@ from typing import Any
 
 from PIL import Image
 
+from scripts.lib.reporting.page.comparisons import read_comparisons
+from scripts.lib.reporting.page.lines import Facts
+from scripts.lib.reporting.page.names import Names
+from scripts.lib.reporting.page.tables import Tables
 from scripts.lib.study.config import load_study
 from tests.conftest import ROOT
 
@@ -29,6 +33,13 @@ def study(**own: Any) -> dict[str, Any]:
     found = dict(_study())
     found["study"] = {**found["study"], "datasets": ["rsna"], **own}
     return found
+
+
+def facts(results: Path, config: dict[str, Any] | None = None) -> Facts:
+    """Return what the lines of a results folder are made from, under `config` or that of `study`."""
+    own = config or study()
+    tables = Tables(results)
+    return Facts(tables, read_comparisons(tables, own), own, Names(own))
 
 
 def difference(multiplier: int, value: float, low: float, high: float, p: float, /, **own: Any) -> dict[str, Any]:

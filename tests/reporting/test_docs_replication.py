@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.lib.evidence.replication import COVERAGE, REPLICATION
+from scripts.lib.evidence.replication import COVERAGE
 from scripts.lib.reporting.docs_replication import COVERAGE as COVERAGE_TABLE
-from scripts.lib.reporting.docs_replication import TABLE, replication_facts, replication_text, seeds_table
+from scripts.lib.reporting.docs_replication import replication_facts, replication_text, seeds_table
 from scripts.lib.study.reported import RECORD
 
-NAMES = ("dataset", "metric", "fraction", "arm", "against", "multiplier")
 CELLS = [  # fraction, multiplier, real films, mean, low, high
     (0.01, 2, [3, 4], 0.2, 0.1, 0.3),
     (0.01, 5, [3, 4], 0.3, -0.1, 0.7),
@@ -21,24 +20,26 @@ CELLS = [  # fraction, multiplier, real films, mean, low, high
 
 
 def write_run(folder: Path) -> Path:
-    cells = [("siim", "dice", fraction, "original", "real", multiplier) for fraction, multiplier, *_ in CELLS]
-    comparisons = [dict(zip(NAMES, key)) | {"n_real": films} for key, (_, _, films, *_) in zip(cells, CELLS)]
-    rows = [
-        dict.fromkeys(REPLICATION, 1.0)
-        | dict(zip(NAMES, key))
-        | {"task": "segmentation", "mean": mean, "low": low, "high": high, "n_seeds": 5, "note": ""}
-        for key, (*_, mean, low, high) in zip(cells, CELLS)
+    about = {"dataset": "siim", "metric": "dice", "arm": "original", "against": "real"}
+    comparisons = [
+        {
+            **about,
+            "fraction": fraction,
+            "multiplier": multiplier,
+            "n_real": films,
+            "seeds": {"mean": mean, "low": low, "high": high, "count": 5},
+        }
+        for fraction, multiplier, films, mean, low, high in CELLS
     ]
-    # Another score and another arm are in the table, but the report does not compare them.
-    rows += [{**rows[0], "metric": "iou"}, {**rows[0], "against": "duplicate"}]
+    # What is compared with another arm, or has no other seed, is not told.
+    comparisons += [{**comparisons[0], "against": "duplicate"}, {**comparisons[0], "seeds": None}]
     (folder / "tables").mkdir(parents=True)
-    pd.DataFrame(rows)[REPLICATION].to_csv(folder / TABLE, index=False)
     held = dict.fromkeys(COVERAGE, 1) | {"covered": 14 / 15, "expected": 0.972, "spread_ratio": 1.25, "n_intervals": 15}
     coverage = [{**held, "dataset": name, "metric": metric} for name in ("siim", "all") for metric in ("dice", "iou")]
     pd.DataFrame(coverage)[COVERAGE].to_csv(folder / COVERAGE_TABLE, index=False)
-    record = {"comparisons": comparisons, "config": {"datasets": {"siim": {"title": "SIIM-ACR"}}}}
+    config = {"datasets": {"siim": {"title": "SIIM-ACR"}}, "figures": {"arm": "original"}}
     (folder / RECORD).parent.mkdir(parents=True, exist_ok=True)
-    (folder / RECORD).write_text(json.dumps(record))
+    (folder / RECORD).write_text(json.dumps({"comparisons": comparisons, "config": config}))
     return folder
 
 
@@ -46,7 +47,7 @@ def test_the_sentences_count_gains_and_losses_by_share_of_the_films(tmp_path: Pa
     facts = replication_facts(write_run(tmp_path))
     # Three comparisons: a 95 % interval lies above 0 by chance in 2.5 % of them, 0.075, said as 0.1.
     assert replication_text(facts["replication"]) == (
-        "*The same study under five seeds, each with films, split, models and trainings of its own (`make replicate`). Mean "
+        "*The same study under 5 seeds, each with films, split, models and trainings of its own (`make replicate`). Mean "
         "differences whose 95 % interval over seeds leaves out 0: with 1 % of the real films (3 to 4 films) 1 gain of 2 "
         "(means from +0.20 to +0.30); with 100 % of the real films (313 films) 1 loss of 1 (means from \N{MINUS SIGN}0.05 to "
         "\N{MINUS SIGN}0.05). Chance alone gives about 0.1 such differences on either side.*"
@@ -68,5 +69,7 @@ def test_the_table_has_a_row_a_share_and_bold_means(tmp_path: Path) -> None:
 
 def test_a_run_without_seeds_says_nothing_of_them(tmp_path: Path) -> None:
     folder = write_run(tmp_path)
-    (folder / TABLE).unlink()
+    record = json.loads((folder / RECORD).read_text())
+    record["comparisons"] = [{**one, "seeds": None} for one in record["comparisons"]]
+    (folder / RECORD).write_text(json.dumps(record))
     assert replication_facts(folder) == {} and replication_facts(tmp_path / "none") == {}

@@ -26,6 +26,16 @@ Worth = tuple[float, float, float, str, str, str]
 
 
 @dataclass(frozen=True)
+class Seeds:
+    """What replication.csv says of a comparison: the mean difference over so many seeds, with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True)
 class ComparisonRow:
     """One row of differences.csv of a tested metric; numbers are NaN where a table does not give them.
 
@@ -36,6 +46,7 @@ class ComparisonRow:
     worth                  (films, low, high, bound, low_bound, high_bound) of equivalence.csv: real films that alone give the
                            arm's score; None without the table
     detectable             the smallest difference that this design finds, from power.csv
+    seeds                  the same comparison under other seeds, from replication.csv; None without it
     """
 
     dataset: str
@@ -57,6 +68,7 @@ class ComparisonRow:
     after: float
     worth: Worth | None
     detectable: float
+    seeds: Seeds | None
     note: str
 
     @property
@@ -87,7 +99,8 @@ def read_comparisons(tables: Tables, config: Mapping[str, Any]) -> list[Comparis
     table = tables.get("differences", ["dataset", "metric", "arm", "against", "family", "note"], NUMBERS)
     if table is None:
         return []
-    films, means, worth, least = _films(tables), _means(tables), _worth(tables), _detectable(tables)
+    films, means, worth = _films(tables), _means(tables), _worth(tables)
+    least, seeds = _detectable(tables), _seeds(tables)
     settings = config["statistics"]
     rows = []
     for row in table[table["family"] != ""].to_dict("records"):
@@ -115,6 +128,7 @@ def read_comparisons(tables: Tables, config: Mapping[str, Any]) -> list[Comparis
                 after=means.get(cell, math.nan),
                 worth=worth.get(cell) if row["against"] == REAL else None,
                 detectable=least.get((*cell, row["against"]), math.nan),
+                seeds=seeds.get((*cell, row["against"])),
                 note=row["note"],
             )
         )
@@ -144,6 +158,18 @@ def _detectable(tables: Tables) -> dict[Key, float]:
         "power", ["dataset", "metric", "arm", "against"], ["fraction", "multiplier", "detectable", "wanted"]
     )
     return {} if table is None else _keyed(table, [*CELL, "against"], "detectable")
+
+
+def _seeds(tables: Tables) -> dict[Key, Seeds]:
+    numbers = ["fraction", "multiplier", "mean", "low", "high", "n_seeds"]
+    table = tables.get("replication", ["dataset", "metric", "arm", "against"], numbers)
+    rows = [] if table is None else table.to_dict("records")
+    return {
+        tuple(row[name] for name in (*CELL, "against")): Seeds(
+            row["mean"], row["low"], row["high"], _whole(row["n_seeds"])
+        )
+        for row in rows
+    }
 
 
 def _keyed(table: pd.DataFrame, key: list[str], value: str) -> dict[Key, float]:

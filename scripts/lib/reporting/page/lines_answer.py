@@ -1,10 +1,8 @@
-"""Lines about the answer itself: chance, trivial answers, controls, groups of patients, probabilities, failures, replication."""
+"""Lines about the answer itself: chance, trivial answers, controls, groups of patients, probabilities and failures."""
 
 from __future__ import annotations
 
 import math
-
-import pandas as pd
 
 from scripts.lib.evidence.covered import FILMS
 from scripts.lib.evidence.covered import TRIALS as ENOUGH
@@ -15,7 +13,6 @@ from scripts.lib.reporting.page.words import chance, count, is_are, listed, none
 from scripts.lib.study.arms import REAL, arm_of
 from scripts.lib.study.confounder import counts_passes
 
-REPLICATED = ["fraction", "multiplier", "low", "high", "n_seeds"]
 BY_CHANCE = 0.025  # share of 95 % intervals that lie on the wrong side of 0 where there is no difference
 MANY_GROUPS = 0.1  # share of groups that get worse from which on it is said to speak against the answer
 
@@ -202,63 +199,3 @@ def failures(facts: Facts) -> Line:
         f"{films} {'stands' if films.startswith('1 ') else 'stand'} among the worst of a comparison. The largest change is that of "
         f"{where}: {number(worst['real'])} with real films alone, {number(worst['synthetic'])} with images",
     )
-
-
-def replication(facts: Facts) -> Line:
-    """Whether the answer holds again: under other seeds (replication.csv), or on test films from elsewhere (external.csv)."""
-    key, title = "replication", "The answer holds with other seeds and other hospitals' films"
-    table = facts.tables.get("replication", ["dataset", "metric", "arm", "against"], REPLICATED)
-    if table is not None:
-        return _again(facts, table, key, title)
-    elsewhere = [
-        name for name in facts.config["study"]["datasets"] if facts.tables.text(f"{name}/external.csv") is not None
-    ]
-    if not elsewhere:
-        return absent(
-            key,
-            title,
-            "tables/replication.csv",
-            "`make replicate` measures it. No model was tested on films from elsewhere either",
-        )
-    parts = [part for name in elsewhere for part in _external(facts, name)]
-    return line(key, title, AMBER, f"on films from elsewhere, without an interval: {'; '.join(parts)}")
-
-
-def _again(facts: Facts, table: pd.DataFrame, key: str, title: str) -> Line:
-    """Return the line of replication.csv: how many of the decided answers the interval over seeds confirms or contradicts."""
-    names = [*CELL, "against"]
-    ends = {tuple(row[name] for name in names): (row["low"], row["high"]) for row in table.to_dict("records")}
-    decided = [one for one in facts.comparisons if one.verdict in (HELPS, HARMS)]
-    nothing = (math.nan, math.nan)
-    found = [(one.difference > 0, *ends.get(tuple(getattr(one, name) for name in names), nothing)) for one in decided]
-    held = sum(low > 0 if up else high < 0 for up, low, high in found)
-    turned = sum(high < 0 if up else low > 0 for up, low, high in found)
-    seeds = count(table["n_seeds"].max(), "seed") if len(table) else "no seeds"
-    if not decided:
-        return line(
-            key, title, AMBER, f"this study decides nothing that {seeds} could confirm; the table has the differences"
-        )
-    state = RED if turned else GREEN if held == len(decided) else AMBER
-    reason = f"over {seeds} the interval confirms {held} of {count(len(decided), 'decided comparison')} and contradicts {turned}"
-    return line(key, title, state, reason)
-
-
-def _external(facts: Facts, dataset: str) -> list[str]:
-    """Return, for each other cohort, in how many cells the mean is higher with images than with real films alone."""
-    table = facts.tables.text(f"{dataset}/external.csv")
-    assert table is not None
-    rows = table.assign(value=pd.to_numeric(table["value"], errors="coerce"))
-    rows = rows[rows["metric"].isin(facts.config["statistics"]["metrics"])]
-    parts = []
-    for cohort, part in rows.groupby("tested_on"):
-        mean = part.groupby(["metric", "fraction", "arm", "multiplier"])["value"].mean().reset_index()
-        real = mean[mean["arm"] == REAL][["metric", "fraction", "value"]]
-        both = mean[mean["arm"] == facts.arm].merge(real, on=["metric", "fraction"], suffixes=("", "_real")).dropna()
-        higher = (both["value"] > both["value_real"]).where(
-            ~both["metric"].isin(SMALLER_IS_BETTER), both["value"] < both["value_real"]
-        )
-        name = facts.names.dataset(str(cohort))
-        parts.append(
-            f"{facts.names.dataset(dataset)} on {name}: better in {int(higher.sum())} of {count(len(both), 'cell')}"
-        )
-    return parts

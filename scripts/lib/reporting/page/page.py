@@ -24,11 +24,11 @@ from scripts.lib.reporting.page.glossary import glossary
 from scripts.lib.reporting.page.grid import MARKS, MEANINGS, place, scale_of
 from scripts.lib.reporting.page.guidelines import Checklist, checklists
 from scripts.lib.reporting.page.lines import AMBER, GREEN, GREY, RED, WORDS, Facts, Line
+from scripts.lib.reporting.page.lines_seeds import over_seeds
 from scripts.lib.reporting.page.methods import commit, films_of_study, methods, phantoms, versions
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.pictures import PagePicture, one_of_each_pool, picture
 from scripts.lib.reporting.page.sections import FIGURES, NAMED, SECTIONS, SHEETS, PageSection
-from scripts.lib.reporting.page.seeds import over_seeds
 from scripts.lib.reporting.page.settings import paper_of, paper_rows
 from scripts.lib.reporting.page.shown import ShownTable, anchor_of, files_of, meanings, shown
 from scripts.lib.reporting.page.tables import Tables

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scripts.lib.reporting.page import lines_answer, lines_edits, lines_images, lines_masks, lines_proxy
+from scripts.lib.reporting.page import lines_answer, lines_edits, lines_images, lines_masks, lines_proxy, lines_seeds
 from scripts.lib.reporting.page.lines import Facts, Line
 
 
@@ -132,7 +132,7 @@ SECTIONS = (
         ("failures.png",),
     ),
     PageSection(
-        lines_answer.replication,
+        lines_seeds.replication,
         "One study is one draw of films, generator and seeds. Another seed, and films of other hospitals, show whether its answer "
         "is more than that draw.",
         ("tables/replication.csv", "tables/replication_coverage.csv", "tables/replication_seeds.csv", "*/external.csv"),

@@ -1,0 +1,87 @@
+"""Lines about masks from words and about edits, with numbers reckoned by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.reporting.page import lines_edits, lines_masks
+from scripts.lib.reporting.page.words import span
+from tests.helpers.report_tables import difference, facts, study, write_table
+
+HELPED = difference(2, 0.2, 0.1, 0.3, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("asked", "other", "auroc", "state"),
+    [
+        ((0.9, 0.8), (0.1, 0.2), 0.6, "green"),
+        ((0.9, 0.8), (0.1, 0.2), 0.99, "amber"),
+        ((0.9, 0.8), (0.9, 0.95), 0.6, "red"),
+    ],
+)
+def test_masks_show_what_was_asked_for(
+    tmp_path: Path, asked: tuple[float, float], other: tuple[float, float], auroc: float, state: str
+) -> None:
+    rows = [
+        {"measure": "shown_if_asked", "of": "all", "value": asked[0], "low": asked[1], "high": 1.0, "floor": "n/a"},
+        {"measure": "shown_if_not_asked", "of": "all", "value": other[0], "low": 0.0, "high": other[1], "floor": "n/a"},
+        {"measure": "two_sample_auroc", "of": "all", "value": auroc, "low": "n/a", "high": "n/a", "floor": 0.5},
+    ]
+    write_table(tmp_path, "rsna/masks/original/fraction-0.1/masks.csv", rows)
+    write_table(
+        tmp_path, "rsna/masks/shuffled/fraction-0.1/masks.csv", rows[:1]
+    )  # a control, of which nothing was asked
+    line = lines_masks.masks(facts(tmp_path))
+    assert line.state == state and line.reason.startswith(
+        "Arm original for RSNA Pneumonia at 10 %: a finding is there in 90 % of the masks that were asked for it"
+    )
+    for fraction in (0.2, 0.5):
+        write_table(
+            tmp_path, f"rsna/masks/original/fraction-{fraction}/masks.csv", [{**rows[0], "value": 0.8}, *rows[1:]]
+        )
+    line = lines_masks.masks(facts(tmp_path))
+    assert line.state == state and line.reason.startswith(
+        "Each of 3 sets of masks: a finding is there in 80 to 90 % of the masks that were asked for it, and in "
+    )
+
+
+@pytest.mark.parametrize(("low", "high", "state"), [(0.01, 0.2, "green"), (-0.01, 0.2, "amber"), (-0.2, -0.01, "red")])
+def test_generated_masks_are_held_against_masks_at_random(tmp_path: Path, low: float, high: float, state: str) -> None:
+    own = study()
+    own["arms"] = {
+        **own["arms"],
+        "made": {"generator": "controlnet", "masks": "generated"},
+        "mixed": {"generator": "controlnet", "masks": "shuffled"},
+    }
+    plain = difference(2, 0.1, low, high, 0.2)
+    rows = [
+        {**plain, "arm": "made", "against": "mixed"},
+        {**plain, "arm": "made", "against": "real", "low": -9, "high": -8},
+        {**plain, "arm": "made", "against": "mixed", "metric": "recall", "low": -9, "high": -8},
+    ]
+    write_table(tmp_path, "tables/differences.csv", rows)
+    line = lines_masks.worth(facts(tmp_path, own))
+    assert line.state == state and line.reason.endswith(f"2 per film: +0.10 ({span(low, high)}).")
+    rest = rows[1:2]
+    write_table(tmp_path, "tables/differences.csv", rest)
+    assert lines_masks.worth(facts(tmp_path, own)).state == "grey"
+
+
+@pytest.mark.parametrize(("sharp", "kept", "state"), [(0.1, 0.97, "green"), (0.1, 0.9, "amber"), (0.65, 0.97, "red")])
+def test_edits_change_the_class_and_not_the_child(tmp_path: Path, sharp: float, kept: float, state: str) -> None:
+    row = {"method": "ddpm", "to": "any", "low": 0.6, "high": 0.8}
+    rows = [{**row, "measure": "flip_rate", "value": 0.7}, {**row, "measure": "identity_pixels", "value": 1.0}]
+    rows += [
+        {**row, "measure": "identity_features", "value": kept},
+        {**row, "to": "normal", "measure": "flip_rate", "value": 0},
+        {**row, "method": "as-sharp", "measure": "flip_rate", "value": sharp},
+    ]
+    write_table(tmp_path, "rsna/edits/edits.csv", rows)
+    line = lines_edits.edits(facts(tmp_path))
+    assert line.state == state and line.reason == (
+        "RSNA Pneumonia: in 70 % of the edits by ddpm (95 % interval 60 to 80 %) a judge sees the other class; "
+        f"{100 * sharp:g} % where the film is only made as sharp as its edit. Of the edited films {100 * kept:g} % look most like "
+        "their own film, among all films."
+    )
