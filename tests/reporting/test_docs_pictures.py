@@ -207,7 +207,7 @@ def test_the_answer_of_a_run_says_its_doubts() -> None:
         "lines": {"green": 1, "amber": 2, "red": 0, "grey": 1},
     }
     assert answer_text(facts) == (
-        f"*One run of the embedded study (`make figure2`, then `make evidence`), on phantom films. {facts['headline']} Each comparison has 2 trials, which is "
+        f"*One run of the embedded study (`make figure2`, `make figures`, `make evidence`), on phantom films. {facts['headline']} Each comparison has 2 trials, which is "
         "few. Of 4 statements that have to hold for this to be believed, 1 holds, 2 are in doubt and 1 was not measured.*"
     )
     assert "few" not in answer_text({**facts, "trials": [5]}) and answer_facts(Path("nowhere")) == {}

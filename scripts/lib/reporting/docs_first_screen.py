@@ -89,4 +89,4 @@ def answer_text(facts: Mapping[str, Any]) -> str:
     counts = {state: facts["lines"][state] for state in words}
     parts = [f"{n} {words[state][n != 1]}" for state, n in counts.items() if n]
     trust = f" Of {sum(counts.values())} statements that have to hold for this to be believed, {listed(parts)}."
-    return f"*One run of the embedded study (`make figure2`, then `make evidence`), on phantom films. {facts['headline']}{few}{trust}*"
+    return f"*One run of the embedded study (`make figure2`, `make figures`, `make evidence`), on phantom films. {facts['headline']}{few}{trust}*"
