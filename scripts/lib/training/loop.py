@@ -1,4 +1,4 @@
-"""The loop that the trainings share: scheduled AdamW with a running mean of the weights, killed and resumed at will.
+"""The loop that the trainings share: a scheduled optimizer with a running mean of the weights, killed and resumed at will.
 
 One step is `gradient_accumulation` micro-batches of `batch_size`, whatever the number of processes: they divide the
 micro-batches and add up their gradients, so a training may go on with more or fewer GPUs than it began with.
@@ -21,11 +21,13 @@ from scripts.lib.training.batches import batch_noise, batch_rows
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import Placement
 from scripts.lib.training.learning_rate import rate_at, warmup_steps
+from scripts.lib.training.optimizers import optimizer_of
 from scripts.lib.training.settings import Section
 
 LossOfBatch = Callable[[np.ndarray, torch.Generator], torch.Tensor]
 REPORT_EVERY = 50
-FIRST_BETA = 0.9
+# What a checkpoint calls the moments of a weight.
+MOMENTS = {"first": "exp_avg", "second": "exp_avg_sq"}
 
 
 class AskedToEnd(Exception):
@@ -33,8 +35,8 @@ class AskedToEnd(Exception):
 
 
 class Trainer:
-    """Train `modules` in place; `settings` are steps, batch_size, gradient_accumulation, learning_rate, warmup,
-    schedule, beta2, weight_decay, clip (largest gradient norm, 0 = any) and ema (decay of the running mean, 0 = none).
+    """Train `modules` in place; `settings` are steps, batch_size, gradient_accumulation, optimizer, learning_rate,
+    warmup, schedule, beta2, weight_decay, clip (largest gradient norm, 0 = any) and ema (decay of the running mean, 0 = none).
     `rates` multiplies the learning rate of single modules.
     """
 
@@ -57,17 +59,7 @@ class Trainer:
             if parameter.requires_grad
         }
         self.mean = {key: parameter.detach().clone() for key, parameter in self.parameters.items()}
-        groups = [
-            {"params": [p for p in module.parameters() if p.requires_grad], "rate": (rates or {}).get(name, 1.0)}
-            for name, module in modules.items()
-        ]
-        self.optimizer = torch.optim.AdamW(
-            groups,
-            lr=settings["learning_rate"],
-            betas=(FIRST_BETA, settings["beta2"]),
-            weight_decay=settings["weight_decay"],
-            fused=True,
-        )
+        self.optimizer = optimizer_of(modules, settings, rates or {})
 
     def train(self, loss_of_batch: LossOfBatch, count: int, checkpoints: Checkpoints) -> None:
         """Run all steps on `count` rows; leave the running mean of the weights in the modules.
@@ -208,9 +200,8 @@ class Trainer:
             tensors[f"weight/{key}"] = parameter
             tensors[f"mean/{key}"] = self.mean[key]
             # A weight that the loss has not used yet has no moments.
-            if moments := self.optimizer.state.get(parameter):
-                tensors[f"first/{key}"] = moments["exp_avg"]
-                tensors[f"second/{key}"] = moments["exp_avg_sq"]
+            moments = self.optimizer.state.get(parameter, {})
+            tensors |= {f"{short}/{key}": moments[name] for short, name in MOMENTS.items() if name in moments}
         return tensors
 
     def _restore(self, step: int, tensors: Mapping[str, torch.Tensor]) -> int:
@@ -218,12 +209,11 @@ class Trainer:
             for key, parameter in self.parameters.items():
                 parameter.copy_(tensors[f"weight/{key}"])
                 self.mean[key].copy_(tensors[f"mean/{key}"])
-                if f"first/{key}" not in tensors:
+                stored = {name: f"{short}/{key}" for short, name in MOMENTS.items() if f"{short}/{key}" in tensors}
+                if not stored:
                     continue
                 # A parameter keeps its memory layout, and its moments must have the same: sums run in that order.
-                moments = {name: torch.empty_like(parameter) for name in ("exp_avg", "exp_avg_sq")}
-                moments["exp_avg"].copy_(tensors[f"first/{key}"])
-                moments["exp_avg_sq"].copy_(tensors[f"second/{key}"])
+                moments = {name: torch.empty_like(parameter).copy_(tensors[place]) for name, place in stored.items()}
                 self.optimizer.state[parameter] = {
                     "step": torch.tensor(float(step), device=parameter.device),
                     **moments,
