@@ -56,6 +56,22 @@ VARIANTS: dict[str, dict[str, Any]] = {
         },
         "controlnet": {"steps": 400, "batch_size": 16, "learning_rate": 4e-3},
     },
+    "half, Muon": {
+        "base": {
+            "vae": {"steps": 400, "batch_size": 8, "learning_rate": 4e-3, "optimizer": "muon"},
+            "text": {"steps": 200, "batch_size": 128, "learning_rate": 2e-3, "optimizer": "muon"},
+            "unet": {"steps": 650, "batch_size": 32, "learning_rate": 2.5e-3, "ema": 0.99, "optimizer": "muon"},
+        },
+        "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3, "optimizer": "muon"},
+    },
+    "U-Net 650 x 32, Muon": {
+        "base": {"unet": {"steps": 650, "batch_size": 32, "learning_rate": 2.5e-3, "ema": 0.99, "optimizer": "muon"}},
+        "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3},
+    },
+    "ControlNet 400 x 16, Muon": {
+        "on": "long",
+        "controlnet": {"steps": 400, "batch_size": 16, "learning_rate": 4e-3, "optimizer": "muon"},
+    },
     "ControlNet 650 x 16": {"on": "long", "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3}},
     "ControlNet 400 x 32": {"on": "long", "controlnet": {"steps": 400, "batch_size": 32, "learning_rate": 4e-3}},
 }
@@ -70,7 +86,7 @@ def command(module: str, *arguments: object) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def train(name: str, results: Path, folder: Path) -> dict[str, float]:
+def train(name: str, results: Path, folder: Path, seed: int | None = None) -> dict[str, float]:
     """Train a variant's two models into `folder`, unless they are there; return their seconds of processor."""
     notes = folder / "seconds.json"
     if notes.exists():
@@ -79,7 +95,7 @@ def train(name: str, results: Path, folder: Path) -> dict[str, float]:
     config = resolved(study_config.merge(study_config.load_study([ROOT / "config.yaml"]), changes), "fp32")
     study, folder = config["study"], folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    shared = ["--seed", study["seed"], "--threads", 1]
+    shared = ["--seed", study["seed"] if seed is None else seed, "--threads", 1]
     seconds = {}
     if "base" in VARIANTS[name]:
         cohorts = [(results / dataset / "cohort").resolve() for dataset in study["foundation"]]
@@ -139,11 +155,12 @@ def main(argv: list[str] | None = None) -> None:
     kinds = ["mask", "text"]
     parser.add_argument("--kinds", nargs="+", default=kinds, choices=kinds, help="kinds of images (default both)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the noise")
+    parser.add_argument("--training-seed", type=int, help="seed of the trainings, with an --out of its own (default the study's)")
     parser.add_argument("--train-only", action="store_true", help="train, and judge another time")
     options = parser.parse_args(argv)
     set_threads(options.threads)
     for name in options.only:
-        print(name, train(name, options.results, options.out / name), flush=True)
+        print(name, train(name, options.results, options.out / name, options.training_seed), flush=True)
     if not options.train_only:
         print(levers.table(judge(options.only, options)))
 

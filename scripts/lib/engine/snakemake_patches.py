@@ -33,6 +33,7 @@ def speed_up_planning() -> None:
     # Snakemake's own method that works out a resource: of each job it asks for the parameters of this one 16 times. They are
     # those of the method bound to its object, without `self`.
     signed(Resource.evaluate, inspect.signature(Resource("any", 0).evaluate).parameters)
+    wake_for_a_reason()
 
 
 def rare_collections() -> None:
@@ -43,6 +44,26 @@ def rare_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def wake_for_a_reason() -> None:
+    """Let the scheduler look again after the timespan of its rate limit only where the limit held jobs back.
+
+    Snakemake asks for such a look after every look while jobs are ready, at any cause: so each finished job adds one more look a
+    second, for good, and each look works out resources and parameters of all ready jobs anew.
+    """
+    from snakemake.scheduling.job_scheduler import JobScheduler
+
+    plain = getattr(JobScheduler, "_schedule_reevalutation", None)
+    if plain is None:
+        return
+
+    def ask(self: Any, delay: float) -> None:
+        limiter = self.job_rate_limiter
+        if limiter is None or delay != limiter.timespan or not limiter.get_free_jobs():
+            plain(self, delay)
+
+    JobScheduler._schedule_reevalutation = ask
 
 
 def name_holder(line: Callable[[], str | None]) -> None:
