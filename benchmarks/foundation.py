@@ -155,7 +155,9 @@ def main(argv: list[str] | None = None) -> None:
     kinds = ["mask", "text"]
     parser.add_argument("--kinds", nargs="+", default=kinds, choices=kinds, help="kinds of images (default both)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the noise")
-    parser.add_argument("--training-seed", type=int, help="seed of the trainings, with an --out of its own (default the study's)")
+    parser.add_argument(
+        "--training-seed", type=int, help="seed of the trainings, with an --out of its own (default the study's)"
+    )
     parser.add_argument("--train-only", action="store_true", help="train, and judge another time")
     options = parser.parse_args(argv)
     set_threads(options.threads)

@@ -40,7 +40,14 @@ def control_settings(shape: Shape, device: str, precision: str, batch: int) -> S
     values = {"device": device, "precision": precision, "checkpoint_seconds": 1e9, "batch_size": batch}
     values |= {"hint_channels": shape.hint_channels, "palette": "colour", "absent_mask": "zero_residual"}
     values |= {"mask_dropout": 0.0, "structure_dropout": 0.0, "steps": 10**6, "gradient_accumulation": 1}
-    values |= {"learning_rate": 1e-5, "optimizer": "adamw", "warmup": 10, "schedule": "constant", "beta2": 0.999, "weight_decay": 0.01}
+    values |= {
+        "learning_rate": 1e-5,
+        "optimizer": "adamw",
+        "warmup": 10,
+        "schedule": "constant",
+        "beta2": 0.999,
+        "weight_decay": 0.01,
+    }
     return Section({**values, "clip": 1.0, "ema": 0.0}, "controlnet")
 
 

@@ -9,6 +9,9 @@ patch              gain in a dry run of the embedded study,   of 3,000 jobs     
 rare_collections   0.6 s (six turns: 0.02 to 0.9), 17 %      0.55 s of 7.4 s    Snakemake freezes or defers collections itself
 signed             0.08 s, 2,046 calls of signature(), 2 %   0.5 s, 7 %         Snakemake keeps the parameters of functions
 
+A third, `wake_for_a_reason`, is for runs: with 60 ready jobs of 2 s on two cores the scheduler looks 60 times at what may start instead of
+1,740 times, with 2.7 s of processor time instead of 4.4. It may go when Snakemake waits for its rate limit only where that held jobs back.
+
 Two gain no time by themselves. `name_holder` lets the error of a locked folder say who holds it; it may go when Snakemake's own
 error names host and process. `count_forks` lets a job's benchmark measure the fork that does the job (job_server.py).
 """

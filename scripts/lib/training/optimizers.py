@@ -51,7 +51,7 @@ def groups_of(module: nn.Module, apart: bool) -> list[dict[str, Any]]:
     return [{"params": part, "turned": turned} for part, turned in zip(parts, (False, True)) if part]
 
 
-def matrices_of(module: nn.Module) -> Iterator[nn.Parameter]:
+def matrices_of(module: nn.Module) -> Iterator[torch.Tensor]:
     """Yield the weights that learn and multiply what a layer gets: linear layers and convolutions, neither side below SMALLEST_SIDE.
 
     Embeddings are rows of their own, not a matrix.
