@@ -58,19 +58,19 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
     "half, Muon": {
         "base": {
-            "vae": {"steps": 400, "batch_size": 8, "learning_rate": 4e-3, "optimizer": "muon"},
-            "text": {"steps": 200, "batch_size": 128, "learning_rate": 2e-3, "optimizer": "muon"},
-            "unet": {"steps": 650, "batch_size": 32, "learning_rate": 2.5e-3, "ema": 0.99, "optimizer": "muon"},
+            "vae": {"steps": 400, "batch_size": 8, "learning_rate": 4e-3, "matrices": "muon"},
+            "text": {"steps": 200, "batch_size": 128, "learning_rate": 2e-3, "matrices": "muon"},
+            "unet": {"steps": 650, "batch_size": 32, "learning_rate": 2.5e-3, "ema": 0.99, "matrices": "muon"},
         },
-        "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3, "optimizer": "muon"},
+        "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3, "matrices": "muon"},
     },
     "U-Net 650 x 32, Muon": {
-        "base": {"unet": {"steps": 650, "batch_size": 32, "learning_rate": 2.5e-3, "ema": 0.99, "optimizer": "muon"}},
+        "base": {"unet": {"steps": 650, "batch_size": 32, "learning_rate": 2.5e-3, "ema": 0.99, "matrices": "muon"}},
         "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3},
     },
     "ControlNet 400 x 16, Muon": {
         "on": "long",
-        "controlnet": {"steps": 400, "batch_size": 16, "learning_rate": 4e-3, "optimizer": "muon"},
+        "controlnet": {"steps": 400, "batch_size": 16, "learning_rate": 4e-3, "matrices": "muon"},
     },
     "ControlNet 650 x 16": {"on": "long", "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3}},
     "ControlNet 400 x 32": {"on": "long", "controlnet": {"steps": 400, "batch_size": 32, "learning_rate": 4e-3}},

@@ -42,7 +42,7 @@ def control_settings(shape: Shape, device: str, precision: str, batch: int) -> S
     values |= {"mask_dropout": 0.0, "structure_dropout": 0.0, "steps": 10**6, "gradient_accumulation": 1}
     values |= {
         "learning_rate": 1e-5,
-        "optimizer": "adamw",
+        "matrices": "adamw",
         "warmup": 10,
         "schedule": "constant",
         "beta2": 0.999,

@@ -23,7 +23,7 @@ TRAINING = {
     "gradient_accumulation": 1,
     "learning_rate": 1e-3,
     "warmup": 2,
-    "optimizer": "adamw",
+    "matrices": "adamw",
     "schedule": "cosine",
     "beta2": 0.99,
     "weight_decay": 1e-2,

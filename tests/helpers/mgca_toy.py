@@ -58,7 +58,7 @@ SETTINGS: dict[str, Any] = {
     "gradient_accumulation": 1,
     "learning_rate": 0.002,
     "warmup": 2,
-    "optimizer": "adamw",
+    "matrices": "adamw",
     "schedule": "cosine",
     "beta2": 0.99,
     "weight_decay": 0.05,

@@ -35,7 +35,7 @@ TRAIN: dict[str, Any] = {
     "gradient_accumulation": 1,
     "learning_rate": 1e-3,
     "warmup": 1,
-    "optimizer": "adamw",
+    "matrices": "adamw",
     "schedule": "cosine",
     "beta2": 0.99,
     "weight_decay": 1e-2,

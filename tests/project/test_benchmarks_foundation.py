@@ -19,7 +19,7 @@ def test_a_variant_changes_steps_batches_and_rates_alone(name: str) -> None:
     sections = [*changes.get("base", {}).items(), ("controlnet", changes["controlnet"])]
     for section, keys in sections:
         known = plain["controlnet"] if section == "controlnet" else plain["base"][section]
-        assert set(keys) <= {"steps", "batch_size", "learning_rate", "ema"} & set(known)
+        assert set(keys) <= {"steps", "batch_size", "learning_rate", "ema", "matrices"} & set(known)
 
 
 def test_the_commands_get_the_settings_of_their_variant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

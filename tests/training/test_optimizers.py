@@ -66,19 +66,19 @@ def test_a_step_is_as_long_as_one_of_adamw_and_decays_the_weights() -> None:
 
 
 def test_other_weights_get_the_bytes_of_adamw_and_rates_hold_for_both() -> None:
-    settings = Section({**TRAINING, "optimizer": "muon"}, "toy")
+    settings = Section({**TRAINING, "matrices": "muon"}, "toy")
     parts = [nn.Sequential(nn.Linear(8, 8), nn.GroupNorm(1, 8)) for _ in range(2)]
     parts[1].load_state_dict(parts[0].state_dict())
     for part, kind in zip(parts, ("muon", "adamw")):
-        optimizer = optimizer_of({"a": part}, Section({**settings, "optimizer": kind}, "toy"), {"a": 0.25})
+        optimizer = optimizer_of({"a": part}, Section({**settings, "matrices": kind}, "toy"), {"a": 0.25})
         assert {group["rate"] for group in optimizer.param_groups} == {0.25}
         part(torch.arange(16.0).view(2, 8)).pow(3).sum().backward()
         optimizer.step()
     muon, adamw = (part.state_dict() for part in parts)
     same = {name: torch.equal(muon[name], adamw[name]) for name in muon}
     assert same == {"0.weight": False, "0.bias": True, "1.weight": True, "1.bias": True}
-    with pytest.raises(InputError, match=r"toy\.optimizer = 'lion'; expected one of adamw, muon"):
-        optimizer_of({}, Section({**settings, "optimizer": "lion"}, "toy"), {})
+    with pytest.raises(InputError, match=r"toy\.matrices = 'lion'; expected one of adamw, muon"):
+        optimizer_of({}, Section({**settings, "matrices": "lion"}, "toy"), {})
 
 
 def test_a_restarted_training_ends_with_the_same_bytes(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_restarted_training_ends_with_the_same_bytes(tmp_path: Path) -> None:
         torch.manual_seed(0)
         network = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.SiLU(), nn.Conv2d(8, 8, 1))
         network = network.to(memory_format=torch.channels_last)
-        settings = Section({**TRAINING, "optimizer": "muon", "schedule": "constant", "steps": steps}, "toy")
+        settings = Section({**TRAINING, "matrices": "muon", "schedule": "constant", "steps": steps}, "toy")
 
         def loss(rows: np.ndarray, noise: torch.Generator) -> torch.Tensor:
             films = torch.randn(len(rows), 8, 4, 4, generator=noise).contiguous(memory_format=torch.channels_last)

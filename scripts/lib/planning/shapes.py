@@ -19,7 +19,7 @@ SD15 = {
 }  # fmt: skip
 FREE = {
     *("steps", "learning_rate", "warmup", "schedule", "beta2", "weight_decay", "clip", "checkpoint_seconds", "device"),
-    *("optimizer", "ema", "losses", "path"),
+    *("matrices", "ema", "losses", "path"),
 }  # keys of a training that do not decide how long a step takes
 
 

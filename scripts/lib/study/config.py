@@ -41,7 +41,7 @@ FIGURES = ("figure2", "figure3", "figure4", "figure5")
 # Where the keys of section `training` hold, and which of them; a section's own value comes before that of `training`.
 MODEL = ("device", "precision")
 RUN = (*MODEL, "checkpoint_seconds")
-STEP = ("gradient_accumulation", "optimizer", "schedule", "warmup", "beta2", "weight_decay", "clip", "ema")
+STEP = ("gradient_accumulation", "matrices", "schedule", "warmup", "beta2", "weight_decay", "clip", "ema")
 TRAINED = {
     "base": RUN,
     "base.vae": STEP,

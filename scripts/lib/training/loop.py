@@ -35,7 +35,7 @@ class AskedToEnd(Exception):
 
 
 class Trainer:
-    """Train `modules` in place; `settings` are steps, batch_size, gradient_accumulation, optimizer, learning_rate,
+    """Train `modules` in place; `settings` are steps, batch_size, gradient_accumulation, matrices (adamw | muon), learning_rate,
     warmup, schedule, beta2, weight_decay, clip (largest gradient norm, 0 = any) and ema (decay of the running mean, 0 = none).
     `rates` multiplies the learning rate of single modules.
     """

@@ -22,11 +22,11 @@ LIKE_ADAMW = 0.2  # the root mean square of AdamW's updates: one learning rate f
 def optimizer_of(
     modules: Mapping[str, nn.Module], settings: Section, rates: Mapping[str, float]
 ) -> torch.optim.Optimizer:
-    """Return the optimizer of all weights that learn; `settings.optimizer` is adamw | muon.
+    """Return the optimizer of all weights that learn; `settings.matrices` is adamw | muon.
 
     `rates` multiplies the learning rate of single modules; each group knows its own as `rate`.
     """
-    kind = settings.one_of("optimizer", "adamw", "muon")
+    kind = settings.one_of("matrices", "adamw", "muon")
     groups = [
         {**group, "rate": rates.get(name, 1.0)}
         for name, module in modules.items()
