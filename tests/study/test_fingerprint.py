@@ -25,6 +25,12 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def start() -> str:
+    """Return the fingerprint of the command as another process would find it."""
+    fp.forget()
+    return fp.fingerprint("scripts.sample")
+
+
 def test_late_imports_and_packages_are_followed(tree: Path) -> None:
     assert set(fp.imported_modules("scripts.sample")) == {
         "scripts",
@@ -35,28 +41,28 @@ def test_late_imports_and_packages_are_followed(tree: Path) -> None:
 
 
 def test_touch_comment_and_docstring_change_nothing(tree: Path) -> None:
-    before = fp.fingerprint("scripts.sample")
+    before = start()
     masks = tree / "scripts" / "lib" / "masks.py"
     masks.touch()
-    assert fp.fingerprint("scripts.sample") == before
+    assert start() == before
     masks.write_text(
         '"""Other words."""\n\n# why\ndef grow(mask):\n    """Longer: grow a mask."""\n    return mask + 1\n'
     )
-    assert fp.fingerprint("scripts.sample") == before
+    assert start() == before
 
 
 def test_an_edit_of_an_imported_module_counts_and_of_another_does_not(tree: Path) -> None:
-    before = fp.fingerprint("scripts.sample")
+    before = start()
     (tree / "scripts" / "lib" / "other.py").write_text("VALUE = 22\n")
-    assert fp.fingerprint("scripts.sample") == before
+    assert start() == before
     (tree / "scripts" / "lib" / "masks.py").write_text("def grow(mask):\n    return mask + 22\n")
-    assert fp.fingerprint("scripts.sample") != before
+    assert start() != before
 
 
 def test_a_relative_import_is_refused_because_it_cannot_be_followed(tree: Path) -> None:
     (tree / "scripts" / "sample.py").write_text("from .lib import masks\n")
     with pytest.raises(ValueError, match="write it absolute"):
-        fp.fingerprint("scripts.sample")
+        start()
 
 
 def test_an_unknown_module_is_named(tree: Path) -> None:
@@ -83,14 +89,9 @@ def kept(tree: Path) -> Path:
 
 def test_texts_that_were_looked_at_are_kept_for_the_next_start(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fp.sys, "dont_write_bytecode", False)
-    before = fp.fingerprint("scripts.sample")
+    before = start()
     known = json.loads(kept(tree).read_text())
     assert len(known) == 3  # the two empty files are one text; `other` is not imported
-
-    def start() -> str:
-        fp._known.cache_clear()
-        fp._digest_and_imports.cache_clear()
-        return fp.fingerprint("scripts.sample")
 
     with monkeypatch.context() as patch:
         patch.setattr(fp.ast, "parse", lambda *_, **__: pytest.fail("a known text is looked at again"))
@@ -106,12 +107,12 @@ def test_texts_that_were_looked_at_are_kept_for_the_next_start(tree: Path, monke
 
 def test_nothing_is_written_where_python_writes_nothing(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fp.sys, "dont_write_bytecode", True)
-    fp.fingerprint("scripts.sample")
+    start()
     assert not kept(tree).exists()
     monkeypatch.setattr(fp.sys, "dont_write_bytecode", False)
     kept(tree).parent.write_text("a file in the place of the folder")
     (tree / "scripts" / "lib" / "masks.py").write_text("NEW = 1\n")
-    assert fp.fingerprint("scripts.sample")
+    assert start()
 
 
 def test_many_texts_are_cut_to_those_in_use(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,9 +121,7 @@ def test_many_texts_are_cut_to_those_in_use(tree: Path, monkeypatch: pytest.Monk
     sizes = []
     for number in range(4):
         (tree / "scripts" / "lib" / "masks.py").write_text(f"VALUE = {number}\n")
-        fp._known.cache_clear()
-        fp._digest_and_imports.cache_clear()
-        fp.fingerprint("scripts.sample")
+        start()
         sizes.append(len(json.loads(kept(tree).read_text())))
     # The text of two empty files, the command's and the module's; each edit is one more, and the fifth text is one too many.
     assert sizes == [3, 4, 3, 4]

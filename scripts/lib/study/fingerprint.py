@@ -117,8 +117,33 @@ _known = cache(Known)
 
 
 @cache
-def _digest_and_imports(root: Path, file: Path, _stamp: tuple[int, int]) -> tuple[str, frozenset[str]]:
-    return _known(root).digest_and_imports(file)
+def _module(root: Path, name: str) -> tuple[str, frozenset[str]] | None:
+    """Return a module's digest and what it imports, its own package too; None where no file has that name."""
+    file = _module_file(root, name)
+    if file is None:
+        return None
+    digest, imports = _known(root).digest_and_imports(file)
+    package = name.rpartition(".")[0]
+    return digest, imports | {package} if package else imports
+
+
+@cache
+def _imported(root: Path, module: str) -> dict[str, str]:
+    modules: dict[str, str] = {}
+    queue = {module}
+    while queue:
+        name = queue.pop()
+        if (found := _module(root, name)) is not None:
+            modules[name], imports = found
+            queue |= imports - modules.keys()
+    _known(root).store()
+    return modules
+
+
+def forget() -> None:
+    """Look at all files again: a process looks at each once, as it imports each once."""
+    for remembered in (_known, _module_file, _module, _imported):
+        remembered.cache_clear()
 
 
 def imported_modules(module: str) -> dict[str, str]:
@@ -128,20 +153,7 @@ def imported_modules(module: str) -> dict[str, str]:
     """
     if _module_file(ROOT, module) is None:
         raise ValueError(f"no module {module} below {ROOT}")
-    modules: dict[str, str] = {}
-    queue = [module]
-    while queue:
-        name = queue.pop()
-        file = None if name in modules else _module_file(ROOT, name)
-        if file is None:
-            continue
-        status = file.stat()
-        modules[name], imports = _digest_and_imports(ROOT, file, (status.st_mtime_ns, status.st_size))
-        queue.extend(imports)
-        if "." in name:
-            queue.append(name.rpartition(".")[0])
-    _known(ROOT).store()
-    return modules
+    return dict(_imported(ROOT, module))
 
 
 def fingerprint(module: str) -> str:
@@ -154,8 +166,7 @@ def fingerprint_of_all() -> str:
     """Return 16 hex digits that change when any first-party module changes, or the text of any rule."""
     digest = hashlib.sha256()
     for file in sorted((ROOT / PACKAGE).rglob("*.py")):
-        status = file.stat()
-        code, _ = _digest_and_imports(ROOT, file, (status.st_mtime_ns, status.st_size))
+        code, _ = _known(ROOT).digest_and_imports(file)
         digest.update(f"{file.relative_to(ROOT)} {code}\n".encode())
     _known(ROOT).store()
     for file in (ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))):
