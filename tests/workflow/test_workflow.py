@@ -179,13 +179,9 @@ def test_a_second_run_has_nothing_to_do(finished: Workflow) -> None:
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
-def test_a_touch_of_every_source_file_redoes_nothing(finished: Workflow) -> None:
+def test_a_touch_of_every_source_file_a_comment_and_a_docstring_redo_nothing(finished: Workflow) -> None:
     for file in [*(finished.root / "scripts").rglob("*.py"), *(finished.root / "rules").glob("*.smk")]:
         file.touch()
-    assert finished.planned("all") == set()
-
-
-def test_a_comment_or_docstring_redoes_nothing(finished: Workflow) -> None:
     masks = finished.root / "scripts" / "lib" / "conditions" / "masks.py"
     with edited(masks, '"""', '"""More words. '), edited(masks, "import json", "# why\nimport json"):
         assert finished.planned("all") == set()
