@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.plotting.style import save
 
     table = read_table(args.table, [*FIGURE2, *ENDS], optional=[*FIGURE2, *ENDS])
-    figure = draw_figure2(table, args.config["width_mm"])
+    figure = draw_figure2(table, args.config["width_mm"], args.config.get("beside"))
     save(figure, args.out, args.config["dpi"])
 
 

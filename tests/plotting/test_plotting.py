@@ -58,6 +58,21 @@ def test_every_trial_the_means_the_baseline_and_the_stars_are_drawn():
     assert [label.get_text() for label in axis.get_xticklabels()] == ["1 %\nn = 4", "10 %\nn = 40", "100 %\nn = 400"]
 
 
+def test_further_arms_have_one_bar_a_fraction_at_their_largest_multiplier():
+    table = make_table(1, fractions=(0.1, 1.0), trials=2)
+    rows = [
+        {"dataset": "d0", "task": "multilabel", "metric": "f1", "fraction": fraction, "arm": "copies", "kind": kind}
+        | {"multiplier": multiplier, "value": value, "n_real": 40, "significant": False}
+        for fraction, multiplier, value in ((0.1, 2, 0.61), (0.1, 25, 0.62), (1.0, 2, 0.63))
+        for kind in ("trial", "mean")
+    ]
+    figure = draw_figure2(pd.concat([table, pd.DataFrame(rows)]), beside={"copies": "the films again", "absent": "x"})
+    hatched = [bar.get_height() for bar in figure.axes[0].patches if bar.get_hatch()]
+    assert hatched == [0.62, 0.63]  # 2x at 0.1 is left out: 25x is the largest there
+    texts = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert texts.count("the films again") == 1 and "x" not in texts
+
+
 def test_means_have_their_intervals_and_without_any_the_legend_knows_none():
     table = make_table(1, fractions=(0.1,))
     axis = draw_figure2(table).axes[0]

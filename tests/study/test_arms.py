@@ -85,7 +85,11 @@ def test_it_is_refused_where_it_is_not_registered() -> None:
 
 
 def test_a_control_has_no_generator_and_no_pool() -> None:
-    study = Study(load_study([ROOT / "config.yaml"], {"study": {"arms": ["original", "duplicate"]}}))
+    everywhere = {
+        "study": {"arms": ["original", "duplicate"]},
+        "arms": {"duplicate": {"cells": {"multipliers": "all"}}},
+    }
+    study = Study(load_study([ROOT / "config.yaml"], everywhere))
     control, made = Cell("rsna", "duplicate", "0.1"), Cell("rsna", "original", "0.1")
     assert (
         study.control(control) == "duplicate" and study.control(made) == study.control(Cell("rsna", "real", "1")) == ""
@@ -137,6 +141,43 @@ def test_figure_1_shows_a_pool_where_figure_2_shows_a_control() -> None:
     assert Shown(Study(load_study([ROOT / "config.yaml"], given))).example_cell(True) is None
 
 
+def test_the_embedded_study_runs_its_controls_at_the_largest_multiplier() -> None:
+    study = Study(load_study([ROOT / "config.yaml"]))
+    assert study.arms == ["original", "duplicate", "pretrain"]
+    for arm in ("duplicate", "pretrain"):
+        assert [study.multipliers(Cell("rsna", arm, fraction)) for fraction in study.fractions] == [[25], [25], [2]]
+
+
+def test_an_arm_that_is_like_another_follows_it() -> None:
+    given = {
+        "arms": {
+            "original": {"generator": "base", "candidates": 3},
+            "mine": {"like": "pretrain", "mixing": {"share": 0.4}},
+        }
+    }
+    arms = load_study([ROOT / "config.yaml"], {**given, "study": {"datasets": ["rsna"]}})["arms"]
+    assert arms["pretrain"]["generator"] == "base" and arms["pretrain"]["candidates"] == 3
+    assert arms["mine"] == {**arms["pretrain"], "mixing": {"kind": "pretrain", "share": 0.4}}
+    # What says itself where its images come from takes the rest alone.
+    given["arms"]["mine"] = {"like": "pretrain", "source": "pool", "path": "/films"}
+    mine = load_study([ROOT / "config.yaml"], {**given, "study": {"datasets": ["rsna"]}})["arms"]["mine"]
+    kept = {"mixing": {"kind": "pretrain", "share": 0.2}, "cells": {"multipliers": "largest"}}
+    assert mine == {"source": "pool", "path": "/films", **kept}
+
+
+@pytest.mark.parametrize(
+    ("arms", "complaint"),
+    [
+        ({"mine": {"like": "orignal"}}, "arms.mine.like = orignal: no such arm; known arms: class-ldm, "),
+        ({"mine": {"like": "mine"}}, "arms.mine.like = mine: mine is like mine; name an arm that says itself"),
+        ({"a": {"like": "b"}, "b": {"like": "a"}}, "arms.b.like = a: a is like b is like a"),
+    ],
+)
+def test_an_arm_that_is_like_none_is_refused(arms: dict[str, object], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        load_study([ROOT / "config.yaml"], {"arms": arms})
+
+
 def test_arms_that_differ_by_their_mixing_alone_share_a_pool() -> None:
     given = {
         "study": {"arms": ["original", "pretrain"]},
@@ -147,9 +188,22 @@ def test_arms_that_differ_by_their_mixing_alone_share_a_pool() -> None:
     assert study.shards(second) == study.shards(first) and "pools/original/" in study.pool(second)
     assert len(study.sheets()) == 4 * 3
     assert study.cell_settings(first)["mixing"]["kind"] == "concat"
-    assert study.cell_settings(second)["mixing"] == {**study.cell_settings(first)["mixing"], "kind": "pretrain"}
+    assert study.cell_settings(second)["mixing"] == {
+        **study.cell_settings(first)["mixing"],
+        "kind": "pretrain",
+        "share": 0.2,
+    }
     # Another number of candidates is another pool.
     assert "pools/few/" in study.pool(Cell("rsna", "few", "0.1"))
+    given["arms"] = {
+        "bought": {"source": "pool", "path": "/films"},
+        "before": {"like": "bought", "mixing": {"kind": "pretrain"}},
+    }
+    given["study"]["arms"] = ["bought", "before"]
+    bought, before = (
+        Study(load_study([ROOT / "config.yaml"], given)).shards(Cell("rsna", arm, "0.1")) for arm in given["arms"]
+    )
+    assert before == bought == ["results/rsna/pools/bought/imported"]
 
 
 def test_a_pool_from_elsewhere_is_taken_in_once_for_all_fractions(tmp_path: Path) -> None:

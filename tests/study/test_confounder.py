@@ -10,12 +10,13 @@ import pytest
 from scripts.lib.study import config as study_config
 from scripts.lib.study.cells import Cell
 from scripts.lib.study.confounder import confounder, confounders, shortcuts
+from scripts.lib.study.likes import with_likes
 from scripts.lib.study.study import Study
 from tests.conftest import ROOT
 
 
 def study(*overlays: str) -> dict[str, Any]:
-    return copy.deepcopy(study_config.read_study(ROOT / path for path in ("config.yaml", *overlays)))
+    return copy.deepcopy(with_likes(study_config.read_study(ROOT / path for path in ("config.yaml", *overlays))))
 
 
 @pytest.fixture
@@ -33,6 +34,7 @@ def test_equal_steps_need_no_word(by_epochs: dict[str, Any]) -> None:
 
 
 def test_passes_are_named_with_the_arm_that_must_stand_beside(by_epochs: dict[str, Any]) -> None:
+    by_epochs["study"]["arms"] = ["original"]
     told = confounder(by_epochs, "original", "rsna")
     assert told.startswith("trained by epochs, so more images are also more steps than `real` makes")
     assert told.endswith("put an arm with source: duplicate into study.arms, which repeats the real films as often")

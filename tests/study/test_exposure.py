@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.study.likes import with_likes
 from scripts.lib.study import config as study_config
 from scripts.lib.study.exposure import exposure, exposures
 from scripts.lib.study.parts import check_part, part_faults
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def study(*overlays: str) -> dict[str, Any]:
-    return copy.deepcopy(study_config.read_study(ROOT / path for path in ("config.yaml", *overlays)))
+    return copy.deepcopy(with_likes(study_config.read_study(ROOT / path for path in ("config.yaml", *overlays))))
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ def test_an_arm_is_held_against_what_taught_its_models() -> None:
     assert own.teachers(Cell("rsna", "proxy-filtered", "0.1")) == ["results/generators/controlnet", CHOICE]
     assert own.datasets(Cell("rsna", "proxy-tuned", "0.1")) == ["rsna", "mimic", "candid", "chexpert"]
     assert own.datasets(Cell("rsna", "dpo", "0.1")) == ["rsna", "mimic", "candid"]
-    assert own.tables("rsna") == ["results/rsna/leakage/real.csv", "results/rsna/leakage/original.csv"]
+    arms = ("real", "original", "duplicate", "pretrain")
+    assert own.tables("rsna") == [f"results/rsna/leakage/{arm}.csv" for arm in arms]
 
 
 def test_tables_of_links_are_read_where_their_films_are() -> None:

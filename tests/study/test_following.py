@@ -88,7 +88,7 @@ def test_what_the_arms_of_a_study_need() -> None:
     assert needed_datasets(own()) == ["mine"] and masked_arms(own()) == [] and trains_foundation(own())
     plain = load_study([CONFIG_FILE])
     assert needed_datasets(plain) == ["candid", "siim", "rsna", "chexpert", "mimic"]
-    assert masked_arms(plain) == ["original"]
+    assert masked_arms(plain) == ["original", "pretrain"]
     real = load_study([CONFIG_FILE], {"study": {"datasets": ["rsna"], "arms": []}})
     assert needed_datasets(real) == ["rsna"] and not trains_foundation(real)
 
@@ -103,7 +103,7 @@ def test_a_generator_of_texts_cannot_make_images_of_masks() -> None:
 
 
 def test_a_generator_of_masks_is_refused_where_there_are_none() -> None:
-    words = "config: study.arms: the generator of original learns from masks, and mine has none"
+    words = "config: study.arms: the generator of original, pretrain learns from masks, and mine has none"
     with pytest.raises(InputError, match=words):
         own(arms={})
     assert list(part_faults(own(), "figure3"))[0].startswith(

@@ -168,7 +168,7 @@ def figure2(
     """Return Figure 2 as a tidy table (FIGURE2, ENDS): rows of kind trial, mean and baseline, by panel.
 
     `settings`: `datasets` = panels in order, {name, title, task} each; `metrics` = the metric of each task; `arm` =
-    the synthetic arm shown beside the real films. `intervals`: intervals.csv, whose ends the means get. Raises InputError for a panel without any trial.
+    the synthetic arm shown beside the real films; `beside` = {arm: name in print} of further ones, if any. `intervals`: intervals.csv, whose ends the means get. Raises InputError for a panel without any trial.
     """
     ends = intervals[[*CELL, *ENDS]]
     cells = summarize(trials, baselines, tests).merge(ends, on=CELL, how="left", validate="one_to_one")
@@ -176,7 +176,10 @@ def figure2(
     for dataset in settings["datasets"]:
         metric = settings["metrics"][dataset["task"]]
         fixed = {"dataset": dataset["name"], "title": dataset["title"], "task": dataset["task"], "metric": metric}
-        points, means, lines = (_of_panel(table, fixed, settings["arm"]) for table in (trials, cells, baselines))
+        points, means, lines = (
+            _of_panel(table, fixed, [settings["arm"], *settings.get("beside", {})])
+            for table in (trials, cells, baselines)
+        )
         if points.empty:
             raise InputError(
                 f"trials: no row of {dataset['name']} with metric {metric} and arm real or {settings['arm']}; "
@@ -189,12 +192,16 @@ def figure2(
     return table.assign(note=table["note"].fillna(""))
 
 
-def _of_panel(table: pd.DataFrame, fixed: Mapping[str, Any], arm: str) -> pd.DataFrame:
+def _of_panel(table: pd.DataFrame, fixed: Mapping[str, Any], arms: Sequence[str]) -> pd.DataFrame:
     rows = table[(table["dataset"] == fixed["dataset"]) & (table["metric"] == fixed["metric"])]
     if "arm" not in rows:
         return rows
-    rows = rows[rows["arm"].isin(["real", arm])]
-    return rows.sort_values([name for name in ("fraction", "multiplier", "trial") if name in rows], kind="stable")
+    rows = rows[rows["arm"].isin(["real", *arms])]
+    places = {arm: place for place, arm in enumerate(["real", *arms])}
+    order = [name for name in ("fraction", "arm", "multiplier", "trial") if name in rows]
+    return rows.sort_values(
+        order, kind="stable", key=lambda column: column.map(places) if column.name == "arm" else column
+    )
 
 
 def arms_of_cell(

@@ -1,11 +1,14 @@
 """Figure 2 of the paper: downstream performance with real films alone and with more and more synthetic ones.
 
-One panel a dataset; groups of bars are the share of real films, bars the multiplier. A bar is the mean, each dot one
-trial, the upright line the 95 % interval of the mean, the dashed line the best score that needs no image at all, a star a
-significant gain.
+One panel a dataset; groups of bars are the share of real films, bars the multiplier, hatched bars further arms at their
+largest one. A bar is the mean, each dot one trial, the upright line the 95 % interval of the mean, the dashed line the best
+score that needs no image at all, a star a significant gain.
 """
 
 from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,23 +41,36 @@ BASELINE_NAMES = {"all_positive": "all positive", "all_negative": "all negative"
 HALO = [withStroke(linewidth=2, foreground="white")]  # a line is seen on dark bars as well
 DASHES = (0, (4, 2.5))
 GROUP = 0.84  # width of a group of bars; groups stand 1 apart
-PANEL_HEIGHT, LEGEND_HEIGHT = 60, 14  # mm
+PANEL_HEIGHT, LEGEND_ROW = 60, 7  # mm
+# Further arms: colours of other hues than the multipliers', with hatches that tell them apart in grey.
+BESIDE = (("#dcdcdc", "//////"), ("#f3c567", "......"), ("#a9d8bd", "\\\\\\\\"))
 
 
-def draw_figure2(table: pd.DataFrame, width_mm: float = 183.0) -> Figure:
+@dataclass(frozen=True)
+class Bar:
+    """How one kind of bar looks, and its name in the legend."""
+
+    colour: str
+    hatch: str
+    name: str
+
+
+def draw_figure2(table: pd.DataFrame, width_mm: float = 183.0, beside: Mapping[str, str] | None = None) -> Figure:
     """Return the figure for the tidy table of Figure 2 (columns FIGURE2 and ENDS of `scripts.lib.evidence.tables`).
 
-    `width_mm`: a journal's full width, for two columns of panels; a single panel takes three fifths of it.
+    `width_mm`: a journal's full width, for two columns of panels; a single panel takes three fifths of it. `beside`: {arm: name
+    in print} of arms that get a bar of their own.
     """
     datasets = list(dict.fromkeys(table["dataset"]))
     if not datasets:
         raise InputError("figure 2: the table has no rows")
-    multipliers = sorted(int(value) for value in table.loc[table["kind"] == "mean", "multiplier"].unique())
-    colours = {0: REAL} | dict(zip([m for m in multipliers if m], shades(sum(m > 0 for m in multipliers))))
+    table, bars = _with_bars(table, beside or {})
     columns = min(len(datasets), 2)
     rows = -(-len(datasets) // columns)
     with journal_style():
-        height = PANEL_HEIGHT * rows + LEGEND_HEIGHT * (2 if columns == 1 else 1)
+        means = table[table["kind"] == "mean"]
+        legend = _legend(bars, columns == 1, bool(means["significant"].any()), bool(means["low"].notna().any()))
+        height = PANEL_HEIGHT * rows + LEGEND_ROW * _rows(legend)
         size = (width_mm * MM * (0.6 if columns == 1 else 1), height * MM)
         figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
         for number, axis in enumerate(axes.flat):
@@ -62,32 +78,51 @@ def draw_figure2(table: pd.DataFrame, width_mm: float = 183.0) -> Figure:
                 axis.set_visible(False)
                 continue
             panel = table[table["dataset"] == datasets[number]]
-            _draw_panel(axis, panel, colours)
+            _draw_panel(axis, panel, bars)
             axis.set_title(f"{letter(number)}   {panel['title'].iloc[0]}", loc="left", pad=7)
             if number + columns >= len(datasets):
                 axis.set_xlabel("share of the real training films (n: their number)", labelpad=5)
-        means = table[table["kind"] == "mean"]
-        _draw_legend(figure, colours, columns, bool(means["significant"].any()), bool(means["low"].notna().any()))
+        _draw_legend(figure, legend)
     return figure
 
 
-def _draw_panel(axis: Axes, panel: pd.DataFrame, colours: dict[int, str]) -> None:
+def _with_bars(table: pd.DataFrame, beside: Mapping[str, str]) -> tuple[pd.DataFrame, dict[Hashable, Bar]]:
+    """Return the table with the bar of each row, a multiplier or an arm of `beside`, and these bars in order.
+
+    An arm of `beside` has one bar a fraction, so rows of all but its largest multiplier are left out.
+    """
+    table = table.reset_index(drop=True)
+    named = table["arm"].isin(list(beside))
+    largest = table.groupby(["dataset", "fraction", "arm"])["multiplier"].transform("max")
+    table = table[~named | (table["multiplier"] == largest)]
+    table = table.assign(bar=table["multiplier"].astype(object).where(~named, table["arm"]))
+    means = table[table["kind"] == "mean"]
+    multipliers = sorted(int(value) for value in means.loc[~means["arm"].isin(list(beside)), "multiplier"].unique())
+    synthetic = [value for value in multipliers if value]
+    bars: dict[Hashable, Bar] = {0: Bar(REAL, "", "real films only")} if 0 in multipliers else {}
+    bars |= {m: Bar(colour, "", f"+ {m}× synthetic") for m, colour in zip(synthetic, shades(len(synthetic)))}
+    there = [arm for arm in beside if (means["arm"] == arm).any()]
+    bars |= {arm: Bar(*BESIDE[place % len(BESIDE)], beside[arm]) for place, arm in enumerate(there)}
+    return table, bars
+
+
+def _draw_panel(axis: Axes, panel: pd.DataFrame, bars: Mapping[Hashable, Bar]) -> None:
     means, points = panel[panel["kind"] == "mean"], panel[panel["kind"] == "trial"]
     fractions = sorted(panel["fraction"].dropna().unique())
-    shown = [m for m in colours if (means["multiplier"] == m).any()]
+    shown = [bar for bar in bars if (means["bar"] == bar).any()]
     width = GROUP / len(shown)
     best = _baseline(panel)
     top = np.nanmax([*points["value"], best[1] if best else 0.05, 0.05])
     # Intervals of a few trials may reach to 1: they go on beyond the panel.
     axis.set_ylim(0, min(max(top, min(means["high"].max(), 1.4 * top)) * 1.16, 1.08))
     for group, fraction in enumerate(fractions):
-        here = means[means["fraction"] == fraction].set_index("multiplier")
+        here = means[means["fraction"] == fraction].set_index("bar")
         # A fraction with fewer multipliers is drawn as a narrower group, centred, without holes.
-        present = [m for m in shown if m in here.index]
-        for number, multiplier in enumerate(present):
+        present = [bar for bar in shown if bar in here.index]
+        for number, bar in enumerate(present):
             middle = group + (number - (len(present) - 1) / 2) * width
-            dots = points[(points["fraction"] == fraction) & (points["multiplier"] == multiplier)]["value"].dropna()
-            _draw_bar(axis, middle, width, here.loc[multiplier], dots.to_numpy(), colours[multiplier])
+            dots = points[(points["fraction"] == fraction) & (points["bar"] == bar)]["value"].dropna()
+            _draw_bar(axis, middle, width, here.loc[bar], dots.to_numpy(), bars[bar])
     axis.set_xticks(range(len(fractions)), [_group_name(points, fraction) for fraction in fractions])
     axis.set_xlim(-0.55, len(fractions) - 0.45)
     axis.set_ylabel(_axis_name(panel))
@@ -96,11 +131,11 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, colours: dict[int, str]) -> Non
     draw_baseline(axis, panel)
 
 
-def _draw_bar(axis: Axes, x: float, width: float, cell: pd.Series, dots: np.ndarray, colour: str) -> None:
+def _draw_bar(axis: Axes, x: float, width: float, cell: pd.Series, dots: np.ndarray, bar: Bar) -> None:
     if np.isnan(cell["value"]):
         axis.text(x, 0, "n/a", rotation=90, ha="center", va="bottom", fontsize=6, color=SOFT)
         return
-    axis.bar(x, cell["value"], width * 0.86, color=colour, edgecolor=INK, linewidth=0.5, zorder=2)
+    axis.bar(x, cell["value"], width * 0.86, color=bar.colour, hatch=bar.hatch, edgecolor=INK, linewidth=0.5, zorder=2)
     spread = np.linspace(-1, 1, len(dots)) * width * 0.2 if len(dots) > 1 else [0.0]
     axis.plot(x + np.array(spread), dots, "o", ms=2.9, mfc="white", mec=INK, mew=0.6, zorder=4, clip_on=False)
     if not np.isnan(cell["low"]):
@@ -152,25 +187,48 @@ def _axis_name(panel: pd.DataFrame) -> str:
     return f"Mean {name} over labels" if task == "multilabel" else name
 
 
-def _draw_legend(figure: Figure, colours: dict[int, str], columns: int, starred: bool, sure: bool) -> None:
-    """Put two rows below the panels: what the bars are, and what the marks are."""
-    names = {m: "real films only" if m == 0 else f"+ {m}× synthetic" for m in colours}
-    bars = [Patch(facecolor=colours[m], edgecolor=INK, linewidth=0.5, label=names[m]) for m in colours]
-    bar = "bar: mean, line: 95 % interval" if sure else "bar: mean"
+def _legend(
+    bars: Mapping[Hashable, Bar], narrow: bool, starred: bool, sure: bool
+) -> list[tuple[list[Patch | Line2D], int]]:
+    """Return the parts of the legend, each with its columns: the multipliers, the further arms, and what the marks are."""
+    patches = {
+        key: Patch(facecolor=bar.colour, hatch=bar.hatch, edgecolor=INK, linewidth=0.5, label=bar.name)
+        for key, bar in bars.items()
+    }
+    says = "bar: mean, line: 95 % interval" if sure else "bar: mean"
     marks = [
-        Line2D([], [], marker="o", ls="", ms=2.9, mfc="white", mec=INK, mew=0.6, label=f"one trial ({bar})"),
+        Line2D([], [], marker="o", ls="", ms=2.9, mfc="white", mec=INK, mew=0.6, label=f"one trial ({says})"),
         Line2D([], [], color=ALERT, lw=0.9, ls=DASHES, label="trivial baseline: one answer for all"),
     ]
     if starred:
         label = "better than real only (one-tailed t, Bonferroni)"
         marks.append(Line2D([], [], marker="$★$", ls="", ms=5, mfc=INK, mec="none", label=label))
-    narrow = columns == 1
-    height = figure.get_figheight() / MM
-    free = LEGEND_HEIGHT * (2 if narrow else 1)
+    added = [patch for key, patch in patches.items() if not isinstance(key, str)]
+    further = [patch for key, patch in patches.items() if isinstance(key, str)]
+    parts = [(added, 3 if narrow else len(added)), (further, 1 if narrow else 3), (marks, 1 if narrow else 3)]
+    return [(handles, min(columns, len(handles))) for handles, columns in parts if handles]
+
+
+def _rows(legend: list[tuple[list[Patch | Line2D], int]]) -> int:
+    return sum(-(-len(handles) // columns) for handles, columns in legend)
+
+
+def _draw_legend(figure: Figure, legend: list[tuple[list[Patch | Line2D], int]]) -> None:
+    """Put the parts of the legend below the panels, one under the other."""
+    height, rows = figure.get_figheight() / MM, _rows(legend)
+    free = LEGEND_ROW * rows
     rect = (0, free / height, 1, 1 - free / height)
     figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=0.06, h_pad=0.05, wspace=0.03))
-    for handles, middle in ((bars, 0.7), (marks, 0.28)):
-        shape = {"ncols": min(len(handles), 3) if narrow else len(handles), "columnspacing": 1.5, "handletextpad": 0.5}
-        if narrow and handles is marks:
-            shape["ncols"] = 1
-        figure.legend(handles=handles, loc="center", bbox_to_anchor=(0.5, middle * free / height), **shape)
+    above = 0.0
+    for handles, columns in legend:
+        own = -(-len(handles) // columns)
+        middle = (free - (above + own / 2) * LEGEND_ROW) / height
+        above += own
+        figure.legend(
+            handles=handles,
+            loc="center",
+            bbox_to_anchor=(0.5, middle),
+            ncols=columns,
+            columnspacing=1.5,
+            handletextpad=0.5,
+        )

@@ -228,6 +228,11 @@ class Arm:
         fractions = [f"{value:g}" for value in self.cells.get("fractions", [float(fraction)])]
         return dataset in self.cells.get("datasets", [dataset]) and f"{float(fraction):g}" in fractions
 
+    def multipliers(self, wanted: list[int], fraction: float) -> list[int]:
+        """Return those of a fraction's multipliers that it runs: what its source can, or the largest of these alone."""
+        possible = self.source.multipliers(wanted, fraction)
+        return possible[-1:] if self.cells.get("multipliers") == "largest" else possible
+
 
 def arm_of(config: Mapping[str, Any], name: str) -> Arm:
     """Return an arm by its name: `real`, or one of the section `arms`; raises InputError for any other."""

@@ -82,7 +82,7 @@ class Cells:
         wanted = self.config["study"]["multipliers"].get(cell.fraction, [])
         if cell.fraction in self.real_fractions:
             wanted = [0]
-        return self.arm(cell.arm).source.multipliers(wanted, float(cell.fraction))
+        return self.arm(cell.arm).multipliers(wanted, float(cell.fraction))
 
     def runs(self, cell: AnyCell) -> bool:
         """Whether the study runs a cell: the arm's key `cells` has it, and the fraction has multipliers for it."""

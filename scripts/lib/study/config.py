@@ -16,6 +16,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.study.faults import sense_faults
 from scripts.lib.study.files import read_yaml
 from scripts.lib.study.following import follow_study, with_section_defaults
+from scripts.lib.study.likes import with_likes
 from scripts.lib.study.schema import retyped, schema_faults
 from scripts.lib.study.tasks import TASKS, of_structures, targets_of
 
@@ -119,7 +120,7 @@ def resolve(config: Mapping[str, Any]) -> dict[str, Any]:
     config = with_section_defaults(config)
     if faults := schema_faults(config):
         raise InputError.of(faults)
-    whole = with_prompts(follow_study(with_training(config), _plain()))
+    whole = with_prompts(follow_study(with_likes(with_training(config)), _plain()))
     if faults := sense_faults(whole):
         raise InputError.of(faults)
     return _fill(whole, whole)
@@ -177,6 +178,10 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
     """
     if name in FIGURES:
         shared = {key: value for key, value in config["figures"].items() if key not in FIGURES or key == name}
+        there = config["study"]["arms"]
+        shared["beside"] = {
+            arm: text for arm, text in shared["beside"].items() if arm in there and arm != shared["arm"]
+        }
         shown = [shared[name]["dataset"]] if "dataset" in shared.get(name, {}) else config["study"]["datasets"]
         return {**shared, "datasets": [_described(config, dataset) for dataset in shown]}
     if name in PROXY:

@@ -207,10 +207,11 @@ class Fidelity:
     # Tables
 
     def cells(self, dataset: str | None = None) -> list[Cell]:
-        """Return the cells whose pools are measured: those of the study's synthetic arms."""
+        """Return the cells whose pools are measured: those of the study's synthetic arms, one of several that share a pool."""
         datasets = self.study.stores if dataset is None else [self.study.store(dataset)]
         found = self.study.cells(datasets, self.study.arms, self.study.fractions)
-        return [cell for cell in found if self.study.arm(cell.arm).generator]
+        made = [cell for cell in found if self.study.arm(cell.arm).generator]
+        return list({self.study.pool(cell): cell for cell in reversed(made)}.values())[::-1]
 
     def traced(self) -> list[Cell]:
         """Return the measured cells of whose generators the study has films to look for: not a model from elsewhere alone."""
@@ -221,7 +222,7 @@ class Fidelity:
         found: dict[tuple[str, str], Cell] = {}
         for cell in self.study.cells(self.study.stores, self.study.arms, sorted(self.study.fractions, key=float)):
             if self.study.arm(cell.arm).source.name == ELSEWHERE_SOURCE:
-                found[cell.dataset, cell.arm] = cell
+                found[cell.dataset, self.study.pool_arm(cell.arm)] = cell
         return list(found.values())
 
     def tables(self, name: str) -> list[str]:

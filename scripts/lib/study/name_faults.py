@@ -56,6 +56,7 @@ def _of_the_study(config: Mapping[str, Any]) -> Iterator[Named]:
     for name, others in external.items():
         yield f"trials.external.{name}", others, datasets
     yield "figures.arm", [config["figures"]["arm"]], arms
+    yield "figures.beside", config["figures"]["beside"], arms
 
 
 def _of_other_stages(config: Mapping[str, Any]) -> Iterator[Named]:

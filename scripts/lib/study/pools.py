@@ -90,19 +90,21 @@ class Pools(Cells):
         return f"results/{self.store(cell.dataset)}/pools/{self.pool_arm(cell.arm)}/fraction-{cell.fraction}"
 
     def pool_arm(self, name: str) -> str:
-        """Return the arm whose pool an arm reads: of those with the same generator, filter and candidates the first.
+        """Return the arm whose pool an arm reads: the first with the same images.
 
         Arms share their conditions and noise, so one that only mixes the images in another way has the same images.
         """
+        own = self._made_from(name)
+        return next((other for other in self._arms if own and self._made_from(other) == own), name)
+
+    def _made_from(self, name: str) -> tuple[Any, ...]:
+        """Return what decides which images an arm has, () for one without a store of images."""
         own = self.arm(name)
-        alike = (
-            other
-            for other, arm in self._arms.items()
-            if own.generator
-            and (arm.generator, arm.filter, arm.candidates, arm.masks)
-            == (own.generator, own.filter, own.candidates, own.masks)
-        )
-        return next(alike, name)
+        if own.generator:
+            return (own.generator, own.filter, own.candidates, own.masks)
+        section = self.config["arms"].get(name, {})
+        elsewhere = {key: value for key, value in section.items() if key not in ("cells", "mixing")}
+        return (own.source, elsewhere) if own.source.rule else ()
 
     def has_pool(self, cell: AnyCell) -> bool:
         """Whether a cell's trials read a store of images beside their cohort: `real` and controls of its own films do not."""
@@ -114,7 +116,7 @@ class Pools(Cells):
         if not source.rule:
             return []
         if not self.arm(cell.arm).generator:
-            return [f"results/{self.store(cell.dataset)}/pools/{cell.arm}/{source.folder}"]
+            return [f"results/{self.store(cell.dataset)}/pools/{self.pool_arm(cell.arm)}/{source.folder}"]
         return [f"{self.pool(cell)}/shard-{shard}" for shard in range(self.shard_count(cell))]
 
     def shard_files(self, cell: AnyCell) -> list[str]:
