@@ -25,8 +25,8 @@ from scripts.lib.filters.proxy.model import open_proxy
 from scripts.lib.study.arms import CLASSIFIER, COPY, PROXY, REALISM, SEGMENTER
 from scripts.lib.study.config import stage
 from scripts.lib.study.fidelity import Fidelity, network_of
-from scripts.lib.study.judging import JudgeFilms, classifier_source, judge_source
 from scripts.lib.study.study import Study
+from scripts.lib.study.teachers import JudgeFilms, classifier_source, judge_source
 from scripts.lib.training.devices import place
 from scripts.lib.training.settings import Section
 
