@@ -104,9 +104,9 @@ class Looks:
         known, real = realism_of_films(files, source.split, features_of, nearest)
 
         def look(store: Cohort) -> experts.Expert:
-            own = features_of(store.images([0])).astype(float)
+            features = features_of(store.images([0])).astype(float)
             return experts.of_realism(
-                REALISM, real, realism_table(store.index["image_id"].tolist(), distances(own, known, nearest))
+                REALISM, real, realism_table(store.index["image_id"].tolist(), distances(features, known, nearest))
             )
 
         return look
