@@ -20,9 +20,8 @@ def _temporary_sibling(path: Path) -> Path:
     """Return a name beside `path` that says which process writes it; what killed processes of this machine left there goes."""
     writer = f"{platform.node() or 'here'}.{os.getpid()}"
     stem = path.name
-    if (
-        len(os.fsencode(f".{stem}.{writer}.part")) > LONGEST_NAME
-    ):  # the output's own name may be as long as the file system allows
+    # The output's own name may be as long as the file system allows.
+    if len(os.fsencode(f".{stem}.{writer}.part")) > LONGEST_NAME:
         stem = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]
     for left in path.parent.glob(f".{glob.escape(stem)}.*.part"):
         machine, _, process = left.name[len(stem) + 2 : -len(".part")].rpartition(".")
