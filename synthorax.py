@@ -53,7 +53,7 @@ def open_pool(folder: str | Path) -> Cohort:
         True
     """
     from scripts.lib.cohort.store import Cohort
-    from scripts.lib.pools.exporting import pool_place
+    from scripts.lib.pools.places import pool_place
 
     return Cohort.open(pool_place(Path(folder)).shards)
 

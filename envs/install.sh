@@ -1,10 +1,11 @@
 #!/bin/sh
 # Make or mend the environment .venv from requirements.lock. `make` calls this; by hand: sh envs/install.sh install .venv python3
 #
-#   check VENV           succeed when VENV is whole: its Python starts, and every package that was installed is still there
+#   check VENV           succeed when VENV is whole: its Python starts, and what was installed is still there
 #   install VENV PYTHON  install uv into VENV, unless it is on PATH, and with it the packages of the lock
 #
-# VENV/.ready lists what a finished install left; VENV/.installing is there while one runs, so an interrupted one is seen.
+# VENV/.ready lists what a finished install left, the files of packages and those one folder below; VENV/.installing is there
+# while one runs, so an interrupted one is seen.
 set -eu
 LOCK=requirements.lock
 NEEDED_MB=${NEEDED_MB:-7500}  # measured: 6.9 GB on Linux with CUDA's libraries, and what unpacking needs on the way
@@ -14,9 +15,27 @@ fail() {
   exit 1
 }
 
+# Run in VENV.
+packages() {
+  find lib/python*/site-packages -mindepth 1 -maxdepth 2 ! -name __pycache__ 2> /dev/null
+}
+
+# What a finished install left in VENV and is there no more, a line each.
+lost() {
+  (cd "$1" && { echo . && packages; } | awk 'NR == FNR {there[$0]; next} !($0 in there)' - .ready)
+}
+
+# The packages of which something is lost, by their lists of files, as options of uv: it takes them for installed.
+broken() {
+  lost "$1" | sed 's,^lib/[^/]*/site-packages/,,' > "$1/.lost"
+  (cd "$1" && awk -F, 'NR == FNR {gone[$0]; next} {split($1, part, "/")}
+    part[1] in gone || part[1] "/" part[2] in gone {print FILENAME}' .lost lib/python*/site-packages/*.dist-info/RECORD 2> /dev/null) |
+    sed -n 's,.*/\([^/]*\)-[^-]*\.dist-info/RECORD,--reinstall-package \1,p' | sort -u
+}
+
 check() {
   "$1/bin/python" -c '' 2> /dev/null && [ -x "$1/bin/snakemake" ] && [ ! -e "$1/.installing" ] &&
-    (cd "$1" && xargs ls -d < .ready > /dev/null 2>&1)
+    [ -e "$1/.ready" ] && [ -z "$(lost "$1")" ]
 }
 
 need_python() {
@@ -62,6 +81,7 @@ install() {
   need_python "$2"
   need_room "$1"
   again=
+  [ ! -e "$1/.ready" ] || again=$(broken "$1")
   [ ! -e "$1/.installing" ] || again=--reinstall
   rm -f "$1/.ready"
   make_venv "$1" "$2"
@@ -70,12 +90,15 @@ install() {
     "$1/bin/uv" --version > /dev/null 2>&1 && [ -z "$again" ] || install_uv "$1" "$2"
     uv=$1/bin/uv
   fi
-  [ -z "$again" ] || echo "an interrupted install in $1: every package is installed again"
+  case $again in
+    --reinstall) echo "an interrupted install in $1: every package is installed again" ;;
+    ?*) echo "files are gone from $1, installed again:" $(echo "$again" | sed 's/.* //') ;;
+  esac
   "$uv" pip sync $again --python "$1/bin/python" --require-hashes "$LOCK" ||
     fail "the packages of $LOCK could not be installed (the lines above say why); the same command goes on"
-  (cd "$1" && ls -d lib/python*/site-packages/*.dist-info) > "$1/.found"
+  (cd "$1" && packages) > "$1/.listed"
   rm -f "$1/.installing"
-  mv "$1/.found" "$1/.ready"
+  mv "$1/.listed" "$1/.ready"
 }
 
 "$@"

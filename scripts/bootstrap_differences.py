@@ -51,9 +51,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     table = differences(predicted, drawn, args.pairs, seed)
     table = with_families(table, args.family, settings["metrics"], settings["alpha"])
-    with atomic_file(args.out) as path, atomic_file(args.means) as own:
+    with atomic_file(args.out) as path, atomic_file(args.means) as means_path:
         write_table(table, path)
-        write_table(means(predicted, drawn, seed), own)
+        write_table(means(predicted, drawn, seed), means_path)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -37,10 +37,10 @@ def main(argv: list[str] | None = None) -> None:
     settings, placement = Section(args.config, "edits"), place_trial(args.config)
     cohort = Cohort.open(args.cohort)
     rows = cohort.rows(split="validate")
-    found = probabilities(open_judge(args.judge, placement), cohort.images(rows), args.target, placement)
+    presence = probabilities(open_judge(args.judge, placement), cohort.images(rows), args.target, placement)
     truth = cohort.index[args.target].iloc[rows].to_numpy(dtype=float, na_value=float("nan"))
     patients = patients_of(cohort)[rows]
-    verdict = check(truth, found, args.target, patients, settings["least"])
+    verdict = check(truth, presence, args.target, patients, settings["least"])
     for one in verdict.labels:
         log(f"{one.label}: AUROC {one.auroc:.3f} ({one.low:.3f} to {one.high:.3f}) on {one.n} films of split validate")
     if verdict.refused:

@@ -22,9 +22,9 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.reporting.page.comparing import compare_page, read_record
 
-    left, right = (read_record(place) for place in args.runs)
+    left, right = (read_record(run) for run in args.runs)
     with atomic_file(args.out) as page:
-        page.write_text(compare_page(left, right, [str(place) for place in args.runs]), encoding="utf-8")
+        page.write_text(compare_page(left, right, [str(run) for run in args.runs]), encoding="utf-8")
     print(f"wrote {args.out}")
 
 

@@ -46,12 +46,12 @@ def main(argv: list[str] | None = None) -> None:
     for text, out in zip(args.networks, args.out):
         name, _, path = text.partition(":")
         if name == "folder":
-            found = given(Path(path), args.name, cohort)
+            features = given(Path(path), args.name, cohort)
         else:
             path = args.proxy if name == "proxy" else path
-            found = extract(cohort, open_extractor(name, path, place(settings), settings["batch_size"]))
+            features = extract(cohort, open_extractor(name, path, place(settings), settings["batch_size"]))
         with atomic_file(out) as temporary, temporary.open("wb") as stream:
-            np.save(stream, found, allow_pickle=False)
+            np.save(stream, features, allow_pickle=False)
 
 
 if __name__ == "__main__":

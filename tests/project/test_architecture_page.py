@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from graphlib import TopologicalSorter
 
 from tests.conftest import ROOT
 
@@ -30,6 +31,20 @@ def test_a_room_imports_only_from_rooms_above_it() -> None:
         if name in order and order.index(name) > place
     ]
     assert wrong == []
+
+
+def test_no_file_imports_in_a_circle() -> None:
+    modules = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in (ROOT / "scripts").rglob("*.py")
+    }
+    taken = {
+        name: re.findall(
+            r"^ *from (scripts\.[\w.]+) import", file.read_text(encoding="utf-8"), re.M
+        )  # also in functions
+        for name, file in modules.items()
+    }
+    # Raises CycleError, which names the circle.
+    TopologicalSorter({name: modules.keys() & names for name, names in taken.items()}).prepare()
 
 
 def test_each_question_of_the_page_is_answered_by_its_room() -> None:

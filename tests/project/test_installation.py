@@ -18,7 +18,9 @@ UV = """#!/bin/sh
 [ "$1" = --version ] && exit 0
 echo "$@" >> calls
 [ -e refuse ] && exit 1
-mkdir -p .venv/lib/python3/site-packages/toy-1.dist-info
+packages=.venv/lib/python3/site-packages
+mkdir -p $packages/toy-1.dist-info $packages/toy/parts
+echo toy/parts/one.py,sha256=1,2 > $packages/toy-1.dist-info/RECORD
 cp "$0" .venv/bin/snakemake
 """
 
@@ -61,10 +63,17 @@ def test_an_install_is_whole_and_pinned_by_hashes(place: Path) -> None:
     assert status == 0, text
     assert whole(place)
     assert calls(place)[-1].startswith("pip sync") and "--require-hashes requirements.lock" in calls(place)[-1]
-    assert (place / ".venv" / ".ready").read_text() == "lib/python3/site-packages/toy-1.dist-info\n"
+    assert "lib/python3/site-packages/toy-1.dist-info" in (place / ".venv" / ".ready").read_text().splitlines()
 
 
-@pytest.mark.parametrize("lost", ["bin/python", "bin/snakemake", "lib/python3/site-packages/toy-1.dist-info"])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "bin/python",
+        "bin/snakemake",
+        *(f"lib/python3/site-packages{part}" for part in ("", "/toy-1.dist-info", "/toy", "/toy/parts")),
+    ],
+)
 def test_what_got_lost_is_noticed_and_mended(place: Path, lost: str) -> None:
     install(place)
     path = place / ".venv" / lost
@@ -72,6 +81,8 @@ def test_what_got_lost_is_noticed_and_mended(place: Path, lost: str) -> None:
     assert not whole(place)
     status, text = install(place)
     assert status == 0 and whole(place), text
+    # uv takes a package for installed as long as its dist-info is there.
+    assert ("--reinstall-package toy" in calls(place)[-1]) is (Path(lost).name in ("toy", "parts")), text
 
 
 def test_a_python_that_went_away_is_noticed_and_replaced(place: Path) -> None:

@@ -9,9 +9,10 @@ import pytest
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.config import CONFIG_FILE, ROOT, load_study
 from scripts.lib.study.editing import Editing
-from scripts.lib.study.judging import Judging, edits_source
+from scripts.lib.study.judging import Judging
 from scripts.lib.study.pools import COHORT_FILES
 from scripts.lib.study.study import Study
+from scripts.lib.study.teachers import edits_source
 
 SMALL = [CONFIG_FILE, ROOT / "studies" / "paediatric-phantom.yaml"]
 

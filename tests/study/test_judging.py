@@ -12,8 +12,9 @@ from scripts.lib.study.cells import Cell
 from scripts.lib.study.config import CONFIG_FILE, load_study
 from scripts.lib.study.exposure import exposure
 from scripts.lib.study.firewall import Firewall
-from scripts.lib.study.judging import JudgeFilms, Judging
+from scripts.lib.study.judging import Judging
 from scripts.lib.study.study import Study
+from scripts.lib.study.teachers import JudgeFilms
 from tests.conftest import ROOT
 
 CELL = Cell("rsna", "original", "0.1")

@@ -37,10 +37,10 @@ def write_boxes(path: Path, boxes: Sequence[tuple[int, Box]]) -> None:
 def read_boxes(folder: Path) -> pd.DataFrame:
     """Return the boxes of a cohort's folder; raises InputError where the table is missing or has other columns."""
     path = Path(folder) / BOXES
-    found = read_parquet(path, "the boxes of a cohort", "prepare it anew")
-    if missing := [name for name in ("row", "structure", *EDGES) if name not in found]:
+    table = read_parquet(path, "the boxes of a cohort", "prepare it anew")
+    if missing := [name for name in ("row", "structure", *EDGES) if name not in table]:
         raise InputError(f"{path}: no column {', '.join(missing)}; prepare this cohort anew")
-    return found
+    return table
 
 
 def part_boxes(mask: np.ndarray) -> np.ndarray:
@@ -49,9 +49,9 @@ def part_boxes(mask: np.ndarray) -> np.ndarray:
     A part of a single pixel has none.
     """
     numbered, _ = ndimage.label(mask)
-    found = []
-    for number, place in enumerate(ndimage.find_objects(numbered), start=1):
-        if np.count_nonzero(numbered[place] == number) >= LEAST:
-            down, across = place
-            found.append((across.start, down.start, across.stop, down.stop))
-    return np.array(found, np.float32).reshape(-1, 4)
+    edges = []
+    for number, part in enumerate(ndimage.find_objects(numbered), start=1):
+        if np.count_nonzero(numbered[part] == number) >= LEAST:
+            down, across = part
+            edges.append((across.start, down.start, across.stop, down.stop))
+    return np.array(edges, np.float32).reshape(-1, 4)

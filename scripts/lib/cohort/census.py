@@ -24,16 +24,16 @@ def census(
         if split not in counts:
             counts[split] = _empty(labels, structures)
             patients[split] = set()
-        own = counts[split]
-        own["images"] += 1
+        side = counts[split]
+        side["images"] += 1
         patients[split].add(row["patient_id"])
         for label in labels:
-            own["labels"][label][{1: "positive", 0: "negative", None: "missing"}[row[label]]] += 1
+            side["labels"][label][{1: "positive", 0: "negative", None: "missing"}[row[label]]] += 1
         for bit, name in enumerate(structures):
-            own["annotated"][name] += row["annotated"] >> bit & 1
-            own["masked"][name] += bits >> bit & 1
-    for split, found in patients.items():
-        counts[split]["patients"] = len(found)
+            side["annotated"][name] += row["annotated"] >> bit & 1
+            side["masked"][name] += bits >> bit & 1
+    for split, names in patients.items():
+        counts[split]["patients"] = len(names)
     return {"splits": counts, "warnings": _one_sided(counts)}
 
 
@@ -49,8 +49,8 @@ def _empty(labels: Sequence[str], structures: Sequence[str]) -> dict[str, Any]:
 
 def _one_sided(counts: Mapping[str, Any]) -> list[str]:
     warnings = []
-    for split, own in sorted(counts.items()):
-        for label, values in own["labels"].items():
+    for split, side in sorted(counts.items()):
+        for label, values in side["labels"].items():
             kinds = [kind for kind in ("positive", "negative") if values[kind]]
             if len(kinds) < 2:
                 only = f"only {kinds[0]} values" if kinds else "no value"

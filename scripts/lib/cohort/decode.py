@@ -120,14 +120,14 @@ class Decoder:
 
     def _film(self, data: bytes, notes: Notes) -> tuple[NDArray[np.uint8], dicom.Header]:
         if raster.is_raster(data):
-            image, found = raster.read_film(data, self.max_pixels, self.percentiles)
-            notes.take(found)
+            image, remarks = raster.read_film(data, self.max_pixels, self.percentiles)
+            notes.take(remarks)
             return image, dicom.Header(aspect=raster.pixel_aspect(data))
         kind = raster.kind_of(data)
         if not dicom.is_dicom(data) and kind != raster.UNKNOWN:
             raise Rejected(f"not a film but {kind}")
-        image, header, found = dicom.read_film(data, self.max_pixels, self.percentiles)
-        notes.take(found)
+        image, header, remarks = dicom.read_film(data, self.max_pixels, self.percentiles)
+        notes.take(remarks)
         return image, header
 
     def _report(self, record: Record, notes: Notes) -> tuple[str | None, str | None]:
@@ -169,12 +169,12 @@ class Decoder:
             return {source.structure: box_mask(source.data, shape)}
         try:
             data = read_inside(self.root, source.data[0], source.where)
-            masks, found = raster.read_mask(
+            masks, remarks = raster.read_mask(
                 data, self.max_pixels, self.mask_values, self.mask_ignored, source.structure, source.where
             )
         except Rejected as reason:
             raise Rejected(f"its mask {source.data[0]}: {reason}") from None
-        notes.take(found)
+        notes.take(remarks)
         return masks
 
 

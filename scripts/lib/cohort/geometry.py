@@ -26,8 +26,8 @@ def fit_image(image: NDArray[np.uint8], resolution: int, fit: str, aspect: float
     `fit` is "pad" (whole film, black borders), "crop" (central square) or "stretch" (the aspect is lost); `aspect` the
     height of a pixel of the film over its width. Pixels of the result are square.
     """
-    size, place = _placement(image.shape, resolution, fit, aspect)
-    return _paste(_resized(Image.fromarray(image), size), place, resolution)
+    size, corner = _placement(image.shape, resolution, fit, aspect)
+    return _paste(_resized(Image.fromarray(image), size), corner, resolution)
 
 
 def fit_mask(
@@ -37,8 +37,8 @@ def fit_mask(
 
     What covers less than that everywhere keeps its best covered pixels, so that no annotated structure vanishes.
     """
-    size, place = _placement(mask.shape, resolution, fit, aspect)
-    shares = _paste(_resized(Image.fromarray(mask.astype(np.uint8) * np.uint8(255)), size), place, resolution)
+    size, corner = _placement(mask.shape, resolution, fit, aspect)
+    shares = _paste(_resized(Image.fromarray(mask.astype(np.uint8) * np.uint8(255)), size), corner, resolution)
     highest = int(shares.max())
     return (shares >= min(max(round(cover * 255), 1), highest)) & (shares > 0)
 
@@ -98,9 +98,9 @@ def _resized(picture: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.asarray(picture.resize(size, Image.Resampling.BOX if smaller else Image.Resampling.BILINEAR))
 
 
-def _paste(array: NDArray[np.uint8], place: tuple[int, int], resolution: int) -> NDArray[np.uint8]:
-    """Return the array cut to the output square, or laid onto a black one; `place` is (left, top), negative where cut."""
-    left, top = place
+def _paste(array: NDArray[np.uint8], corner: tuple[int, int], resolution: int) -> NDArray[np.uint8]:
+    """Return the array cut to the output square, or laid onto a black one; `corner` is (left, top), negative where cut."""
+    left, top = corner
     if array.shape == (resolution, resolution):
         return array
     if left < 0 or top < 0 or max(array.shape) > resolution:

@@ -143,7 +143,7 @@ def _splits(
 
 def limits(meta: Mapping[str, Any], settings: Mapping[str, Any], dataset: str, sampled: bool) -> list[str]:
     """Return what would stop the preparation: too many films that cannot be used, or that look odd."""
-    taken = sum(own["images"] for own in meta["splits"].values())
+    taken = sum(side["images"] for side in meta["splits"].values())
     total, of = taken + meta["n_quarantined"], " of the films that were looked at" if sampled else ""
     faults = []
     for count, base, key, word in (

@@ -185,7 +185,7 @@ def split_films(tally: Tally, wanted: Any, seed: int, dataset: str) -> tuple[lis
         sides: dict[str, set[str]] = {}
         for group, split in zip(groups, splits, strict=True):
             sides.setdefault(group, set()).add(split)
-        across = sum(len(found) > 1 for found in sides.values())
+        across = sum(len(where) > 1 for where in sides.values())
         tally.notes.add(ACROSS, count=across)
         if not isinstance(wanted, Mapping) or not wanted.get("generator", 0):
             return splits, []
@@ -242,8 +242,8 @@ def _meta(
 
 def _report(meta: Mapping[str, Any], out: Path) -> None:
     """Log what the reader should know of the cohort; Snakemake shows the last line again at the end of a run."""
-    for split, found in meta["splits"].items():
-        log.info("%s: %s: %d images of %d patients", meta["dataset"], split, found["images"], found["patients"])
+    for split, of_split in meta["splits"].items():
+        log.info("%s: %s: %d images of %d patients", meta["dataset"], split, of_split["images"], of_split["patients"])
     for words, count in meta["notes"].items():
         log.info("%s: %d %s", meta["dataset"], count, words)
     (log.warning if meta["warnings"] else log.info)("%s", cohort_line(meta, out))

@@ -47,12 +47,12 @@ def split_anew(decoded: Path, settings: Mapping[str, Any], resolution: int, seed
     groups, _ = linked_groups(list(old.index["patient_id"]), list(old.index["sha256"]))
     given = list(old.index["split"])
     labels = _labels(old)
-    before, told = _splits(groups, given, labels, known["split"], old.meta["seed"], old.meta["dataset"])
+    before, noted = _splits(groups, given, labels, known["split"], old.meta["seed"], old.meta["dataset"])
     # A dataset's own split says `train` where a part of it went to the generator.
     after, warnings = _splits(groups, given, labels, known["split"], seed, old.meta["dataset"])
     present = _present(old)
     counted = [_counted(old, splits, present, known) for splits in (before, after)]
-    tail = [*told, *counted[0]["warnings"]]
+    tail = [*noted, *counted[0]["warnings"]]
     said = old.meta["warnings"]
     if before != given or said[len(said) - len(tail) :] != tail:
         return False
@@ -69,8 +69,8 @@ def _splits(
         return draw_splits(groups, wanted, seed, dataset, labels)
     if not isinstance(wanted, Mapping) or not wanted.get("generator", 0):
         return list(given), []
-    own = ["train" if split == "generator" else split for split in given]
-    return take_generator(groups, own, wanted, seed, dataset, labels)
+    sides = ["train" if split == "generator" else split for split in given]
+    return take_generator(groups, sides, wanted, seed, dataset, labels)
 
 
 def _labels(cohort: Cohort) -> Labels:

@@ -86,12 +86,12 @@ def strata_of(groups: Sequence[str], labels: Labels) -> dict[str, tuple[int, ...
     """
     known: dict[str, dict[str, int]] = {group: {} for group in groups}
     for group, values in zip(groups, labels, strict=True):
-        own = known[group]
+        states = known[group]
         for label, value in values.items():
-            own[label] = min(own.get(label, 2), 2 if value is None else 1 - value)
-    counts = Counter(label for own in known.values() for label, state in own.items() if state == 0)
-    names = sorted({label for own in known.values() for label in own}, key=lambda label: (counts[label], label))
-    return {group: tuple(own.get(label, 2) for label in names) for group, own in known.items()}
+            states[label] = min(states.get(label, 2), 2 if value is None else 1 - value)
+    counts = Counter(label for states in known.values() for label, state in states.items() if state == 0)
+    names = sorted({label for states in known.values() for label in states}, key=lambda label: (counts[label], label))
+    return {group: tuple(states.get(label, 2) for label in names) for group, states in known.items()}
 
 
 def _take(
@@ -111,9 +111,9 @@ def _take(
         chosen: list[str] = []
         carried = 0  # what a stratum lacks or has too much goes to the next one, which shares its rarest labels
         for name, quota in zip(names[:kept], quotas):
-            own = _nearest(members[name], sizes, quota + carried)
-            carried += quota - sum(sizes[group] for group in own)
-            chosen += own
+            nearest = _nearest(members[name], sizes, quota + carried)
+            carried += quota - sum(sizes[group] for group in nearest)
+            chosen += nearest
         inside = set(names[kept:])
         pool = [group for group in groups if strata[group] in inside]
         chosen += _exactly(pool, sizes, max(0, target - sum(sizes[group] for group in chosen)))
@@ -210,9 +210,9 @@ def take_generator(
     """
     elsewhere = {group for group, split in zip(groups, splits, strict=True) if split != "train"}
     free = [k for k, group in enumerate(groups) if group not in elsewhere]
-    own = {key: wanted[key] for key in ("generator", "stratify") if key in wanted}
+    asked = {key: wanted[key] for key in ("generator", "stratify") if key in wanted}
     known = None if labels is None else [labels[k] for k in free]
-    drawn, warnings = draw_splits([groups[k] for k in free], own, seed, dataset, known)
+    drawn, warnings = draw_splits([groups[k] for k in free], asked, seed, dataset, known)
     result = list(splits)
     for k, split in zip(free, drawn, strict=True):
         result[k] = split

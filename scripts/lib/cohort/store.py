@@ -99,11 +99,11 @@ class Cohort:
 
     def __getitem__(self, row: int) -> Picture:
         """Return one film or image with its masks and labels; raises IndexError past the end, so a loop over a cohort ends."""
-        place = range(len(self))[row]
-        about = self.index.iloc[place]
-        masks = {name: self.mask([place], name)[0] for name in self.structures} if self.has_masks else {}
+        number = range(len(self))[row]
+        about = self.index.iloc[number]
+        masks = {name: self.mask([number], name)[0] for name in self.structures} if self.has_masks else {}
         labels = {name: None if pd.isna(about[name]) else int(about[name]) for name in self.labels if name in about}
-        return Picture(self.images([place])[0], masks, labels, about)
+        return Picture(self.images([number])[0], masks, labels, about)
 
     def __repr__(self) -> str:
         kind = self.meta.get("kind") == "masks"

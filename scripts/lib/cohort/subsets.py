@@ -84,20 +84,20 @@ def _interleave(films: np.ndarray, counts: np.ndarray, generator: np.random.Gene
     round_up = np.where(share <= 0.5, 0.5, -0.5)
     round_up[counts.shape[1] :] = 0
     heads = np.array([queue[0] for queue in queues])
-    place, done = np.zeros(len(queues), int), np.zeros(features.shape[1])
+    reached, done = np.zeros(len(queues), int), np.zeros(features.shape[1])
     order = np.empty(len(films), int)
     for step in range(len(films)):
         after = done + features[heads]
         target = (done[counts.shape[1] :].sum() + films[heads])[:, None] * share + round_up
         error = ((after - target) ** 2 * weight).sum(axis=1)
-        error[place < 0] = np.inf
+        error[reached < 0] = np.inf
         chosen = int(np.argmin(error))
         order[step], done = heads[chosen], after[chosen]
-        place[chosen] += 1
-        if place[chosen] == len(queues[chosen]):
-            place[chosen] = -1
+        reached[chosen] += 1
+        if reached[chosen] == len(queues[chosen]):
+            reached[chosen] = -1
         else:
-            heads[chosen] = queues[chosen][place[chosen]]
+            heads[chosen] = queues[chosen][reached[chosen]]
     return order
 
 
@@ -191,10 +191,10 @@ def ranks_of(index: pd.DataFrame, subsets: pd.DataFrame, trial: int) -> np.ndarr
         known = sorted(subsets["trial"].unique().tolist())
         raise InputError(f"subsets: no trial {trial}; the table has trials {known}: draw the subsets with more trials")
     ids = pd.Index(table["image_id"].astype(str))
-    place = ids.get_indexer(pd.Index(index["image_id"].astype(str))) if ids.is_unique else None
+    rows = ids.get_indexer(pd.Index(index["image_id"].astype(str))) if ids.is_unique else None
     train = (index["split"] == "train").to_numpy()
-    if place is None or (place[train] < 0).any() or len(ids) != train.sum():
+    if rows is None or (rows[train] < 0).any() or len(ids) != train.sum():
         raise InputError(
             "subsets: the table does not list each training film of this cohort once; draw the subsets again"
         )
-    return np.where(train, table["rank"].to_numpy(dtype=float)[place], np.nan)
+    return np.where(train, table["rank"].to_numpy(dtype=float)[rows], np.nan)

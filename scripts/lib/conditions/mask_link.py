@@ -19,23 +19,8 @@ def conditions_of(pool: Cohort, words: bool = False) -> pd.DataFrame:
     if pool.meta.get("kind") != "masks":
         raise InputError(f"{pool.folders[0]}: not a pool of masks; expected shards of sample_masks")
     index = pool.index.sort_values(["position", "trial"], kind="stable").reset_index(drop=True)
-    chosen = pd.Series(range(len(index)))
     bad = (index["faults"].fillna("") != "") if pool.meta.get("masks") == "generated" else pd.Series(False, index.index)
-    turns: dict[tuple[int, str], int] = {}
-    for row in index.index[bad]:
-        trial, prompt = int(index["trial"][row]), str(index["prompt"][row])
-        good = index.index[~bad & (index["trial"] == trial)]
-        alike = good[index["prompt"][good] == prompt]
-        fits = alike if len(alike) else good
-        if not len(fits):
-            raise InputError(
-                f"{pool.folders[0]}: trial {trial} has no valid mask; raise masks.sampling.tries or train for longer"
-            )
-        turn = turns[trial, prompt] = turns.get((trial, prompt), -1) + 1
-        chosen[row] = fits[turn % len(fits)]
-    if bad.any():
-        log(f"{int(bad.sum())} of {len(index)} masks are not valid; valid ones of the same trial have their places")
-    source = index.iloc[chosen.to_numpy()].reset_index(drop=True)
+    source = index.iloc[_valid_rows(pool, index, bad).to_numpy()].reset_index(drop=True)
     prompts = source["shown_words"].tolist() if words else [None] * len(source)
     table = pd.DataFrame(
         {
@@ -53,3 +38,23 @@ def conditions_of(pool: Cohort, words: bool = False) -> pd.DataFrame:
     repeat = table.groupby(["trial", "condition_id"], sort=False).cumcount()
     table.insert(3, "sample", table["trial"] * TRIAL_SAMPLES + repeat)
     return table.astype({"position": "int64", "trial": "int64", "sample": "int64"} | dict.fromkeys(TEXTS, "string"))
+
+
+def _valid_rows(pool: Cohort, index: pd.DataFrame, bad: pd.Series) -> pd.Series:
+    """Return for each row of `index` the row whose mask stands for it: itself, or where it is `bad` a valid one."""
+    chosen = pd.Series(range(len(index)))
+    turns: dict[tuple[int, str], int] = {}
+    for row in index.index[bad]:
+        trial, prompt = int(index["trial"][row]), str(index["prompt"][row])
+        good = index.index[~bad & (index["trial"] == trial)]
+        alike = good[index["prompt"][good] == prompt]
+        fits = alike if len(alike) else good
+        if not len(fits):
+            raise InputError(
+                f"{pool.folders[0]}: trial {trial} has no valid mask; raise masks.sampling.tries or train for longer"
+            )
+        turn = turns[trial, prompt] = turns.get((trial, prompt), -1) + 1
+        chosen[row] = fits[turn % len(fits)]
+    if bad.any():
+        log(f"{int(bad.sum())} of {len(index)} masks are not valid; valid ones of the same trial have their places")
+    return chosen

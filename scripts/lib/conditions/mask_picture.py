@@ -70,7 +70,7 @@ def conditioning_image(
 
 def painted(structures: Sequence[str]) -> list[str]:
     """Return the structures in the order in which they are painted; names outside PAINT_ORDER come last."""
-    rank = {name: place for place, name in enumerate(PAINT_ORDER)}
+    rank = {name: order for order, name in enumerate(PAINT_ORDER)}
     return sorted(structures, key=lambda name: rank.get(name, len(PAINT_ORDER)))
 
 

@@ -26,16 +26,16 @@ def shuffled_fields(cohort: Cohort, table: pd.DataFrame, films: dict[int, np.nda
     made = np.empty((len(table), cohort.resolution, cohort.resolution), np.uint8)
     columns = (table[name].tolist() for name in ("source", "trial", "condition_id", "sample"))
     for number, (source, trial, condition, sample) in enumerate(zip(*columns, strict=True)):
-        own = int(rows[source])
+        film = int(rows[source])
         stream = rng(seed, "shuffled", source, int(sample), condition)
         others = films[int(trial)]
-        others = others[patients[others] != patients[own]]
+        others = others[patients[others] != patients[film]]
         if not len(others):
             raise InputError(
                 f"shuffled: trial {trial} has films of one patient alone, so there is nobody to take findings of"
             )
         chosen = stream.choice(others, size=len(findings_of(cohort.structures)))
-        field = cohort.masks([own])[0] & ~findings
+        field = cohort.masks([film])[0] & ~findings
         for name, other in zip(findings_of(cohort.structures), cohort.masks(chosen), strict=True):
             field |= other & np.uint8(cohort.bit(name))
         made[number] = field

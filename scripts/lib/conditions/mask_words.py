@@ -24,13 +24,13 @@ def with_words(table: pd.DataFrame, cohort: Cohort) -> pd.DataFrame:
     A new text is a new condition, so these rows have new identities and sample numbers. Rows without a mask stay as they are.
     """
     masked = (table["mask_source"].notna()).to_numpy()
-    place = pd.Series(np.arange(len(cohort)), index=cohort.index["image_id"].astype(str))
+    row_of = pd.Series(np.arange(len(cohort)), index=cohort.index["image_id"].astype(str))
     said: dict[tuple[str, str], tuple[str, str]] = {}
     prompts, names = table["prompt"].astype(object).tolist(), table["condition_id"].astype(object).tolist()
     for row in np.flatnonzero(masked):
         source, change = str(table["mask_source"].iloc[row]), table["transform"].iloc[row]
         text = "" if pd.isna(change) else str(change)
-        number = int(place[source])
+        number = int(row_of[source])
         if (source, text) not in said:
             field = cohort.masks([number])[0]
             shown = render(field, cohort.structures, json.loads(text) if text else None)

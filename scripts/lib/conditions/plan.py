@@ -94,8 +94,8 @@ def _usable(sources: MaskSources | None, targets: list[str], settings: Mapping[s
         return every
     shown = [number for number in every if sources.shows(targets[number])]
     if lacking := [targets[number] for number in every if number not in shown]:
-        told = "so no image shows it" if shown else "and it shows no other target"
-        print(f"trial {trial}: no film that is learned from shows {', '.join(lacking)}, {told}", file=sys.stderr)
+        consequence = "so no image shows it" if shown else "and it shows no other target"
+        print(f"trial {trial}: no film that is learned from shows {', '.join(lacking)}, {consequence}", file=sys.stderr)
     return shown or every
 
 

@@ -105,8 +105,8 @@ def _frame(plan: ImagePlan, position: np.ndarray, side: np.ndarray) -> pd.DataFr
 def _identify(table: pd.DataFrame) -> pd.DataFrame:
     """Add condition_id: the hash of what an image is made from, never of where it stands."""
     said = table["prompt"].where(table["shown"].isna(), table["shown"])  # a class stands for the text that it has not
-    told = (said, table["mask_sha256"], table["transform"])
-    parts = [pd.factorize(column.fillna("").astype(object)) for column in told]
+    columns = (said, table["mask_sha256"], table["transform"])
+    parts = [pd.factorize(column.fillna("").astype(object)) for column in columns]
     together = np.ravel_multi_index([code for code, _ in parts], [len(texts) for _, texts in parts])
     _, first, code = np.unique(together, return_index=True, return_inverse=True)
     keys = zip(*(texts[numbers[first]] for numbers, texts in parts))

@@ -18,17 +18,16 @@ LONGEST_NAME = 255  # bytes, on nearly every file system
 
 def _temporary_sibling(path: Path) -> Path:
     """Return a name beside `path` that says which process writes it; what killed processes of this machine left there goes."""
-    own = f"{platform.node() or 'here'}.{os.getpid()}"
+    writer = f"{platform.node() or 'here'}.{os.getpid()}"
     stem = path.name
-    if (
-        len(os.fsencode(f".{stem}.{own}.part")) > LONGEST_NAME
-    ):  # the output's own name may be as long as the file system allows
+    # The output's own name may be as long as the file system allows.
+    if len(os.fsencode(f".{stem}.{writer}.part")) > LONGEST_NAME:
         stem = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]
     for left in path.parent.glob(f".{glob.escape(stem)}.*.part"):
         machine, _, process = left.name[len(stem) + 2 : -len(".part")].rpartition(".")
         if machine == platform.node() and process.isdigit() and not _is_alive(int(process)):
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
-    return path.parent / f".{stem}.{own}.part"
+    return path.parent / f".{stem}.{writer}.part"
 
 
 def _is_alive(process: int) -> bool:
@@ -65,8 +64,8 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
         sync(path.parent)
     except Exception as error:
-        if told := _remove_when_full(error, path, temporary):
-            raise told from error
+        if fault := _remove_when_full(error, path, temporary):
+            raise fault from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
@@ -95,8 +94,8 @@ def atomic_dir(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
         sync(path.parent)
     except Exception as error:
-        if told := _remove_when_full(error, path, temporary):
-            raise told from error
+        if fault := _remove_when_full(error, path, temporary):
+            raise fault from error
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -16,9 +16,9 @@ class InputError(ValueError):
     @classmethod
     def of(cls, faults: Iterable[str]) -> InputError:
         """Return one error of several problems; its message joins them, and the screen shows them as bullets."""
-        told = tuple(faults)
-        error = cls("; ".join(told))
-        error.faults = told
+        lines = tuple(faults)
+        error = cls("; ".join(lines))
+        error.faults = lines
         return error
 
 

@@ -19,8 +19,8 @@ def near_file(path: str | Path, folders: Iterable[Path], suffixes: Iterable[str]
     The folder of the path itself is looked at first; files are told as they would have to be typed from here.
     """
     path, endings = Path(path), tuple(suffixes)
-    places = [place for place in dict.fromkeys([path.parent, *folders]) if place.is_dir()]
-    files = [str(file) for place in places for file in sorted(place.iterdir()) if file.suffix in endings]
+    places = [folder for folder in dict.fromkeys([path.parent, *folders]) if folder.is_dir()]
+    files = [str(file) for folder in places for file in sorted(folder.iterdir()) if file.suffix in endings]
     by_name = {Path(file).stem: file for file in reversed(files)}
     near = difflib.get_close_matches(path.stem, list(by_name), n=1, cutoff=0.6)
     return f"; did you mean {by_name[near[0]]}?" if near else did_you_mean(str(path), files)

@@ -31,8 +31,8 @@ def augment_each(
     images: Tensor, shown: Tensor | None, settings: Mapping[str, float], seeds: Sequence[int], mirrored: Tensor
 ) -> tuple[Tensor, Tensor | None]:
     """Return the same, each image by a seed of its own and so whatever its neighbours; `mirrored` bool (B,) says which are flipped."""
-    own = [torch.rand(9, 1, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-    draws = torch.cat(own, dim=1) * 2 - 1
+    each = [torch.rand(9, 1, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    draws = torch.cat(each, dim=1) * 2 - 1
     draws[4] = torch.where(mirrored, -1.0, 1.0)  # below and above the threshold of a probability of one half
     grain = lambda: torch.cat([_grain(images[:1], seed) for seed in seeds])  # noqa: E731
     return _changed(images, shown, {**settings, "hflip": 0.5}, draws, grain)
@@ -75,8 +75,8 @@ def to_float(shown: Tensor) -> Tensor:
     """Return masks uint8 (B, S, H, W) as float, NaN for a structure that nobody looked for; boxes are float already."""
     if shown.dtype != torch.uint8:
         return shown.float()
-    found = shown.float()
-    return found.masked_fill_(shown == UNKNOWN, torch.nan) if bool((shown == UNKNOWN).any()) else found
+    values = shown.float()
+    return values.masked_fill_(shown == UNKNOWN, torch.nan) if bool((shown == UNKNOWN).any()) else values
 
 
 def to_stored(masks: Tensor) -> Tensor:

@@ -49,11 +49,11 @@ def _mean_box_scores(test: Films, cohort: Cohort, settings: Mapping[str, Any]) -
     learned, tested = (part.targets(np.arange(len(part))) for part in (train, test))
     kinds = []
     for kind in range(len(test.structures)):
-        seen = [own for film in learned if (own := of_kind(film, kind)) is not None]
+        seen = [of_film for film in learned if (of_film := of_kind(film, kind)) is not None]
         boxes = np.concatenate([np.empty((0, 4), np.float32), *seen])
-        found = boxes.mean(axis=0, keepdims=True) if len(boxes) else boxes
-        score = np.full(len(found), np.mean([len(own) > 0 for own in seen]) if seen else 0.0)
-        kinds.append(match([found] * len(test), [score] * len(test), [of_kind(film, kind) for film in tested]))
+        mean_box = boxes.mean(axis=0, keepdims=True) if len(boxes) else boxes
+        score = np.full(len(mean_box), np.mean([len(of_film) > 0 for of_film in seen]) if seen else 0.0)
+        kinds.append(match([mean_box] * len(test), [score] * len(test), [of_kind(film, kind) for film in tested]))
     return box_scores(kinds)
 
 

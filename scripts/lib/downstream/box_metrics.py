@@ -38,9 +38,9 @@ class Matched:
 
     def on(self, chosen: np.ndarray) -> Matched:
         """Return the same of some of the films, bool (n,)."""
-        own, number = chosen[self.films], np.cumsum(chosen) - 1
-        films = number[self.films[own]]
-        return Matched(films, self.scores[own], self.hits[:, own], self.truths[chosen], self.known[chosen])
+        kept, number = chosen[self.films], np.cumsum(chosen) - 1
+        films = number[self.films[kept]]
+        return Matched(films, self.scores[kept], self.hits[:, kept], self.truths[chosen], self.known[chosen])
 
 
 def overlaps(found: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -94,10 +94,10 @@ def match(found: Sequence[np.ndarray], scores: Sequence[np.ndarray], true: Seque
 
 def average_precision(hits: np.ndarray, truths: int) -> float:
     """Return COCO's average precision of boxes by score from high to low: `hits` bool (N,), of `truths` true boxes."""
-    found, missed = np.cumsum(hits), np.cumsum(~hits)
-    precision = found / np.maximum(found + missed, np.spacing(1))
+    hit, missed = np.cumsum(hits), np.cumsum(~hits)
+    precision = hit / np.maximum(hit + missed, np.spacing(1))
     best = np.maximum.accumulate(precision[::-1])[::-1]
-    places = np.searchsorted(found / truths, RECALLS, side="left")
+    places = np.searchsorted(hit / truths, RECALLS, side="left")
     return float(np.append(best, 0.0)[np.minimum(places, len(best))].mean())
 
 
@@ -106,8 +106,8 @@ def froc(hits: np.ndarray, truths: int, films: int) -> float:
 
     Boxes of one score are taken one after another, as in average precision.
     """
-    found, missed = np.cumsum(hits), np.cumsum(~hits)
-    recalls = [np.max(found[missed <= rate * films + 1e-9], initial=0) / truths for rate in FALSE_BOXES]
+    hit, missed = np.cumsum(hits), np.cumsum(~hits)
+    recalls = [np.max(hit[missed <= rate * films + 1e-9], initial=0) / truths for rate in FALSE_BOXES]
     return float(np.mean(recalls))
 
 

@@ -49,16 +49,16 @@ class Outlines:
         fields = self.cohort.masks(rows) if any(name not in self.tables for name in names) else None
         films: list[list[np.ndarray]] = []
         for place, row in enumerate(rows):
-            found = []
+            parts = []
             for kind, name in enumerate(names):
                 if name in self.tables:
                     edges = self.tables[name].get(int(row), np.empty((0, 4), np.float32))
                 else:
                     assert fields is not None  # read for names without a table
                     edges = part_boxes(fields[place] & self.cohort.bit(name))
-                found.append(np.column_stack([np.full(len(edges), kind, np.float32), edges]).astype(np.float32))
-            films.append(found)
-        return padded([np.concatenate(found) for found in films])
+                parts.append(np.column_stack([np.full(len(edges), kind, np.float32), edges]).astype(np.float32))
+            films.append(parts)
+        return padded([np.concatenate(parts) for parts in films])
 
     def digest(self) -> str:
         """Return a hash of what the tables hold; masks have hashes of their own."""
@@ -102,8 +102,8 @@ def joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def of_kind(film: np.ndarray, kind: int) -> np.ndarray | None:
     """Return the edges (k, 4) of a film's boxes (K, 5) of a kind; None where nobody looked for it."""
-    own = film[film[:, 0] == kind, 1:]
-    return None if np.isnan(own).any() else own
+    edges = film[film[:, 0] == kind, 1:]
+    return None if np.isnan(edges).any() else edges
 
 
 def moved_boxes(boxes: Tensor, matrices: Tensor, side: int) -> Tensor:

@@ -51,8 +51,8 @@ def restore(
         state.setdefault(int(number), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": groups})
     _lay_out_like_weights(optimizer)
-    told = parts["progress"]
-    return Progress(step, told["best_loss"].item(), int(told["stale_epochs"]), parts["best"])
+    progress = parts["progress"]
+    return Progress(step, progress["best_loss"].item(), int(progress["stale_epochs"]), parts["best"])
 
 
 def _lay_out_like_weights(optimizer: torch.optim.Optimizer) -> None:

@@ -29,10 +29,10 @@ def densenet_expert(weights: Path, resolution: int) -> Judge:
     network = build_model(settings, len(xrv.LABELS), resolution, 0)
     counters = {name for name in network.state_dict() if name.endswith("num_batches_tracked")}
     try:
-        found = network.load_state_dict(state, strict=False)
+        keys = network.load_state_dict(state, strict=False)
     except RuntimeError as error:
         raise InputError(f"{weights}: does not fit a DenseNet-121: {' '.join(str(error).split())[:160]}") from None
-    if wrong := [*(set(found.missing_keys) - counters), *found.unexpected_keys]:
+    if wrong := [*(set(keys.missing_keys) - counters), *keys.unexpected_keys]:
         raise InputError(
             f"{weights}: {len(wrong)} weights are missing or unknown, first {sorted(wrong)[0]}; expected a DenseNet-121"
         )

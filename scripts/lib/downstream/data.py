@@ -140,8 +140,8 @@ def annotated_alike(pool: Cohort, cohort: Cohort) -> Cohort:
     every = sum(pool.bit(name) for name in pool.structures)
     # A bit has its place in the structures of its own store.
     moved = {bits: sum(pool.bit(name) for name in pool.structures if name in cohort.structures and bits & cohort.bit(name)) for bits in known.unique()}  # fmt: skip
-    found = sources.astype(object).map(known.map(moved)).fillna(every).to_numpy(dtype=np.int64)
-    return pool.select(np.arange(len(pool)), **{ANNOTATED: found})
+    annotated = sources.astype(object).map(known.map(moved)).fillna(every).to_numpy(dtype=np.int64)
+    return pool.select(np.arange(len(pool)), **{ANNOTATED: annotated})
 
 
 def check_learnable(films: Films) -> None:

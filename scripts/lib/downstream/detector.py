@@ -69,8 +69,8 @@ class Detector(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         maps = self.fcos.backbone(self.encoder(x)[-self.levels :])
         self._place(maps)
-        told = self.fcos.head(maps)
-        return torch.cat([told["cls_logits"], told["bbox_regression"], told["bbox_ctrness"]], dim=2)
+        outputs = self.fcos.head(maps)
+        return torch.cat([outputs["cls_logits"], outputs["bbox_regression"], outputs["bbox_ctrness"]], dim=2)
 
     def _place(self, maps: Sequence[Tensor]) -> None:
         """Remember where the places of these maps lie on the film: a square of the side of the stride around each."""
@@ -95,17 +95,17 @@ class Detector(nn.Module):
         unseen = edges.isnan().any(dim=2)
         unknown = F.one_hot(kinds.clamp(min=0), self.kinds).bool() & unseen[..., None]
         logits, *others = outputs.split([self.kinds, EDGES, CENTRE], dim=2)
-        told = self._told(torch.cat([logits.masked_fill(unknown.any(dim=1)[:, None], NEVER), *others], dim=2))
+        heads = self._told(torch.cat([logits.masked_fill(unknown.any(dim=1)[:, None], NEVER), *others], dim=2))
         here = (kinds >= 0) & ~unseen
-        targets = [{"boxes": edges[k][own], "labels": kinds[k][own]} for k, own in enumerate(here)]
+        targets = [{"boxes": edges[k][chosen], "labels": kinds[k][chosen]} for k, chosen in enumerate(here)]
         anchors = [self.anchors.to(outputs.device)] * len(boxes)
-        return torch.stack(list(self.fcos.compute_loss(targets, told, anchors, self.counts).values())).sum()
+        return torch.stack(list(self.fcos.compute_loss(targets, heads, anchors, self.counts).values())).sum()
 
     def boxes(self, outputs: Tensor) -> list[dict[str, Tensor]]:
         """Return for each image its boxes (k, 4) in pixels of the image, with scores and labels, the highest score first."""
-        told = {name: list(part.split(self.counts, dim=1)) for name, part in self._told(outputs).items()}
+        heads = {name: list(part.split(self.counts, dim=1)) for name, part in self._told(outputs).items()}
         anchors = [list(self.anchors.to(outputs.device).split(self.counts))] * len(outputs)
-        return self.fcos.postprocess_detections(told, anchors, [(self.side, self.side)] * len(outputs))
+        return self.fcos.postprocess_detections(heads, anchors, [(self.side, self.side)] * len(outputs))
 
 
 def _head(width: int, kinds: int, convolutions: int) -> FCOSHead:

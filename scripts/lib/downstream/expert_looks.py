@@ -25,8 +25,8 @@ from scripts.lib.filters.proxy.model import open_proxy
 from scripts.lib.study.arms import CLASSIFIER, COPY, PROXY, REALISM, SEGMENTER
 from scripts.lib.study.config import stage
 from scripts.lib.study.fidelity import Fidelity, network_of
-from scripts.lib.study.judging import JudgeFilms, classifier_source, judge_source
 from scripts.lib.study.study import Study
+from scripts.lib.study.teachers import JudgeFilms, classifier_source, judge_source
 from scripts.lib.training.devices import place
 from scripts.lib.training.settings import Section
 
@@ -104,9 +104,9 @@ class Looks:
         known, real = realism_of_films(files, source.split, features_of, nearest)
 
         def look(store: Cohort) -> experts.Expert:
-            own = features_of(store.images([0])).astype(float)
+            features = features_of(store.images([0])).astype(float)
             return experts.of_realism(
-                REALISM, real, realism_table(store.index["image_id"].tolist(), distances(own, known, nearest))
+                REALISM, real, realism_table(store.index["image_id"].tolist(), distances(features, known, nearest))
             )
 
         return look

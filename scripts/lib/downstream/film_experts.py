@@ -87,20 +87,20 @@ class FilmExperts:
                     self._worth[name] = experts.validate(expert, self.own["accept"], self.own["floor"])
                 votes[name] = experts.vote(expert, self._worth[name])
                 notes[name] = _note(expert, self._worth[name], votes[name])
-        told = [FilmVote(name, _vote(votes.get(name)), notes[name]) for name in self.own["names"]]
-        return self._verdict(told, votes)
+        said = [FilmVote(name, _vote(votes.get(name)), notes[name]) for name in self.own["names"]]
+        return self._verdict(said, votes)
 
-    def _verdict(self, told: list[FilmVote], votes: Mapping[str, np.ndarray]) -> FilmVerdict:
+    def _verdict(self, said: list[FilmVote], votes: Mapping[str, np.ndarray]) -> FilmVerdict:
         need, must = self.own["need"], self.own["must"]
-        every = {one.expert: votes.get(one.expert, np.array([np.nan])) for one in told}
-        rule = f"{need} of {len(told)} votes{', ' + ', '.join(must) + ' among them' if must else ''}"
+        every = {one.expert: votes.get(one.expert, np.array([np.nan])) for one in said}
+        rule = f"{need} of {len(said)} votes{', ' + ', '.join(must) + ' among them' if must else ''}"
         if count_votes(every, need, must)[0]:
-            return FilmVerdict(told, True, rule)
+            return FilmVerdict(said, True, rule)
         # What those that have no vote could have said.
         if not count_votes({name: np.nan_to_num(one, nan=1.0) for name, one in every.items()}, need, must)[0]:
-            return FilmVerdict(told, False, rule)
-        silent = [one.expert for one in told if one.vote is None]
-        return FilmVerdict(told, None, f"{rule}; not known, as {', '.join(silent)} had no vote")
+            return FilmVerdict(said, False, rule)
+        silent = [one.expert for one in said if one.vote is None]
+        return FilmVerdict(said, None, f"{rule}; not known, as {', '.join(silent)} had no vote")
 
     def _store(self, folder: Path, image: np.ndarray, field: np.ndarray, shown: Mapping[str, str]) -> Cohort:
         """Return a store of this one image, whose labels are what its mask shows."""
@@ -119,10 +119,10 @@ def _note(expert: experts.Expert, worth: pd.DataFrame, given: np.ndarray) -> str
     """Return why an expert refuses an image, or has no vote on it; "" for a yes."""
     if given[0] == 1:
         return ""
-    own = worth.set_index("subject")
+    of_subject = worth.set_index("subject")
     score, refused, unsaid = expert.images.score[0], [], []
     for place, subject in enumerate(expert.images.subjects):
-        row, name = own.loc[subject], subject.replace("_", " ")
+        row, name = of_subject.loc[subject], subject.replace("_", " ")
         if expert.images.asked[0, place] != 1:
             continue
         if not row["votes"] or np.isnan(score[place]):

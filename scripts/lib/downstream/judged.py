@@ -101,8 +101,8 @@ def _mask_findings(
                     "found": found.sum((1, 2)),
                     "dice": dice(found, asked),
                     "by_chance": _mean(np.where(same, np.nan, each) if len(others) else each),
-                    "side_asked": [side_of(mask, own) for mask, own in zip(asked, lungs)],
-                    "side_found": [side_of(mask, own) for mask, own in zip(found, lungs)],
+                    "side_asked": [side_of(mask, sides) for mask, sides in zip(asked, lungs)],
+                    "side_found": [side_of(mask, sides) for mask, sides in zip(found, lungs)],
                 }
             )
         )

@@ -175,8 +175,8 @@ def _detector(settings: Mapping[str, Any], inputs: int, kinds: int, side: int) -
         chosen,
     )
     info = cast(Any, encoder).feature_info
-    coarse = [place for place, stride in enumerate(info.reduction()) if stride >= COARSE]
-    return Detector(encoder, [info.channels()[place] for place in coarse], kinds, side, settings)
+    coarse = [level for level, stride in enumerate(info.reduction()) if stride >= COARSE]
+    return Detector(encoder, [info.channels()[level] for level in coarse], kinds, side, settings)
 
 
 def _classifier(chosen: Mapping[str, Any], inputs: int, labels: int) -> Classifier:

@@ -72,9 +72,9 @@ def mask_counts(model: nn.Module, films: Films, placement: Placement) -> tuple[n
     counts = []
     for logits, truth in _outputs(model, films, placement):
         predicted, true = logits > 0, truth > 0.5
-        found = torch.stack([part.flatten(2).sum(2) for part in (predicted & true, predicted, true)]).double()
-        found[::2, truth.isnan().any(dim=(2, 3))] = torch.nan
-        counts.append(found)
+        pixels = torch.stack([part.flatten(2).sum(2) for part in (predicted & true, predicted, true)]).double()
+        pixels[::2, truth.isnan().any(dim=(2, 3))] = torch.nan
+        counts.append(pixels)
     overlap, predicted, true = torch.cat(counts, dim=1).cpu().numpy()
     return overlap, predicted, true
 
@@ -85,15 +85,15 @@ def found_boxes(model: Network, films: Films, placement: Placement) -> dict[str,
     Edges are left, top, right and bottom of one box after another, those of the highest score first.
     """
     kinds = range(len(films.structures))
-    told: dict[str, list[Any]] = {"truth": [], "score": [], "boxes": []}
+    columns: dict[str, list[Any]] = {"truth": [], "score": [], "boxes": []}
     for outputs, targets in _outputs(model, films, placement):
         for boxes, scores, kind_of, film in zip(*model.boxes(outputs), targets.cpu().numpy()):
             for kind in kinds:
                 true = of_kind(film, kind)
-                told["truth"].append(None if true is None else true.ravel())
-                told["score"].append(scores[kind_of == kind])
-                told["boxes"].append(boxes[kind_of == kind].ravel())
-    return told
+                columns["truth"].append(None if true is None else true.ravel())
+                columns["score"].append(scores[kind_of == kind])
+                columns["boxes"].append(boxes[kind_of == kind].ravel())
+    return columns
 
 
 def predicted(model: Network, films: Films, placement: Placement) -> dict[str, Any]:

@@ -104,9 +104,9 @@ def _texts(column: pd.Series) -> np.ndarray:
     return column.astype(str).to_numpy(dtype=object)
 
 
-def write_rows(path: Path, table: pa.Table, told: Mapping[str, Any]) -> None:
+def write_rows(path: Path, table: pa.Table, about: Mapping[str, Any]) -> None:
     """Write rows with their metadata, whole or not at all; the same rows give the same bytes, however they came about."""
-    told_of = {KEY: json.dumps(dict(told)).encode()}
+    told_of = {KEY: json.dumps(dict(about)).encode()}
     # Scores: hardly two alike; all else repeats, but for lists.
     lists = [name for name in table.schema.names if pa.types.is_list(table.schema.field(name).type)]
     for name in lists:  # the entries of a list that was read have another name than those of a new one
@@ -138,14 +138,14 @@ def read_rows(path: Path, texts: bool = True) -> tuple[dict[str, Any], pa.Table]
     """Return metadata and rows of a file, with `texts` as dictionaries; raises InputError where it is not whole or not ours."""
     try:
         table = pq.read_table(path, read_dictionary=list(TEXTS) if texts else None, page_checksum_verification=True)
-        told = json.loads((table.schema.metadata or {}).get(KEY, b"null"))
+        about = json.loads((table.schema.metadata or {}).get(KEY, b"null"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; expected the predictions of a trial (train_trials)") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a whole file of predictions ({_first_line(error)}); {AGAIN}") from None
-    if not isinstance(told, dict):
+    if not isinstance(about, dict):
         raise InputError(f"{path}: its metadata lack {KEY.decode()!r}: no predictions of a trial; {AGAIN}")
-    return told, table
+    return about, table
 
 
 def _first_line(error: Exception) -> str:
@@ -154,18 +154,18 @@ def _first_line(error: Exception) -> str:
 
 def open_predictions(path: Path) -> Predictions:
     """Return the predictions of a file; raises InputError, one line, where it does not hold what it should."""
-    told, table = read_rows(path)
-    if missing := [name for name in (*TRIAL, "cells") if name not in told]:
+    about, table = read_rows(path)
+    if missing := [name for name in (*TRIAL, "cells") if name not in about]:
         raise InputError(f"{path}: its metadata lack {', '.join(missing)}; {AGAIN}")
-    if told["task"] not in MEASURED:
-        raise InputError(f"{path}: task {told['task']!r}, expected one of {', '.join(MEASURED)}; {AGAIN}")
-    expected = [name for name, _ in ROW + MEASURED[told["task"]]]
+    if about["task"] not in MEASURED:
+        raise InputError(f"{path}: task {about['task']!r}, expected one of {', '.join(MEASURED)}; {AGAIN}")
+    expected = [name for name, _ in ROW + MEASURED[about["task"]]]
     if missing := [name for name in expected if name not in table.schema.names]:
         raise InputError(f"{path}: columns {', '.join(missing)} are missing; expected {', '.join(expected)}; {AGAIN}")
-    cells = {int(multiplier): cell for multiplier, cell in told["cells"].items()}
+    cells = {int(multiplier): cell for multiplier, cell in about["cells"].items()}
     if strange := sorted(set(table["multiplier"].unique().to_pylist()) - set(cells)):
         raise InputError(f"{path}: rows of multiplier {strange[0]}, of which its metadata know nothing; {AGAIN}")
-    return Predictions(**{name: told[name] for name in TRIAL}, cells=cells, table=table.select(expected))
+    return Predictions(**{name: about[name] for name in TRIAL}, cells=cells, table=table.select(expected))
 
 
 def read_predictions(paths: Sequence[Path]) -> pd.DataFrame:

@@ -36,26 +36,28 @@ def score_rows(
     names, says = targets_of(settings), TASKS[settings["task"]].says
     for metric, value in scores.items():
         name, colon, number = metric.partition(":")
-        own = [f"{name}:{k}" for k in range(len(names))] if not colon and f"{name}:0" in scores else [metric]
+        keys = [f"{name}:{k}" for k in range(len(names))] if not colon and f"{name}:0" in scores else [metric]
         one_mask = says == MASKS and len(names) == 1
-        lost = [] if one_mask else [key for key in own if scores[key] is None]
+        lost = [] if one_mask else [key for key in keys if scores[key] is None]
         row = {**common, "task": settings["task"], "value": value, "note": ""}
         row["metric"] = f"{name}:{names[int(number)]}" if colon else name
-        row["n_labels"] = None if one_mask else len(own) - len(lost)
+        row["n_labels"] = None if one_mask else len(keys) - len(lost)
         if one_mask and value is None:
             row["note"] = NO_NEGATIVE if name == "false_positive_share" else NO_POSITIVE
         if lost and says == LABELS:
-            row["note"] = _why_lost(lost, len(own), names, scores)
+            row["note"] = _why_lost(lost, len(keys), names, scores)
         elif lost:
-            row["note"] = _why_no_structure(name, lost, len(own), names)
+            row["note"] = _why_no_structure(name, lost, len(keys), names)
         yield row
 
 
 def _why_no_structure(metric: str, lost: Sequence[str], count: int, names: Sequence[str]) -> str:
     """Return which structures are not in a mean, and why."""
-    told = ", ".join(names[int(key.partition(":")[2] or 0)] for key in lost)
+    lacking = ", ".join(names[int(key.partition(":")[2] or 0)] for key in lost)
     reason = NO_NEGATIVE if metric == "false_positive_share" else NO_POSITIVE
-    return f"without {told}: {reason}" + (f"; mean of {count - len(lost)} of {count} structures" if count > 1 else "")
+    return f"without {lacking}: {reason}" + (
+        f"; mean of {count - len(lost)} of {count} structures" if count > 1 else ""
+    )
 
 
 def _why_lost(lost: Sequence[str], count: int, names: Sequence[str], scores: Mapping[str, float | None]) -> str:

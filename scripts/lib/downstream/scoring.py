@@ -68,11 +68,11 @@ def score_predictions(
     where = path or Path(made.place)
     names = targets_of(settings)
     frame = made.table.to_pandas()
-    own = frame[(frame["split"] == split) & (frame["dataset"] == tested_on)]
+    of_split = frame[(frame["split"] == split) & (frame["dataset"] == tested_on)]
     tuning = frame[frame["split"] == TUNING]
     rows: list[MetricRow] = []
     for multiplier, cell in made.cells.items():
-        here = own[own["multiplier"] == multiplier]
+        here = of_split[of_split["multiplier"] == multiplier]
         _check_rows(where, here, names, tested_on, films)
         scores = _scores(here, tuning[tuning["multiplier"] == multiplier], settings, len(names))
         common = {name: getattr(made, name) for name in ("dataset", "fraction", "arm", "trial", "seed")}
@@ -130,16 +130,16 @@ def _check_trial(path: Path, made: Predictions, settings: Mapping[str, Any], see
 def _check_rows(
     path: Path, rows: pd.DataFrame, names: Sequence[str], tested_on: str, films: Sequence[str] | None
 ) -> None:
-    found = rows["label"].astype(str).to_numpy()
-    if len(found) % len(names) or not (found.reshape(-1, len(names)) == names).all():
-        told = ", ".join(dict.fromkeys(found))
-        raise InputError(f"{path}: predictions of {told}, expected {', '.join(names)} of every film; {AGAIN}")
+    labels = rows["label"].astype(str).to_numpy()
+    if len(labels) % len(names) or not (labels.reshape(-1, len(names)) == names).all():
+        example = ", ".join(dict.fromkeys(labels))
+        raise InputError(f"{path}: predictions of {example}, expected {', '.join(names)} of every film; {AGAIN}")
     tested = rows["image_id"].astype(str).to_numpy()[:: len(names)].tolist()
     if films is not None and tested != list(films):
         odd = sorted(set(tested) ^ set(films))
-        told = f"for example {odd[0]}" if odd else "in another order"
+        example = f"for example {odd[0]}" if odd else "in another order"
         raise InputError(
-            f"{path}: {len(tested)} test films of {tested_on}, its cohort has {len(films)}, not the same ones ({told}); {AGAIN}"
+            f"{path}: {len(tested)} test films of {tested_on}, its cohort has {len(films)}, not the same ones ({example}); {AGAIN}"
         )
     if not tested:
         raise InputError(f"{path}: no test film of {tested_on}; {AGAIN}")

@@ -28,7 +28,7 @@ GREY = ("brightness", "contrast", "gamma", "noise")  # changes that move nothing
 
 def mirrored_name(name: str) -> str:
     """Return a name with left and right exchanged: left_lung for right_lung; one without a side is its own mirror image."""
-    return re.sub(r"(?<![a-z])(left|right)(?![a-z])", lambda found: OTHER_SIDE[found[1]], name)
+    return re.sub(r"(?<![a-z])(left|right)(?![a-z])", lambda match: OTHER_SIDE[match[1]], name)
 
 
 def mirror_order(names: Sequence[str]) -> list[int] | None:

@@ -177,11 +177,11 @@ def _finished(path: Path, key: str) -> pa.Table | None:
     if not path.is_file():
         return None
     try:
-        told, rows = read_rows(path, texts=False)
+        about, rows = read_rows(path, texts=False)
     except InputError as error:
         print(f"{error}", file=sys.stderr)
         return None
-    return rows.replace_schema_metadata(None) if told.get("key") == key else None
+    return rows.replace_schema_metadata(None) if about.get("key") == key else None
 
 
 def _train_cell(

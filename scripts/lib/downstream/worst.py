@@ -69,8 +69,8 @@ def worst_images(
 def _measured(found: pd.DataFrame, shows: Sequence[str], masks: bool) -> np.ndarray:
     if masks:
         return np.where(found["asked"] > 0, found["dice"], -found["found"])
-    asked, told = asked_and_found(found, shows)
-    return np.nan_to_num(np.where(asked == 1, told, 1 - told), nan=1.0).min(axis=1)
+    asked, shown = asked_and_found(found, shows)
+    return np.nan_to_num(np.where(asked == 1, shown, 1 - shown), nan=1.0).min(axis=1)
 
 
 def _told(row: pd.Series, shows: Sequence[str]) -> str:

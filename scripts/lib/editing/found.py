@@ -50,14 +50,14 @@ class Witness:
         where the judge did not see the own class in the film itself), gain, and the measures of measures.py. `cycle`: grey levels
         (n,) by which the film differs after a second edit back.
         """
-        films, own = subjects.films(), subjects.classes
+        films, classes = subjects.films(), subjects.classes
         before, after = (probabilities(self.judge, one, self.names[1:], self.placement) for one in (films, edited))
         asked = np.arange(len(films)), other
         chances = [class_probabilities(one)[asked] for one in (before, after)]
         thresholds = self.verdict.thresholds()
-        read = shown_class(before, thresholds) == own
+        read = shown_class(before, thresholds) == classes
         flipped = (shown_class(after, thresholds) == other).astype(float)
-        findings = [self.names[max(pair)] for pair in zip(own, other)]  # the finding that comes or goes
+        findings = [self.names[max(pair)] for pair in zip(classes, other)]  # the finding that comes or goes
         where, _ = region(subjects.cohort, subjects.rows, findings)
         ranks = self.gallery.ranks(edited, subjects.rows)
         empty = np.full(len(films), np.nan)
@@ -65,11 +65,11 @@ class Witness:
             {
                 "image_id": subjects.names(),
                 "patient_id": subjects.patients(),
-                "own": [self.names[number] for number in own],
+                "own": [self.names[number] for number in classes],
                 "other": [self.names[number] for number in other],
                 "before": chances[0],
                 "after": chances[1],
-                "flipped": np.where(read & (own != other), flipped, np.nan),
+                "flipped": np.where(read & (classes != other), flipped, np.nan),
                 "gain": chances[1] - chances[0],
                 "change": measures.change(films, edited, where),
                 "ssim": measures.ssim(films, edited, where),

@@ -86,9 +86,9 @@ def check(
     for place, label in enumerate(labels):
         known = ~np.isnan(truth[:, place])
         given, scores = truth[known, place], found[known, place]
-        told = auroc_of(given[:, None], scores[:, None], patients[known])
+        estimate = auroc_of(given[:, None], scores[:, None], patients[known])
         threshold = _balanced(given > 0, scores)
-        checked.append(Checked(label, told.value, told.low, told.high, int(known.sum()), threshold))
+        checked.append(Checked(label, estimate.value, estimate.low, estimate.high, int(known.sum()), threshold))
     weak = [one for one in checked if not one.low >= least]
     refused = ""
     if weak:
@@ -124,9 +124,9 @@ def shown_class(found: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 
 def read_verdict(path: Path) -> EditVerdict:
     """Return a verdict; raises InputError, one line, where the file is none or the judge is refused."""
-    told: Mapping[str, Any] = read_json(path, "the check of a judge")
+    record: Mapping[str, Any] = read_json(path, "the check of a judge")
     try:
-        verdict = EditVerdict([Checked(**one) for one in told["labels"]], told["least"], told["refused"])
+        verdict = EditVerdict([Checked(**one) for one in record["labels"]], record["least"], record["refused"])
     except (KeyError, TypeError):
         raise InputError(f"{path}: not the check of a judge; run check_judge again") from None
     if verdict.refused:

@@ -85,9 +85,9 @@ def as_sharp(films: np.ndarray, edited: np.ndarray) -> np.ndarray:
     """
     grey = films.astype(float)
     detail = grey - ndimage.uniform_filter(grey, (0, 3, 3), mode="reflect")
-    own, added = _laplacian(grey), _laplacian(detail)
-    square, cross = (added**2).mean(axis=(1, 2)), (own * added).mean(axis=(1, 2))
-    missing = (own**2).mean(axis=(1, 2)) - sharpness(edited)
+    film, added = _laplacian(grey), _laplacian(detail)
+    square, cross = (added**2).mean(axis=(1, 2)), (film * added).mean(axis=(1, 2))
+    missing = (film**2).mean(axis=(1, 2)) - sharpness(edited)
     safe = np.where(square > 0, square, 1)
     inner = np.sqrt(np.maximum(cross**2 - square * missing, 0))
     roots = np.stack([(-cross + inner) / safe, (-cross - inner) / safe])

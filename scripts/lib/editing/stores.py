@@ -103,8 +103,8 @@ def read_edits(
     sources = [str(name) for name in store.index["source"]]
     if missing := [name for name in sources if name not in places]:
         raise InputError(f"{folders[0]}: film {missing[0]} is not in {cohort.folders[0]}; make these edits anew")
-    own, other = (
+    classes, other = (
         np.array([list(names).index(name) for name in store.index[column]], int) for column in ("own", "other")
     )
-    films = Subjects(cohort, np.array([places[name] for name in sources], int), own)
+    films = Subjects(cohort, np.array([places[name] for name in sources], int), classes)
     return films, store.images(slice(None)), other, store.index["cycle"].to_numpy(dtype=float)

@@ -81,14 +81,14 @@ def region(cohort: Cohort, rows: np.ndarray, label: Sequence[str]) -> tuple[np.n
     """
     if not cohort.has_masks:
         return None, ""
-    found, said = np.zeros((len(rows), cohort.resolution, cohort.resolution), bool), set()
+    regions, said = np.zeros((len(rows), cohort.resolution, cohort.resolution), bool), set()
     for place, (row, name) in enumerate(zip(rows, label)):
         for structure in (name, "lungs"):
             if structure in cohort.structures and (mask := cohort.mask([row], structure)[0]).any():
-                found[place] = mask
+                regions[place] = mask
                 said.add(structure)
                 break
-    return (found, " or ".join(sorted(said))) if said else (None, "")
+    return (regions, " or ".join(sorted(said))) if said else (None, "")
 
 
 class SubjectGallery:

@@ -41,7 +41,10 @@ class Point:
 def targets(subjects: Subjects, classes: int) -> tuple[Subjects, np.ndarray]:
     """Return each film once for each class that it is not of, and that class, int (n,)."""
     pairs = [
-        (place, number) for place, own in enumerate(subjects.classes) for number in range(classes) if number != own
+        (place, number)
+        for place, number_of in enumerate(subjects.classes)
+        for number in range(classes)
+        if number != number_of
     ]
     places, other = np.array(pairs, int).reshape(-1, 2).T
     return subjects.take(places), other
@@ -62,8 +65,8 @@ def sweep(
     rows = []
     for way, strength, guidance in progress(points, total=len(points), desc="edits"):
         edited = editor.edit(pixels, names, films.classes, other, way, strength, guidance)
-        found = summary(witness.film_table(films, edited, other), draws, rng(seed, "edits", "sweep"))
-        rows += [{"way": way, "strength": strength, "guidance": guidance, **row, "note": ""} for row in found]
+        measures = summary(witness.film_table(films, edited, other), draws, rng(seed, "edits", "sweep"))
+        rows += [{"way": way, "strength": strength, "guidance": guidance, **row, "note": ""} for row in measures]
     return rows
 
 
@@ -81,12 +84,12 @@ def choose(rows: Sequence[Mapping[str, Any]], identity: float) -> dict[str, Poin
     wide["identity"] = wide[list(IDENTITY)].min(axis=1)
     points = {}
     for way in dict.fromkeys(table["way"]):  # in the order of edits.ways: controls stand beside the first one
-        own = wide[wide["way"] == way]
-        kept = own[own["identity"] >= identity]
+        of_way = wide[wide["way"] == way]
+        kept = of_way[of_way["identity"] >= identity]
         order = {"flip_rate": False, "strength": True, "guidance": True}
         note = ""
         if kept.empty:
-            kept, order = own, {"identity": False, **order}
+            kept, order = of_way, {"identity": False, **order}
             note = f"no point keeps the identity of {identity:.0%} of the films; this one keeps most"
             log(f"{way}: {note}")
         best = kept.sort_values(list(order), ascending=list(order.values()), kind="stable").iloc[0]

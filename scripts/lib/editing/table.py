@@ -37,8 +37,8 @@ def other_children(films: Subjects, other: np.ndarray, pool: Subjects) -> np.nda
     rows = []
     for name, patient, target in zip(films.names(), films.patients(), other):
         places = np.flatnonzero((pool.classes == target) & (patients != patient))
-        own = hashes([names[place] for place in places], "another child", name)
-        rows.append(pool.rows[places[own.argmin()]])
+        codes = hashes([names[place] for place in places], "another child", name)
+        rows.append(pool.rows[places[codes.argmin()]])
     return films.cohort.images(np.array(rows, int))
 
 
@@ -77,10 +77,10 @@ def measure_methods(
     controls = {name: (nowhere, one) for name, one in control_edits(main, real).items()}
     rows, films = [], []
     for method, (at, edits) in {**made, **controls}.items():
-        found, table = method_rows(witness, edits, settings["draws"], seed)
+        measures, table = method_rows(witness, edits, settings["draws"], seed)
         if method not in (OWN_CLASS, OTHER_CHILD):  # these are real films of the class themselves
-            found += kid_rows(witness, (edits[1], edits[0].patients(), edits[2]), shown(real), settings["nearest"])
-        noted = [{**row, "note": "; ".join(filter(None, [row["note"], at.note]))} for row in found]
+            measures += kid_rows(witness, (edits[1], edits[0].patients(), edits[2]), shown(real), settings["nearest"])
+        noted = [{**row, "note": "; ".join(filter(None, [row["note"], at.note]))} for row in measures]
         rows += [{"method": method, "strength": at.strength, "guidance": at.guidance, **row} for row in noted]
         films.append(table.assign(method=method))
     others = subjects(cohort, witness.names, "train", len(cohort))
@@ -113,8 +113,8 @@ def kid_rows(witness: Witness, images: Shown, films: Shown, nearest: int) -> lis
         if min(len(set(one[1])) for one in (mine, real)) < least:
             row["note"] = f"{len(mine[0])} edits and {len(real[0])} films, fewer than the {least} that a KID needs"
         else:
-            found = [extract_all(witness.gallery.extractor, one[0]) for one in (mine, real)]
-            estimate = _kid(found[0], found[1], (_groups(mine[1]), _groups(real[1])), nearest)
+            features = [extract_all(witness.gallery.extractor, one[0]) for one in (mine, real)]
+            estimate = _kid(features[0], features[1], (_groups(mine[1]), _groups(real[1])), nearest)
             row |= {"value": estimate.value, "low": estimate.low, "high": estimate.high}
         rows.append(row)
     return rows
@@ -146,6 +146,6 @@ def edit_table(rows: Sequence[Mapping[str, Any]], dataset: str) -> pd.DataFrame:
 def _kid(images: np.ndarray, films: np.ndarray, groups: tuple[np.ndarray, np.ndarray], nearest: int) -> IntervalValue:
     """Return the KID of features (n, D) and (m, D); `groups`: a number below GROUPS for each row."""
     scale = Scale.of(films)
-    mine, real = (Rows.of(scale.whole(one)[0], own) for one, own in zip((images, films), groups))
-    own, reference = (within(rows, scale, nearest) for rows in (mine, real))
-    return between(mine, real, own, reference, scale, nearest)["kid"]
+    mine, real = (Rows.of(scale.whole(one)[0], inside) for one, inside in zip((images, films), groups))
+    inside, reference = (within(rows, scale, nearest) for rows in (mine, real))
+    return between(mine, real, inside, reference, scale, nearest)["kid"]

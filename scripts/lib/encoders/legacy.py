@@ -124,7 +124,7 @@ def read_legacy(path: Path, known: Collection[str], stand_in: Callable[..., Any]
 
 
 def _exactly(file: IO[bytes], count: int) -> bytes:
-    found = file.read(count) if count >= 0 else b""
-    if len(found) != count:
+    content = file.read(count) if count >= 0 else b""
+    if len(content) != count:
         raise pickle.UnpicklingError("the file is cut off")
-    return found
+    return content

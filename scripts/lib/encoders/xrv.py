@@ -73,9 +73,9 @@ def as_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
     A third of the first weights on each of three equal channels is the same sum.
     """
-    own = {f"body.encoder.{name}": value for name, value in state.items() if not name.startswith(HEAD)}
-    own[f"body.encoder.{FIRST}"] = (state[FIRST] / 3).repeat(1, 3, 1, 1)
-    return own | {
+    renamed = {f"body.encoder.{name}": value for name, value in state.items() if not name.startswith(HEAD)}
+    renamed[f"body.encoder.{FIRST}"] = (state[FIRST] / 3).repeat(1, 3, 1, 1)
+    return renamed | {
         f"body.head.{name.removeprefix(HEAD)}": value for name, value in state.items() if name.startswith(HEAD)
     }
 
@@ -97,17 +97,17 @@ def _read(path: Path) -> dict[str, Tensor]:
         ) from None
     except FAULTS as error:
         raise InputError(f"{path}: {_reason(str(error))}; {ADVICE}") from None
-    found = dict(_tensors(content, "")) if isinstance(content, Kept) else content
+    state = dict(_tensors(content, "")) if isinstance(content, Kept) else content
     try:
-        if isinstance(found, dict):
-            found = {
-                name: value.tensor(storages) if isinstance(value, Later) else value for name, value in found.items()
+        if isinstance(state, dict):
+            state = {
+                name: value.tensor(storages) if isinstance(value, Later) else value for name, value in state.items()
             }
     except FAULTS as error:
         raise InputError(f"{path}: {_reason(str(error))}; {ADVICE}") from None
-    if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
+    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path}: no weights; expected a model or a state_dict of torchxrayvision")
-    return {str(name): value.detach() for name, value in found.items()}
+    return {str(name): value.detach() for name, value in state.items()}
 
 
 def _opened(path: Path) -> tuple[Any, dict[str, Any]]:

@@ -21,8 +21,8 @@ BRACES = re.compile(r"[{}]")
 
 def without_braces(config: Mapping[str, Any], folder: str | Path) -> dict[str, Any]:
     """Return the (resolved) configuration with each path that holds braces replaced by a link below `folder` to it."""
-    own = copy.deepcopy(dict(config))
-    for section, key, base in list(path_keys(own)):
+    copied = copy.deepcopy(dict(config))
+    for section, key, base in list(path_keys(copied)):
         value = section.get(key)
         if not isinstance(value, str) or not BRACES.search(value):
             continue
@@ -30,7 +30,7 @@ def without_braces(config: Mapping[str, Any], folder: str | Path) -> dict[str, A
         link = _link(Path(base, value.removeprefix(local)), Path(folder))
         # A table is looked for below the root, unless its path is absolute.
         section[key] = local + str(link.absolute() if base else link)
-    return own
+    return copied
 
 
 def _link(target: Path, folder: Path) -> Path:

@@ -123,9 +123,9 @@ def machine_pool(visible: str | None) -> tuple[list[Device], list[str]]:
         return [Device(part, part) for gpu in gpus for part in gpu.slices or (gpu.uuid,)], []
     if gpus is None:
         return [Device(name, name) for name in names], []
-    found = {name: find(name, gpus) for name in names}
-    missing = [name for name, device in found.items() if device is None]
-    return list({device.key: device for device in found.values() if device}.values()), missing
+    devices = {name: find(name, gpus) for name in names}
+    missing = [name for name, device in devices.items() if device is None]
+    return list({device.key: device for device in devices.values() if device}.values()), missing
 
 
 def scheduler_job(environment: Mapping[str, str]) -> str | None:

@@ -173,7 +173,7 @@ class Leases:
             lease = self.take(devices, count, shares)
             if lease is not None:
                 return lease
-            number, ticket, own = self._queue(devices, count, shares)
+            number, ticket, held = self._queue(devices, count, shares)
         note()
         try:
             while True:
@@ -186,4 +186,4 @@ class Leases:
                         return lease
         finally:
             ticket.unlink(missing_ok=True)
-            os.close(own)
+            os.close(held)

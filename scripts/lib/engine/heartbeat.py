@@ -76,20 +76,20 @@ class Heartbeat(logging.Handler):
         for number in running:
             if (log := self.steps[number].log) and (bar := read_bar(log)):
                 bars[number] = bar
-        found = outlook(self.steps, dict(self.took), running, self.cores, self.gpus, bars)
+        view = outlook(self.steps, dict(self.took), running, self.cores, self.gpus, bars)
         order = sorted(running, key=lambda number: -running[number])
         lines = [running_line(self.steps[n].rule, bars.get(n), running[n], self.steps[n].seconds) for n in order]
-        return lines, found
+        return lines, view
 
     def status(self) -> dict[str, Any]:
         """Return what `make status` shows."""
-        lines, found = self.look()
+        lines, view = self.look()
         order = sorted(self.begun, key=lambda number: self.begun[number])
         logs = [log for number in order if number in self.steps and (log := self.steps[number].log)]
         failed = [{"rule": self.steps[n].rule, "log": self.steps[n].log} for n in self.failed if n in self.steps]
         return {
-            "time": time.time(), "answered": self.answered, "steps": len(self.steps), "done": len(self.took), "share": round(found.share, 4),
-            "left": round(found.left, 1), "running": lines, "logs": logs, "failed": failed,
+            "time": time.time(), "answered": self.answered, "steps": len(self.steps), "done": len(self.took), "share": round(view.share, 4),
+            "left": round(view.left, 1), "running": lines, "logs": logs, "failed": failed,
         }  # fmt: skip
 
 
@@ -103,9 +103,13 @@ def begin_heartbeat(run: Run, workflow: Workflow, config: Mapping[str, Any]) -> 
     heart = Heartbeat(_steps(workflow), cores, (limit or gpus) if gpus else 0)
     logger.addHandler(heart)
     weigh_steps(lambda: heart.look()[1].share)
-    told: dict[str, Any] = {"config": dict(config), "results": "results", "machine": GPU_CLASS if gpus else CPU_CLASS}
-    told["jobs"] = {dag_number(workflow, job): _described(job) for job in workflow.dag.needrun_jobs()}
-    threading.Thread(target=_beat, args=(heart, run.folder, told, logger), daemon=True, name="heartbeat").start()
+    question: dict[str, Any] = {
+        "config": dict(config),
+        "results": "results",
+        "machine": GPU_CLASS if gpus else CPU_CLASS,
+    }
+    question["jobs"] = {dag_number(workflow, job): _described(job) for job in workflow.dag.needrun_jobs()}
+    threading.Thread(target=_beat, args=(heart, run.folder, question, logger), daemon=True, name="heartbeat").start()
 
 
 def dag_number(workflow: Workflow, job: Any) -> int:
@@ -146,16 +150,16 @@ def _described(job: Any) -> dict[str, Any]:
     }
 
 
-def _beat(heart: Heartbeat, folder: Path, told: Mapping[str, Any], logger: logging.Logger) -> None:
+def _beat(heart: Heartbeat, folder: Path, question: Mapping[str, Any], logger: logging.Logger) -> None:
     """Look at the jobs until the run ends; say something once a minute.
 
     The planner is asked twice where the run prepares films: before, and once their numbers are known.
     """
-    said, planner, counted = time.monotonic(), _ask_planner(folder, told), False
+    said, planner, counted = time.monotonic(), _ask_planner(folder, question), False
     heart.answered = planner is None
     while folder.is_dir():  # it goes away with the run
         if planner is None and not counted and heart.is_counted():
-            counted, planner = True, _ask_planner(folder, told)
+            counted, planner = True, _ask_planner(folder, question)
         if planner is not None and planner.poll() is not None:
             if (why := _answer(heart, folder, planner)) is not None:
                 logger.info(f"No planner's rates for this run ({why}); it goes by its own jobs")
@@ -165,16 +169,16 @@ def _beat(heart: Heartbeat, folder: Path, told: Mapping[str, Any], logger: loggi
         except OSError:
             return  # the run has ended, or its disk is full: its jobs say so
         if time.monotonic() - said >= EVERY and heart.begun:
-            lines, found = heart.look()
-            logger.info(study_line(lines, found if heart.answered else None))
+            lines, view = heart.look()
+            logger.info(study_line(lines, view if heart.answered else None))
             said = time.monotonic()
         time.sleep(LOOK)
 
 
-def _ask_planner(folder: Path, told: Mapping[str, Any]) -> subprocess.Popen[str] | None:
+def _ask_planner(folder: Path, question: Mapping[str, Any]) -> subprocess.Popen[str] | None:
     """Ask for the seconds of the jobs, at low priority; None where the question cannot be written."""
     try:
-        _write(folder / ASKED, told)
+        _write(folder / ASKED, question)
     except OSError:
         return None
     command = [sys.executable, "-m", "scripts.lib.planning.seconds", str(folder / ASKED), str(folder / ANSWER)]

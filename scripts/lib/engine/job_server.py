@@ -135,7 +135,7 @@ def become(
     folder: str, environment: Mapping[str, str], words: Sequence[str], files: Sequence[int], preloaded: Preloaded
 ) -> None:
     """Become `python WORDS` in a folder; never returns. A job of another copy of the project imports that one's modules."""
-    own = environment.get("PYTHONPATH", "") == os.environ.get("PYTHONPATH", "")
+    same_path = environment.get("PYTHONPATH", "") == os.environ.get("PYTHONPATH", "")
     for number, given in enumerate(files):
         os.dup2(given, number)  # the streams of sys stay those of these numbers
         os.close(given)
@@ -144,7 +144,7 @@ def become(
     os.environ.update(environment)
     sys.argv = [words[1], *words[2:]]
     sys.path[0] = folder
-    if not own:
+    if not same_path:
         sys.path[:0] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
         for name in [name for name in sys.modules if name.split(".")[0] == PACKAGE]:
             del sys.modules[name]

@@ -33,10 +33,10 @@ def clear_stale_locks(folder: str | Path = ".snakemake", unlock: bool | None = N
     folder = Path(folder)
     unlock = "--unlock" in sys.argv if unlock is None else unlock
     with _one_start_at_a_time(folder / "runs"):
-        own = register(folder / "runs")
+        this_run = register(folder / "runs")
         live: list[Run] = []
         dead: list[Run] = []
-        for run in others(own):
+        for run in others(this_run):
             (live if run.alive() else dead).append(run)
         if unlock:
             _refuse_unlocking(live)
@@ -50,8 +50,8 @@ def clear_stale_locks(folder: str | Path = ".snakemake", unlock: bool | None = N
         for run in dead:
             if run.started is None:
                 run.forget()
-    name_holder(lambda: _held_line(found) if (found := holders(own)) else None)
-    return own
+    name_holder(lambda: _held_line(holding) if (holding := holders(this_run)) else None)
+    return this_run
 
 
 def keep_locks(run: Run, lock_files: Mapping[str, str | Path]) -> None:
@@ -60,14 +60,14 @@ def keep_locks(run: Run, lock_files: Mapping[str, str | Path]) -> None:
         shutil.copyfile(path, run.folder / f"{kind}.lock")
 
 
-def dead_runs(own: Run) -> list[Run]:
+def dead_runs(this_run: Run) -> list[Run]:
     """Return the runs that began with jobs and were killed on this host, or given up by --unlock."""
-    return [run for run in others(own) if not run.alive()]
+    return [run for run in others(this_run) if not run.alive()]
 
 
-def holders(own: Run) -> list[Run]:
+def holders(this_run: Run) -> list[Run]:
     """Return the other live runs that have begun with their jobs."""
-    return [run for run in others(own) if run.alive() and run.started is not None]
+    return [run for run in others(this_run) if run.alive() and run.started is not None]
 
 
 @contextmanager
@@ -124,11 +124,11 @@ def _same(path: Path, copy: Path) -> bool:
         return False
 
 
-def _held_line(found: list[Run]) -> str:
-    names = "; ".join(map(str, found))
-    here = [str(run.pid) for run in found if run.here]
+def _held_line(holding: list[Run]) -> str:
+    names = "; ".join(map(str, holding))
+    here = [str(run.pid) for run in holding if run.here]
     stop = f"stop it with `kill {' '.join(here)}`, " if here else ""
-    away = "" if len(here) == len(found) else "; if one of another host is surely dead, run `snakemake --unlock`"
+    away = "" if len(here) == len(holding) else "; if one of another host is surely dead, run `snakemake --unlock`"
     return (
         f"another Snakemake is making some of these files in {Path.cwd()} ({names}): wait until it ends, {stop}or give "
         f"targets that it does not make{away}"

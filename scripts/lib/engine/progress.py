@@ -124,8 +124,8 @@ def _corrected(steps: Mapping[int, Step], took: Mapping[int, float]) -> Iterator
                     counts[key] + 1,
                 )
     for number, step in steps.items():
-        own = step.rule if counts[step.rule] else ""
-        pace = real[own] / estimated[own] if estimated[own] else 1.0
+        kind = step.rule if counts[step.rule] else ""
+        pace = real[kind] / estimated[kind] if estimated[kind] else 1.0
         if step.seconds:
             yield number, step.seconds * pace
         elif known := means[step.rule]:

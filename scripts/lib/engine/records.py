@@ -111,9 +111,13 @@ def register(runs: Path) -> Run:
     return run
 
 
-def others(own: Run) -> list[Run]:
-    """Return the runs beside `own` that have a record, the oldest first."""
-    return [run for run in runs_of(own.folder.parent) if (run.host, run.pid, run.born) != (own.host, own.pid, own.born)]
+def others(this_run: Run) -> list[Run]:
+    """Return the runs beside `this_run` that have a record, the oldest first."""
+    return [
+        run
+        for run in runs_of(this_run.folder.parent)
+        if (run.host, run.pid, run.born) != (this_run.host, this_run.pid, this_run.born)
+    ]
 
 
 def runs_of(runs: Path) -> list[Run]:

@@ -67,8 +67,8 @@ def spread(points: np.ndarray, draws: np.ndarray) -> Spread:
         return Spread(np.nan, 0.0, single)
     shared = (float(covariance.sum()) - float(np.trace(covariance))) / (count * (count - 1))
     shared = min(max(shared, 0.0), single)
-    own = single - shared
-    return Spread(max(float(points.var(ddof=1)) - own, 0.0), own, shared)
+    of_films = single - shared
+    return Spread(max(float(points.var(ddof=1)) - of_films, 0.0), of_films, shared)
 
 
 def interval(

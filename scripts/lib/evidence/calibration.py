@@ -64,13 +64,13 @@ def calibration(predicted: Predicted, settings: Mapping[str, Any]) -> pd.DataFra
         if not why:
             drawn = _drawn(films, parts[1], len(parts[0]), settings["draws"], rng(*stream))
         for measure in MEASURES:
-            found = Interval(np.nan, note=why)
+            estimate = Interval(np.nan, note=why)
             if not why:
                 points = np.array([float(measures_of(films.truth, one)[measure][0]) for one in films.scores])
-                found = interval(points, drawn[measure], len(parts[0]), rng(*stream, measure), BOUNDS[measure])
-                if np.isnan(found.value) and measure in ("intercept", "slope"):
-                    found = Interval(np.nan, note="the scores separate the classes, or are all alike: there is none")
-            rows.append({**about, "measure": measure, "value": found.value, "low": found.low, "high": found.high, "note": found.note})  # fmt: skip
+                estimate = interval(points, drawn[measure], len(parts[0]), rng(*stream, measure), BOUNDS[measure])
+                if np.isnan(estimate.value) and measure in ("intercept", "slope"):
+                    estimate = Interval(np.nan, note="the scores separate the classes, or are all alike: there is none")
+            rows.append({**about, "measure": measure, "value": estimate.value, "low": estimate.low, "high": estimate.high, "note": estimate.note})  # fmt: skip
     return pd.DataFrame(rows, columns=CALIBRATION)
 
 
@@ -156,20 +156,20 @@ def _fit(x: np.ndarray, y: np.ndarray, times: np.ndarray, slopes: bool) -> tuple
             break
     total = times.sum(axis=0)
     spread = (x * x) @ times / total - (x @ times / total) ** 2
-    found = (moved < 1e-4) & (np.abs(a) < FARTHEST) & (np.abs(b) < FARTHEST) & ((spread > 1e-9) | (not slopes))
-    return np.where(found, a, np.nan), np.where(found, b, np.nan)
+    converged = (moved < 1e-4) & (np.abs(a) < FARTHEST) & (np.abs(b) < FARTHEST) & ((spread > 1e-9) | (not slopes))
+    return np.where(converged, a, np.nan), np.where(converged, b, np.nan)
 
 
 def _drawn(
     films: _Films, patients: np.ndarray, count: int, draws: int, stream: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Return every measure (B, T) on draws of the patients, the same ones for all trials."""
-    found = {name: np.empty((draws, len(films.scores))) for name in MEASURES}
+    drawn = {name: np.empty((draws, len(films.scores))) for name in MEASURES}
     for first, weights in draw_weights(count, draws, stream):
         for place, scores in enumerate(films.scores):
             for name, values in measures_of(films.truth, scores, weights[patients]).items():
-                found[name][first : first + len(values), place] = values
-    return found
+                drawn[name][first : first + len(values), place] = values
+    return drawn
 
 
 def _cells(predicted: Predicted) -> Iterator[tuple[str, Cell, _Films, list[int]]]:

@@ -41,9 +41,9 @@ def means(predicted: Predicted, resampled: Resampled, seed: int) -> pd.DataFrame
         members = [Member(*cell, trial) for trial in trials]
         for metric in resampled.draws:
             values, draws = _columns(resampled, metric, members)
-            found = interval(values, draws, predicted.n_patients, rng(seed, *cell), (0.0, 1.0))
-            row = _row(predicted, resampled, metric, found, trials, draws)
-            rows.append({"fraction": cell[0], "arm": cell[1], "multiplier": cell[2], "mean": found.value, **row})
+            estimate = interval(values, draws, predicted.n_patients, rng(seed, *cell), (0.0, 1.0))
+            row = _row(predicted, resampled, metric, estimate, trials, draws)
+            rows.append({"fraction": cell[0], "arm": cell[1], "multiplier": cell[2], "mean": estimate.value, **row})
     return pd.DataFrame(rows, columns=INTERVALS)
 
 
@@ -66,17 +66,17 @@ def differences(
             values, draws = _columns(resampled, metric, [Member(*arm, trial) for trial in trials])
             base, base_draws = _columns(resampled, metric, [Member(*other, trial) for trial in trials])
             draws = draws - base_draws
-            found = interval(
+            estimate = interval(
                 values - base,
                 draws,
                 predicted.n_patients,
                 rng(seed, *arm, other[1]),
                 smaller_is_better=metric in SMALLER_IS_BETTER,
             )
-            row = _row(predicted, resampled, metric, found, trials, draws)
+            row = _row(predicted, resampled, metric, estimate, trials, draws)
             row["note"] = "; ".join(filter(None, [row["note"], _unpaired(arm[1], mine, other[1], theirs)]))
             about = {"fraction": arm[0], "arm": arm[1], "against": other[1], "multiplier": arm[2]}
-            rows.append({**about, "difference": found.value, **row})
+            rows.append({**about, "difference": estimate.value, **row})
     return pd.DataFrame(rows, columns=[name for name in DIFFERENCES if name not in ("family", "family_size")])
 
 
@@ -165,8 +165,8 @@ def _draw_notes(
 
 def _unpaired(arm: str, mine: Sequence[int], other: str, theirs: Sequence[int]) -> str:
     lost = [
-        f"trial {', '.join(map(str, sorted(set(own) - set(rest))))} of {name} alone"
-        for name, own, rest in ((arm, mine, theirs), (other, theirs, mine))
-        if set(own) - set(rest)
+        f"trial {', '.join(map(str, sorted(set(these) - set(rest))))} of {name} alone"
+        for name, these, rest in ((arm, mine, theirs), (other, theirs, mine))
+        if set(these) - set(rest)
     ]
     return "not compared: " + "; ".join(lost) if lost else ""

@@ -68,13 +68,13 @@ def films_for(score: np.ndarray, films: np.ndarray, curve: np.ndarray) -> np.nda
     above = np.clip((curve < score - SAME).sum(axis=1), 1, max(len(films) - 1, 1))  # the first point that reaches it
     rows = np.arange(len(curve))
     if len(films) == 1:
-        found = np.full(len(curve), films[0], float)
+        films_needed = np.full(len(curve), films[0], float)
     else:
         low, high = curve[rows, above - 1], curve[rows, above]
         share = np.divide(score[:, 0] - low, high - low, out=np.zeros(len(curve)), where=high - low > SAME)
-        found = np.exp(logs[above - 1] + np.clip(share, 0, 1) * (logs[above] - logs[above - 1]))
-    found = np.where(score[:, 0] < curve[:, 0] - SAME, -np.inf, found)
-    return np.where(score[:, 0] > curve[:, -1] + SAME, np.inf, found)
+        films_needed = np.exp(logs[above - 1] + np.clip(share, 0, 1) * (logs[above] - logs[above - 1]))
+    films_needed = np.where(score[:, 0] < curve[:, 0] - SAME, -np.inf, films_needed)
+    return np.where(score[:, 0] > curve[:, -1] + SAME, np.inf, films_needed)
 
 
 def equivalence(
@@ -92,17 +92,17 @@ def equivalence(
         sign = -1.0 if metric in SMALLER_IS_BETTER else 1.0
         count = 1 + max(member.trial for member in predicted.members)
         moves = Moves(count, len(resampled.draws[metric]), rng(seed, "trials", metric))
-        found = {cell: moved_draws(predicted, resampled, metric, cell, moves) for cell in cells}
-        known = [cell for cell in real if not np.isnan(found[cell][0])]
+        moved = {cell: moved_draws(predicted, resampled, metric, cell, moves) for cell in cells}
+        known = [cell for cell in real if not np.isnan(moved[cell][0])]
         numbers = np.array([films[cell][0] for cell in known])
-        curve = _Curve(numbers, [sign * found[cell][0] for cell in known], [sign * found[cell][1] for cell in known])
+        curve = _Curve(numbers, [sign * moved[cell][0] for cell in known], [sign * moved[cell][1] for cell in known])
         for cell in [*real, *(cell for cell in cells if cell[1] != REAL)]:
-            about = _about(predicted, metric, cell, films[cell], found[cell][0])
+            about = _about(predicted, metric, cell, films[cell], moved[cell][0])
             if cell[1] == REAL:
                 fitted = sign * float(curve.fitted[known.index(cell)]) if cell in known else np.nan
                 rows.append({**about, "kind": CURVE, "fitted": fitted, "note": "" if cell in known else "no score"})
             else:
-                rows.append({**about, "kind": SYNTHETIC, **curve.read(sign * found[cell][0], sign * found[cell][1])})
+                rows.append({**about, "kind": SYNTHETIC, **curve.read(sign * moved[cell][0], sign * moved[cell][1])})
     table = pd.DataFrame(rows, columns=EQUIVALENCE)
     table["more_films"] = (table["n_equivalent"] - table["n_real"]).where(table["bound"] == "")
     return table
@@ -156,19 +156,19 @@ class _Curve:
         if len(self.films) > 1 and self.fitted[-1] - self.fitted[0] <= SAME and abs(score - self.fitted[0]) <= SAME:
             return {"note": f"{self.note}; any number of them gives this score"}
         value = films_for(np.array([score]), self.films, self.fitted[None])[0]
-        found = self._told("bound", "n_equivalent", value)
+        columns = self._told("bound", "n_equivalent", value)
         usable = ~(np.isnan(draws) | np.isnan(self.draws).any(axis=1))
         if usable.sum() < LEAST_DRAWS:
             return {
-                **found,
+                **columns,
                 "note": "; ".join(filter(None, [self.note, f"no interval: {usable.sum()} draws have a value"])),
             }
         drawn = np.sort(films_for(draws[usable], self.films, self.draws[usable]))
         tail = (1 - CONFIDENCE) / 2 * (len(drawn) - 1)  # whole draws, for an end may be a bound and no number
         low, high = drawn[int(np.floor(tail))], drawn[int(np.ceil(len(drawn) - 1 - tail))]
-        found |= self._told("low_bound", "low", low) | self._told("high_bound", "high", high)
+        columns |= self._told("low_bound", "low", low) | self._told("high_bound", "high", high)
         wide = "the interval spans the curve: nothing can be told" if low == -np.inf and high == np.inf else ""
-        return {**found, "note": "; ".join(filter(None, [self.note, wide]))}
+        return {**columns, "note": "; ".join(filter(None, [self.note, wide]))}
 
     def _told(self, bound: str, name: str, value: float) -> dict[str, Any]:
         ends = {-np.inf: self.films[0], np.inf: self.films[-1]}

@@ -66,9 +66,11 @@ def failures(predicted: Predicted, arm: str, most: int) -> pd.DataFrame:
             truth = predicted.truth[film, label]
             about = {"image_id": predicted.films[film], "label": predicted.labels[label], "truth": float(truth)}
             scores = {"real": before[film, label], "synthetic": after[film, label], "change": change[film, label]}
-            told: dict[str, object] = {"n_trials": len(trials), "mean_change": float(np.nanmean(change))}
-            told["note"] = "one trial: chance of a single training" if len(trials) == 1 else ""
-            rows.append({**dict(zip(CELL, (predicted.dataset, predicted.task, *cell))), **about, **scores, **told})
+            about_trials: dict[str, object] = {"n_trials": len(trials), "mean_change": float(np.nanmean(change))}
+            about_trials["note"] = "one trial: chance of a single training" if len(trials) == 1 else ""
+            rows.append(
+                {**dict(zip(CELL, (predicted.dataset, predicted.task, *cell))), **about, **scores, **about_trials}
+            )
     return pd.DataFrame(rows, columns=FAILURES)
 
 
@@ -81,12 +83,14 @@ def _worst(change: np.ndarray, most: int, films: np.ndarray) -> list[tuple[int, 
 
 def shown_cell(table: pd.DataFrame, datasets: Sequence[str]) -> dict[str, pd.DataFrame]:
     """Return the rows of one cell of each dataset: the one whose films changed for the worse most, on the mean."""
-    found = {}
+    cells = {}
     for name in datasets:
-        own = table[table["dataset"] == name]
-        if own.empty:
+        of_dataset = table[table["dataset"] == name]
+        if of_dataset.empty:
             continue
-        worst = own.iloc[int(own["mean_change"].to_numpy().argmin())]
-        same = (own["fraction"].astype(str) == str(worst["fraction"])) & (own["multiplier"] == worst["multiplier"])
-        found[name] = own[same].sort_values("change", kind="stable")
-    return found
+        worst = of_dataset.iloc[int(of_dataset["mean_change"].to_numpy().argmin())]
+        same = (of_dataset["fraction"].astype(str) == str(worst["fraction"])) & (
+            of_dataset["multiplier"] == worst["multiplier"]
+        )
+        cells[name] = of_dataset[same].sort_values("change", kind="stable")
+    return cells

@@ -82,16 +82,16 @@ def _rough(large: np.ndarray, small: np.ndarray, cut: int, mirror: bool) -> np.n
     best = _of_places(sources[0], wanted[0], tables[0][0][at[0]][:, None], tables[1][0][at[1]])[:, 0]
     open_ = np.flatnonzero(best >= PROMISING)
     for axis in AXES:
-        own, other = at[axis][open_], at[1 - axis][open_]
+        along, other = at[axis][open_], at[1 - axis][open_]
         matrices, exists = tables[axis]
-        tried = own[:, None] + _AROUND
+        tried = along[:, None] + _AROUND
         values = _of_places(sources[axis][open_], wanted[axis][open_], matrices[tried], tables[1 - axis][0][other])
         values = np.where(exists[tried], values, -1)
         first = values.argmax(axis=1)
         most = values[np.arange(len(open_)), first]
         better = most > best[open_]
         best[open_] = np.where(better, most, best[open_])
-        at[axis][open_] = np.where(better, tried[np.arange(len(open_)), first], own)
+        at[axis][open_] = np.where(better, tried[np.arange(len(open_)), first], along)
     return best
 
 

@@ -62,8 +62,8 @@ def check_arm(
     learned   columns of learned_from.parquet: what taught the arm's models
     settings  allow, links, least_correlation; `tuning`: whether trials set films aside; `external`: other tested cohorts
     """
-    own = stores[dataset].films
-    training = own[(own["split"] == "train").to_numpy()].assign(dataset=dataset, role=TRAINING)
+    index = stores[dataset].films
+    training = index[(index["split"] == "train").to_numpy()].assign(dataset=dataset, role=TRAINING)
     everything = pd.concat([learned, training[list(LEARNED)]], ignore_index=True)
     parts = [(TEST, dataset, everything), *((EXTERNAL, name, everything) for name in settings.get("external", ()))]
     if settings["tuning"]:
@@ -119,9 +119,9 @@ def _check_part(
     tables = [_head(len(films), role, None, 0, [UNKNOWN_NOTE]) for role in sorted(unknown["role"].unique())]
     for keys, group in heads:
         role, name = (str(key) for key in keys)
-        own = shown[(shown["role"] == role) & (shown["learned_dataset"] == name)]
+        of_part = shown[(shown["role"] == role) & (shown["learned_dataset"] == name)]
         said = [*notes, *without.get(name, []), *_nameless(films, "tested"), *_nameless(group, "learned")]
-        tables += [_head(len(films), role, name, len(group), said), own]
+        tables += [_head(len(films), role, name, len(group), said), of_part]
     return pd.concat(tables, ignore_index=True) if tables else _head(len(films), TRAINING, None, 0, []).iloc[:0]
 
 
@@ -157,9 +157,9 @@ def _copies(
             ]
     seen = np.flatnonzero(row >= 0)
     pictures = [stores[name].pictures for name in names]
-    own = np.full(len(films), names.index(films["dataset"].iloc[0])) if len(films) else np.empty(0, int)
+    datasets = np.full(len(films), names.index(films["dataset"].iloc[0])) if len(films) else np.empty(0, int)
     gallery = Gallery(pictures, part.to_numpy(float)[seen].astype(int), row[seen])
-    pairs = find_copies(Gallery(pictures, own, films["row"].to_numpy()), gallery, least)
+    pairs = find_copies(Gallery(pictures, datasets, films["row"].to_numpy()), gallery, least)
     # Each role that a film taught in.
     roles = teachers.reset_index(names="learned")[["learned", "dataset", "image_id"]]
     film = unique.iloc[seen[pairs["learned"].to_numpy(int)]][["dataset", "image_id"]].reset_index(drop=True)

@@ -18,8 +18,8 @@ def open_stores(named: Sequence[str]) -> dict[str, Store]:
     """Return {dataset: Store} of texts NAME=FOLDER; the pictures lie beside the folder. Raises InputError, one line."""
     stores = {}
     for text in named:
-        name, found, folder = text.partition("=")
-        if not (name and found and folder):
+        name, sign, folder = text.partition("=")
+        if not (name and sign and folder):
             raise InputError(f"--cohorts {text}: expected NAME=FOLDER, as in rsna=results/rsna/cohort")
         films = read_index(Path(folder), READ)
         if missing := [column for column in READ if column not in films]:

@@ -29,8 +29,8 @@ class Moves:
         count = len(values)
         if count < 2:
             return np.zeros(len(self.places))
-        own = self.directions[:, list(trials)] @ (values - values.mean()) / np.sqrt(count * (count - 1))
-        return own * np.sqrt((count - 1) / stats.chi2.ppf(self.places, count - 1))
+        draws = self.directions[:, list(trials)] @ (values - values.mean()) / np.sqrt(count * (count - 1))
+        return draws * np.sqrt((count - 1) / stats.chi2.ppf(self.places, count - 1))
 
 
 def moved_draws(

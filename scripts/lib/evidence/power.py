@@ -45,9 +45,11 @@ class Design:
 
     def detectable(self, trials: int, alpha: float, power: float, more_films: float = 1.0) -> float:
         """Return the smallest difference found with `power` at the two-sided level `alpha`, with `more_films` times the films."""
-        own = self.sd_films**2 / more_films
-        films = np.sqrt(own / trials + self.se_films**2 / more_films) * widening(max(self.patients * more_films, 2))
-        between = np.sqrt((self.sd_trials**2 + own / 2) / trials) if trials > 1 else 0.0
+        variance = self.sd_films**2 / more_films
+        films = np.sqrt(variance / trials + self.se_films**2 / more_films) * widening(
+            max(self.patients * more_films, 2)
+        )
+        between = np.sqrt((self.sd_trials**2 + variance / 2) / trials) if trials > 1 else 0.0
         return sum(error_quantile(share, float(films), float(between), trials - 1) for share in (1 - alpha / 2, power))
 
 
@@ -88,8 +90,8 @@ def _row(row: Mapping[Any, Any], alpha: float, power: float, wanted: float) -> d
     if np.isnan(row["se_films"]):
         return filled | {"note": f"cannot be estimated: {row['note'] or 'the comparison has no interval'}"}
     alone = trials == 1
-    between, own, shared = (0.0 if np.isnan(row[name]) else float(row[name]) for name in SPREADS)
-    design = Design(between, own, shared, int(row["n_patients"]))
+    between, of_films, shared = (0.0 if np.isnan(row[name]) else float(row[name]) for name in SPREADS)
+    design = Design(between, of_films, shared, int(row["n_patients"]))
     notes = ["one trial: how much trials differ is unknown and counted 0, so all of these are too small"] * alone
     notes += [_few(trials, design.sd_trials)] if 1 < trials < FEW_TRIALS else []
     error = np.sqrt((design.sd_trials**2 + design.sd_films**2) / trials + design.se_films**2)

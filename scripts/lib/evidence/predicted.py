@@ -93,7 +93,7 @@ def gather_predictions(tables: Iterable[pd.DataFrame]) -> Predicted:
     two datasets, other test films or truths in one trial than in another, a film or a training given twice, or scores
     outside of [0, 1].
     """
-    found: Predicted | None = None
+    predicted: Predicted | None = None
     for table in tables:
         table = table[table["split"] != "external"]
         keys = ["dataset", "task", *Member._fields]
@@ -102,23 +102,23 @@ def gather_predictions(tables: Iterable[pd.DataFrame]) -> Predicted:
             where = f"predictions of {dataset}: {_named(member)}"
             says = TASKS[str(task)].says
             tested = _tested(rows[rows["split"] == "test"], where, says)
-            if found is None:
-                found = Predicted(str(dataset), str(task), *tested[:4], edges=tested.edges)
-                found.patients = pd.factorize(tested.patients, sort=True)[0]
-            if (dataset, task) != (found.dataset, found.task):
-                raise InputError(f"{where}: beside those of {found.dataset}; expected those of one dataset")
-            if member in found.members:
+            if predicted is None:
+                predicted = Predicted(str(dataset), str(task), *tested[:4], edges=tested.edges)
+                predicted.patients = pd.factorize(tested.patients, sort=True)[0]
+            if (dataset, task) != (predicted.dataset, predicted.task):
+                raise InputError(f"{where}: beside those of {predicted.dataset}; expected those of one dataset")
+            if member in predicted.members:
                 raise InputError(f"{where}: given twice; keep one")
-            order = _order(found, tested, where)
+            order = _order(predicted, tested, where)
             if says == BOXES:
-                found.boxes[member] = _matched(tested, order)
+                predicted.boxes[member] = _matched(tested, order)
             else:
-                found.scores[member] = tested.scores[order]
+                predicted.scores[member] = tested.scores[order]
             if says == LABELS:
-                found.thresholds[member] = _thresholds(rows[rows["split"] == "tuning"], found.labels)
-    if found is None:
+                predicted.thresholds[member] = _thresholds(rows[rows["split"] == "tuning"], predicted.labels)
+    if predicted is None:
         raise InputError("predictions: no row of split test; give the tables that train_trials wrote")
-    return found
+    return predicted
 
 
 def _named(member: Member) -> str:

@@ -27,8 +27,8 @@ class Order:
     def __call__(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (AUROC, AUPRC) of weights (patients, b), each (b,); NaN where a class is missing."""
         drawn = weights[self.patients]
-        own = drawn[self.hits]
-        called, hits = running_sums(drawn), running_sums(own.copy())
+        of_hits = drawn[self.hits]
+        called, hits = running_sums(drawn), running_sums(of_hits.copy())
         positives, negatives = hits[-1], called[-1] - hits[-1]
         above_and_tied, gained = called[self.last], hits[self.hit_last] if self.tied else hits
         false = above_and_tied - gained
@@ -37,8 +37,8 @@ class Order:
             start = np.where(self.first[:, None] > 0, called[self.first - 1], 0)
             earlier = np.where(self.hit_first[:, None] > 0, hits[self.hit_first - 1], 0)
             better = (false + start - earlier) / 2
-        wrong = sum_of_products(own, better)
-        precise = sum_of_products(own, ratio(gained, above_and_tied, 0.0))
+        wrong = sum_of_products(of_hits, better)
+        precise = sum_of_products(of_hits, ratio(gained, above_and_tied, 0.0))
         return 1 - ratio(wrong, positives * negatives), ratio(precise, positives)
 
 

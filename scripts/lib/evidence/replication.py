@@ -47,8 +47,8 @@ def gather_seeds(tables: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     rows = rows[rows["difference"].notna()].copy()
     if rows.empty:
         raise InputError(f"no difference under any of the seeds {', '.join(map(str, tables))}: nothing to replicate")
-    trials, own, shared = (rows[name].fillna(0.0) ** 2 for name in SPREADS)
-    stated = ((trials + own) / rows["n_trials"] + shared) ** 0.5
+    trials, of_films, shared = (rows[name].fillna(0.0) ** 2 for name in SPREADS)
+    stated = ((trials + of_films) / rows["n_trials"] + shared) ** 0.5
     rows["standard_error"] = stated.where(rows["low"].notna())
     better = pd.Series(np.where(rows["metric"].isin(SMALLER_IS_BETTER), -1, 1), rows.index)
     side = np.sign(rows["difference"]).where((rows["low"] > 0) | (rows["high"] < 0), 0) * better
@@ -61,11 +61,11 @@ def gather_seeds(tables: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
 def replicate(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row (REPLICATION) a metric and comparison, from the rows of `gather_seeds`."""
     seeds = sorted(rows["seed"].unique())
-    found = [
+    replicated = [
         {**dict(zip(CELL, key)), **_row(cell), "note": "; ".join(_notes(cell, seeds))}
         for key, cell in rows.groupby(CELL, sort=False)
     ]
-    return pd.DataFrame(found, columns=REPLICATION)
+    return pd.DataFrame(replicated, columns=REPLICATION)
 
 
 def count_coverage(rows: pd.DataFrame) -> pd.DataFrame:
@@ -76,11 +76,11 @@ def count_coverage(rows: pd.DataFrame) -> pd.DataFrame:
     seeds = rows["seed"].nunique()
     cells = rows.groupby(CELL)["difference"]
     rows = rows.assign(mean=cells.transform("mean"))[cells.transform("size") == seeds]
-    found = []
+    counted = []
     for metric, alike in rows.groupby("metric", sort=False):
         for dataset, part in [*alike.groupby("dataset", sort=False), (ALL, alike)]:
-            found.append({"dataset": dataset, "metric": metric, **_counted(part, seeds)})
-    return pd.DataFrame(found, columns=COVERAGE)
+            counted.append({"dataset": dataset, "metric": metric, **_counted(part, seeds)})
+    return pd.DataFrame(counted, columns=COVERAGE)
 
 
 def read_replication(path: Path) -> pd.DataFrame:

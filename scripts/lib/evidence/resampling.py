@@ -51,13 +51,13 @@ def metrics_of(predicted: Predicted, wanted: Sequence[str] = ()) -> list[str]:
 def point_scores(predicted: Predicted, member: Member, policy: str) -> dict[str, float]:
     """Return the metrics of one training on the test films as they are, those of `trials.csv`; NaN where none exists."""
     if predicted.says == BOXES:
-        found = box_scores(predicted.boxes[member])
+        scored = box_scores(predicted.boxes[member])
     elif predicted.says == MASKS:
         overlap, marked = np.moveaxis(predicted.scores[member], 2, 0)
-        found = overlap_scores(overlap, marked, predicted.truth, policy)
+        scored = overlap_scores(overlap, marked, predicted.truth, policy)
     else:
-        found = label_scores(predicted.truth, predicted.scores[member], predicted.thresholds[member])
-    return {name: np.nan if value is None else value for name, value in found.items() if ":" not in name}
+        scored = label_scores(predicted.truth, predicted.scores[member], predicted.thresholds[member])
+    return {name: np.nan if value is None else value for name, value in scored.items() if ":" not in name}
 
 
 def resample(
@@ -79,7 +79,7 @@ def resample(
     members, metrics = tuple(predicted.members), metrics_of(predicted, wanted)
     every = [point_scores(predicted, member, policy) for member in members]
     points = {name: np.array([one[name] for one in every]) for name in metrics}
-    found = {name: np.empty((draws, len(members)), np.float32) for name in metrics}
+    scores = {name: np.empty((draws, len(members)), np.float32) for name in metrics}
     fewer = np.zeros(draws, int)
     score: Boxes | _Masks | _Labels
     if predicted.says == BOXES:
@@ -92,8 +92,8 @@ def resample(
             place = slice(first, first + weights.shape[1])
             scored, fewer[place] = score(weights, pool)
             for name in metrics:
-                found[name][place] = scored[name]
-    return Resampled(members, points, found, fewer)
+                scores[name][place] = scored[name]
+    return Resampled(members, points, scores, fewer)
 
 
 def draw_weights(patients: int, draws: int, rng: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:

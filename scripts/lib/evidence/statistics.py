@@ -75,22 +75,22 @@ def compare(real: ArrayLike, synthetic: ArrayLike, test: str = "welch") -> Compa
     a, b = a[~np.isnan(a)], b[~np.isnan(b)]
     count = min(len(a), len(b))
     mean_a, mean_b = (float(values.mean()) if len(values) else np.nan for values in (a, b))
-    found = Comparison(count, mean_a, mean_b, mean_b - mean_a)
+    comparison = Comparison(count, mean_a, mean_b, mean_b - mean_a)
     if count < 2:
-        return replace(found, note=f"not testable: {('no trial', 'one trial')[count]} to compare, two are needed")
+        return replace(comparison, note=f"not testable: {('no trial', 'one trial')[count]} to compare, two are needed")
     if test == "paired":
         error, df = float(np.sqrt(_variance(b - a) / count)), count - 1.0
     else:
         error, df = _standard_error(a, b, pooled=test == "pooled")
     if error == 0:
         constant = "the differences of the pairs do not vary" if test == "paired" else "neither arm varies"
-        return replace(found, note=f"not testable: {constant} between trials")
-    statistic = found.difference / error
+        return replace(comparison, note=f"not testable: {constant} between trials")
+    statistic = comparison.difference / error
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, df)) * error
     return replace(
-        found,
-        ci_low=found.difference - half,
-        ci_high=found.difference + half,
+        comparison,
+        ci_low=comparison.difference - half,
+        ci_high=comparison.difference + half,
         df=df,
         statistic=statistic,
         p_value=max(float(stats.t.sf(statistic, df)), SMALLEST_P),
@@ -171,9 +171,9 @@ def _test_cell(groups: Mapping[tuple, pd.Series], trials: Sequence[int], cell: M
     values = {
         arm: groups.get(tuple(key[name] for name in CELL), none).reindex(list(trials)) for arm, key in keys.items()
     }
-    found = compare(values["real"].to_numpy(), values[cell["arm"]].to_numpy(), test)
+    comparison = compare(values["real"].to_numpy(), values[cell["arm"]].to_numpy(), test)
     gaps = [f"{arm}: no value of trial {', '.join(map(str, lost))}" for arm, lost in _lost(values) if lost]
-    return {**cell, "test": test, **vars(found), "note": "; ".join(filter(None, [found.note, *gaps]))}
+    return {**cell, "test": test, **vars(comparison), "note": "; ".join(filter(None, [comparison.note, *gaps]))}
 
 
 def _lost(values: Mapping[str, pd.Series]) -> list[tuple[str, list[int]]]:

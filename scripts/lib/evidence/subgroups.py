@@ -79,10 +79,12 @@ def subgroups(
         raise InputError(
             f"{predicted.dataset}: test film {missing[0]} is not in the cohort's index; run the trials again"
         )
-    own = by_film.loc[predicted.films]
+    rows_of_films = by_film.loc[predicted.films]
     parts = []
     for column in columns:
-        groups = groups_of(own, column, edges, f"results/{predicted.dataset}/cohort/index.parquet").to_numpy(str)
+        groups = groups_of(rows_of_films, column, edges, f"results/{predicted.dataset}/cohort/index.parquet").to_numpy(
+            str
+        )
         for group in sorted(set(groups)):
             part = _group(of_films(predicted, groups == group), metrics, settings, (column, group))
             parts.append(part.assign(column=column, group=group))

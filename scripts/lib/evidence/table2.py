@@ -47,13 +47,13 @@ def read_shares(path: Path) -> pd.DataFrame:
     """
     numbers = ("n", "share", "low", "high", "n_real", "share_real", "low_real", "high_real")
     table = read_columns(path, ["question", "answer", "rater", *numbers, "note"], numbers, optional=numbers)
-    own = table[(table["answer"] == "yes") & (table["rater"] == "all") & table["question"].isin(list(QUESTIONS))]
-    if own.empty:
+    answers = table[(table["answer"] == "yes") & (table["rater"] == "all") & table["question"].isin(list(QUESTIONS))]
+    if answers.empty:
         raise InputError(f"{path}: no row of yes and all raters for {', '.join(QUESTIONS)}; read the answers again")
     rows = [
         {"question": QUESTIONS[row["question"]], "source": source, "simulated": "simulated answers" in str(row["note"])}
         | {name: row[f"{name}{end}"] for name in ("share", "low", "high", "n")}
-        for row in own.to_dict("records")
+        for row in answers.to_dict("records")
         for source, end in (("synthetic", ""), ("real", "_real"))
     ]
     return pd.DataFrame(rows, columns=SHARES)
@@ -142,9 +142,9 @@ def as_markdown(table: pd.DataFrame, titles: Mapping[str, str], names: Mapping[s
     columns = list(dict.fromkeys(zip(arms["dataset"], arms["metric"])))
     heads = [f"{titles.get(dataset, dataset)}: {NAMES.get(metric, metric)}" for dataset, metric in columns]
     lines = [f"| real films | arm | images | {' | '.join(heads)} |", f"|---|---|---|{'---|' * len(columns)}"]
-    for _, own in arms.groupby(["fraction", "arm", "multiplier"], sort=False):
-        cells = [_cell(own[(own["dataset"] == dataset) & (own["metric"] == metric)]) for dataset, metric in columns]
-        first = own.iloc[0]
+    for _, rows in arms.groupby(["fraction", "arm", "multiplier"], sort=False):
+        cells = [_cell(rows[(rows["dataset"] == dataset) & (rows["metric"] == metric)]) for dataset, metric in columns]
+        first = rows.iloc[0]
         images = f"{first['multiplier']:g}x" if first["multiplier"] else "none"
         lines.append(
             f"| {first['fraction'] * 100:g} % | {names.get(first['arm'], first['arm'])} | {images} | {' | '.join(cells)} |"
@@ -174,9 +174,9 @@ def _claims(table: pd.DataFrame) -> Sequence[str]:
     own = table[table["kind"] == READ]
     for name, (value, note) in CLAIMS.items():
         here = own[own["metric"] == name]
-        told = "; ".join(
+        shares = "; ".join(
             f"{row['arm']}: {row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f}, {row['note']})"
             for _, row in here.iterrows()
         )
-        lines.append(f"| {name} | {value:.2f}: {note} | {told or 'nobody has read these images'} |")
+        lines.append(f"| {name} | {value:.2f}: {note} | {shares or 'nobody has read these images'} |")
     return lines

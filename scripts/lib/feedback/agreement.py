@@ -112,8 +112,8 @@ def icc_interval(table: pd.DataFrame) -> dict[str, Any]:
     # Raters who agree perfectly, or but for a shift, leave no residual to divide by: there is a value, but no interval.
     with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        found = pingouin.intraclass_corr(long, targets="unit", raters="rater", ratings="value").set_index("Type")
-    row = found.loc["ICC(A,k)"]
+        estimates = pingouin.intraclass_corr(long, targets="unit", raters="rater", ratings="value").set_index("Type")
+    row = estimates.loc["ICC(A,k)"]
     low, high = row["CI95"]
     if not np.isfinite(row["ICC"]):
         return _nothing("not measurable: no residual variance")

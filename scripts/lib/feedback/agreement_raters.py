@@ -30,8 +30,8 @@ def describe_raters(scored: pd.DataFrame, remarks: pd.DataFrame | None = None) -
     for rater in sorted(scored["rater"].unique()):
         mine = scored["rater"] == rater
         first = scored[~controls & (scored["role"] != "repeat")]
-        own, others = first[first["rater"] == rater], first[first["rater"] != rater]
-        rows.append(_describe(rater, own, others, scored[mine & ~controls], scored[mine & controls]))
+        given, others = first[first["rater"] == rater], first[first["rater"] != rater]
+        rows.append(_describe(rater, given, others, scored[mine & ~controls], scored[mine & controls]))
         remarked = _remarked(remarks, rater)
         rows[-1]["note"] = "; ".join(filter(None, [rows[-1]["note"], remarked]))
     return pd.DataFrame(rows, columns=COLUMNS)

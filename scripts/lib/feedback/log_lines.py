@@ -93,8 +93,8 @@ def write_simulated(made: Callable[..., LineLog[Any]], path: Path, lines: Sequen
     by_rater: dict[str, list[Any]] = {}
     for line in lines:
         by_rater.setdefault(line.rater, []).append(line)
-    for rater, own in by_rater.items():
-        made(path, session=f"simulated-{rater}", clock=clock).extend(own)
+    for rater, of_rater in by_rater.items():
+        made(path, session=f"simulated-{rater}", clock=clock).extend(of_rater)
 
 
 def filled_lines(path: Path, advice: str) -> tuple[list[tuple[int, bytes]], list[str]]:
@@ -157,9 +157,11 @@ def in_order(history: pd.DataFrame, path: Path, keys: Collection[str], kind: str
             f"{same['sequence'].iloc[0]}; remove one of the lines"
         )
     given = known["time"].map(moment_of)
-    own = given.groupby(known["session"]).cummax()
+    latest = given.groupby(known["session"]).cummax()
     return (
-        known.assign(given=own).sort_values(["given", "session", "sequence"], ignore_index=True).drop(columns="given")
+        known.assign(given=latest)
+        .sort_values(["given", "session", "sequence"], ignore_index=True)
+        .drop(columns="given")
     )
 
 

@@ -53,8 +53,8 @@ def build_pairs(latest: pd.DataFrame, sets: pd.DataFrame, settings: Mapping[str,
         groups = [None] if settings["raters"] == "combined" else sorted(set(names))
         pairs_of_set = []
         for group in groups:
-            own = rows if group is None else rows[names == group]
-            compared = _compared(scores[own], heads["rater"].to_numpy()[own], settings["combine"])
+            of_group = rows if group is None else rows[names == group]
+            compared = _compared(scores[of_group], heads["rater"].to_numpy()[of_group], settings["combine"])
             if compared:
                 pairs_of_set.append((compared, _chosen(compared, settings)))
         row = {key: _text(about[set_id][key]) for key in ("kind", "prompt", "mask_source", "condition_id")}
@@ -128,9 +128,9 @@ def split_pairs(
     for kind in behind[: count - sum(taken.values())] if count > sum(taken.values()) else ():
         taken[kind] += 1
     chosen: set[str] = set()
-    for kind, own in taken.items():
+    for kind, number in taken.items():
         names = (one for one in kinds if kinds[one] == kind)
-        chosen |= set(sorted(names, key=lambda one: content_hash(seed, name, one))[:own])
+        chosen |= set(sorted(names, key=lambda one: content_hash(seed, name, one))[:number])
     return [p for p in pairs if p["set_id"] not in chosen], [p for p in pairs if p["set_id"] in chosen]
 
 

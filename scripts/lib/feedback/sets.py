@@ -96,10 +96,10 @@ def films_behind(captions: pd.DataFrame, cohorts: Sequence[Cohort], sets: pd.Dat
     films = []
     for cohort in cohorts:
         name = str(cohort.meta.get("dataset"))
-        own = captions[(captions["dataset"] == name) & captions["caption"].isin(prompts)]
+        captioned = captions[(captions["dataset"] == name) & captions["caption"].isin(prompts)]
         here = sets[sets["dataset"] == name]
         shown = {film for text in here["films"].dropna() for film in json.loads(text)}
-        wanted = {*own["image_id"], *here["mask_source"].dropna(), *shown}
+        wanted = {*captioned["image_id"], *here["mask_source"].dropna(), *shown}
         films.append(np.flatnonzero(cohort.index["image_id"].isin(wanted).to_numpy()))
     return films
 
@@ -116,9 +116,9 @@ def _check(captions: pd.DataFrame, cohorts: Sequence[Cohort], settings: Mapping[
         if not 0 <= settings[key] <= 1:
             raise InputError(f"sets.{key} = {settings[key]}: expected a share from 0 to 1")
     for cohort, name in zip(cohorts, names):
-        own = captions.loc[captions["dataset"] == name, "image_id"]
-        split = cohort.index.set_index("image_id")["split"].reindex(own)
-        strangers = own[~split.isin(settings["splits"].get(name, ())).to_numpy()]
+        captioned = captions.loc[captions["dataset"] == name, "image_id"]
+        split = cohort.index.set_index("image_id")["split"].reindex(captioned)
+        strangers = captioned[~split.isin(settings["splits"].get(name, ())).to_numpy()]
         if len(strangers):
             raise InputError(
                 f"captions: {len(strangers)} films of {name} are not held out, e.g. {strangers.iloc[0]}; write the captions "
@@ -152,9 +152,9 @@ def _masked(
 def _mixed(drawn: Mapping[str, Sequence[SetToRate]]) -> list[SetToRate]:
     """Return all sets, the kinds spread evenly, so that neither a number nor a part of the list tells the kind."""
     keyed = [
-        ((place + 0.5) / len(own), rank, one)
-        for rank, own in enumerate(drawn.values())
-        for place, one in enumerate(own)
+        ((place + 0.5) / len(of_kind), rank, one)
+        for rank, of_kind in enumerate(drawn.values())
+        for place, one in enumerate(of_kind)
     ]
     return [one for _, _, one in sorted(keyed, key=lambda entry: entry[:2])]
 

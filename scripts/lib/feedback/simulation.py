@@ -34,7 +34,7 @@ def text_fit(prompt: str, presence: Mapping[str, float], left: Mapping[str, floa
     The mean over named findings of the probability that each is there (on the wrong side, SIDE_WEIGHT of it), and with
     `unnamed_weight` that nothing else is. Where the text names nothing that can be judged, the latter alone.
     """
-    named, found = set(), []
+    named, fits = set(), []
     for mention in mentions(prompt):
         named.add(mention.label)
         if mention.label is None or mention.label not in presence:
@@ -43,11 +43,11 @@ def text_fit(prompt: str, presence: Mapping[str, float], left: Mapping[str, floa
         if mention.label in left and mention.side in ("left", "right"):
             right_side = left[mention.label] if mention.side == "left" else 1 - left[mention.label]
             value *= SIDE_WEIGHT + (1 - SIDE_WEIGHT) * right_side
-        found.append(value)
+        fits.append(value)
     nothing_else = 1 - max((value for name, value in presence.items() if name not in named), default=0.0)
-    if not found:
+    if not fits:
         return float(nothing_else)
-    return float((1 - unnamed_weight) * np.mean(found) + unnamed_weight * nothing_else)
+    return float((1 - unnamed_weight) * np.mean(fits) + unnamed_weight * nothing_else)
 
 
 def judge_sets(
@@ -130,11 +130,13 @@ def simulate(
             f"assignments: {len(unknown)} sets are not in the table of sets, e.g. {unknown[0]}; deal them anew"
         )
     true = {(one.set_id, one.image): (one.text, one.mask) for one in quality.itertuples()}
-    for rater, own in assignments.sort_values(["rater", "place"]).groupby("rater", sort=True):
+    for rater, of_rater in assignments.sort_values(["rater", "place"]).groupby("rater", sort=True):
         nature = rng(seed, "simulation", "rater", rater)
         severity, drift = nature.normal(0, settings["severity"]), nature.normal(0, settings["drift"])
-        for place, set_id, role, text in zip(own["place"], own["set_id"], own["role"], own["order"]):
-            shift, order = severity + drift * (place / max(len(own) - 1, 1) - 0.5), json.loads(text)
+        for place, set_id, role, text in zip(
+            of_rater["place"], of_rater["set_id"], of_rater["role"], of_rater["order"]
+        ):
+            shift, order = severity + drift * (place / max(len(of_rater) - 1, 1) - 0.5), json.loads(text)
             stream = rng(seed, "simulation", "noise", rater, set_id, role == "repeat")
             noise = stream.normal(0, settings["noise"], (len(order), len(ASPECTS)))
             for image in order:

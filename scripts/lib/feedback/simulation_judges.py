@@ -108,5 +108,5 @@ def _drawn(cohort: Cohort) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]
             continue
         masks = cohort.mask(slice(None), name)
         present[name] = masks.any(axis=(1, 2)).astype(float)
-        sides[name] = np.array([SIDE_VALUES.get(side_of(mask, own) or "", 0) for mask, own in zip(masks, lungs)])
+        sides[name] = np.array([SIDE_VALUES.get(side_of(mask, lung) or "", 0) for mask, lung in zip(masks, lungs)])
     return present, sides

@@ -87,8 +87,8 @@ def _right_of(truth: np.ndarray, scores: np.ndarray) -> np.ndarray | None:
     if not len(above) or not len(below):
         return None
     for side, others in ((1, below), (0, above)):
-        own = scores[truth == side]
-        lower = (np.searchsorted(others, own) + np.searchsorted(others, own, "right")) / 2 / len(others)
+        here = scores[truth == side]
+        lower = (np.searchsorted(others, here) + np.searchsorted(others, here, "right")) / 2 / len(others)
         shares[truth == side] = lower if side else 1 - lower
     return shares
 

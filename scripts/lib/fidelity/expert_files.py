@@ -30,26 +30,26 @@ def read_expert(name: str, images: Path, films: Path, names: pd.Series, structur
     name, _, kind = name.partition(":")
     kind = kind or name
     held = films / HELD if films.is_dir() else films
-    own, real = (read_parquet(path, f"table of the expert {name}", "make it anew") for path in (images, held))
+    judged, real = (read_parquet(path, f"table of the expert {name}", "make it anew") for path in (images, held))
     wanted = MASKS if kind == SEGMENTER else IDS
-    for path, table in ((images, own), (held, real)):
+    for path, table in ((images, judged), (held, real)):
         if missing := [column for column in wanted if column not in table]:
             which = "; the segmenter is a judge of masks" if kind == SEGMENTER else ""
             raise InputError(f"{path}: no column {missing[0]}{which}; judge anew")
-    own = of_images(own, names, images)
+    judged = of_images(judged, names, images)
     if kind == SEGMENTER:
-        return experts.of_masks(name, real, own, structure or "mask")
+        return experts.of_masks(name, real, judged, structure or "mask")
     if kind not in (CLASSIFIER, PROXY, REALISM):
         raise InputError(f"expert {name}: unknown; known are {', '.join(VOTERS)} (copy by its own files)")
-    labels = [column.removeprefix(ASKED) for column in map(str, own) if column.startswith(ASKED) and column in real]
-    labels = [label for label in labels if f"{FOUND}{label}" in own and f"{FOUND}{label}" in real]
+    labels = [column.removeprefix(ASKED) for column in map(str, judged) if column.startswith(ASKED) and column in real]
+    labels = [label for label in labels if f"{FOUND}{label}" in judged and f"{FOUND}{label}" in real]
     if not labels or (kind == REALISM and labels != [experts.REALISM]):
         raise InputError(
             f"{images}: no {ASKED}LABEL and {FOUND}LABEL of a label that is in {held}, too; make both anew"
         )
     if kind == REALISM:
-        return experts.of_realism(name, real, own)
-    return experts.of_labels(name, real, own, labels)
+        return experts.of_realism(name, real, judged)
+    return experts.of_labels(name, real, judged, labels)
 
 
 def read_copies(nearest: Sequence[Path], floor: Path, names: pd.Series, percentile: float) -> experts.Expert:

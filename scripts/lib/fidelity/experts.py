@@ -73,17 +73,17 @@ def of_labels(name: str, real: pd.DataFrame, images: pd.DataFrame, labels: Seque
     normal = found[(asked == 0).all(axis=1)]
 
     def scores(table: pd.DataFrame) -> Scores:
-        own, seen = asked_and_found(table, labels)
+        asked_of, seen = asked_and_found(table, labels)
         ranks = np.column_stack(
             [
                 np.where(np.isnan(column), np.nan, _below(column, known) if len(known) else np.nan)
                 for column, known in zip(seen.T, normal.T)
             ]
         )
-        none = np.where((own == 1).any(axis=1), 0.0, np.where((own == 0).all(axis=1), 1.0, np.nan))
+        none = np.where((asked_of == 1).any(axis=1), 0.0, np.where((asked_of == 0).all(axis=1), 1.0, np.nan))
         return Scores(
             (*labels, NORMAL),
-            np.column_stack([own, none]),
+            np.column_stack([asked_of, none]),
             np.column_stack([seen, -ranks.max(axis=1)]),
             table["group"].to_numpy(dtype=str),
         )
@@ -104,10 +104,10 @@ def of_masks(name: str, real: pd.DataFrame, images: pd.DataFrame, structure: str
 
     def scores(table: pd.DataFrame) -> Scores:
         shown = (table["asked"] > 0).to_numpy()
-        own = np.where(shown, table["dice"].to_numpy(float), np.nan)
+        overlap = np.where(shown, table["dice"].to_numpy(float), np.nan)
         clear = -table["found"].to_numpy(float)
         asked = np.column_stack([np.where(shown, 1.0, np.nan), (~shown).astype(float)])
-        return Scores(subjects, asked, np.column_stack([own, clear]), table["group"].to_numpy(dtype=str))
+        return Scores(subjects, asked, np.column_stack([overlap, clear]), table["group"].to_numpy(dtype=str))
 
     films = scores(real)
     chance = np.where((real["asked"] > 0).to_numpy(), real["by_chance"].to_numpy(float), np.nan)
@@ -137,9 +137,11 @@ def of_copies(name: str, floor: pd.DataFrame, similarity: np.ndarray, percentile
     similarity  (n,) of each image to its nearest training film
     """
     gate = CopyGate.of(floor, percentile)
-    own = floor[~floor["kind"].isin(BY_HAND)]
-    asked = (own["kind"] == HELDOUT).to_numpy(float)[:, None]
-    films = Scores((COPY,), asked, -own["similarity"].to_numpy(float)[:, None], own["patient_id"].to_numpy(dtype=str))
+    drawn = floor[~floor["kind"].isin(BY_HAND)]
+    asked = (drawn["kind"] == HELDOUT).to_numpy(float)[:, None]
+    films = Scores(
+        (COPY,), asked, -drawn["similarity"].to_numpy(float)[:, None], drawn["patient_id"].to_numpy(dtype=str)
+    )
     count = len(similarity)
     groups = np.arange(count).astype(str)
     images = Scores((COPY,), np.ones((count, 1)), -np.asarray(similarity, float)[:, None], groups)
@@ -194,11 +196,11 @@ def vote(expert: Expert, validation: pd.DataFrame) -> np.ndarray:
     No: one subject that the image is to show lies below its threshold. None: no subject does, but one was not validated or has no
     score, or the image is to show nothing that the expert knows. Yes: it passes every one.
     """
-    own = validation[validation["expert"] == expert.name].set_index("subject")
-    if missing := [name for name in expert.images.subjects if name not in own.index]:
+    of_expert = validation[validation["expert"] == expert.name].set_index("subject")
+    if missing := [name for name in expert.images.subjects if name not in of_expert.index]:
         raise InputError(f"expert {expert.name}: {missing[0]} was not validated; validate it anew")
-    own = own.loc[list(expert.images.subjects)]
-    may, threshold = own["votes"].to_numpy(bool), own["threshold"].to_numpy(float)
+    of_expert = of_expert.loc[list(expert.images.subjects)]
+    may, threshold = of_expert["votes"].to_numpy(bool), of_expert["threshold"].to_numpy(float)
     shown, score = expert.images.asked == 1, expert.images.score
     known = may & ~np.isnan(score)
     refused = (shown & known & (score < threshold)).any(axis=1)

@@ -61,9 +61,9 @@ def table(
     word, why = _verdict(main, share, lacking, settings["least"])
     said = "; ".join(filter(None, [why, *notes]))
     rows = [
-        {**cell, "measure": name, "shows": about, **_numbers(own, floor, chance), "n": own.n, "verdict": word,
+        {**cell, "measure": name, "shows": about, **_numbers(estimate, floor, chance), "n": estimate.n, "verdict": word,
          "note": said if name in (main[0], "share") and about == main[1] else ""}
-        for name, about, own, floor, chance in every
+        for name, about, estimate, floor, chance in every
     ]  # fmt: skip
     made = pd.DataFrame(rows).reindex(columns=COLUMNS)
     numbers = COLUMNS[6:9] + COLUMNS[10:16]
@@ -145,12 +145,12 @@ def _verdict(main: Measure, share: Estimate, lacking: str, least: float) -> tupl
     passes     they reach it (lower end)
     undecided  neither, or too few images or films, or the judge does not tell real films either
     """
-    name, _, own, floor, chance = main
+    name, _, estimate, floor, chance = main
     if lacking:
         return UNDECIDED, lacking
     if not floor.low > chance.high:
         return UNDECIDED, f"the judge hardly tells real films: {name} {floor.value:.3f}, chance {chance.value:.3f}"
-    why = f"{name} {own.value:.3f}; real films {floor.value:.3f}, chance {chance.value:.3f}"
+    why = f"{name} {estimate.value:.3f}; real films {floor.value:.3f}, chance {chance.value:.3f}"
     if share.high < least:
         return FAILS, f"images show {max(0.0, share.value):.0%} of what real films show, less than {least:.0%}: {why}"
     return (PASSES, why) if share.low >= least else (UNDECIDED, f"{share.value:.0%} of what real films show, {share.low:.0%} to {share.high:.0%}: {why}")  # fmt: skip
@@ -176,10 +176,10 @@ def read_findings(path: Path, shows: Sequence[str]) -> tuple[pd.DataFrame, bool]
 
 def read_held(judge: Path, shows: Sequence[str], masks: bool) -> pd.DataFrame:
     """Return what a judge found on films held out; raises InputError where it looked for other things than on the images."""
-    held, own = read_findings(judge / "held.parquet", shows)
-    if own != masks:
+    held, with_masks = read_findings(judge / "held.parquet", shows)
+    if with_masks != masks:
         raise InputError(
-            f"{judge}: a judge of {'masks' if own else 'labels'}, but images were judged by the other; judge anew"
+            f"{judge}: a judge of {'masks' if with_masks else 'labels'}, but images were judged by the other; judge anew"
         )
     return held
 

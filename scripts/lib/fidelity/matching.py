@@ -128,9 +128,9 @@ class _Features:
             here = np.arange(start, start + near.shape[1])
             places = np.concatenate([places, np.broadcast_to(here, near.shape)], axis=1)
             best, places = _largest(best, places, count)
-        found = np.sqrt(((features[:, None].astype(np.float64) - self.features[places]) ** 2).sum(axis=2))
-        nearest = found.min(axis=1)
-        first = np.where(found == nearest[:, None], places, len(self.rows)).min(axis=1)
+        distances = np.sqrt(((features[:, None].astype(np.float64) - self.features[places]) ** 2).sum(axis=2))
+        nearest = distances.min(axis=1)
+        first = np.where(distances == nearest[:, None], places, len(self.rows)).min(axis=1)
         return places, (first, nearest)
 
 
@@ -157,8 +157,8 @@ def _views(thumbnails: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.nda
             around = slice(middle - reach, middle + reach + 1)
             windows = sliding_window_view(large.astype(np.float32), (WINDOW, WINDOW), axis=(1, 2))[:, around, around]
             fine.append(windows.reshape(len(images), -1, WINDOW**2))
-            for found, values in zip((sums, lengths), _contrasts(large)):
-                found.append(values[:, around, around].reshape(len(images), -1))
+            for patches, values in zip((sums, lengths), _contrasts(large)):
+                patches.append(values[:, around, around].reshape(len(images), -1))
             mirrored += [flipped] * fine[-1].shape[1]
             window = large[:, middle : middle + WINDOW, middle : middle + WINDOW]
             coarse.append(_halved(window).reshape(len(images), -1))

@@ -99,8 +99,8 @@ def _through(network: Callable[[torch.Tensor], torch.Tensor], prepare: Preproces
     def compute(images: np.ndarray) -> np.ndarray:
         inputs = prepare(images).to(placement.device)
         with placement.autocast():
-            found = network(inputs)
-        return found.float().cpu().numpy()
+            features = network(inputs)
+        return features.float().cpu().numpy()
 
     return compute
 

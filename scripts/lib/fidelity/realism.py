@@ -90,10 +90,10 @@ def score_realism(
     for shard, file in zip(shards, pool[1], strict=True):
         check_rows(file, len(shard))
     images = [name for shard in shards for name in shard]
-    own = read_features(pool[1]).astype(float)
-    if own.shape[1] != known.shape[1]:
-        raise InputError(f"{pool[1][0]}: features of length {own.shape[1]}, but {known.shape[1]} of the films; one network for both")  # fmt: skip
-    return realism_table(images, distances(own, known, nearest)), real
+    features = read_features(pool[1]).astype(float)
+    if features.shape[1] != known.shape[1]:
+        raise InputError(f"{pool[1][0]}: features of length {features.shape[1]}, but {known.shape[1]} of the films; one network for both")  # fmt: skip
+    return realism_table(images, distances(features, known, nearest)), real
 
 
 def realism_of_films(

@@ -167,5 +167,5 @@ def vote_pool(
     kept = keep_voted(index, pool.labels, chosen, votes)
     log(f"{len(kept)} of {len(pool)} images are kept: {need} of {len(experts)} votes, {', '.join(must) or 'none'} among them")  # fmt: skip
     table = acceptance(index, pool.labels, sides_shown(pool), votes, chosen, cell)
-    told = validation.assign(**cell)[[*cell, *VALIDATION]]
-    return kept, votes_table(index["image_id"], votes, chosen), told, table
+    worth = validation.assign(**cell)[[*cell, *VALIDATION]]
+    return kept, votes_table(index["image_id"], votes, chosen), worth, table

@@ -42,16 +42,16 @@ def open_kept(
         return rows
 
     pool = Cohort.open(folders, columns, choose, shorten)
-    found = np.concatenate(order)
-    if len(np.unique(found)) < len(found):
+    positions = np.concatenate(order)
+    if len(np.unique(positions)) < len(positions):
         raise InputError(f"{pool.folders[0]}: a film (condition_id, sample) occurs twice; give each shard once")
-    if len(found) < len(table):
-        missing = table["image_id"].iloc[int(np.setdiff1d(np.arange(len(table)), found)[0])]
+    if len(positions) < len(table):
+        missing = table["image_id"].iloc[int(np.setdiff1d(np.arange(len(table)), positions)[0])]
         raise InputError(
             f"{kept}: film {missing} is not in {pool.folders[0]} or its other shards; filter this pool anew"
         )
     new = {name: table[name].to_numpy() for name in ("position", "source_position", "score")}
-    return pool.select(np.argsort(found), **new)
+    return pool.select(np.argsort(positions), **new)
 
 
 def masks_behind(chosen: Cohort, conditions: Path | None, cohort: Path | None) -> pd.DataFrame:

@@ -41,12 +41,17 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     note_near_columns(table, absent, [*REQUIRED, *filter(None, named.values())], listing.notes)
     columns = {name: column or name for name, column in named.items()}
     rows = _rows_by_image(table)
-    runs = {"pneumothorax": {name: [(row, row["EncodedPixels"]) for row in own] for name, own in rows.items()}}
+    runs = {"pneumothorax": {name: [(row, row["EncodedPixels"]) for row in lines] for name, lines in rows.items()}}
     for structure, key in MASK_TABLES.items():
         runs[structure] = _mask_rows(root, settings, key, rows, listing)
-    for name, own in rows.items():
+    for name, lines in rows.items():
         _add(
-            listing, name, own, {structure: found.get(name, []) for structure, found in runs.items()}, columns, settings
+            listing,
+            name,
+            lines,
+            {structure: runs_of.get(name, []) for structure, runs_of in runs.items()},
+            columns,
+            settings,
         )
     if settings["chexmask"]:
         chexmask.add_masks(listing, chexmask.read_masks(root, settings), settings["chexmask_missing"])

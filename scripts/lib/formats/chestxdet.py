@@ -131,7 +131,9 @@ def _record(
         if sym in structure_of:
             drawn.setdefault(structure_of[sym], []).append(points)
             boxes.append((structure_of[sym], *box))
-    record.masks = tuple(MaskSource(structure, "polygons", tuple(found), where) for structure, found in drawn.items())
+    record.masks = tuple(
+        MaskSource(structure, "polygons", tuple(polygons), where) for structure, polygons in drawn.items()
+    )
     record.boxes = tuple(boxes)
     return record
 
@@ -162,5 +164,5 @@ def _number(value: Any) -> bool:
 def _apart(box: Sequence[float], points: Points) -> float:
     """Return the largest distance in pixels between a side of the box and the polygon's own box."""
     xs, ys = [x for x, _ in points], [y for _, y in points]
-    own = (min(xs), min(ys), max(xs), max(ys))
-    return max(abs(one - two) for one, two in zip(box, own))
+    edges = (min(xs), min(ys), max(xs), max(ys))
+    return max(abs(one - two) for one, two in zip(box, edges))

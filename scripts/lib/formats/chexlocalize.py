@@ -41,12 +41,12 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
         if not settings[key]:
             continue
         path = root / settings[key]
-        for name, found in read_json(path, "CheXlocalize's masks by film").items():
+        for name, masks in read_json(path, "CheXlocalize's masks by film").items():
             where = f"{path} film {name}"
             source = _source(name, settings[f"{key}_images"], where)
             listing.listed.add(source)
             try:
-                record = _record(name, source, found, where, groups, listing)
+                record = _record(name, source, masks, where, groups, listing)
             except Rejected as reason:
                 listing.rejected.append(Rejection(source, name, str(reason)))
                 continue
@@ -87,15 +87,15 @@ def _source(name: str, images: str, where: str) -> str:
 
 
 def _record(
-    name: str, source: str, found: Any, where: str, groups: Mapping[str, tuple[str, ...]], listing: Listing
+    name: str, source: str, masks: Any, where: str, groups: Mapping[str, tuple[str, ...]], listing: Listing
 ) -> Record:
     """Return a film with the masks of its groups; raises Rejected for run lengths that cannot be read."""
-    if not isinstance(found, dict):
-        raise InputError(f"{where}: expected an object of findings, got {str(found)[:60]}")
+    if not isinstance(masks, dict):
+        raise InputError(f"{where}: expected an object of findings, got {str(masks)[:60]}")
     side = "lateral" if name.endswith("lateral") else "frontal"
     record = Record(name, source, name.split("_", 1)[0], side=side, annotated=tuple(groups), where=where)
     given: dict[str, Any] = {}
-    for runs, mask in found.items():
+    for runs, mask in masks.items():
         given[_class(runs, where)] = mask
         if runs in ALIASES:
             listing.notes.add(RENAMED)

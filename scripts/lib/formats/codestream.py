@@ -73,10 +73,10 @@ def refilled(picture: CodedPicture) -> bytes:
 def _jpeg(data: bytes) -> CodedPicture:
     at, frame, scans, count = 2, None, [], 0
     while True:
-        found = MARKER.match(data, at)
-        if found is None:
+        match = MARKER.match(data, at)
+        if match is None:
             raise Rejected(CUT if at >= len(data) else f"no JPEG marker at byte {at} of the compressed picture")
-        marker, body = found[1][0], found.end()
+        marker, body = match[1][0], match.end()
         if marker == END_OF_IMAGE:
             at = body
             break
@@ -126,10 +126,10 @@ def _tile_parts(data: bytes, start: int, tiles: int) -> int:
         if data[at] != 0xFF:
             raise Rejected(f"no JPEG 2000 marker at byte {at} of the compressed picture")
         at += 2 + struct.unpack_from(">H", data, at + 2)[0]
-    found = set()
+    tiles_seen = set()
     while data[at : at + 2] == b"\xff\x90":
         tile, length = struct.unpack_from(">HI", data, at + 4)
-        found.add(tile)
+        tiles_seen.add(tile)
         if length == 0:  # the last part, as long as there are data
             at = data.rfind(b"\xff\xd9", at)
             break
@@ -138,8 +138,8 @@ def _tile_parts(data: bytes, start: int, tiles: int) -> int:
         at += length
     if at < 0 or data[at : at + 2] != b"\xff\xd9":
         raise Rejected(f"{CUT}: it ends within a tile, or has no end")
-    if len(found) != tiles:
-        raise Rejected(f"{CUT}: {len(found)} of {tiles} tiles are there")
+    if len(tiles_seen) != tiles:
+        raise Rejected(f"{CUT}: {len(tiles_seen)} of {tiles} tiles are there")
     return at + 2
 
 

@@ -74,8 +74,8 @@ def guess_table(path: Path) -> Guess:
     if masked:
         columns["mask_file"] = masked[0]
     for ours in ("image_id", "patient_id", "report", "split", "view", "sex", "age"):
-        if (found := _named(ours, order, columns, values)) is not None:
-            columns[ours] = found
+        if (named := _named(ours, order, columns, values)) is not None:
+            columns[ours] = named
     _identify(columns, values, reasons)
     others = {name: values[name] for name in order if name not in columns.values()}
     labels = labels_among(others)
@@ -140,12 +140,12 @@ def _said_of_patients(plain: str) -> bool:
 
 def _repeating(columns: Mapping[str, str], values: Mapping[str, Sequence[str]]) -> list[str]:
     """Return columns whose values repeat as patients' do: a value to most films, and some with several of them."""
-    found = []
+    repeating = []
     for name, cells in values.items():
         distinct = len(set(cells))
         if name not in columns.values() and not any(map(is_missing, cells)):
-            found += [name] if len(cells) / 4 <= distinct < len(cells) else []
-    return found
+            repeating += [name] if len(cells) / 4 <= distinct < len(cells) else []
+    return repeating
 
 
 def _identify(columns: dict[str, str], values: dict[str, list[str]], reasons: dict[str, str]) -> None:

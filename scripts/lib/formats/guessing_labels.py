@@ -41,22 +41,22 @@ def label_of(column: str, cells: Sequence[str]) -> Label | None:
         return Label(plain_name(column) or column, column, {}, sum(numbers) / len(numbers))
     if (words := _words(present)) is None:
         return None
-    found, healthy = words
-    said = found.casefold() in YES or found.casefold() == plain_name(column)
-    name = (plain_name(column) if said else plain_name(found)) or column
-    share = sum(cell.casefold() == found.casefold() for cell in present) / len(present)
-    return Label(name, column, {found: 1, healthy: 0}, share)
+    ill, healthy = words
+    said = ill.casefold() in YES or ill.casefold() == plain_name(column)
+    name = (plain_name(column) if said else plain_name(ill)) or column
+    share = sum(cell.casefold() == ill.casefold() for cell in present) / len(present)
+    return Label(name, column, {ill: 1, healthy: 0}, share)
 
 
 def labels_among(values: Mapping[str, Sequence[str]]) -> list[Label]:
     """Return the labels among columns {name: cells}, in their order; two of one name are called as their columns are."""
-    found = [label for name, cells in values.items() if (label := label_of(name, cells)) is not None]
-    names = [label.name for label in found]
+    labels = [label for name, cells in values.items() if (label := label_of(name, cells)) is not None]
+    names = [label.name for label in labels]
     return [
         Label(plain_name(label.column) or label.column, label.column, label.words, label.positive)
         if names.count(label.name) > 1
         else label
-        for label in found
+        for label in labels
     ]
 
 
@@ -79,8 +79,8 @@ def _words(cells: Sequence[str]) -> tuple[str, str] | None:
     if len(spelled) != 2:
         return None
     one, two = spelled
-    for found, healthy in ((one, two), (two, one)):
-        denied = healthy in NO or healthy in HEALTHY or healthy in (f"no {found}", f"no_{found}", f"non-{found}")
-        if denied and found not in NO and found not in HEALTHY:
-            return spelled[found], spelled[healthy]
+    for ill, healthy in ((one, two), (two, one)):
+        denied = healthy in NO or healthy in HEALTHY or healthy in (f"no {ill}", f"no_{ill}", f"non-{ill}")
+        if denied and ill not in NO and ill not in HEALTHY:
+            return spelled[ill], spelled[healthy]
     return None

@@ -32,9 +32,9 @@ def name_patients(listing: Listing, root: Path, name: str | None, encoding: str)
         return
     patients = read_patients(table_path(root, name), encoding)
     for record in listing.records:
-        found = patients.find(record.image_id, "")
-        if found:
-            record.patient_id = found
+        patient = patients.find(record.image_id, "")
+        if patient:
+            record.patient_id = patient
         else:
             record.notes.add(NO_ROW)
     patients.check("patients", "patients")

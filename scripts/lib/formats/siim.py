@@ -25,9 +25,9 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     rows: dict[str, list[Row]] = defaultdict(list)
     for row in Table(root / settings["table"], ("ImageId", "EncodedPixels"), settings["encoding"]):
         rows[safe_name(row["ImageId"], f"{row.where} column ImageId")].append(row)
-    for name, own in rows.items():
-        where = own[0].where
-        filled = filled_runs([row["EncodedPixels"] for row in own], where)
+    for name, lines in rows.items():
+        where = lines[0].where
+        filled = filled_runs([row["EncodedPixels"] for row in lines], where)
         source = files.get(name, f"{settings['images']}/{name}.dcm")
         listing.listed.add(source)
         if settings["positives_only"] and not filled:

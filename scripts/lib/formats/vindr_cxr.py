@@ -65,7 +65,7 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     """
     groups = _groups(settings["groups"])
     check_labels("vindr-cxr", labels, list(groups))
-    available = [name for name, found in groups.items() if any(one in LOCAL for one in found)]
+    available = [name for name, classes in groups.items() if any(one in LOCAL for one in classes)]
     listing = Listing([], list(labels), available if settings["box_masks"] else [], tables("vindr-cxr", root, settings))
     listing.folders, listing.suffixes = SPLITS, (".dicom", ".dcm")
     for split in SPLITS:
@@ -121,8 +121,8 @@ def _groups(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         if name not in STRUCTURES:
             raise InputError(f"reader.groups: {name!r} is no structure; expected some of {', '.join(STRUCTURES)}")
     return {
-        name: tuple(class_of(one, f"reader.groups.{name}") for one in ([found] if isinstance(found, str) else found))
-        for name, found in given.items()
+        name: tuple(class_of(one, f"reader.groups.{name}") for one in ([names] if isinstance(names, str) else names))
+        for name, names in given.items()
     }
 
 

@@ -84,11 +84,11 @@ def token_alignment(
     words (B, W, D), patches (B, P, D) unit vectors; weights (B, W) and (B, P) sum to 1; padding bool (B, W).
     The code normalises what words found, and what patches found for ResNet alone: `unit_patches` = False for ViT.
     """
-    found = F.normalize(attend(words, patches, temperature), dim=-1)
-    of_words = matching(words, found, word_weights, temperature, padding)
-    found = attend(patches, words, temperature, padding)
-    found = F.normalize(found, dim=-1) if unit_patches else found
-    return of_words + matching(patches, found, patch_weights, temperature)
+    attended = F.normalize(attend(words, patches, temperature), dim=-1)
+    of_words = matching(words, attended, word_weights, temperature, padding)
+    attended = attend(patches, words, temperature, padding)
+    attended = F.normalize(attended, dim=-1) if unit_patches else attended
+    return of_words + matching(patches, attended, patch_weights, temperature)
 
 
 @torch.no_grad()

@@ -107,8 +107,8 @@ def draw_opacities(
             areas.append((finding.name, findings.pleural_effusion(canvas, finding)))
             masks["pneumothorax"] &= ~areas[-1][1]
         elif finding.name == "pneumonia":
-            found = (bounding_box(area) for area in findings.pneumonia(canvas, finding))
-            boxes = [box for box in found if box is not None]
+            edges = (bounding_box(area) for area in findings.pneumonia(canvas, finding))
+            boxes = [box for box in edges if box is not None]
     return boxes
 
 

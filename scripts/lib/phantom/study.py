@@ -93,16 +93,16 @@ def draw_findings(main: str, settings: dict[str, Any], stream: np.random.Generat
     """Return the findings of one visit: the main one, now and then a second, and what goes with a pneumothorax."""
     if not main:
         return ()
-    found = [draw_finding(main, stream)]
+    drawn = [draw_finding(main, stream)]
     others = [name for name in settings["prevalence"] if name not in {main, "chest tube", "rib fracture"}]
     if others and stream.random() < settings["double"]:
         weights = np.array([settings["prevalence"][name] for name in others])
-        found.append(draw_finding(others[stream.choice(len(others), p=weights / weights.sum())], stream))
-    air = next((finding for finding in found if finding.name == "pneumothorax"), None)
+        drawn.append(draw_finding(others[stream.choice(len(others), p=weights / weights.sum())], stream))
+    air = next((finding for finding in drawn if finding.name == "pneumothorax"), None)
     for name, share in settings["accompany"].items():
         if air and stream.random() < share and name != main:
-            found.append(draw_finding(name, stream, air.side))
-    return tuple(sorted(found, key=lambda finding: FINDINGS.index(finding.name)))
+            drawn.append(draw_finding(name, stream, air.side))
+    return tuple(sorted(drawn, key=lambda finding: FINDINGS.index(finding.name)))
 
 
 def plan_patients(
@@ -121,16 +121,18 @@ def plan_patients(
     mains = iter([] if together else quota(shares, count_films, stream))
     films = []
     for number, count in zip(numbers, visits, strict=True):
-        own = rng(seed, "phantom", name, "patient", number)
-        patient = draw_child(number, own, tuple(settings["ages"])) if settings["ages"] else draw_patient(number, own)
+        draws = rng(seed, "phantom", name, "patient", number)
+        patient = (
+            draw_child(number, draws, tuple(settings["ages"])) if settings["ages"] else draw_patient(number, draws)
+        )
         for study in range(1, count + 1):
-            found = next(planned) if together else draw_findings(next(mains), settings, own)
-            views = ["AP" if own.random() < settings["ap"] else "PA"]
-            if own.random() < settings["lateral"]:
+            shown = next(planned) if together else draw_findings(next(mains), settings, draws)
+            views = ["AP" if draws.random() < settings["ap"] else "PA"]
+            if draws.random() < settings["lateral"]:
                 views.append("LATERAL")
             for k, view in enumerate(views, start=1):
                 film_seed = derive_seed(seed, "phantom", name, number, study, k)
-                films.append(FilmSpec(patient, found, view, study, k, split, film_seed))
+                films.append(FilmSpec(patient, shown, view, study, k, split, film_seed))
     return films
 
 

@@ -51,13 +51,13 @@ def _findings(count: int, shown: tuple[str, ...], stream: np.random.Generator) -
     names = list(OTHERS)
     weights = np.array(list(OTHERS.values()))
     extra = stream.choice(names, size=count - len(shown), replace=False, p=weights / weights.sum())
-    found: list[Finding] = []
+    drawn: list[Finding] = []
     for name in (*shown, *map(str, extra)):
         sides = [str(side) for side in stream.permutation(list(SIDES))]
         severity = stream.uniform(0.15, 1.0, 2).round(4)
         both = name in PAIR and stream.random() < TWO_SIDED
         if name not in ONE_SIDED:
-            found.append(Finding(name, None, float(severity[0])))
+            drawn.append(Finding(name, None, float(severity[0])))
             continue
-        found += [Finding(name, side, float(strength)) for side, strength in zip(sides[: 1 + both], severity)]
-    return tuple(sorted(found, key=lambda finding: FINDINGS.index(finding.name)))
+        drawn += [Finding(name, side, float(strength)) for side, strength in zip(sides[: 1 + both], severity)]
+    return tuple(sorted(drawn, key=lambda finding: FINDINGS.index(finding.name)))

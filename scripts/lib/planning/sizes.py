@@ -114,10 +114,10 @@ def _counted(path: Path, config: Mapping[str, Any], name: str) -> Size | None:
     """Return what a check has counted under the same settings of a dataset, None where none has."""
     if not path.is_file():
         return None
-    own = read_json(path, "the counts of make check; remove it, or run make check again").get(name)
-    if not own or own.get("of") != counted_for(config, name):
+    counts = read_json(path, "the counts of make check; remove it, or run make check again").get(name)
+    if not counts or counts.get("of") != counted_for(config, name):
         return None
-    return Size(COUNTED, own["listed"], own["splits"], own["masked"])
+    return Size(COUNTED, counts["listed"], counts["splits"], counts["masked"])
 
 
 def _drawn(path: Path, study: Mapping[str, Any]) -> dict[tuple[int, str], int]:

@@ -41,8 +41,8 @@ def pick(table: pd.DataFrame, count: int = COLUMNS) -> tuple[np.ndarray, np.ndar
     each = -(-count // max(1, len(classes)))
     typical: list[int] = []
     for name in classes:
-        own = table[table["other"] == name]
-        apart = (own["gain"] - own["gain"].median()).abs()
+        of_target = table[table["other"] == name]
+        apart = (of_target["gain"] - of_target["gain"].median()).abs()
         typical += apart.sort_values(kind="stable").index[:each].tolist()
     kept = table[["first_pixels", "first_features"]].min(axis=1)
     lost = table.assign(kept=kept).sort_values(["kept", "gain", "image_id"], kind="stable").index

@@ -68,17 +68,17 @@ def _draw_panel(axis: Axes, rows: pd.DataFrame, arms: list[str], metric: str) ->
     for row in rows[rows["kind"] == SYNTHETIC].to_dict("records"):
         place = arms.index(row["arm"])
         colour, marker = look(place)
-        score, found = row["score"], row["n_equivalent"]
-        if not np.isnan(found):
-            axis.plot([row["n_real"], found], [score, score], color=colour, lw=0.5, ls=":", zorder=2)
+        score, films = row["score"], row["n_equivalent"]
+        if not np.isnan(films):
+            axis.plot([row["n_real"], films], [score, score], color=colour, lw=0.5, ls=":", zorder=2)
         if not np.isnan(row["low"]):
             axis.plot([row["low"], row["high"]], [score, score], color=colour, lw=1.0, alpha=0.55, zorder=2)
-        for bound, x in ((row["low_bound"], row["low"]), (row["high_bound"], row["high"]), (row["bound"], found)):
+        for bound, x in ((row["low_bound"], row["low"]), (row["high_bound"], row["high"]), (row["bound"], films)):
             if bound in ends:
                 arrow, end = ends[bound]
                 axis.plot([end], [score], arrow, ms=3.2, color=colour, clip_on=False, zorder=3)
-            elif x is found and not np.isnan(found):
-                axis.plot([found], [score], "|", ms=5, color=colour, mew=1.1, zorder=3)
+            elif x is films and not np.isnan(films):
+                axis.plot([films], [score], "|", ms=5, color=colour, mew=1.1, zorder=3)
         axis.plot([row["n_real"]], [score], marker, ms=4.2, color=colour, label=row["arm"], ls="", zorder=4)
     axis.set_xscale("log")
     axis.margins(x=0.18, y=0.09)

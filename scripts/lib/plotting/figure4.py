@@ -55,10 +55,10 @@ def rated_sets(latest: pd.DataFrame, sets: pd.DataFrame, pool: Cohort, count: in
     sets without a score are left out. Raises InputError when the pool lacks a set's films.
     """
     known = sets[sets["kind"] != "control"].set_index("set_id")
-    own = latest[latest["set_id"].isin(known.index)]
-    means = own.groupby(["set_id", "image"])["score"].mean().reset_index()
+    of_sets = latest[latest["set_id"].isin(known.index)]
+    means = of_sets.groupby(["set_id", "image"])["score"].mean().reset_index()
     means["kind"] = known["kind"].reindex(means["set_id"]).to_numpy()
-    abouts, found = known.to_dict("index"), []
+    abouts, rated = known.to_dict("index"), []
     for set_id in choose_sets(means, count):
         about = abouts[set_id]
         index = pool.index[pool.index["condition_id"] == about["condition_id"]].sort_values("sample", kind="stable")
@@ -70,8 +70,8 @@ def rated_sets(latest: pd.DataFrame, sets: pd.DataFrame, pool: Cohort, count: in
         scores = means[means["set_id"] == set_id].set_index("image")["score"].reindex(range(IMAGES)).to_numpy()
         outline = pool.masks(rows[:1])[0] > 0 if pool.has_masks and pool.structures else None
         prompt = None if pd.isna(about["prompt"]) else str(about["prompt"])
-        found.append(RatedSet(prompt, pool.images(rows), scores, outline if outline is None or outline.any() else None))
-    return found
+        rated.append(RatedSet(prompt, pool.images(rows), scores, outline if outline is None or outline.any() else None))
+    return rated
 
 
 def draw_figure4(

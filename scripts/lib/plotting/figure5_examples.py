@@ -69,11 +69,11 @@ def _images_of(images: Cohort, conditions: pd.DataFrame) -> dict[str, int]:
     """Return the row of the first image that is made from each mask."""
     index = images.index.reset_index(drop=True)
     place = {key: row for row, key in enumerate(zip(index["condition_id"], index["sample"]))}
-    found: dict[str, int] = {}
+    rows: dict[str, int] = {}
     for name, *key in zip(conditions["mask_source"], conditions["condition_id"], conditions["sample"]):
         if tuple(key) in place:
-            found.setdefault(str(name), place[key[0], key[1]])
-    return found
+            rows.setdefault(str(name), place[key[0], key[1]])
+    return rows
 
 
 def _example(
@@ -82,7 +82,7 @@ def _example(
     words = str(masks.index["prompt"].iloc[row])
     field = masks.masks([row])[0]
     image = images.images([made[str(masks.index["image_id"].iloc[row])]])[0]
-    own: Boxes = [
+    asked: Boxes = [
         (name, (float(x0), float(y0), float(x1), float(y1)))
         for name in findings_of(masks.structures)
         for x0, y0, x1, y1 in part_boxes(masks.mask([row], name)[0])
@@ -91,8 +91,8 @@ def _example(
     if words in known:
         film = known[words]
         theirs = boxes[boxes["row"] == film]
-        told: Boxes = [
+        annotated: Boxes = [
             (str(name), (x0, y0, x1, y1)) for name, x0, y0, x1, y1 in theirs[["structure", *EDGES]].to_numpy()
         ]
-        real = ShownFilm(films.images([film])[0], films.masks([film])[0], told)
-    return Example(words, ShownFilm(image, field, own), real)
+        real = ShownFilm(films.images([film])[0], films.masks([film])[0], annotated)
+    return Example(words, ShownFilm(image, field, asked), real)

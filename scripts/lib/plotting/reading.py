@@ -33,9 +33,9 @@ def draw_reading(shares: pd.DataFrame, agreement: pd.DataFrame, settings: Mappin
     with journal_style():
         figure, axis = plt.subplots(figsize=(settings["width_mm"] * MM * NARROW, HEIGHT * MM), layout="constrained")
         draw_shares(axis, shares)
-        told = agreement[(agreement["measure"] == "auc") & (agreement["rater"] == ALL) & agreement["value"].notna()]
-        if len(told):
-            value, low, high = (float(told[name].iloc[0]) for name in ("value", "low", "high"))
+        shared = agreement[(agreement["measure"] == "auc") & (agreement["rater"] == ALL) & agreement["value"].notna()]
+        if len(shared):
+            value, low, high = (float(shared[name].iloc[0]) for name in ("value", "low", "high"))
             who = (
                 "Simulated readers" if shares["note"].fillna("").str.contains("simulated answers").any() else "Readers"
             )

@@ -68,7 +68,9 @@ def group_names(index: pd.DataFrame) -> np.ndarray:
     _, first = np.unique(alike, return_index=True)
     positive = index[labels].iloc[first].fillna(0).astype(bool).to_numpy()
     shown = [" + ".join(name for name, on in zip(spoken, row) if on) or nothing for row in positive]
-    texts = [f"“{text}”" if isinstance(text, str) else found for text, found in zip(index[prompt].iloc[first], shown)]
+    texts = [
+        f"“{text}”" if isinstance(text, str) else fallback for text, fallback in zip(index[prompt].iloc[first], shown)
+    ]
     return np.array(texts, dtype=object)[alike]
 
 

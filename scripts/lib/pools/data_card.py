@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from scripts.lib.cohort.learned import read_learned
 from scripts.lib.cohort.store import Cohort
-
-if TYPE_CHECKING:
-    from scripts.lib.pools.exporting import PoolPlace
+from scripts.lib.pools.places import PoolPlace
 
 FOR_YOU = "*for you to say*"
 

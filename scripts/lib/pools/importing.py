@@ -95,11 +95,11 @@ def _refuse_real(index: pd.DataFrame, request: PoolRequest) -> None:
     """Raise InputError where an image has the pixels of a real film: it would be tested on, or learned twice."""
     for folder in request.cohorts:
         real = read_index(folder, ["image_id", "sha256", "split"]).drop_duplicates("sha256").set_index("sha256")
-        found = index.loc[index["sha256"].isin(real.index)]
-        if len(found):
-            film = real.loc[found["sha256"].iloc[0]]
+        copies = index.loc[index["sha256"].isin(real.index)]
+        if len(copies):
+            film = real.loc[copies["sha256"].iloc[0]]
             raise InputError(
-                f"{request.path}: {len(found)} images have the pixels of real films of {folder}, e.g. {found['image_id'].iloc[0]} "
+                f"{request.path}: {len(copies)} images have the pixels of real films of {folder}, e.g. {copies['image_id'].iloc[0]} "
                 f"is {film['image_id']} (split {film['split']}); a pool holds no film of the study: take them out"
             )
 
@@ -128,9 +128,11 @@ def _refuse_one_class(
         return
     names = targets_of(settings)
     classes = {name: index[name].dropna().unique() for name in names}
-    if max(len(found) for found in classes.values()) > 1 or settings.get("allow_one_class"):
+    if max(len(values) for values in classes.values()) > 1 or settings.get("allow_one_class"):
         return
-    said = ", ".join(f"{name} = {'/'.join(str(one) for one in found) or 'unknown'}" for name, found in classes.items())
+    said = ", ".join(
+        f"{name} = {'/'.join(str(one) for one in values) or 'unknown'}" for name, values in classes.items()
+    )
     raise InputError(
         f"{request.path}: all {len(index)} images are of one class ({said}), so a model could learn to tell real from synthetic "
         f"instead of the disease; add images of the other class, or set arms.{request.arm}.allow_one_class: true"

@@ -29,7 +29,7 @@ def rewrite(path: Path, labels: Sequence[str], out: Path) -> list[str]:
     """
     table = Table(path, (IMAGE, PROMPT))
     held = next((name for name in DICTIONARIES if name in table.columns), None)
-    columns = {label: found for label in labels if (found := find_column(table, label)) is not None}
+    columns = {label: column for label in labels if (column := find_column(table, label)) is not None}
     named = list(labels) if held else list(columns)
     with out.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")

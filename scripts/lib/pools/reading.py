@@ -80,29 +80,29 @@ def _need_labels(settings: Mapping[str, Any], there: Sequence[str], where: Path)
 
 def _resized_store(path: Path, settings: Mapping[str, Any], resolution: int, out: Path) -> Cohort:
     """Return a cohort store as it is, or written anew with squares of another side."""
-    found = with_films(Cohort.open(path))
-    _need_labels(settings, found.labels, path)
+    store = with_films(Cohort.open(path))
+    _need_labels(settings, store.labels, path)
     if of_structures(settings):
         names = targets_of(settings)
         for name in names:
-            found.bit(name)
-        if not found.has_masks:
+            store.bit(name)
+        if not store.has_masks:
             raise InputError(f"{path}: no masks, but the trials of this dataset learn to find {', '.join(names)}")
-    if found.resolution == resolution:
-        return found
+    if store.resolution == resolution:
+        return store
     cover, fit = {**COVER, **(settings.get("cover") or {})}, settings.get("fit") or "pad"
-    columns = list(found.index.columns)
-    with CohortWriter(out, resolution, found.structures, found.labels, dict(found.meta), found.has_masks) as writer:
-        for start in range(0, len(found), BATCH):
-            rows = np.arange(start, min(start + BATCH, len(found)))
-            fields = found.masks(rows) if found.has_masks else [None] * len(rows)
-            for row, film, field in zip(rows, found.images(rows), fields):
-                said = dict(zip(columns, found.index.iloc[row]))
+    columns = list(store.index.columns)
+    with CohortWriter(out, resolution, store.structures, store.labels, dict(store.meta), store.has_masks) as writer:
+        for start in range(0, len(store), BATCH):
+            rows = np.arange(start, min(start + BATCH, len(store)))
+            fields = store.masks(rows) if store.has_masks else [None] * len(rows)
+            for row, film, field in zip(rows, store.images(rows), fields):
+                said = dict(zip(columns, store.index.iloc[row]))
                 image = fit_image(film, resolution, fit)
                 small = None
                 if field is not None:
-                    masks = {name: (field >> bit & 1).astype(bool) for bit, name in enumerate(found.structures)}
-                    small = fit_masks(masks, found.structures, resolution, fit, cover)
+                    masks = {name: (field >> bit & 1).astype(bool) for bit, name in enumerate(store.structures)}
+                    small = fit_masks(masks, store.structures, resolution, fit, cover)
                     said["mask_sha256"] = pixels_sha256(small)
                 writer.add(image, small, said | {"sha256": pixels_sha256(image)})
     return Cohort.open(out)

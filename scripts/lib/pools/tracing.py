@@ -14,7 +14,8 @@ from PIL import Image
 from scripts.lib.cohort.store import pixels_sha256, read_index
 from scripts.lib.core.errors import InputError
 from scripts.lib.pools.data_card import taught_by, teachers
-from scripts.lib.pools.exporting import IDENTITY, PoolPlace, pool_place
+from scripts.lib.pools.exporting import IDENTITY
+from scripts.lib.pools.places import PoolPlace, pool_place
 
 POOLS = ("*/pools/*/*/shard-*/cohort.json", "*/pools/*/*/cohort.json")
 

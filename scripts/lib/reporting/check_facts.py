@@ -165,9 +165,9 @@ def _told_by(look: Look, column: str, values: pd.Series) -> Iterator[CheckLine]:
     """Yield labels that are much more frequent at one value of a column than at the others."""
     for label in look.labels:
         known = look.films[label].notna()
-        own, where = look.films.loc[known, label].astype(float), values[known]
+        labels, where = look.films.loc[known, label].astype(float), values[known]
         sizes = where[where != ""].value_counts()
-        shares = {name: own[where == name].mean() for name in sizes.index[:10] if sizes[name] >= 5}
+        shares = {name: labels[where == name].mean() for name in sizes.index[:10] if sizes[name] >= 5}
         if len(shares) < 2:
             continue
         low, high = min(shares, key=lambda name: shares[name]), max(shares, key=lambda name: shares[name])

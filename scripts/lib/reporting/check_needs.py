@@ -63,11 +63,11 @@ def cohort_films(cohort: Cohort) -> FilmTable:
 
 def missing_needs(config: Mapping[str, Any], films: Mapping[str, FilmTable]) -> list[CheckLine]:
     """Return what the study needs and these films do not have, datasets by name; a dataset that is not there is passed over."""
-    found = [*needs_masks(config, films, masked_arms(config)), *_reading_needs(config, films)]
+    needs = [*needs_masks(config, films, masked_arms(config)), *_reading_needs(config, films)]
     for name in config["study"]["datasets"]:
         if name in films:
-            found += _trial_needs(config, name, films[name])
-    return found
+            needs += _trial_needs(config, name, films[name])
+    return needs
 
 
 def write_findings(path: Path, findings: Sequence[CheckLine]) -> None:
@@ -80,10 +80,10 @@ def write_findings(path: Path, findings: Sequence[CheckLine]) -> None:
 
 def check_needs(config: Mapping[str, Any], films: Mapping[str, FilmTable]) -> list[CheckLine]:
     """Return the warnings; raises InputError, a fault for each thing that is missing."""
-    found = missing_needs(config, films)
-    if lines := [one.line() for one in found if one.level == MISSING]:
+    needs = missing_needs(config, films)
+    if lines := [one.line() for one in needs if one.level == MISSING]:
         raise InputError.of(lines)
-    return found
+    return needs
 
 
 def needs_masks(
@@ -93,14 +93,14 @@ def needs_masks(
     name = config["study"]["generator_dataset"]
     if not masked or name not in films:
         return
-    own = films[name].index
-    own = own[own["split"] == "generator"]
+    index = films[name].index
+    index = index[index["split"] == "generator"]
     instead = ", ".join(f"arms.{arm}.generator: base" for arm in masked)
-    if own.empty:
+    if index.empty:
         what = f"no film of split generator, from which the generator of {', '.join(masked)} learns masks"
         yield CheckLine(MISSING, name, what, f"write datasets.{name}.split.generator: 0.3, or {instead}")
-    elif not (own[SHOWN] != 0).any():
-        what = f"none of the {len(own)} films of split generator has a mask, but the generator of {', '.join(masked)} learns from masks"
+    elif not (index[SHOWN] != 0).any():
+        what = f"none of the {len(index)} films of split generator has a mask, but the generator of {', '.join(masked)} learns from masks"
         yield CheckLine(
             MISSING, name, what, f"name masks (docs/own-data.md), or write {instead}: images of texts, without masks"
         )
@@ -111,8 +111,8 @@ def _reading_needs(config: Mapping[str, Any], films: Mapping[str, FilmTable]) ->
     here = {name: films[name] for name in config["study"]["foundation"] if name in films}
     trained = trains_foundation(config)
     silent = []  # whether nothing says what the films of a dataset show, for each that has films
-    for name, own in here.items() if trained else ():
-        rows = own.index.iloc[foundation_rows(own.index)]
+    for name, store in here.items() if trained else ():
+        rows = store.index.iloc[foundation_rows(store.index)]
         if rows.empty:
             yield CheckLine(
                 MISSING,
@@ -121,10 +121,10 @@ def _reading_needs(config: Mapping[str, Any], films: Mapping[str, FilmTable]) ->
                 f"lower datasets.{name}.split.test",
             )
             continue
-        if has_reports(own.index):
+        if has_reports(store.index):
             silent.append(False)
             continue
-        texts = label_texts(rows, own.labels, words_of(config, name))
+        texts = label_texts(rows, store.labels, words_of(config, name))
         said = sum(text is not None for text in texts)
         silent.append(not said)
         if said:
@@ -140,7 +140,7 @@ def _reading_needs(config: Mapping[str, Any], films: Mapping[str, FilmTable]) ->
             "neither a report nor a known label, so the foundation model cannot learn what a text means",
             f"name a label column of the table in datasets.{next(iter(here))}.labels, or add a column report",
         )
-    if (wanted := from_reports(config)) and here and not any(has_reports(own.index) for own in here.values()):
+    if (wanted := from_reports(config)) and here and not any(has_reports(store.index) for store in here.values()):
         what = f"no report, but the classifier of {', '.join(wanted)} starts from an encoder that learns from reports (weights: mgca)"
         todo = f"write datasets.{wanted[0]}.trials.model: {{weights: null, frozen: false}}, or add a column report"
         yield CheckLine(level, ", ".join(here), what, todo)
@@ -182,8 +182,8 @@ def _values(films: FilmTable, target: str, task: str) -> np.ndarray | None:
 def _class_needs(name: str, task: str, index: pd.DataFrame, known: Mapping[str, np.ndarray]) -> Iterator[CheckLine]:
     for target, values in known.items():
         for side in ("train", "test"):
-            own = values[(index["split"] == side).to_numpy()]
-            seen = set(own[~np.isnan(own)].tolist())
+            present = values[(index["split"] == side).to_numpy()]
+            seen = set(present[~np.isnan(present)].tolist())
             if TASKS[task].of_structures:
                 if 1.0 not in seen:
                     yield CheckLine(
@@ -196,7 +196,7 @@ def _class_needs(name: str, task: str, index: pd.DataFrame, known: Mapping[str, 
             if len(seen) == 2:
                 continue
             what = (
-                f"all {len(own)} films of split {side} have {target} = {int(min(seen))}"
+                f"all {len(present)} films of split {side} have {target} = {int(min(seen))}"
                 if seen
                 else f"no film of split {side} says whether it has {target}"
             )
@@ -237,10 +237,10 @@ def _fraction_needs(
     for target, values in _asked(known, task):
         if len(set(values[train & ~np.isnan(values)].tolist()) & set(map(float, classes))) < len(classes):
             continue
-        own = smallest_fraction(index.assign(_value=values), ranks, range(study["trials"]), "_value", classes)
-        if own is not None and float(own) > float(smallest):
+        least = smallest_fraction(index.assign(_value=values), ranks, range(study["trials"]), "_value", classes)
+        if least is not None and float(least) > float(smallest):
             smallest, why = (
-                own,
+                least,
                 f"no film that shows {target}" if masks else f"only one class of {target}",
             )
     for fraction in study["fractions"]:

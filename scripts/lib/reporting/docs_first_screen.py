@@ -34,7 +34,7 @@ def pairs_picture(results: Path) -> bytes:
         return b""
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.plotting.pairs import draw_pairs, pick_pairs
-    from scripts.lib.pools.exporting import pool_place
+    from scripts.lib.pools.places import pool_place
 
     pool = Cohort.open(pool_place(folder).shards)
     rows = pick_pairs(pool, STRUCTURE, PAIRS)

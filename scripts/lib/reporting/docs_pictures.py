@@ -61,7 +61,7 @@ def renew(root: Path, results: Path) -> list[str]:
              record does not say that they are of this code
     Raises InputError where Figure 2 or a picture's table is missing, or no page has a place for a caption.
     """
-    here = {name: found for name, found in PICTURES.items() if (results / found[0]).is_file()}
+    here = {name: sources for name, sources in PICTURES.items() if (results / sources[0]).is_file()}
     tables = {name: table for name, table in TABLES.items() if f"{name}.png" in here}
     if missing := [
         str(results / table) for table in ("figure2.png", *tables.values()) if not (results / table).is_file()
@@ -209,13 +209,13 @@ def with_captions(pages: Mapping[str, str], facts: Mapping[str, dict[str, Any]])
     Raises InputError for a figure whose caption has a place in no page.
     """
     renewed: dict[str, str] = {}
-    for name, own in facts.items():
+    for name, fact in facts.items():
         places = [page for page, text in pages.items() if _place(name).search(text)]
         if not places:
             first, last = _marks(name)
             raise InputError(f"no page has a place for the caption of {name}; it stands between {first} and {last}")
         for page in places:
-            renewed[page] = with_caption(renewed.get(page, pages[page]), name, caption(name, own))
+            renewed[page] = with_caption(renewed.get(page, pages[page]), name, caption(name, fact))
     return renewed
 
 

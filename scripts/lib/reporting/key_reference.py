@@ -59,21 +59,21 @@ def list_keys(schema: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str,
 
 def _keys(schema: Mapping[str, Any], part: Mapping[str, Any], default: Any, path: str) -> Iterator[Key]:
     """Yield the keys of one part of the schema, with its `$ref` followed."""
-    own, text = _followed(schema, part), _followed(schema, part).get("description", "")
+    followed, text = _followed(schema, part), _followed(schema, part).get("description", "")
     again = part.get("$ref", "").endswith("_overrides")
-    entry = _followed(schema, own.get("additionalProperties") or {})
-    if "properties" in own:
+    entry = _followed(schema, followed.get("additionalProperties") or {})
+    if "properties" in followed:
         if again:
             yield Key(f"{path}.*", NOTHING, "mapping", text)
-        for name, inner in own["properties"].items():
+        for name, inner in followed["properties"].items():
             below = default.get(name, NOTHING) if isinstance(default, Mapping) else NOTHING
             if not again or below is not NOTHING:
                 yield from _keys(schema, inner, below, f"{path}.{name}")
     elif "properties" in entry:
         yield from _keys(schema, entry, NOTHING, f"{path}.NAME")
     else:
-        yield Key(path, default, _values(schema, own), text)
-        for inner in own.get("anyOf", []):
+        yield Key(path, default, _values(schema, followed), text)
+        for inner in followed.get("anyOf", []):
             if "properties" in inner:
                 yield from list(_keys(schema, inner, default, path))
 

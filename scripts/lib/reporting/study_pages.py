@@ -64,8 +64,8 @@ def codebook(tables: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Return one row for each column of these tables, with meaning, unit and range; `tables` is {name: its columns}."""
     rows = []
     for table, columns in tables.items():
-        own = {**COLUMNS, **OF_TABLE.get(table, {})}
-        rows += [[table, column, *own.get(column, UNDESCRIBED)] for column in columns]
+        described = {**COLUMNS, **OF_TABLE.get(table, {})}
+        rows += [[table, column, *described.get(column, UNDESCRIBED)] for column in columns]
     return pd.DataFrame(rows, columns=CODEBOOK)
 
 
@@ -168,8 +168,8 @@ def _images(config: Mapping[str, Any]) -> Iterator[str]:
         else:
             yield f"Arm {arm.name}: a control or images from elsewhere ({arm.source.name})."
     most = {fraction: max(multipliers) for fraction, multipliers in study["multipliers"].items()}
-    told = [f"{most[key]:g} at {100 * float(key):g} %" for key in sorted(most, key=float)]
-    yield f"At most so many images were added for each real film: {listed(told)} of the real films."
+    added = [f"{most[key]:g} at {100 * float(key):g} %" for key in sorted(most, key=float)]
+    yield f"At most so many images were added for each real film: {listed(added)} of the real films."
 
 
 def _models(config: Mapping[str, Any]) -> Iterator[str]:

@@ -9,10 +9,10 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.config import stage
-from scripts.lib.study.judging import edits_source
 from scripts.lib.study.pools import COHORT_FILES
 from scripts.lib.study.sources import PHANTOM
 from scripts.lib.study.study import Study
+from scripts.lib.study.teachers import edits_source
 
 OWN_CLASS, SDEDIT_EQUAL = "own-class", "sdedit-equal"  # controls that the generator makes
 

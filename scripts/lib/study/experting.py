@@ -14,11 +14,12 @@ from scripts.lib.study.arms import CLASSIFIER, COPY, EXPERTS, PROXY, REALISM, SE
 from scripts.lib.study.cells import AnyCell
 from scripts.lib.study.config import prompts_of
 from scripts.lib.study.fidelity import Fidelity
-from scripts.lib.study.judging import JudgeFilms, Judging, classifier_source, shown_by
+from scripts.lib.study.judging import Judging
 from scripts.lib.study.parts import check_part
 from scripts.lib.study.pools import COHORT_FILES
 from scripts.lib.study.study import Study
 from scripts.lib.study.tasks import of_structures
+from scripts.lib.study.teachers import JudgeFilms, classifier_source, shown_by
 
 
 class Experting:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from scripts.lib.study.arms import ELSEWHERE, FOUNDATION, JUDGE, KEPT, OTHERS, RATERS, REAL, VALIDATION, Arm, arm_of
+from scripts.lib.study.teachers import judge_source, learned_split
 
 NOT_LIMITED = "not limited to"  # with this the note of an arm begins, by which figures find it
 
@@ -81,8 +82,6 @@ def _of_kept(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float)
 
 
 def _of_judge(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float) -> Iterator[str]:
-    from scripts.lib.study.judging import judge_source  # it asks this file which split a generator learns from
-
     source = judge_source(config, dataset)
     if (source.dataset, source.split) == (dataset, "train"):
         yield "the judge that says which of its images are kept learned from all of them"
@@ -107,12 +106,6 @@ REASONS: dict[str, Reasons] = {
     OTHERS: _of_others,
     ELSEWHERE: _of_elsewhere,
 }
-
-
-def learned_split(config: Mapping[str, Any], dataset: str) -> str:
-    """Return the split of a cohort that foundation and proxy models learn from: generator where it has one, else train."""
-    split = config["datasets"].get(dataset, {}).get("split")
-    return "generator" if isinstance(split, Mapping) and split.get("generator") else "train"
 
 
 def proxy_judged_on_training(config: Mapping[str, Any], dataset: str) -> bool:

@@ -11,9 +11,9 @@ from typing import Any
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import EXPERTS, FOUNDATION, GENERATORS, KEPT, MEMORY, RATERS, VALIDATION
 from scripts.lib.study.cells import AnyCell, Cell
-from scripts.lib.study.exposure import learned_split
 from scripts.lib.study.pools import COHORT_FILES
 from scripts.lib.study.study import Study
+from scripts.lib.study.teachers import learned_split
 
 ELSEWHERE_SOURCE = "pool"  # the source of arms whose images somebody made elsewhere
 PIXELS = "pixels"  # thumbnails, which find copies

@@ -13,8 +13,9 @@ from typing import Any
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import arm_of
-from scripts.lib.study.exposure import learned_split, validation_faults
+from scripts.lib.study.exposure import validation_faults
 from scripts.lib.study.shared import stores_of
+from scripts.lib.study.teachers import learned_split
 
 PARTS = ("figure2", "figure3", "figure4", "finetune", "proxy", "feedback", "simulation")
 

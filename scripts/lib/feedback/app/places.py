@@ -39,10 +39,12 @@ def read_places(assignments: pd.DataFrame, sets: Mapping[str, tuple[str, int]], 
             places.setdefault(str(line["rater"]), []).append(_read_place(line, sets))
         except (InputError, ValueError, TypeError) as error:
             raise InputError(f"{source}: row {row}: {error}; sample the rating sets again") from None
-    for rater, own in places.items():
-        own.sort(key=lambda place: place.number)
-        if [place.number for place in own] != list(range(len(own))):
-            raise InputError(f"{source}: places of {rater!r} are not 0 to {len(own) - 1}; sample the rating sets again")
+    for rater, of_rater in places.items():
+        of_rater.sort(key=lambda place: place.number)
+        if [place.number for place in of_rater] != list(range(len(of_rater))):
+            raise InputError(
+                f"{source}: places of {rater!r} are not 0 to {len(of_rater) - 1}; sample the rating sets again"
+            )
     return places
 
 

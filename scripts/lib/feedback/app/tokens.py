@@ -37,8 +37,8 @@ def load_tokens(path: Path, raters: Iterable[str]) -> dict[str, str]:
 def find_rater(tokens: Mapping[str, str], token: str) -> str | None:
     """Return whose token this is, or None; the time taken does not tell how much of a token was right."""
     owner = None
-    for rater, own in tokens.items():
-        if hmac.compare_digest(own.encode(), token.encode()):
+    for rater, known in tokens.items():
+        if hmac.compare_digest(known.encode(), token.encode()):
             owner = rater
     return owner
 

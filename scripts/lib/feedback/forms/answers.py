@@ -78,10 +78,10 @@ def read_answers(
             shown, where = (record["set_id"], record["role"]), (record["rater"], record["place"])
             if placed.setdefault(where, shown) != shown:
                 raise InputError(f"{shown} at a place that held {placed[where]} before")
-            own, told = asked[forms[record["set_id"]]], given.setdefault(where, set())
-            if missing := open_before(own[record["question"]], list(own.values()), told):
+            asked_here, answered = asked[forms[record["set_id"]]], given.setdefault(where, set())
+            if missing := open_before(asked_here[record["question"]], list(asked_here.values()), answered):
                 raise InputError(f"{record['question']} before {missing}, which is asked without the outline")
-            told.add(record["question"])
+            answered.add(record["question"])
         except InputError as error:
             raise InputError(f"{path}:{number}: {error}; correct or remove this line") from None
         records.append(record | {"line": number})

@@ -109,13 +109,13 @@ def _edits(
         seen.add(patient)
         film = FormPicture(cohort, places[source], source, patient, own)
         queues[other].append((film, FormPicture(edits, int(row), source, patient, other)))
-    found = list(_turns([own for own in queues.values() if own]))
-    if len(found) < wanted:
+    pictures = list(_turns([own for own in queues.values() if own]))
+    if len(pictures) < wanted:
         raise InputError(
-            f"{edits.folders[0]}: edits of {len(found)} children, and the forms show {wanted}; lower "
+            f"{edits.folders[0]}: edits of {len(pictures)} children, and the forms show {wanted}; lower "
             "edits.questionnaire.films or edits.questionnaire.pairs, or raise edits.films"
         )
-    return found[:wanted]
+    return pictures[:wanted]
 
 
 def _turns(queues: Sequence[list[Any]]) -> Iterator[Any]:

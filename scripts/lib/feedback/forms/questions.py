@@ -106,10 +106,10 @@ def make_questions(given: Sequence[Mapping[str, Any]], classes: Sequence[str]) -
     for one in given:
         if unknown := sorted(set(one) - set(KEYS)):
             raise InputError(f"question {one.get('id')}: key {unknown[0]}; expected some of {', '.join(KEYS)}")
-        own = {**one, "anchors": tuple(one.get("anchors") or ())}
-        own["choices"] = tuple(one.get("choices") or (classes if one.get("kind") == CHOICE else ()))
+        fields = {**one, "anchors": tuple(one.get("anchors") or ())}
+        fields["choices"] = tuple(one.get("choices") or (classes if one.get("kind") == CHOICE else ()))
         try:
-            question = Question(**own)
+            question = Question(**fields)
         except TypeError:
             raise InputError(f"question {one.get('id')}: expected the keys id, text, about and kind") from None
         if question.topic == CLASS and not set(classes) <= set(question.choices):

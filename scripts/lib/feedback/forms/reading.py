@@ -71,9 +71,9 @@ def _pictures(
     names = index["image_id"].astype(str).tolist()
     patients = index["patient_id"].fillna(index["image_id"]).astype(str).tolist()
     for place in np.argsort(hashes(names, seed, "reading"), kind="stable"):
-        own = tuple(name for name, here in zip(labels, shown[place]) if here)
-        label = "+".join(own) or NORMAL
-        yield own, FormPicture(store, int(rows[place]), names[place], patients[place], label)
+        asked = tuple(name for name, here in zip(labels, shown[place]) if here)
+        label = "+".join(asked) or NORMAL
+        yield asked, FormPicture(store, int(rows[place]), names[place], patients[place], label)
 
 
 def _shown(store: Cohort) -> np.ndarray:

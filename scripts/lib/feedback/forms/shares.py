@@ -37,13 +37,13 @@ def tabulate(
     Of a question of yes or no the row of yes; of the others a row for each answer, and of a scale with `least` one of yes. `right`:
     answers that are true, where that is known. Repeats are left out. What has no answer has no share, and the note says so.
     """
-    told = latest[latest["role"] != "repeat"].merge(forms, on="set_id", validate="many_to_one")
+    first_answers = latest[latest["role"] != "repeat"].merge(forms, on="set_id", validate="many_to_one")
     rows = []
     for question in questions:
-        own = told[told["question"] == question.id]
-        for answer, hits in _hits(question, own):
-            marked = own.assign(hit=hits)
-            for rater in (ALL, *sorted(own["rater"].unique())):
+        answers = first_answers[first_answers["question"] == question.id]
+        for answer, hits in _hits(question, answers):
+            marked = answers.assign(hit=hits)
+            for rater in (ALL, *sorted(answers["rater"].unique())):
                 chosen = marked if rater == ALL else marked[marked["rater"] == rater]
                 stream = rng(seed, "forms", question.id, answer, rater)
                 about = {"about": question.about, "question": question.id, "answer": answer, "rater": rater}
@@ -81,15 +81,15 @@ def true_answer(question: Question, form: Mapping[Any, Any]) -> str | None:
     return YES if (form["shown"] == REAL) == (question.topic == IS_REAL) else NO
 
 
-def _hits(question: Question, own: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+def _hits(question: Question, answers: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each answer that has a row, and whether each of these lines gives it."""
-    given = own["answer"].to_numpy(dtype=object)
+    given = answers["answer"].to_numpy(dtype=object)
     if question.least is not None:
         yield YES, np.array([one >= question.least for one in given], bool)
     for option in (YES,) if question.kind == YESNO else question.options:
         yield str(option), np.array([one == option for one in given], bool)
     if question.topic in TRUE:
-        truths = [true_answer(question, form) for form in own.to_dict("records")]
+        truths = [true_answer(question, form) for form in answers.to_dict("records")]
         yield RIGHT, np.array([one == truth for one, truth in zip(given, truths)], bool)
 
 
@@ -145,25 +145,32 @@ def agreement(
     """
     rows = []
     for question in questions:
-        own = latest[latest["question"] == question.id]
-        codes = own["answer"].map({option: number for number, option in enumerate(question.options)}).astype(float)
-        own = own.assign(code=codes)
+        answers = latest[latest["question"] == question.id]
+        codes = answers["answer"].map({option: number for number, option in enumerate(question.options)}).astype(float)
+        answers = answers.assign(code=codes)
         about = {"about": question.about, "question": question.id}
-        first = own[own["role"] != "repeat"].pivot_table(index="set_id", columns="rater", values="code")
+        first = answers[answers["role"] != "repeat"].pivot_table(index="set_id", columns="rater", values="code")
         table = first[first.notna().sum(axis=1) >= 2].dropna(axis=1, how="all")
         level: Level = "ordinal" if question.kind == SCALE else "nominal"
-        found = alpha_interval(table, draws, seed, level, range(len(question.options)), "form", "answers")
-        ends = {"value": found["value"], "low": found["ci_low"], "high": found["ci_high"], "note": found["note"]}
+        estimate = alpha_interval(table, draws, seed, level, range(len(question.options)), "form", "answers")
+        ends = {
+            "value": estimate["value"],
+            "low": estimate["ci_low"],
+            "high": estimate["ci_high"],
+            "note": estimate["note"],
+        }
         rows.append(about | {"measure": "alpha", "rater": ALL, "n": len(table)} | ends)
-        rows += [about | row for row in _repeats(own)]
+        rows += [about | row for row in _repeats(answers)]
         if question.topic == AUTHENTIC and forms is not None:
-            rows += [about | row for row in told_apart(own.merge(forms[["set_id", "shown"]], on="set_id"), draws, seed)]
+            rows += [
+                about | row for row in told_apart(answers.merge(forms[["set_id", "shown"]], on="set_id"), draws, seed)
+            ]
     return pd.DataFrame(rows, columns=AGREEMENT)
 
 
-def _repeats(own: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _repeats(answers: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield a row for each rater who was shown forms twice."""
-    for rater, mine in own.groupby("rater", sort=True):
+    for rater, mine in answers.groupby("rater", sort=True):
         again = mine[mine["role"] == "repeat"].merge(
             mine[mine["role"] != "repeat"], on="set_id", suffixes=("", "_first")
         )

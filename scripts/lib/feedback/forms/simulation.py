@@ -44,24 +44,24 @@ def evidence(forms: pd.DataFrame, pictures: Cohort, films: Cohort, names: Sequen
         )
     artefact, usual = ArtefactJudge(known), _usual_likeness(known)
     shown = pictures.images(slice(None))
-    found = judge.presence(shown)
-    labels = np.column_stack([found[name] for name in names[1:]])
+    presence = judge.presence(shown)
+    labels = np.column_stack([presence[name] for name in names[1:]])
     classes = np.column_stack([1 - labels.max(axis=1), labels])
     usual_looks, codes = looks_real(artefact, shown), reduce_films(shown)
     table: dict[str, dict[str, Any]] = {}
     for form in forms.to_dict("records"):
-        second, own = form["second"], {}
-        own[ask.REAL] = own[ask.PLAUSIBLE] = usual_looks[second]
-        own[ask.CLASS] = dict(zip(names, classes[second]))
-        own[ask.SURE] = 2 * abs(classes[second].max() - 0.5)
+        second, seen = form["second"], {}
+        seen[ask.REAL] = seen[ask.PLAUSIBLE] = usual_looks[second]
+        seen[ask.CLASS] = dict(zip(names, classes[second]))
+        seen[ask.SURE] = 2 * abs(classes[second].max() - 0.5)
         if form["about"] == ask.PAIR:
             first, place = int(form["first"]), list(names).index(form["other"])
             alike = float((codes[first] * codes[second]).mean())  # both have mean 0 and deviation 1
             moved = np.abs(shown[first].astype(np.int16) - shown[second].astype(np.int16)) >= CHANGED
-            own[ask.SAME] = 0.5 + STEEP * (alike - usual)
-            own[ask.CHANGE] = 0.5 + classes[second, place] - classes[first, place] - GAIN
-            own[ask.ELSEWHERE] = float(moved.mean())
-        table[form["set_id"]] = own
+            seen[ask.SAME] = 0.5 + STEEP * (alike - usual)
+            seen[ask.CHANGE] = 0.5 + classes[second, place] - classes[first, place] - GAIN
+            seen[ask.ELSEWHERE] = float(moved.mean())
+        table[form["set_id"]] = seen
     return table
 
 
@@ -74,9 +74,9 @@ def simulate(
     An answer follows evidence + severity of the rater + noise. settings: severity and noise, standard deviations on 0..1.
     """
     about = dict(zip(forms["set_id"], forms["about"]))
-    for rater, own in assignments.sort_values(["rater", "place"]).groupby("rater", sort=True):
+    for rater, of_rater in assignments.sort_values(["rater", "place"]).groupby("rater", sort=True):
         severity = rng(seed, "forms", "rater", rater).normal(0, settings["severity"])
-        for place, set_id, role in zip(own["place"], own["set_id"], own["role"]):
+        for place, set_id, role in zip(of_rater["place"], of_rater["set_id"], of_rater["role"]):
             stream = rng(seed, "forms", "noise", rater, set_id, role == "repeat")
             for question in ask.of_form(questions, about[set_id]):
                 answer = _answer(question, seen[set_id], severity, settings["noise"], stream)

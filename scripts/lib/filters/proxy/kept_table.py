@@ -139,12 +139,12 @@ def diversity_of(pool: Cohort, samples: Sequence[np.ndarray], most: int, stream:
     pairs = draw_pairs(len(samples[0]), most, rng(*stream))
     every = np.triu_indices(len(samples[0]), 1)
     width = float(np.median(apart[0][every]))  # one ruler for before and after
-    found = {}
+    measures = {}
     for after, part, own in zip(("", "_kept"), images, apart):
-        found[f"ms_ssim{after}"] = pair_similarity(part, pairs)
-        found[f"distance{after}"] = float(own[every].mean())
-        found[f"vendi{after}"] = vendi(similarity_kernel(own, width))
-    return found
+        measures[f"ms_ssim{after}"] = pair_similarity(part, pairs)
+        measures[f"distance{after}"] = float(own[every].mean())
+        measures[f"vendi{after}"] = vendi(similarity_kernel(own, width))
+    return measures
 
 
 def _joined(table: pd.DataFrame) -> pd.DataFrame:

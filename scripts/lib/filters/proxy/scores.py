@@ -33,7 +33,7 @@ def own_labels(cohort: Cohort, prompts: Mapping[str, str | None]) -> list[str]:
         for side in (*SIDES, None)
     }
     labels = cohort.index[cohort.labels].fillna(0).to_numpy() == 1
-    found = []
+    chosen = []
     for name, text, positive in zip(cohort.index["image_id"], cohort.index["report"], labels):
         shown = [label for label, on in zip(cohort.labels, positive) if on]
         own = named.get(text) if isinstance(text, str) else None
@@ -43,9 +43,9 @@ def own_labels(cohort: Cohort, prompts: Mapping[str, str | None]) -> list[str]:
             own = shown[0] if shown else NORMAL
         elif own in cohort.labels and own not in shown:
             raise InputError(f"{cohort.folders[0]}: film {name} has prompt {text!r}, but its label {own} is not 1")
-        found.append(own)
-    label_prompts(prompts, sorted(set(found)), with_normal=False)
-    return found
+        chosen.append(own)
+    label_prompts(prompts, sorted(set(chosen)), with_normal=False)
+    return chosen
 
 
 def ranks_by(scores: Mapping[str, pd.Series] | pd.DataFrame, label: str, rank_by: str) -> np.ndarray:

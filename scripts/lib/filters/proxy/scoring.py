@@ -67,10 +67,10 @@ def score_pool(proxy: Proxy, pool: Cohort, prompts: Mapping[str, str | None], te
 
     `score` is the cosine with the text of the film's own label.
     """
-    own = own_labels(pool, prompts)
+    shown = own_labels(pool, prompts)
     labels, vectors = label_vectors(proxy, prompts, templates)
     scores = cosines(proxy, pool, np.arange(len(pool)), vectors)
     table = pool.index[["image_id", *IDENTITY, "trial", "position"]].reset_index(drop=True)
-    table["label"] = pd.array(own, dtype="string")
-    table["score"] = scores[np.arange(len(own)), [labels.index(label) for label in own]]
+    table["label"] = pd.array(shown, dtype="string")
+    table["score"] = scores[np.arange(len(shown)), [labels.index(label) for label in shown]]
     return table.assign(**{f"score_{label}": scores[:, number] for number, label in enumerate(labels)})

@@ -31,17 +31,17 @@ def auroc_interval(
     """
     values, rank = np.unique(scores, return_inverse=True)
     names, owner = np.unique(patients, return_inverse=True)
-    found = np.full(draws, np.nan)
+    areas = np.full(draws, np.nan)
     for draw in range(draws):
         weight = np.bincount(stream.integers(0, len(names), len(names)), minlength=len(names))[owner]
         positive = np.bincount(rank, weight * truth, len(values))
         negative = np.bincount(rank, weight * ~truth, len(values))
         pairs = positive.sum() * negative.sum()
         if pairs:
-            found[draw] = (positive * (np.cumsum(negative) - negative / 2)).sum() / pairs
-    if np.isnan(found).all():
+            areas[draw] = (positive * (np.cumsum(negative) - negative / 2)).sum() / pairs
+    if np.isnan(areas).all():
         return float("nan"), float("nan")
-    low, high = np.nanpercentile(found, INTERVAL)
+    low, high = np.nanpercentile(areas, INTERVAL)
     return float(low), float(high)
 
 
@@ -72,20 +72,20 @@ def validate(proxy: Proxy, cohort: Cohort, split: str, settings: Section, seed: 
     scores = pd.DataFrame(cosines(proxy, cohort, rows, vectors), columns=[f"score_{label}" for label in labels])
     patients = cohort.index["patient_id"].iloc[rows].astype(str).to_numpy()
     dataset = str(cohort.meta.get("dataset", ""))
-    found = []
+    measured_rows = []
     for label in labels:
         row = {"label": label, "dataset": dataset, "split": split, "ranked_by": rank_by}
         truth = truth_of(cohort, label)
         if truth is None:
-            found.append(
+            measured_rows.append(
                 {**row, "films": 0, "positive": 0, "patients": 0, "usable": False, "note": "no such label here"}
             )
             continue
         stream = rng(seed, "validate_proxy", dataset, split, label)
         ranked = ranks_by(scores, label, rank_by)
         measured = _measure(truth.iloc[rows], ranked, patients, settings["validation"]["bootstrap"], stream)
-        found.append(row | measured)
-    return pd.DataFrame(found, columns=COLUMNS)
+        measured_rows.append(row | measured)
+    return pd.DataFrame(measured_rows, columns=COLUMNS)
 
 
 def _measure(

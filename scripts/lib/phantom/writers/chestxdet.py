@@ -103,8 +103,8 @@ def write_tree(tree: Tree) -> None:
         if spec.seed not in tree.unlisted:
             rows[split].append(film_row(name, film))
             anatomy.append(_anatomy(tree, spec, film, name))
-    for split, found in rows.items():
-        text = json.dumps(sorted(found, key=lambda row: row["file_name"]), separators=(",", ":"))
+    for split, listed in rows.items():
+        text = json.dumps(sorted(listed, key=lambda row: row["file_name"]), separators=(",", ":"))
         (tree.root / f"ChestX_Det_{split}.json").write_text(text + "\n", encoding="utf-8")
     write_table(tree.root / ANATOMY, CHEXMASK_COLUMNS, sorted(anatomy, key=lambda row: str(row[0])))
 

@@ -26,7 +26,7 @@ def other_comparisons(comparisons: Sequence[ComparisonRow], arm: str) -> list[Ar
     for pair in pairs:
         if pair == (arm, REAL):
             continue
-        own = [one for one in comparisons if (one.arm, one.against) == pair]
-        counts = tuple(sum(one.verdict == name for one in own) for name in VERDICTS)
-        rows.append(ArmRow(*pair, len(own), counts))
+        compared = [one for one in comparisons if (one.arm, one.against) == pair]
+        counts = tuple(sum(one.verdict == name for one in compared) for name in VERDICTS)
+        rows.append(ArmRow(*pair, len(compared), counts))
     return rows

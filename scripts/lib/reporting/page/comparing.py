@@ -24,14 +24,14 @@ def read_record(place: Path) -> dict[str, Any]:
     Raises InputError, one line, where there is none.
     """
     choices = [place] if place.suffix == ".json" else [place / RECORD, place / "results" / RECORD]
-    found = next((path for path in choices if path.is_file()), None)
-    if found is None:
+    file = next((path for path in choices if path.is_file()), None)
+    if file is None:
         raise InputError(
             f"{place}: no {RECORD} in it or in its results/; run `make report DIR={place}`, or name a folder where it has run"
         )
-    record = read_json(found, "the record of a report")
+    record = read_json(file, "the record of a report")
     if missing := [name for name in ("study", "comparisons", "lines", "config", "versions") if name not in record]:
-        raise InputError(f"{found}: no {', '.join(missing)}; it is no record of a report: make the report again")
+        raise InputError(f"{file}: no {', '.join(missing)}; it is no record of a report: make the report again")
     return record
 
 

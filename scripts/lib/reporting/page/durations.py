@@ -13,11 +13,11 @@ HOUR = 3600
 
 def rule_seconds(results: Path) -> dict[str, list[float]]:
     """Return {rule: seconds of each of its jobs}, rules by name; none where a run left no benchmark."""
-    found = {
+    measured = {
         folder.name: [time for file in sorted(folder.glob("*.tsv")) for time in _seconds(file)]
         for folder in sorted((results / "benchmarks").glob("*"))
     }
-    return {rule: seconds for rule, seconds in found.items() if seconds}
+    return {rule: seconds for rule, seconds in measured.items() if seconds}
 
 
 def _seconds(file: Path) -> list[float]:

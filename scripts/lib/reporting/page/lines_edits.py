@@ -28,8 +28,8 @@ def edits(facts: Facts) -> Line:
         rows = as_numbers(
             table, facts.tables.results / file, ["method", "to", "measure"], ["value", "low", "high"]
         ).to_dict("records")
-        found = {(row["method"], row["measure"]): row for row in rows if row["to"] == ANY}
-        state, text = _told(facts.config["edits"], found)
+        measures = {(row["method"], row["measure"]): row for row in rows if row["to"] == ANY}
+        state, text = _told(facts.config["edits"], measures)
         states.append(state)
         texts.append(f"{facts.names.dataset(PurePosixPath(file).parts[0])}: {text}")
     if not texts:
@@ -37,21 +37,23 @@ def edits(facts: Facts) -> Line:
     return line(key, title, next(state for state in (RED, AMBER, GREEN) if state in states), "; ".join(texts))
 
 
-def _told(settings: Mapping[str, Any], found: Mapping[Any, Mapping[Any, Any]]) -> tuple[str, str]:
+def _told(settings: Mapping[str, Any], measures: Mapping[Any, Mapping[Any, Any]]) -> tuple[str, str]:
     way = settings["ways"][0]
-    flips = found.get((way, "flip_rate"))
+    flips = measures.get((way, "flip_rate"))
     if flips is None or pd.isna(flips["value"]):
         return AMBER, f"of the edits by {way} the judge could say nothing; the notes of the table say why"
     text = f"in {percent(round(flips['value'], 3))} of the edits by {way}"
     if pd.notna(flips["low"]):
         text += f" (95 % interval {span(100 * flips['low'], 100 * flips['high'], 0)} %)"
     text += " a judge sees the other class"
-    sharp = found.get((SHARPNESS, "flip_rate"))
+    sharp = measures.get((SHARPNESS, "flip_rate"))
     fooled = False
     if sharp is not None and pd.notna(sharp["value"]):
         text += f"; {percent(round(sharp['value'], 3))} where the film is only made as sharp as its edit"
         fooled = not flips["low"] > sharp["value"]
-    same = [found[way, name]["value"] for name in ("identity_pixels", "identity_features") if (way, name) in found]
+    same = [
+        measures[way, name]["value"] for name in ("identity_pixels", "identity_features") if (way, name) in measures
+    ]
     kept = min((value for value in same if pd.notna(value)), default=None)
     if kept is None:
         return RED if fooled else AMBER, f"{text}. Whether they stay the same child was not measured"

@@ -57,13 +57,7 @@ def copies(facts: Facts) -> Line:
     shares = (
         f"{percent_range(near['value'])} of the images against {percent_range(near['floor'])} of held-out real films"
     )
-    planted = table[table["measure"].str.startswith("found_") & table["value"].notna()]
-    missed = ""
-    if len(planted) and planted["value"].min() < SURE_TO_FIND:
-        least = planted.iloc[int(planted["value"].argmin())]
-        kind = least["measure"].removeprefix("found_").replace("_", " ")
-        found = f"only {percent(round(least['value'], 2))}" if least["value"] >= 0.005 else "none"
-        missed = f". The search has a blind spot: of planted copies that were {kind} it finds {found}"
+    missed = _blind_spot(table)
     if verdicts.get("fails"):
         bad = count(int(verdicts["fails"]), "pool")
         return line(
@@ -92,6 +86,17 @@ def copies(facts: Facts) -> Line:
         AMBER if missed else GREEN,
         f"{where} more frequent than among held-out real films: {shares}{missed}",
     )
+
+
+def _blind_spot(table: pd.DataFrame) -> str:
+    """Return the end of the sentence that names the kind of planted copy that the search finds least, "" if it finds all."""
+    planted = table[table["measure"].str.startswith("found_") & table["value"].notna()]
+    if planted.empty or planted["value"].min() >= SURE_TO_FIND:
+        return ""
+    least = planted.iloc[int(planted["value"].argmin())]
+    kind = least["measure"].removeprefix("found_").replace("_", " ")
+    share = f"only {percent(round(least['value'], 2))}" if least["value"] >= 0.005 else "none"
+    return f". The search has a blind spot: of planted copies that were {kind} it finds {share}"
 
 
 def percent_range(values: pd.Series) -> str:

@@ -25,12 +25,12 @@ EASY = 0.9  # AUROC from which on a classifier of shapes tells made from real ma
 def masks(facts: Facts) -> Line:
     """Red where a finding is shown no more often when it was asked for; amber where masks are easily told from real ones."""
     key, title = "masks", "Made masks show the findings that were asked for, and no others"
-    found = list(_tables(facts))
-    if not found:
+    tables = list(_tables(facts))
+    if not tables:
         return absent(key, title, "masks.csv", "`make masks` measures it")
-    told = [(where, *_told(table)) for where, table in found]
-    states = [state for state in (RED, AMBER, GREY, GREEN) if any(one[1] == state for one in told)]
-    texts = [_together([one for one in told if one[1] == state]) for state in states]
+    verdicts = [(where, *_told(table)) for where, table in tables]
+    states = [state for state in (RED, AMBER, GREY, GREEN) if any(one[1] == state for one in verdicts)]
+    texts = [_together([one for one in verdicts if one[1] == state]) for state in states]
     return line(key, title, AMBER if states[0] == GREY else states[0], "; ".join(texts))
 
 
@@ -38,7 +38,7 @@ def worth(facts: Facts) -> Line:
     """Green where images of generated masks teach more than those of masks at random in every cell, red where less in one."""
     key, title = "words", "Images of generated masks teach more than images of masks at random"
     arms = facts.config["arms"]
-    kinds = {name: own.get("masks") for name, own in arms.items() if "filter" not in own}
+    kinds = {name: given.get("masks") for name, given in arms.items() if "filter" not in given}
     table = facts.tables.text(DIFFERENCES)
     if table is None:
         return absent(key, title, DIFFERENCES, "`make figure5` measures it")
@@ -92,12 +92,16 @@ def _told(table: pd.DataFrame) -> tuple[str, Numbers]:
     return state, (asked["value"], other["value"], auroc)
 
 
-def _together(told: Sequence[tuple[str, str, Numbers]]) -> str:
+def _together(verdicts: Sequence[tuple[str, str, Numbers]]) -> str:
     """Return the sentence of sets of masks of one state, with the range of each number."""
-    where = listed([one[0] for one in told]) if len(told) <= NAMED else f"each of {count(len(told), 'set')} of masks"
-    if told[0][1] == GREY:
+    where = (
+        listed([one[0] for one in verdicts])
+        if len(verdicts) <= NAMED
+        else f"each of {count(len(verdicts), 'set')} of masks"
+    )
+    if verdicts[0][1] == GREY:
         return f"{where}: what they show could not be measured; the notes of the table say why"
-    asked, other, auroc = (pd.Series(values) for values in zip(*(one[2] for one in told)))
+    asked, other, auroc = (pd.Series(values) for values in zip(*(one[2] for one in verdicts)))
     text = f"{where}: a finding is there in {percent_range(asked)} of the masks that were asked for it, and in "
     text += f"{percent_range(other)} of the others"
     if known := sorted({number(value) for value in auroc.dropna()}):

@@ -30,9 +30,9 @@ def over_seeds(facts: Facts) -> str:
 
 def sides(rows: Sequence[ComparisonRow]) -> tuple[int, int, int]:
     """Return gains and losses whose interval over seeds leaves out 0, and how many comparisons have one."""
-    found = [(one.seeds, one.smaller_is_better) for one in rows if one.seeds]
-    above, below = ([_side(seeds) == side * (-1 if less else 1) for seeds, less in found] for side in (1, -1))
-    return sum(above), sum(below), len(found)
+    pairs = [(one.seeds, one.smaller_is_better) for one in rows if one.seeds]
+    above, below = ([_side(seeds) == side * (-1 if less else 1) for seeds, less in pairs] for side in (1, -1))
+    return sum(above), sum(below), len(pairs)
 
 
 def _side(seeds: Seeds) -> int:
@@ -70,8 +70,8 @@ def _again(rows: Sequence[ComparisonRow], key: str, title: str) -> Line:
         return line(
             key, title, AMBER, f"this study decides nothing that {seeds} could confirm; the table has the differences"
         )
-    found = [_side(one.seeds) * (1 if one.difference > 0 else -1) if one.seeds else 0 for one in decided]
-    held, turned = found.count(1), found.count(-1)
+    agreeing = [_side(one.seeds) * (1 if one.difference > 0 else -1) if one.seeds else 0 for one in decided]
+    held, turned = agreeing.count(1), agreeing.count(-1)
     state = RED if turned else GREEN if held == len(decided) else AMBER
     reason = f"over {seeds} the interval confirms {held} of {count(len(decided), 'decided comparison')} and contradicts {turned}"
     return line(key, title, state, reason)

@@ -99,11 +99,11 @@ def _open(rows: Sequence[ComparisonRow], noun: str, metric: str) -> str:
     most = "" if len(rows) == 1 else f" most with {largest.multiplier} per film,"
     text += f"{metric} changes{most} by {where}"
     # What the interval leaves open would not have been found either: with two trials it is wider than the design's estimate.
-    found = max(largest.detectable, (largest.high - largest.low) / 2)
-    if found >= 1:
+    least = max(largest.detectable, (largest.high - largest.low) / 2)
+    if least >= 1:
         text += ". Trials and test films differ so much that no difference, however large, could have been found"
-    elif found > abs(largest.difference):
-        text += f". A difference of {number(found)} or more would most likely have been found"
+    elif least > abs(largest.difference):
+        text += f". A difference of {number(least)} or more would most likely have been found"
     return text
 
 

@@ -69,8 +69,8 @@ def shown(tables: Tables, file: str) -> ShownTable | None:
 
 def meanings(table: ShownTable) -> list[tuple[str, str]]:
     """Return (column, meaning with unit) of the columns of a table that the codebook knows."""
-    own = {**COLUMNS, **OF_TABLE.get(PurePosixPath(table.file).stem, {})}
-    known = [(name, own[name]) for name in table.columns if name in own]
+    described = {**COLUMNS, **OF_TABLE.get(PurePosixPath(table.file).stem, {})}
+    known = [(name, described[name]) for name in table.columns if name in described]
     return [(name, f"{meaning}{f' ({unit})' if unit else ''}") for name, (meaning, unit, _) in known]
 
 
@@ -99,5 +99,5 @@ def anchor_of(file: str) -> str:
 
 def files_of(results: Path, patterns: Sequence[str]) -> list[str]:
     """Return the files below results/ that patterns name, in the order of the patterns, each once."""
-    found = [path for pattern in patterns for path in sorted(results.glob(pattern)) if path.is_file()]
-    return list(dict.fromkeys(str(path.relative_to(results)) for path in found))
+    paths = [path for pattern in patterns for path in sorted(results.glob(pattern)) if path.is_file()]
+    return list(dict.fromkeys(str(path.relative_to(results)) for path in paths))

@@ -53,7 +53,7 @@ def as_numbers(table: pd.DataFrame, path: Path, needs: Sequence[str], numbers: S
     """Return a copy of a table of text with some columns as numbers; raises InputError as `Tables.get` says."""
     if missing := [name for name in (*needs, *numbers) if name not in table]:
         raise InputError(f"{path}: no column {', '.join(missing)}; the report needs it: make the table again")
-    found = table.copy()
+    converted = table.copy()
     for name in numbers:
         cells = table[name].str.strip()
         absent = cells.str.lower().isin(ABSENT)
@@ -63,5 +63,5 @@ def as_numbers(table: pd.DataFrame, path: Path, needs: Sequence[str], numbers: S
             raise InputError(
                 f"{path}: line {row + 2}, column {name}: {cells[row]!r} is no number; make the table again"
             )
-        found[name] = values.astype(float)
-    return found
+        converted[name] = values.astype(float)
+    return converted
