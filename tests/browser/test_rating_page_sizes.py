@@ -81,6 +81,7 @@ def test_a_rater_reads_trains_and_rates(name: str, server: Server, chromium: Any
     ann = open_page(chromium, server, name, SIZES[name])
     assert "toy study" in ann.page.inner_text(".start h1") and name in ann.page.inner_text(".start")
     assert ann.page.locator(".anchors section").count() == 6
+    assert 0 < ann.page.locator(".start h1").bounding_box()["y"] < SIZES[name][1] / 2  # it begins at its heading
     assert "PHANTOM: films drawn by the workflow, no evidence about patients" in ann.page.inner_text(".start")
     assert ann.page.evaluate(AUDIT) == []
     ann.page.click("text=Three training sets")

@@ -174,7 +174,8 @@ class FormPage extends RaterPage {
     this.showOnly(this.start);
     this.showOrigin(guide.origin);
     Object.assign(this.root.dataset, { place: "start", ready: "true" });
-    begin.focus();
+    for (const one of [this.start, this.start.parentNode]) one.scrollTop = 0; // the page begins at its heading, not at the button
+    begin.focus({ preventScroll: true });
   }
 
   onward() {

@@ -31,7 +31,8 @@ class Start {
     this.page.showOnly(this.node);
     this.page.showOrigin(guide.origin);
     Object.assign(this.page.root.dataset, { place: "start", ready: "true" });
-    (first ? training : begin).focus();
+    this.node.scrollTop = 0; // on a small screen the page begins at its heading, not at the button
+    (first ? training : begin).focus({ preventScroll: true });
   }
 
   anchor({ score, text, mask, picture }) {
@@ -61,8 +62,8 @@ class Start {
     page.tiles.forEach((tile, position) => {
       if (tile.node.hidden) return;
       const meant = set.aspects.map((aspect) => `${QUESTIONS[aspect]} ${set.wanted[aspect][position]}`).join(", ");
-      tile.why.textContent = `Meant: ${meant}. ${set.why[position]}`;
+      tile.why.textContent = `Meant: ${meant}: ${set.why[position]}`;
     });
-    page.say("The scores that are meant stand on the images. Correct yours, or press Enter to go on.");
+    page.say("The scores that are meant stand on the images. Correct yours, or go on with Next (Enter).");
   }
 }
