@@ -38,14 +38,17 @@ def main(argv: list[str] | None = None) -> None:
     with lean_imports():
         from scripts.lib.conditions.mask_prompts import read_prompt
         from scripts.lib.core.json_files import read_json
+        from scripts.lib.core.phantom import mark, say_phantoms_of
         from scripts.lib.downstream.film_experts import FilmExperts
         from scripts.lib.generators.masks.film import FilmDrawer, check_free, write_film
         from scripts.lib.study.config import CONFIG_FILE, load_study
+        from scripts.lib.study.parts import study_datasets
 
     structures = list(read_json(masks / "synthorax.json", "the notes of a mask generator")["structures"])
     ask = read_prompt(args.prompt, structures)
     check_free(args.out)
     config = load_study([CONFIG_FILE, *args.study])
+    say_phantoms_of(config, study_datasets(config), args.results)
     drawer = FilmDrawer(
         masks, generator, config["masks"]["sampling"], config["sampling"], args.seed, takes_words(args.generator)
     )
@@ -56,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
     told |= {**verdict.told(), **drawer.made_by(), "sample": args.sample}
     with atomic_dir(args.out) as folder:
         write_film(folder, image, mask.field, structures, told)
-    print(f"{args.out}: the mask shows {told['shown_words']}; {verdict.said()}")
+    print(f"{mark()}{args.out}: the mask shows {told['shown_words']}; {verdict.said()}")
     if mask.faults:
         print(f"note: this mask cannot be ({', '.join(mask.faults)}); another --sample or --seed draws another one")
 

@@ -30,6 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.engine.lean_imports import lean_imports
 
     with lean_imports():
+        from scripts.lib.core.phantom import say_phantoms_of
         from scripts.lib.downstream.film_experts import FilmExperts
         from scripts.lib.feedback.app.draw_desk import DrawDesk
         from scripts.lib.feedback.app.draw_server import make_draw_app
@@ -37,8 +38,10 @@ def main(argv: list[str] | None = None) -> None:
         from scripts.lib.feedback.app.tokens import load_tokens
         from scripts.lib.generators.masks.film import FilmDrawer
         from scripts.lib.study.config import CONFIG_FILE, load_study
+        from scripts.lib.study.parts import study_datasets
 
     config = load_study([CONFIG_FILE, *args.study])
+    say_phantoms_of(config, study_datasets(config), args.results)
     out = args.out or args.results / "drawn"
     drawer = FilmDrawer(
         masks, generator, config["masks"]["sampling"], config["sampling"], args.seed, takes_words(args.generator)

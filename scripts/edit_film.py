@@ -40,15 +40,18 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.engine.lean_imports import lean_imports
 
     with lean_imports():
+        from scripts.lib.core.phantom import mark, say_phantoms_of
         from scripts.lib.editing.own_film import Wish, edit_own, write_edit
         from scripts.lib.study.config import CONFIG_FILE, load_study
+        from scripts.lib.study.parts import study_datasets
 
     config = load_study([CONFIG_FILE, *args.study])
+    say_phantoms_of(config, study_datasets(config), args.results)
     wish = Wish(args.to, args.of, args.way, args.strength, args.guidance)
     edit = edit_own(args.results, config, args.film, wish, args.judge)
     with atomic_dir(args.out) as folder:
         write_edit(folder, edit)
-    print(edit.said())
+    print(f"{mark()}{edit.said()}")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.cohort.learned import films_learned, write_learned
     from scripts.lib.cohort.store import Cohort
+    from scripts.lib.core.phantom import with_origin
     from scripts.lib.feedback.assignments import deal_sets
     from scripts.lib.feedback.sets import draw_sets, films_behind
     from scripts.lib.training.settings import Section
@@ -41,7 +42,11 @@ def main(argv: list[str] | None = None) -> None:
     captions = pd.read_parquet(args.captions)
     conditions, sets = draw_sets(captions, cohorts, settings, args.seed)
     assignments = deal_sets(sets, args.raters, settings, args.seed)
-    for table, out in ((conditions, args.out_conditions), (sets, args.out_sets), (assignments, args.out_assignments)):
+    for table, out in (
+        (conditions, args.out_conditions),
+        (with_origin(sets), args.out_sets),
+        (assignments, args.out_assignments),
+    ):
         with atomic_file(out) as path:
             table.to_parquet(path, index=False)
     if args.out_learned:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scripts.lib.core.phantom import LINE, VARIABLE
 from tests.browser.test_rating_app_browser import CHROMIUM
 from tests.browser.test_rating_page_sizes import AUDIT
 from tests.helpers.form_toy import AskedStudy, write_questionnaire
@@ -19,7 +20,11 @@ PATIENCE = 60000  # ms; a machine full of other work is slow
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = write_questionnaire(tmp_path_factory.mktemp("asked"), ("ann", "tim"), films=2, pairs=2, repeat_share=0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, "children")
+        folder = write_questionnaire(
+            tmp_path_factory.mktemp("asked"), ("ann", "tim"), films=2, pairs=2, repeat_share=0.0
+        )
     running = Server(AskedStudy(folder))
     yield running
     running.stop()
@@ -40,6 +45,7 @@ def test_a_rater_answers_corrects_and_goes_on_after_a_crash(server: Server, chro
     wait(page, "start")
     assert "There are 4 forms" in page.inner_text(".start") and "The same <b>child</b>?" in page.inner_text(".start")
     assert "1 no · 2 well · 3 yes" in page.inner_text(".start") and page.evaluate(AUDIT) == []
+    assert page.inner_text(".start .drawn") == f"{LINE}."
     page.click("text=Begin")
     shown = set()
     for place in range(4):
@@ -47,6 +53,7 @@ def test_a_rater_answers_corrects_and_goes_on_after_a_crash(server: Server, chro
         films = page.locator(".films section:visible").count()
         shown.add(films)
         assert page.locator(".question").count() == 3 and films in (1, 3)
+        assert page.inner_text(".origin:visible") == "PHANTOM"
         heading = page.inner_text(".prompt")
         assert heading == "What do you see?" if films == 1 else heading.startswith("Pneumonia is to be ")
         assert page.evaluate(AUDIT) == []

@@ -59,7 +59,7 @@ AUDIT = """() => {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(write_study(tmp_path_factory.mktemp("sizes") / "toy study", raters=(*SIZES, "marks")))
+    running = Server(write_study(tmp_path_factory.mktemp("sizes") / "toy study", raters=(*SIZES, "marks"), drawn=True))
     yield running
     running.stop()
 
@@ -81,17 +81,19 @@ def test_a_rater_reads_trains_and_rates(name: str, server: Server, chromium: Any
     ann = open_page(chromium, server, name, SIZES[name])
     assert "toy study" in ann.page.inner_text(".start h1") and name in ann.page.inner_text(".start")
     assert ann.page.locator(".anchors section").count() == 6
+    assert 0 < ann.page.locator(".start h1").bounding_box()["y"] < SIZES[name][1] / 2  # it begins at its heading
+    assert "PHANTOM: films drawn by the workflow, no evidence about patients" in ann.page.inner_text(".start")
     assert ann.page.evaluate(AUDIT) == []
     ann.page.click("text=Three training sets")
     for number, keys in enumerate(("2531", "2503", "55252500")):
         ann.wait(f"training-{number}")
-        assert ann.page.evaluate(AUDIT) == []
+        assert ann.page.evaluate(AUDIT) == [] and ann.page.inner_text(".origin:visible") == "PHANTOM"
         ann.keys(keys)
         assert "Meant: " in ann.page.locator(".why").first.text_content()
         ann.keys(["Enter"])
     ann.wait(0)
     assert own(server.study, name) == []
-    assert ann.page.evaluate(AUDIT) == []
+    assert ann.page.evaluate(AUDIT) == [] and ann.page.inner_text(".origin:visible") == "PHANTOM"
     shown = ann.page.locator(".desk section:visible")
     assert shown.count() == (1 if name == "phone" else 4)
     if name == "phone":

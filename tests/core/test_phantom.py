@@ -11,7 +11,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from scripts.lib.cohort.table1 import COLUMNS, markdown
-from scripts.lib.core.phantom import VARIABLE, mark, phantoms, say_phantoms
+from scripts.lib.core.phantom import (
+    LINE,
+    VARIABLE,
+    mark,
+    origin_line,
+    origin_of,
+    phantoms,
+    say_phantoms,
+    say_phantoms_of,
+    with_origin,
+)
 from scripts.lib.evidence.tables import write_table
 from scripts.lib.plotting.sheet import sheet_title
 from scripts.lib.plotting.style import MM, STRIP, journal_style, save
@@ -52,6 +62,30 @@ def test_tables_of_real_films_are_as_they_were(tmp_path: Path, monkeypatch: pyte
     monkeypatch.delenv(VARIABLE, raising=False)
     write_table(pd.DataFrame({"dataset": ["mine"], "value": [1]}), tmp_path / "a.csv")
     assert (tmp_path / "a.csv").read_text() == "dataset,value\nmine,1\n"
+
+
+def test_sets_and_forms_to_judge_say_it_of_the_whole_study(drawn: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The column is the same in all rows, a caption's and a film's, so that it tells no rater which is which."""
+    sets = pd.DataFrame({"set_id": ["a", "b"], "dataset": [None, "siim"]})
+    assert with_origin(sets)["origin"].tolist() == ["PHANTOM", "PHANTOM"]
+    assert origin_of(with_origin(sets)) == origin_line() == LINE
+    monkeypatch.setenv(VARIABLE, "")
+    assert list(with_origin(sets)) == ["set_id", "dataset"] and origin_of(sets) == origin_line() == ""
+
+
+def test_finished_results_are_of_phantoms_where_configuration_and_raw_films_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default configuration is the phantom's: without their overlay, results of real films must not be called phantoms."""
+    monkeypatch.setenv(VARIABLE, "stale")
+    config = {"datasets": {"a": {"root": "phantom"}, "b": {"root": "/films"}}}
+    say_phantoms_of(config, ["a", "b"], tmp_path)
+    assert phantoms() == []
+    (tmp_path / "phantom").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "phantom" / f"{name}.json").touch()
+    say_phantoms_of(config, ["a", "b"], tmp_path)
+    assert phantoms() == ["a"]
 
 
 @pytest.mark.parametrize("layout", [None, "constrained", "tight"])

@@ -142,22 +142,53 @@ def test_an_unknown_profile_key_is_named(tmp_path: Path) -> None:
     assert "no-such-key" in done.stdout + done.stderr
 
 
-def test_a_profile_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("--workflow-profile profiles/slrum", f"{ROOT}/profiles/slurm"),
+        ("--workflow-profile=slrum", f"{ROOT}/profiles/slurm"),
+        ("--workflow-prof slrum", f"{ROOT}/profiles/slurm"),
+        ("--workflow-profile profiles/slurm", f"{ROOT}/profiles/slurm"),  # lies beside the Snakefile, not here
+        ("--workflow-profile slurm --workflow-profile slrum", f"{ROOT}/profiles/slurm"),
+        (
+            "--workflow-profile slrum --directory mine",
+            "profiles/slurm",
+        ),  # the Snakefile was found, so it began beside it
+        ("--workflow-profile slrum -dmine", "profiles/slurm"),
+        (f"-s {ROOT}/Snakefile --workflow-profile slrum -d mine", f"{ROOT}/profiles/slurm"),
+        ("-s below/Snakefile --workflow-profile slrum -d mine", f"{ROOT}/profiles/slurm"),
+        ("--workflow-profile no-such --configfile mine -d mine", None),
+    ],
+)
+def test_a_profile_that_snakemake_has_not_found_is_refused(
+    given: str, meant: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Snakemake passes over it in silence, and would run a cluster's study on the login node."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PWD", str(tmp_path))
-    for given in (["--workflow-profile", "profiles/slrum"], ["--workflow-profile=profiles/slrum"]):
-        with pytest.raises(
-            InputError,
-            match=r"profiles/slrum: there is no such folder; did you mean profiles/slurm.*; the workflow has profiles/default, ",
-        ):
-            check_profile(["-n", *given], ROOT)
-    for given in ("none", "generic", "profiles/generic", str(ROOT / "profiles" / "slurm")):
-        check_profile(["--workflow-profile", given], ROOT)
-    check_profile(["results/figure2.pdf"], ROOT)
-    check_profile(["--workflow-profile", "mine", "--directory", "elsewhere"], ROOT)
+    with pytest.raises(InputError, match="there is no such folder.*; the workflow has .*profiles/default, ") as refused:
+        check_profile(["-n", *given.split()], ROOT)
+    assert (f"did you mean {meant}?" in str(refused.value)) == bool(meant) == ("did you mean" in str(refused.value))
+
+
+def test_a_profile_that_snakemake_finds_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lies where the run was started, in `profiles` there, or beside the Snakefile; by then Snakemake may be elsewhere."""
     (tmp_path / "mine").mkdir()
-    check_profile(["--workflow-profile", "mine"], ROOT)
+    (tmp_path / "profiles" / "ours").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PWD", str(tmp_path))
+    check_profile(["results/figure2.pdf"], ROOT)
+    for given in ("none", "generic", f"{ROOT}/profiles/slurm", "mine", "ours", "profiles/ours"):
+        monkeypatch.chdir(tmp_path)
+        check_profile(["--workflow-profile", given], ROOT)
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        check_profile(["--workflow-profile", given, "--directory", "elsewhere"], ROOT)
+    monkeypatch.delenv("PWD")
+    check_profile(["--workflow-profile", "profiles/slurm", "--directory", "elsewhere"], ROOT)
+    check_profile(
+        ["-s", f"{ROOT.name}/Snakefile", "--workflow-profile", f"{ROOT.name}/profiles/slurm", "-d", "x"], ROOT
+    )
 
 
 def test_missing_commands_of_a_profile_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

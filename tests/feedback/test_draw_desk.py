@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.phantom import LINE, VARIABLE
 from scripts.lib.feedback.app.draw_desk import DrawDesk, from_runs, to_runs
 from scripts.lib.feedback.app.draw_server import ROUTES, make_draw_app
 from scripts.lib.generators.masks.film import FILES, identity_of, summary
@@ -84,9 +85,12 @@ def test_what_is_no_mask_is_one_line(runs: Any) -> None:
 
 
 def test_a_sentence_becomes_a_mask_an_image_votes_and_a_folder(
-    page: TestClient, desk: DrawDesk, tmp_path: Path
+    page: TestClient, desk: DrawDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     about = page.get("/draw/start").json()
+    assert about["origin"] == ""
+    monkeypatch.setenv(VARIABLE, "siim")
+    assert page.get("/draw/start").json()["origin"] == LINE
     assert [about[key] for key in ("study", "side", "seed", "findings")] == [
         "toy",
         32,

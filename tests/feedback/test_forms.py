@@ -12,6 +12,7 @@ import pytest
 from scripts import draw_forms, simulate_answers, tabulate_answers
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.phantom import LINE, VARIABLE
 from scripts.lib.feedback.app.form_desk import FormDesk, open_questionnaire
 from scripts.lib.feedback.forms import drawing
 from scripts.lib.feedback.forms.answers import KEYS, AnswerLog, FormAnswer, read_answers
@@ -35,7 +36,10 @@ def read(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_questionnaire(tmp_path_factory.mktemp("asked"))
+    """Return the forms of a study of phantom films."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, "children")
+        return write_questionnaire(tmp_path_factory.mktemp("asked"))
 
 
 def test_the_last_answer_counts_and_the_history_stays(tmp_path: Path) -> None:
@@ -166,6 +170,7 @@ def test_the_difference_is_grey_where_nothing_changed_and_the_heading_names_the_
 def test_the_page_is_told_nothing_that_says_what_is_real(asked: Path) -> None:
     desk = FormDesk(open_questionnaire(asked), AnswerLog(asked / "blind.jsonl"))
     try:
+        assert desk.start("ann")["origin"] == desk.state("ann", 0)["origin"] == LINE
         for number in range(len(desk.asked.places["ann"])):
             told = desk.view("ann", number) | desk.state("ann", number)
             text = json.dumps({key: value for key, value in told.items() if key not in ("images", "questions")})

@@ -140,7 +140,7 @@ def test_the_end_has_no_place(desk: Desk) -> None:
                 answer = desk.score("ann", place.number, position, aspect, 5)
     assert answer["then"] is None and answer["state"]["next"] is None
     end = {"place": None, "places": 5, "done": 5, "complete": True, "next": None}
-    assert desk.state("ann") == end | {"study": "study", "rater": "ann", "minutes": 0.0}
+    assert desk.state("ann") == end | {"study": "study", "rater": "ann", "origin": "", "minutes": 0.0}
 
 
 def test_the_start_says_what_is_judged_and_shows_nothing_of_the_study(desk: Desk) -> None:

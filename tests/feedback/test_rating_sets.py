@@ -13,6 +13,7 @@ from scripts import sample_rating_sets as command
 from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.phantom import VARIABLE
 from scripts.lib.core.seeds import content_hash
 from scripts.lib.feedback.assignments import deal_sets
 from scripts.lib.feedback.caption_rules import NORMAL, mentions
@@ -298,10 +299,13 @@ def test_deals_that_cannot_be(raters, change, complaint):
         deal_sets(table_of({"text": 4}), raters, SETTINGS | change, 3)
 
 
-def test_the_command_writes_the_same_bytes_again(tmp_path, captions, cohorts):
+def test_the_command_writes_the_same_bytes_again_and_says_of_phantoms_what_they_are(
+    tmp_path, captions, cohorts, monkeypatch
+):
     captions.to_parquet(tmp_path / "captions.parquet", index=False)
     written = []
-    for folder in (tmp_path / "one", tmp_path / "two"):
+    for folder, drawn in ((tmp_path / "one", ""), (tmp_path / "two", ""), (tmp_path / "drawn", "candid")):
+        monkeypatch.setenv(VARIABLE, drawn)
         outs = [f"--out-{name}={folder / name}.parquet" for name in ("conditions", "sets", "assignments")]
         folders = [str(cohort.folders[0]) for cohort in cohorts]
         line = [
@@ -315,3 +319,5 @@ def test_the_command_writes_the_same_bytes_again(tmp_path, captions, cohorts):
         command.main([*line, "--raters", "ana", "ben", "--seed", "7", *outs])
         written.append([path.read_bytes() for path in sorted(folder.iterdir())])
     assert len(written[0]) == 3 and written[0] == written[1]
+    plain, drawn = (pd.read_parquet(tmp_path / name / "sets.parquet") for name in ("one", "drawn"))
+    assert drawn["origin"].unique().tolist() == ["PHANTOM"] and drawn.drop(columns="origin").equals(plain)

@@ -65,7 +65,11 @@ def test_too_few_films_and_other_structures_are_one_line(tmp_path: Path) -> None
 def test_the_outline_comes_after_the_answer_without_it(asked: Path, tmp_path: Path) -> None:
     desk = FormDesk(open_questionnaire(asked), AnswerLog(tmp_path / "answers.jsonl"))
     start, view = desk.start("ann"), desk.view("ann", 0)
-    assert start["told"] == TOLD and [one["id"] for one in start["questions"]["reading"]] == ["authentic", "overlay"]
+    assert (
+        start["origin"] == ""
+        and start["told"] == TOLD
+        and [one["id"] for one in start["questions"]["reading"]] == ["authentic", "overlay"]
+    )
     assert [(one["id"], one["overlay"]) for one in view["questions"]] == [("authentic", False), ("overlay", True)]
     assert view["questions"][0]["options"] == [[number, f"{number} {text}"] for number, text in enumerate(ANCHORS)]
     assert {name for name, *_ in view["mask"]["structures"]} >= {"lungs", "heart"} and len(view["images"]) == 1

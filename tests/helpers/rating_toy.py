@@ -72,8 +72,9 @@ def write_study(
     side: int = 32,
     raters: tuple[str, ...] = ("ann", "bob"),
     kinds: tuple[str, ...] = KINDS,
+    drawn: bool = False,
 ) -> Study:
-    """Write a study in which each rater sees all `sets`, whose kinds are `kinds` by turns."""
+    """Write a study in which each rater sees all `sets`, whose kinds are `kinds` by turns; `drawn`: of phantom films."""
     kinds = [kinds[k % len(kinds)] for k in range(sets)]
     with CohortWriter(folder / "pool/shard-0", side, ["lungs", "heart"], [], {}, True) as writer:
         for k, kind in enumerate(kinds):
@@ -88,7 +89,7 @@ def write_study(
                 film(1000 + k, 2 * side), None, {"image_id": f"film-{k}", "patient_id": f"p{k}", "split": "test"}
             )
     rows = [_set_row(k, kind) for k, kind in enumerate(kinds)]
-    pd.DataFrame(rows).to_parquet(folder / "sets.parquet")
+    pd.DataFrame(rows).assign(**({"origin": "PHANTOM"} if drawn else {})).to_parquet(folder / "sets.parquet")
     pd.DataFrame(
         [_assignment(k, kind, rater, r) for r, rater in enumerate(raters) for k, kind in enumerate(kinds)]
     ).to_parquet(folder / "assignments.parquet")

@@ -165,5 +165,6 @@ def test_start_study_says_why_a_column_of_splits_is_not_used(tmp_path: Path) -> 
     table.write_text("\n".join([f"{header},Split", *(f"{row},test" for row in rows)]) + "\n")
     start_study.main([str(table), "--out", str(out)])
     line = next(line for line in out.read_text().splitlines() if line.lstrip().startswith("split:"))
+    assert "or segmentation of a structure\n" in out.read_text()
     assert "column Split SAYS test, NOT train AND test, AND IS NOT USED: drawn by patient" in line
     assert yaml.safe_load(line) == {"split": {"generator": 0.3, "test": 0.3}}

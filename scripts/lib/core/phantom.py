@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 VARIABLE = "SYNTHORAX_PHANTOM"
 WORD = "PHANTOM"
@@ -21,6 +25,14 @@ def say_phantoms(config: Mapping[str, Any], used: Iterable[str]) -> None:
     """Tell the jobs of this process which datasets are phantoms."""
     names = [name for name in used if config["datasets"][name]["root"] == WORD.lower()]
     os.environ[VARIABLE] = ",".join(names)
+
+
+def say_phantoms_of(config: Mapping[str, Any], used: Iterable[str], results: Path) -> None:
+    """Tell this process, which no Snakefile started, which datasets of finished results are phantoms.
+
+    Both have to say so, the configuration and the raw films that were drawn below `results`: a study's overlays may not be given.
+    """
+    say_phantoms(config, [name for name in used if (results / WORD.lower() / f"{name}.json").exists()])
 
 
 def phantoms() -> list[str]:
@@ -38,3 +50,26 @@ def films_of(datasets: Iterable[str], known: Collection[str]) -> list[str]:
 def mark() -> str:
     """Return what a heading of a picture begins with: "PHANTOM: " in a study with phantom films, "" in others."""
     return f"{WORD}: " if phantoms() else ""
+
+
+def origin_line() -> str:
+    """Return what a page says of its pictures: LINE in a study with phantom films, "" in others."""
+    return LINE if phantoms() else ""
+
+
+def told_origin() -> dict[str, str]:
+    """Return {origin: PHANTOM} for the notes of what was made of phantom films, {} for others."""
+    return {COLUMN: WORD} if phantoms() else {}
+
+
+def with_origin(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of pictures that people judge, with the column `origin` in a study with phantom films: PHANTOM in all rows.
+
+    The column is about the study, so that it tells nothing of a single picture.
+    """
+    return table.assign(**told_origin())
+
+
+def origin_of(table: pd.DataFrame) -> str:
+    """Return what the page of such a table says of its pictures, as `origin_line`; "" where the table has no such column."""
+    return LINE if COLUMN in table and (table[COLUMN] == WORD).any() else ""

@@ -14,6 +14,7 @@ from PIL import Image
 from scripts.lib.cohort.geometry import fit_image
 from scripts.lib.cohort.prepare import DEFAULTS
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.phantom import told_origin
 from scripts.lib.downstream.judges import open_judge
 from scripts.lib.downstream.predict import place_trial
 from scripts.lib.editing.editor import Editor
@@ -100,6 +101,7 @@ def edit_own(results: Path, config: Mapping[str, Any], file: Path, wish: Wish, j
         "change": float(change(fitted[None], edited)[0]),
         "changed": float(changed_share(fitted[None], edited)[0]),
         "judge": _judged(results, config, editor, judge, np.stack([fitted, edited[0]]), other),
+        **told_origin(),
     }
     return OwnEdit(fitted, edited[0], about)
 

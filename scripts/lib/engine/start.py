@@ -59,27 +59,55 @@ def begin_jobs(run: Run, workflow: Workflow) -> None:
 
 
 def check_profile(arguments: Sequence[str], root: Path) -> None:
-    """Refuse a workflow profile that does not exist, which Snakemake passes over in silence; raises InputError.
+    """Refuse a workflow profile that Snakemake has not found, which it passes over in silence; raises InputError.
 
     arguments  of Snakemake's command line
     root       the folder of the Snakefile
+
+    Snakemake looks where it was started, in `profiles` there, and in `profiles` beside the Snakefile: profiles/slurm, typed
+    elsewhere, is none of them. It may have gone to a --directory since.
     """
-    given = None
-    for position, argument in enumerate(arguments):
-        if argument == PROFILE_OPTION:
-            given = next(iter(arguments[position + 1 :]), None)
-        elif argument.startswith(f"{PROFILE_OPTION}="):
-            given = argument.partition("=")[2]
+    given = given_value(arguments, PROFILE_OPTION)
     if given in (None, "none"):
         return
-    starts = (Path.cwd(), Path(os.environ.get("PWD", ".")), root)
+    starts = _started_in(arguments, root)
     if any((start / folder / given).exists() for start in starts for folder in ("", "profiles")):
         return
-    if any(argument.split("=")[0] in ("-d", "--directory") for argument in arguments):
-        return  # it may lie where Snakemake was started, which is no longer known
-    known = sorted(f"profiles/{path.parent.name}" for path in root.glob("profiles/*/profile.yaml"))
-    near = did_you_mean(f"profiles/{Path(str(given)).name}", known, 0.75)
+    if (root / "profiles" / given).exists():
+        return
+    own = "profiles" if root in starts else str(root / "profiles")  # as it has to be typed
+    known = sorted(f"{own}/{path.parent.name}" for path in root.glob("profiles/*/profile.yaml"))
+    near = did_you_mean(f"{own}/{Path(given).name}", known, 0.75)
     raise InputError(f"{PROFILE_OPTION} {given}: there is no such folder{near}; the workflow has {', '.join(known)}")
+
+
+def given_value(arguments: Sequence[str], option: str, short: str | None = None) -> str | None:
+    """Return the value of an option of Snakemake's command line as argparse takes it, shortened too; the last one counts.
+
+    >>> given_value(["all", "--workflow-p", "a", "-db", "--workflow-profile=c"], "--workflow-profile")
+    'c'
+    >>> given_value(["all", "-db"], "--directory", "-d"), given_value(["-n"], "--directory", "-d")
+    ('b', None)
+    """
+    found = None
+    for argument, following in zip(arguments, [*arguments[1:], None]):
+        name, equals, value = argument.partition("=")
+        if argument == short or (len(name) > 4 and option.startswith(name)):
+            found = value if equals else following
+        elif short and argument.startswith(short) and not argument.startswith("--"):
+            found = argument.removeprefix(short)
+    return found
+
+
+def _started_in(arguments: Sequence[str], root: Path) -> list[Path]:
+    """Return where Snakemake may have been started, which nothing says for certain once it has gone to a --directory."""
+    if given_value(arguments, "--directory", "-d") is None:
+        return [Path.cwd()]
+    starts = [Path(os.environ.get("PWD", root))]
+    snakefile = Path(given_value(arguments, "--snakefile", "-s") or "Snakefile")
+    if not snakefile.is_absolute() and ".." not in snakefile.parts:
+        starts.append(root.joinpath(*[".."] * (len(snakefile.parts) - 1)).resolve())
+    return starts
 
 
 def check_place(root: Path) -> None:

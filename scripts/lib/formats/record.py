@@ -41,9 +41,10 @@ class Notes(Counter[str]):
     text, so they depend neither on the order of rows nor on the number of processes.
     """
 
-    def __init__(self, *counts: Any) -> None:
-        super().__init__(*counts)
-        self.examples: dict[str, list[str]] = {}
+    @property
+    def examples(self) -> dict[str, list[str]]:
+        """The examples of each kind, made when they are first asked for: most films of a large table have nothing to note."""
+        return self.__dict__.setdefault("examples", {})
 
     def add(self, kind: str, example: str = "", count: int = 1) -> None:
         """Count one more of a kind, with the film, file or word that shows it."""
@@ -68,7 +69,7 @@ class Notes(Counter[str]):
             del known[EXAMPLES:]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (dict(self),), {"examples": self.examples}
+        return type(self), (dict(self),), dict(self.__dict__)
 
 
 @dataclass(frozen=True, slots=True)

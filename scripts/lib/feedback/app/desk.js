@@ -27,6 +27,7 @@ class RaterPage {
   // The parts around what is judged; `keys` is the list of the help, `ended` what is said when all is done.
   buildFrame(keys, ended) {
     this.who = make("span", { class: "who" });
+    this.origin = make("b", { class: "origin", hidden: "" });
     this.count = make("span", { class: "count" });
     this.left = make("span", { class: "left" });
     this.bar = make("i");
@@ -46,7 +47,7 @@ class RaterPage {
   assemble(tools, task, main) {
     this.tools = tools;
     this.root.replaceChildren(
-      make("header", {}, make("div", { class: "progress" }, this.who, this.count, this.left, make("div", { class: "bar" }, this.bar)),
+      make("header", {}, make("div", { class: "progress" }, this.origin, this.who, this.count, this.left, make("div", { class: "bar" }, this.bar)),
         make("div", { class: "task" }, ...task),
         make("nav", {}, ...tools, pageButton("Keys", "?", () => this.toggleHelp()), this.backButton, this.nextButton)),
       make("main", {}, ...main), this.notice, this.help);
@@ -91,11 +92,19 @@ class RaterPage {
 
   showProgress(text, state, note = `${state.done} done`) {
     this.who.textContent = `${state.study} · ${state.rater}`;
+    this.showOrigin(state.origin);
     this.count.replaceChildren(make("b", {}, text), ` ${note}`);
     const minutes = state.minutes === null || state.done === state.places ? null : Math.max(1, Math.round(state.minutes));
     this.left.textContent = minutes === null ? "" : `about ${minutes} min left`;
     this.bar.style.width = `${(100 * state.done) / state.places}%`;
     this.root.dataset.done = state.done;
+  }
+
+  // "PHANTOM: ..." stands on every screen of a study of phantom films: the word, and all of it in words on the first page.
+  showOrigin(line) {
+    this.origin.hidden = !line;
+    this.origin.textContent = line.split(":")[0];
+    this.origin.title = line;
   }
 
   showEnd(state, text) {

@@ -26,7 +26,7 @@ class Desk(LogDesk[Place]):
     def __init__(
         self, places: Mapping[str, Sequence[Place]], pictures: Pictures, log: RatingLog, study: str = "study"
     ) -> None:
-        super().__init__(places, log, study)
+        super().__init__(places, log, study, pictures.origin)
         self.pictures = pictures
         self._scores: dict[str, dict[tuple[int, int, str], int]] = {rater: {} for rater in places}
         self._remarks: dict[str, dict[tuple[int, int | None, str], bool | str]] = {rater: {} for rater in places}
@@ -47,9 +47,8 @@ class Desk(LogDesk[Place]):
                 self.log.follow(moment)
 
     def start(self, rater: str) -> dict[str, Any]:
-        """Return what the start page shows: {study, rater, places, anchors, training}; see guide.py."""
-        about = {"study": self.study, "rater": rater, "places": len(self.places[rater])}
-        return about | guide(self.pictures.pool.resolution)
+        """Return what the start page shows: {study, rater, origin, places, anchors, training}; see guide.py."""
+        return self._about(rater) | {"places": len(self.places[rater])} | guide(self.pictures.pool.resolution)
 
     def view(self, rater: str, number: int) -> dict[str, Any]:
         """Return {place, aspects, prompt, images: data URLs in the order of the screen, mask}."""
@@ -109,9 +108,7 @@ class Desk(LogDesk[Place]):
         own, scores, remarks = self.places[rater], self._scores[rater], self._remarks[rater]
         flags = {name: [bool(remarks.get((place.number, image, name))) for image in place.order] for name in FLAGS}
         open_cells = sum(len(one.order) * len(one.aspects) for one in own) - len(scores)
-        return {
-            "study": self.study,
-            "rater": rater,
+        return self._about(rater) | {
             "minutes": self._paces[rater].minutes(open_cells),
             "remarks": {**flags, COMMENT: remarks.get((place.number, None, COMMENT), "")},
             "place": place.number,

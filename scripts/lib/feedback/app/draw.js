@@ -44,9 +44,10 @@ class DrawPage extends RaterPage {
     this.told = make("div", { class: "told" });
     this.assemble([this.another, this.keepButton, this.windowButton], [form], [this.films, this.buildTools(), this.told]);
     this.who.textContent = about.study;
+    this.showOrigin(about.origin);
     this.count.textContent = `${about.side} pixels · seed ${about.seed}`;
     this.bar.parentElement.hidden = true;
-    this.tell([["p", `Write findings and their sides: ${about.findings.join(", ")}; left, right or bilateral. Or: no finding.`], ["p", "What a sentence draws is what models make of it. Nobody has said that it is right."]]);
+    this.tell([["p", `Write findings and their sides: ${about.findings.join(", ")}; left, right or bilateral. Or: no finding.`], ...(about.origin ? [["p", `${about.origin}.`]] : []), ["p", "What a sentence draws is what models make of it. Nobody has said that it is right."]]);
     this.choose(this.bits[about.structures.findIndex(([, , , , anatomy]) => !anatomy)] || this.bits[0]);
     this.settleButtons();
     this.stage("empty");

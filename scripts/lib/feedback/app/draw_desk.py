@@ -14,6 +14,7 @@ import numpy as np
 from scripts.lib.conditions.mask_prompts import ANATOMY, NOTHING, findings_of, read_prompt
 from scripts.lib.core.atomic import atomic_dir
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.phantom import origin_line
 from scripts.lib.feedback.app.pictures import OTHER_OUTLINE, OUTLINES, data_url
 from scripts.lib.generators.masks.film import FilmDrawer, identity_of, write_film
 from scripts.lib.generators.masks.sampling import MadeMask
@@ -52,13 +53,13 @@ class DrawDesk:
         self.votes(made["runs"], made["condition"], 0)
 
     def start(self) -> dict[str, Any]:
-        """Return {study, side, seed, structures: [[name, bit, colour, dash, anatomy]], findings: in words}."""
+        """Return {study, origin, side, seed, structures: [[name, bit, colour, dash, anatomy]], findings: in words}."""
         structures = []
         for place, name in enumerate(self.drawer.structures):
             colour, dash = OUTLINES.get(name, OTHER_OUTLINE)
             structures.append([name, 1 << place, colour, list(dash), name in ANATOMY])
         findings = [name.replace("_", " ") for name in findings_of(self.drawer.structures)]
-        about = {"study": self.study, "side": self.drawer.resolution, "seed": self.drawer.seed}
+        about = {"study": self.study, "origin": origin_line(), "side": self.drawer.resolution, "seed": self.drawer.seed}
         return about | {"structures": structures, "findings": findings}
 
     def mask(self, prompt: Any, sample: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.phantom import origin_of
 from scripts.lib.feedback.app.log_desk import LogDesk
 from scripts.lib.feedback.app.pictures import KEPT, data_url, structures_of
 from scripts.lib.feedback.forms.answers import AnswerLog, FormAnswer, read_answers
@@ -59,6 +60,7 @@ class Questionnaire:
     places: Mapping[str, Sequence[FormPlace]]
     pictures: Cohort
     told: str = ""  # what raters are told of the films before they begin
+    origin: str = ""  # what is said of phantom films
 
     @property
     def abouts(self) -> dict[str, str]:
@@ -82,7 +84,7 @@ def open_questionnaire(folder: Path) -> Questionnaire:
                 f"{folder / 'questions.json'}: no question about a {form['about']}, and {name} is one; {ADVICE}"
             )
     places = _read_places(folder / "assignments.parquet", forms)
-    return Questionnaire(forms, questions, places, pictures, read_told(folder))
+    return Questionnaire(forms, questions, places, pictures, read_told(folder), origin_of(table))
 
 
 def _read_places(source: Path, forms: Mapping[str, Mapping[str, Any]]) -> dict[str, list[FormPlace]]:
@@ -106,7 +108,7 @@ class FormDesk(LogDesk[FormPlace]):
     log: AnswerLog
 
     def __init__(self, asked: Questionnaire, log: AnswerLog, study: str = "study") -> None:
-        super().__init__(asked.places, log, study)
+        super().__init__(asked.places, log, study, asked.origin)
         self.asked = asked
         self._answers: dict[str, dict[tuple[int, str], str | int]] = {rater: {} for rater in asked.places}
         self.view_of = lru_cache(KEPT)(self._view)
@@ -122,11 +124,11 @@ class FormDesk(LogDesk[FormPlace]):
             self.log.follow(moment)
 
     def start(self, rater: str) -> dict[str, Any]:
-        """Return what the start page shows: {study, rater, places, told, questions: {film | pair | reading: as in `view`}}."""
+        """Return what the start page shows: {study, rater, origin, places, told, questions: {film | pair | reading: as in `view`}}."""
         shown = {place.about for place in self.places[rater]}
         questions = {about: self._questions(about) for about in NAMES if about in shown}
-        about = {"study": self.study, "rater": rater, "places": len(self.places[rater]), "told": self.asked.told}
-        return about | {"questions": questions}
+        about = {"places": len(self.places[rater]), "told": self.asked.told, "questions": questions}
+        return self._about(rater) | about
 
     def view(self, rater: str, number: int) -> dict[str, Any]:
         """Return {place, heading, images: data URLs, names, mask, questions: [{id, text, overlay, options: [[answer, words]]}]}.
@@ -203,9 +205,7 @@ class FormDesk(LogDesk[FormPlace]):
         """Return what `state` says, with {answers: {question: answer or null}}."""
         answers, own = self._answers[rater], self.places[rater]
         total = sum(len(of_form(self.asked.questions, one.about)) for one in own)
-        return {
-            "study": self.study,
-            "rater": rater,
+        return self._about(rater) | {
             "minutes": self._paces[rater].minutes(total - len(answers)),
             "place": place.number,
             "places": len(own),

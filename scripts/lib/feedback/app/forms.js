@@ -164,6 +164,7 @@ class FormPage extends RaterPage {
     this.start.replaceChildren(
       make("h1", {}, `${guide.study}: questions about chest films`),
       make("p", {}, `You answer as ${guide.rater}. There are ${guide.places} forms. Every answer is saved at once; stop when you like, and open the same link to go on.`),
+      ...originOf(guide),
       ...Object.entries(guide.questions).flatMap(([about, questions]) => [
         make("h2", {}, asked[about][0]), make("p", {}, asked[about][1]),
         make("ul", {}, ...questions.map((one) => make("li", {}, `${one.overlay ? "With the outline of what is marked on it: " : ""}${one.text} ${one.options.map(([, words]) => words).join(" · ")}`)))]),
@@ -171,8 +172,10 @@ class FormPage extends RaterPage {
       make("div", { class: "choose" }, begin));
     this.place = null;
     this.showOnly(this.start);
+    this.showOrigin(guide.origin);
     Object.assign(this.root.dataset, { place: "start", ready: "true" });
-    begin.focus();
+    for (const one of [this.start, this.start.parentNode]) one.scrollTop = 0; // the page begins at its heading, not at the button
+    begin.focus({ preventScroll: true });
   }
 
   onward() {

@@ -35,12 +35,13 @@ Spot = TypeVar("Spot", bound=AnyPlace)
 class LogDesk(ABC, Generic[Spot]):
     """The state of all raters, as the log has it; one desk serves a log at a time.
 
-    places  {rater: places in order}; study: its name for the raters. Methods may be called from several threads.
+    places  {rater: places in order}; study: its name for the raters; origin: what is said of phantom films, else "".
+    Methods may be called from several threads.
     A subclass makes what it keeps before it calls `_open`.
     """
 
-    def __init__(self, places: Mapping[str, Sequence[Spot]], log: LineLog[Any], study: str) -> None:
-        self.places, self.log, self.study = places, log, study
+    def __init__(self, places: Mapping[str, Sequence[Spot]], log: LineLog[Any], study: str, origin: str = "") -> None:
+        self.places, self.log, self.study, self.origin = places, log, study, origin
         self.warnings: list[str] = []
         self._lock = threading.Lock()
         self._serving = hold(log.path)
@@ -63,7 +64,7 @@ class LogDesk(ABC, Generic[Spot]):
     def state(self, rater: str, number: int | None = None) -> dict[str, Any]:
         """Return what was given at a place and the progress there; None: where the rater stopped.
 
-        {study, rater, place, places, done, complete, minutes: what is left at this rater's pace, or null while that is not
+        {study, rater, origin, place, places, done, complete, minutes: what is left at this rater's pace, or null while that is not
         known, next: the next place that is not complete, from the following one on and then from the beginning, or null}, and
         what the subclass adds; when all is done and no place is asked for, `place` is null as well, and nothing is added.
         """
@@ -72,9 +73,13 @@ class LogDesk(ABC, Generic[Spot]):
                 number = self._next_open(rater, self._last[rater])
                 if number is None:
                     total = len(self.places[rater])
-                    about = {"study": self.study, "rater": rater, "minutes": 0.0}
-                    return about | {"place": None, "places": total, "done": total, "complete": True, "next": None}
+                    ended = {"place": None, "places": total, "done": total, "complete": True, "next": None}
+                    return self._about(rater) | ended | {"minutes": 0.0}
             return self._state(rater, self._place(rater, number))
+
+    def _about(self, rater: str) -> dict[str, Any]:
+        """Return what each answer begins with: {study, rater, origin}."""
+        return {"study": self.study, "rater": rater, "origin": self.origin}
 
     @abstractmethod
     def _read(self) -> None:

@@ -9,3 +9,8 @@ function make(tag, attributes = {}, ...children) {
   node.append(...children);
   return node;
 }
+
+// What a first page says of films that a program has drawn: a paragraph, or none.
+function originOf({ origin }) {
+  return origin ? [make("p", { class: "drawn" }, `${origin}.`)] : [];
+}

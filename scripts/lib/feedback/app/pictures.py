@@ -15,6 +15,7 @@ from PIL import Image
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.phantom import origin_of
 from scripts.lib.feedback.app.places import KIND_ASPECTS
 from scripts.lib.feedback.log_values import IMAGES
 
@@ -42,11 +43,11 @@ class Pictures:
 
     `sets` is the table of sets; images of a set come from `pool` by (condition_id, sample), those of a control from
     `cohorts` by its columns `dataset` and `films`, resized to the pool's side so that their size tells nothing.
-    `sets` as an attribute is {set_id: (kind, number of images)}.
+    `sets` as an attribute is {set_id: (kind, number of images)}, `origin` what the page says of phantom films, else "".
     """
 
     def __init__(self, sets: pd.DataFrame, pool: Cohort, cohorts: Sequence[Cohort], source: str) -> None:
-        self.pool = pool
+        self.pool, self.origin = pool, origin_of(sets)
         if sets["set_id"].duplicated().any():
             raise InputError(f"{source}: set {sets['set_id'][sets['set_id'].duplicated()].iloc[0]!r} is there twice")
         prompts = zip(sets["set_id"], sets["prompt"])

@@ -21,6 +21,7 @@ class Start {
     this.node.replaceChildren(
       make("h1", {}, `${guide.study}: rating of chest images`),
       make("p", {}, `You rate as ${guide.rater}. There are ${guide.places} sets of up to four images. Every score is saved at once; stop when you like, and open the same link to go on.`),
+      ...originOf(guide),
       make("h2", {}, "What is judged"),
       make("p", {}, "Text: does the image show what the text above it says, as a real film would? Mask: do the edges in the image lie on the outline that is drawn over it? The two are scored apart. Some sets may be real films; judge them like any other."),
       make("h2", {}, "What 0 to 5 mean"),
@@ -28,8 +29,10 @@ class Start {
       make("p", { class: "small" }, "These examples, and those of the training sets, are drawn by a program. They show quality, not disease. The left of the patient is on the right of the picture."),
       make("div", { class: "choose" }, training, begin));
     this.page.showOnly(this.node);
+    this.page.showOrigin(guide.origin);
     Object.assign(this.page.root.dataset, { place: "start", ready: "true" });
-    (first ? training : begin).focus();
+    this.node.scrollTop = 0; // on a small screen the page begins at its heading, not at the button
+    (first ? training : begin).focus({ preventScroll: true });
   }
 
   anchor({ score, text, mask, picture }) {
@@ -44,7 +47,7 @@ class Start {
     const scores = Object.fromEntries(set.aspects.map((aspect) => [aspect, set.images.map(() => null)]));
     this.page.training = { number, set, of: guide.training.length };
     const told = { not_chest: [], unsure: [], comment: "" };
-    this.page.showSet(set, { place: `training-${number}`, places: guide.places, done: Number(this.page.root.dataset.done || 0), complete: false, next: null, scores, remarks: told, minutes: null, study: guide.study, rater: guide.rater });
+    this.page.showSet(set, { place: `training-${number}`, places: guide.places, done: Number(this.page.root.dataset.done || 0), complete: false, next: null, scores, remarks: told, minutes: null, study: guide.study, rater: guide.rater, origin: guide.origin });
   }
 
   leave() {
@@ -59,8 +62,8 @@ class Start {
     page.tiles.forEach((tile, position) => {
       if (tile.node.hidden) return;
       const meant = set.aspects.map((aspect) => `${QUESTIONS[aspect]} ${set.wanted[aspect][position]}`).join(", ");
-      tile.why.textContent = `Meant: ${meant}. ${set.why[position]}`;
+      tile.why.textContent = `Meant: ${meant}: ${set.why[position]}`;
     });
-    page.say("The scores that are meant stand on the images. Correct yours, or press Enter to go on.");
+    page.say("The scores that are meant stand on the images. Correct yours, or go on with Next (Enter).");
   }
 }

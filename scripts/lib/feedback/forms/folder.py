@@ -15,6 +15,7 @@ import pandas as pd
 from scripts.lib.cohort.store import pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.phantom import with_origin
 from scripts.lib.feedback.forms.drawing import FormPicture
 from scripts.lib.feedback.forms.questions import Question, as_json, read_questions
 
@@ -23,7 +24,7 @@ def write_forms(folder: Path, forms: pd.DataFrame, assignments: pd.DataFrame, qu
     """Write tables and questions, each file whole; the pictures have a function of their own."""
     with atomic_file(folder / "questions.json") as path:
         path.write_text(json.dumps(as_json(questions), indent=1) + "\n")
-    for table, name in ((forms, "forms"), (assignments, "assignments")):
+    for table, name in ((with_origin(forms), "forms"), (assignments, "assignments")):
         with atomic_file(folder / f"{name}.parquet") as path:
             table.to_parquet(path, index=False)
 

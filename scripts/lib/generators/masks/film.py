@@ -15,6 +15,7 @@ from scripts.lib.conditions.mask_picture import conditioning_image
 from scripts.lib.conditions.mask_prompts import Ask, ask_of, ask_text, findings_of
 from scripts.lib.conditions.mask_shape import faults_of
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.phantom import told_origin
 from scripts.lib.core.seeds import content_hash
 from scripts.lib.generators.kinds import open_kind
 from scripts.lib.generators.masks.network import open_masks
@@ -83,8 +84,9 @@ class FilmDrawer:
         return summary(ask, mask, self.structures, self.made.notes["least"])
 
     def made_by(self) -> dict[str, Any]:
-        """Return the fingerprints of both models, and the seed."""
-        return {"masks": self.made.fingerprint, "generator": self.model.fingerprint, "seed": self.seed}
+        """Return the fingerprints of both models, the seed, and the word for phantom films."""
+        made = {"masks": self.made.fingerprint, "generator": self.model.fingerprint, "seed": self.seed}
+        return made | told_origin()
 
     def edited(self, field: np.ndarray) -> MadeMask:
         """Return a mask that a person changed, with what of it cannot be."""
