@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from scripts.lib.cohort.learned import read_learned
 from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.models import build_model
 from scripts.lib.encoders.weights import weights_digest
@@ -63,6 +64,10 @@ def test_the_folder_says_what_it_holds(trained: Path):
     assert 0 <= notes["validation"]["top1"] <= notes["validation"]["top5"] == 1.0  # there are five texts
     assert {"mgca.json", "mgca.safetensors", "tokenizer/vocab.txt"} <= contents(trained).keys()
     assert not (trained.parent / "checkpoints").exists()
+    learned = read_learned(trained)
+    assert (
+        learned is not None and set(learned["role"]) == {"mgca"} and len(learned) == 18
+    )  # none of the 6 of validation
     state = load_file(trained / "mgca.safetensors")
     assert torch.allclose(state["prototype_layer.weight"].norm(dim=1), torch.ones(6))
     assert all(torch.isfinite(value).all() for value in state.values() if value.is_floating_point())
