@@ -110,7 +110,7 @@ def test_a_judge_learns_from_no_test_film_and_says_which_films_taught_it(judges:
     learned, held = read_learned(judges / "masks"), pd.read_parquet(judges / "masks" / "held.parquet")
     assert learned is not None and set(learned["role"]) == {"judge", "thresholds"} and len(learned) == 330
     # Films held out did not teach it, but they set the threshold of a filter.
-    of_patients = learned.groupby("role")["patient_id"].agg(set)
+    of_patients = {role: set(films["patient_id"]) for role, films in learned.groupby("role")}
     assert of_patients["thresholds"] == set(held["group"]) and not of_patients["thresholds"] & of_patients["judge"]
     assert (learned["role"] == "thresholds").sum() == len(held)
     test = set(cohort.index["image_id"][cohort.index["split"] == "test"])
