@@ -38,11 +38,12 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.core.errors import InputError
     from scripts.lib.core.log import log
     from scripts.lib.evidence.leakage import check_arm, stopping_line
-    from scripts.lib.evidence.leakage_stores import open_stores
+    from scripts.lib.evidence.leakage_stores import check_lists, open_stores
     from scripts.lib.evidence.tables import write_table
 
     args.hits.unlink(missing_ok=True)
     stores = open_stores(args.cohorts)
+    check_lists([*args.learned, *args.elsewhere])
     table = check_arm(args.dataset, args.arm, stores, all_learned(args.learned, args.elsewhere), args.config)
     line = stopping_line(table, args.hits)
     with atomic_file(args.hits if line else args.out) as path:

@@ -27,10 +27,12 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.engine.lean_imports import without_compiler
 
     with without_compiler():
+        from scripts.lib.cohort.carried import carry_learned
         from scripts.lib.generators.controlled.single_file import convert_single_file
 
         with atomic_dir(args.out) as folder:
             convert_single_file(args.file, args.like, folder)
+            carry_learned(args.file, folder)
     print(f"{args.out}: name this folder in base.path")
 
 

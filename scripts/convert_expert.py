@@ -28,12 +28,14 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.engine.lean_imports import lean_imports
 
     with lean_imports():
+        from scripts.lib.cohort.carried import carry_learned
         from scripts.lib.downstream.converted import densenet_expert
         from scripts.lib.downstream.judges import write_judge
 
         judge = densenet_expert(args.weights, args.resolution)
         with atomic_dir(args.out) as folder:
             write_judge(folder, judge, {"from": args.weights.name})
+            carry_learned(args.weights, folder)
     print(f"{args.out}: tells {', '.join(judge.names)}")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.errors import InputError
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 
@@ -33,8 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
-    import pandas as pd
-
+    from scripts.lib.core.parquet import read_parquet
     from scripts.lib.evidence.tables import write_table
     from scripts.lib.fidelity.chosen import shared_labels
     from scripts.lib.fidelity.table import measure
@@ -45,7 +45,14 @@ def main(argv: list[str] | None = None) -> None:
         name: (args.pool_features[place * shards : (place + 1) * shards], args.cohort_features[place])
         for place, name in enumerate(args.networks)
     }
-    kept = None if args.kept is None else pd.read_parquet(args.kept, columns=["image_id"])["image_id"]
+    wanted = (shards * len(args.networks), len(args.networks))
+    if (given := (len(args.pool_features), len(args.cohort_features))) != wanted:
+        raise InputError(
+            f"--pool-features, --cohort-features: {given[0]} and {given[1]} files, expected {wanted[0]} and {wanted[1]}, for each network "
+            "one a shard and one of the cohort"
+        )
+    what = ("list of what was kept", "filter the pool anew", ["image_id"])
+    kept = None if args.kept is None else read_parquet(args.kept, *what)["image_id"]
     settings = Section({**args.config, "splits": args.splits, "barred": args.barred}, "fidelity")
     cell = {"dataset": args.dataset, "arm": args.arm, "fraction": args.fraction}
     labels = shared_labels(args.pool[0], args.cohort)

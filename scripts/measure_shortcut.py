@@ -19,17 +19,16 @@ def main(argv: list[str] | None = None) -> None:
     args = _parser().parse_args(argv)
     set_threads(args.threads)
 
-    import pandas as pd
-
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.core.log import log
+    from scripts.lib.core.parquet import read_parquet
     from scripts.lib.evidence.shortcut import information_row, mixtures, no_label_row, source_rows, table
     from scripts.lib.evidence.tables import write_table
     from scripts.lib.fidelity.chosen import shared_labels
     from scripts.lib.filters.kept_view import open_kept
 
     labels = [label for label in shared_labels(args.pool[0], args.cohort) if label in args.labels]
-    cohort, subsets = Cohort.open(args.cohort), pd.read_parquet(args.subsets)
+    cohort, subsets = Cohort.open(args.cohort), read_parquet(args.subsets, "table of subsets", "draw the subsets anew")
     pool = Cohort.open(args.pool) if args.kept is None else open_kept(args.pool, args.kept)
     rows = [
         information_row(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from scripts.lib.core.json_files import read_json
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
-from scripts.lib.study.search_space import with_values
+from scripts.lib.study.search_space import SCORED, with_values
 from scripts.lib.training.identity import resume_identity
 from scripts.lib.training.options import add_training
 
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.engine.lean_imports import lean_imports
 
     with lean_imports():
-        from scripts.lib.cohort.learned import films_learned, write_learned
+        from scripts.lib.cohort.learned import films_learned, inherited, write_learned
         from scripts.lib.cohort.store import Cohort
         from scripts.lib.generators.conditional.films import class_films
         from scripts.lib.generators.conditional.folder import open_autoencoder, write_model
@@ -58,7 +58,9 @@ def main(argv: list[str] | None = None) -> None:
     with publish(args.out, placement, checkpoints) as folder:
         if folder:
             write_model(folder, model, films.names, cohort.resolution)
-            write_learned(folder, [films_learned(cohort, rows, "class-ldm")])
+            chose = [films_learned(cohort, cohort.rows(split=SCORED), "search")] if args.best else []
+            behind = inherited(args.autoencoder, "class-autoencoder")
+            write_learned(folder, [behind, films_learned(cohort, rows, "class-ldm"), *chose])
 
 
 if __name__ == "__main__":

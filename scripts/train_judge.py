@@ -56,7 +56,9 @@ def main(argv: list[str] | None = None) -> None:
             if folder:
                 judges.write_judge(folder, judge, {"seed": seed, "films": len(learned), "held_out": len(held)})
                 found.to_parquet(folder / judges.HELD, index=False)
-                write_learned(folder, [films_learned(cohort, learned, "judge")])
+                write_learned(
+                    folder, [films_learned(cohort, learned, "judge"), films_learned(cohort, held, "thresholds")]
+                )
         log(f"{args.out.name}: learned {', '.join(names)} from {len(learned)} films; {len(held)} films held out")
 
 

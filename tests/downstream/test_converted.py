@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from scripts import convert_expert
+from scripts.lib.cohort.learned import not_known, read_learned, write_learned
 from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.converted import densenet_expert
 from scripts.lib.downstream.judges import open_judge
@@ -94,6 +95,10 @@ def test_the_command_writes_a_judge_that_says_what_its_authors_network_says(
     with torch.no_grad():
         found = judge.model(torch.from_numpy(images)[:, None].float() / 255).numpy()
     assert found.shape == (2, 18) and np.abs(found - expected(published, images)).max() < 2e-3 * np.abs(found).max()
+    assert read_learned(tmp_path / "xrv") is None
+    write_learned(tmp_path, [not_known("nih")])
+    convert_expert.main(["--weights", str(path), "--resolution", str(SIDE), "--out", str(tmp_path / "listed")])
+    assert list(read_learned(tmp_path / "listed")["role"]) == ["nih"]  # type: ignore[index]
     assert judge.names == list(xrv.LABELS) and judge.resolution == SIDE and not judge.masks
     assert judge.names[:2] == ["atelectasis", "consolidation"] and judge.names[7] == "pleural_effusion"
 

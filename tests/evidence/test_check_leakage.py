@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from scripts import check_leakage, reduce_films
-from scripts.lib.cohort.learned import LIST, films_learned, write_learned
+from scripts.lib.cohort.learned import LIST, films_learned, not_known, write_learned
 from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
@@ -74,6 +74,9 @@ def test_the_command_says_of_a_model_without_a_list_that_nothing_is_known(
     table = pd.read_csv(tmp_path / "out.csv")
     assert table.set_index("role")["verdict"].to_dict() == {"model": "not known", "training": "clean"}
     assert "role model: not known" in capsys.readouterr().err
+    write_learned(model, [not_known("base").iloc[:0]])
+    with pytest.raises(InputError, match="model: its learned_from.parquet has no row; list the films that taught it"):
+        check_leakage.main(command(tmp_path, model))
 
 
 @pytest.mark.parametrize("content", [b"", b"no array", "short"])

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from scripts import measure_shortcut
+from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.shortcut import COLUMNS, INFORMATION, SOURCE, LabelCounts, information_row, table
 from tests.helpers.fidelity_films import as_table, films, write_store
 
@@ -52,8 +53,8 @@ def test_a_pool_in_which_every_image_is_diseased_is_told() -> None:
     assert information_row([LabelCounts(np.array([0, 30]), np.array([0, 60]))], "edema", 2)["note"] == ""
 
 
-def measured(folder: Path, shift: float, diseased: float = 0.5, label: str = "pneumonia") -> Any:
-    """Measure a pool whose features lie `shift` deviations from those of films, and of which a share is diseased."""
+def measured(folder: Path, shift: float, diseased: float = 0.5, label: str = "pneumonia", size: int = 8) -> Any:
+    """Measure a pool whose `size` features lie `shift` deviations from those of films, and of which a share is diseased."""
     stream = np.random.default_rng(11)
     store = write_store(folder / "cohort", films(240, "f"), ["train"] * 120 + ["test"] * 120, "f")
     pool = write_store(folder / "shard-0", films(120, "i"), ["train"] * 120, "i", True)
@@ -61,7 +62,7 @@ def measured(folder: Path, shift: float, diseased: float = 0.5, label: str = "pn
     index["pneumonia"] = pd.array((np.arange(120) < 120 * diseased).astype(int)[stream.permutation(120)], "Int8")
     index.to_parquet(pool / "index.parquet", index=False)
     np.save(folder / "f.npy", stream.normal(size=(240, 8)).astype(np.float32))
-    np.save(folder / "i.npy", stream.normal(shift, 1, (120, 8)).astype(np.float32))
+    np.save(folder / "i.npy", stream.normal(shift, 1, (120, size)).astype(np.float32))
     ranks = pd.read_parquet(store / "index.parquet")[["image_id"]]
     ranks = ranks.assign(trial=0, rank=np.where(np.arange(240) < 60, 0.1, np.nan))
     ranks[:120].to_parquet(folder / "subsets.parquet", index=False)
@@ -85,6 +86,11 @@ def test_images_that_look_like_films_are_not_told_from_them(tmp_path: Path) -> N
     source = found[found["measure"] == SOURCE].set_index("label")
     assert (source["low"] < 0.55).all() and (source["value"] < 0.65).all()  # two of eight features may differ by chance
     assert list(found["multiplier"].dropna()) == [1, 2] and not found["note"].any()
+
+
+def test_features_of_another_length_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="i.npy: features of length 5, but 8 in .*f.npy; one network for both"):
+        measured(tmp_path, 0.0, size=5)
 
 
 def test_other_images_are_told_from_films_and_a_shortcut_is_named(tmp_path: Path) -> None:

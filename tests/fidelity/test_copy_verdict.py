@@ -37,6 +37,15 @@ def test_the_rule_of_the_verdict() -> None:
     )
     assert list(alone["measure"]) == ["near_copies", "same_film", "likeness"] and set(alone["verdict"]) == {UNDECIDED}
     assert alone["note"][0].startswith("no threshold; 0 held-out films") and np.isnan(alone["floor"][0])
+    # Images of one grey value resemble nothing, so they prove nothing.
+    grey = judge(np.zeros(300), gate, 0.01)
+    assert (grey.word, grey.why) == (
+        UNDECIDED, "400 held-out films and 0 images: nothing to compare; 300 of 300 images have one grey value and say nothing",
+    )  # fmt: skip
+    assert judge(np.concatenate([fresh[:99], np.zeros(300)]), gate, 0.01).why.startswith(
+        "99 images, fewer than 100; 300 of 399"
+    )
+    assert judge(np.concatenate([fresh, np.zeros(1)]), gate, 0.01).word == PASSES
     missed = floor_of(likeness, found=11)
     cropped = judge(fresh, CopyGate.of(missed.assign(kind=missed["kind"].replace("exact", "cropped")), 99), 0.01)
     assert (

@@ -188,6 +188,13 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
         keep_faithful.main([*common, *keep, "--shows", "pneumonia"])
     with pytest.raises(InputError, match="no column asked_edema"):
         keep_faithful.main([*common, *keep, "--shows", "edema"])
+    for wrong, line in (
+        (drawn(60, 4.0).assign(found_pneumonia=np.nan), "image i0 has no finding; judge anew"),
+        (pd.concat([drawn(60, 4.0)] * 2), "image i0 occurs twice; judge anew"),
+    ):
+        wrong.to_parquet(tmp_path / "judged.parquet", index=False)
+        with pytest.raises(InputError, match=line):
+            keep_faithful.main([*common, *keep, "--shows", "pneumonia"])
     masked(np.full(60, 0.5)).to_parquet(tmp_path / "judged.parquet", index=False)
     with pytest.raises(InputError, match="a judge of labels, but images were judged by the other"):
         keep_faithful.main([*common, *keep, "--shows", "pneumonia"])

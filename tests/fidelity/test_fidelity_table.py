@@ -108,6 +108,10 @@ def test_fewer_films_than_a_measure_needs_are_a_note_and_no_number(toy: dict[str
     table = measured(stores, features, toy["cohort"], toy["films"], tmp_path / "t.csv")
     assert table["value"].isna().all() and table["floor"].isna().all()
     assert table["note"].str.startswith("30 on each side, fewer than the 40 that a number needs").all()
+    pd.DataFrame({"image_id": pd.array(["nobody"], dtype="string")}).to_parquet(tmp_path / "kept.parquet")
+    nobody = ("--kept", str(tmp_path / "kept.parquet"))
+    table = measured(stores, features, toy["cohort"], toy["films"], tmp_path / "t.csv", *nobody)
+    assert set(table["note"]) == {"0 on each side, fewer than the 40 that a number needs; add films or splits"}
 
 
 def test_constant_images_are_named(toy: dict[str, Path], tmp_path: Path) -> None:
@@ -156,6 +160,23 @@ def test_bad_features_are_one_line(toy: dict[str, Path], tmp_path: Path) -> None
     assert "holds NaN or infinite numbers (1 of 60 rows)" in fault(broken)
     assert "features of length 63, but 64 in" in fault(good[:, :63])
     assert "59 rows for 60 images" in fault(good[:59])
+    for other in (
+        good[:, 0],
+        good.reshape(60, 8, 8),
+        good[:, :0],
+        good.astype(int),
+        good.astype(complex),
+        good.astype(str),
+    ):
+        assert "expected floating numbers, (images, features)" in fault(other)
+    assert "bad.npy: holds 1e+30, beyond 1e+15" in fault(np.where(good == good[2, 2], np.float32(1e30), good))
+    (tmp_path / "kept.txt").write_text("s0")
+    with pytest.raises(InputError, match="kept.txt: not a list of what was kept .*; filter the pool anew"):
+        measured(
+            stores, features, toy["cohort"], toy["films"], tmp_path / "t.csv", "--kept", str(tmp_path / "kept.txt")
+        )
+    with pytest.raises(InputError, match="2 and 1 files, expected 1 and 1"):
+        measured(stores, features * 2, toy["cohort"], toy["films"], tmp_path / "t.csv")
     (tmp_path / "bad.npy").write_bytes(b"no array")
     with pytest.raises(InputError, match="bad.npy: not a readable array"):
         measured(stores, [tmp_path / "bad.npy"], toy["cohort"], toy["films"], tmp_path / "t.csv")
@@ -181,6 +202,7 @@ def test_given_features_come_from_a_folder(toy: dict[str, Path], tmp_path: Path)
         (wanted[:150], "150 rows, expected 200"),
         (wanted[:, 0], r"shape \(200,\)"),
         (np.where(wanted == wanted[4, 4], np.inf, wanted), "row 4 holds NaN or infinite"),
+        (np.where(wanted == wanted[4, 4], -1e300, wanted), r"holds 1e\+300, beyond 1e\+15"),
     ):
         np.save(tmp_path / "given" / "toy" / "cohort.npy", bad)
         with pytest.raises(InputError, match=line):

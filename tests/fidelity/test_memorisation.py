@@ -209,6 +209,11 @@ def test_bad_features_of_a_pool_are_one_line(results: Path, tmp_path: Path) -> N
             match(results, made["pool"][0], [pixels, bad], out)
     with pytest.raises(InputError, match="absent.npy"):
         match(results, made["pool"][0], [pixels, tmp_path / "absent.npy"], out)
+    pd.read_parquet(made["nearest"][0]).assign(similarity=np.nan).to_parquet(tmp_path / "nan.parquet")
+    with pytest.raises(
+        InputError, match=r"nan.parquet: not a table of nearest films \(40 without likeness, first s0\); match it"
+    ):
+        memorisation(results, [tmp_path / "nan.parquet"], tmp_path / "m.csv")
     assert not out.exists()
 
 

@@ -43,18 +43,26 @@ def test_inception_is_that_of_torch_fidelity() -> None:
     )
 
 
-def test_inception_takes_safetensors_with_the_published_names(tmp_path: Path) -> None:
+def test_inception_takes_the_published_file_and_safetensors_with_its_names(tmp_path: Path) -> None:
     state = {**drawn_weights(), "fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
     save_file(state, tmp_path / "inception.safetensors")
     found = open_extractor("inception", str(tmp_path / "inception.safetensors"), CPU, 2)(films(1, "i"))
     assert found.shape == (1, 2048) and found.dtype == np.float32 and np.isfinite(found).all()
-    del state["Mixed_7c.branch_pool.conv.weight"]
+    gone = state.pop("Mixed_7c.branch_pool.conv.weight")
     save_file(state, tmp_path / "part.safetensors")
     with pytest.raises(InputError, match="1 weights of the encoder are missing"):
         open_extractor("inception", str(tmp_path / "part.safetensors"), CPU, 2)
-    (tmp_path / "code.pth").write_bytes(b"\x80\x04cos\nsystem\n.")
-    with pytest.raises(InputError, match="unknown kind of weights '.pth'"):
-        open_extractor("inception", str(tmp_path / "code.pth"), CPU, 2)
+    # The published file is a state_dict in the form of torch before 1.6; code in such a file is not run.
+    torch.save(
+        {**state, "Mixed_7c.branch_pool.conv.weight": gone}, tmp_path / "a.pth", _use_new_zipfile_serialization=False
+    )
+    again = open_extractor("inception", str(tmp_path / "a.pth"), CPU, 2)(films(1, "i"))
+    assert (again == found).all()
+    for name, content in (("code.pth", b"\x80\x04cos\nsystem\n."), ("cut.pth", (tmp_path / "a.pth").read_bytes()[:-9])):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=f"{name}: holds more than weights") as error:
+            open_extractor("inception", str(tmp_path / name), CPU, 2)
+        assert "\n" not in str(error.value)
 
 
 def test_dino_is_read_from_its_folder(tmp_path: Path) -> None:
@@ -64,6 +72,8 @@ def test_dino_is_read_from_its_folder(tmp_path: Path) -> None:
     size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28, "patch_size": 14}
     network = Dinov2Model(Dinov2Config(**size)).eval()
     network.save_pretrained(tmp_path)
+    for other in ("backbone_compatible", "dino_head"):  # what lies beside the weights in RAD-DINO's folder
+        save_file({"x": torch.zeros(1)}, tmp_path / f"{other}.safetensors")
     with pytest.raises(InputError, match="preprocessor_config.json: no such file"):
         open_extractor("rad-dino", str(tmp_path), CPU, 2)
     settings = {"crop_size": {"height": 28, "width": 28}, "image_mean": [0.5307] * 3, "image_std": [0.2583] * 3}

@@ -23,10 +23,11 @@ def test_films_of_a_taught_patient_are_not_held_out(tmp_path: Path) -> None:
     films_list = [
         films_learned(Cohort.open(store), np.arange(3), "base"),
         films_learned(Cohort.open(store), np.array([4]), "raters"),
+        films_learned(Cohort.open(store), np.array([5]), "search"),
     ]
     write_learned(tmp_path / "model", films_list)
     learned, others = taught(tmp_path / "model", tmp_path, ["toy"])
-    # f3 is another film of f0's patient; raters scored images made from f4's mask, whose pixels the generator never saw.
+    # f3 is another film of f0's patient; raters scored images made from f4's mask, and a search was scored on f5: the generator never saw their pixels.
     assert list(learned.index["image_id"]) == ["f0", "f1", "f2"] and list(others.index["image_id"]) == ["f4", "f5"]
     assert unknown_teachers(tmp_path / "model", ["toy"]) == ""
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from scripts.lib.cohort.learned import read_learned
 from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.models import build_model
 from scripts.lib.encoders.weights import weights_digest
@@ -63,6 +64,10 @@ def test_the_folder_says_what_it_holds(trained: Path):
     assert 0 <= notes["validation"]["top1"] <= notes["validation"]["top5"] == 1.0  # there are five texts
     assert {"mgca.json", "mgca.safetensors", "tokenizer/vocab.txt"} <= contents(trained).keys()
     assert not (trained.parent / "checkpoints").exists()
+    learned = read_learned(trained)
+    assert (
+        learned is not None and set(learned["role"]) == {"mgca"} and len(learned) == 18
+    )  # none of the 6 of validation
     state = load_file(trained / "mgca.safetensors")
     assert torch.allclose(state["prototype_layer.weight"].norm(dim=1), torch.ones(6))
     assert all(torch.isfinite(value).all() for value in state.values() if value.is_floating_point())
@@ -113,7 +118,7 @@ def test_a_trial_takes_the_encoder_as_it_is(trained):
     assert weights_digest(trained) == weights_digest(trained / "mgca.safetensors")
     assert weights_digest(trained) == json.loads((trained / "mgca.json").read_text())["weights"]
     assert (weights_digest(None), weights_digest("imagenet")) == ("None", "imagenet")
-    with pytest.raises(InputError, match="no such weights .* or a folder that pretrain_mgca wrote"):
+    with pytest.raises(InputError, match="no such weights.* or a folder that pretrain_mgca wrote"):
         weights_digest(trained.parent)
     for change, message in (({"channels": [4, 9]}, "shape"), ({"fold": 2}, "shape"), ({"channels": [4]}, "unknown")):
         with pytest.raises(InputError, match=message):

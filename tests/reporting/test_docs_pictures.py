@@ -210,6 +210,8 @@ def test_the_answer_of_a_run_says_its_doubts() -> None:
         f"*One run of the embedded study (`make figure2`, `make figures`, `make evidence`), on phantom films. {facts['headline']} Each comparison has 2 trials, which is "
         "few. Of 4 statements that have to hold for this to be believed, 1 holds, 2 are in doubt and 1 was not measured.*"
     )
+    copies = "In none of 2 pools are near-copies more frequent than among held-out real films: 0 % against 1 %."
+    assert answer_text({**facts, "copies": copies}).endswith(f"1 was not measured. Copies: i{copies[1:]}*")
     assert "few" not in answer_text({**facts, "trials": [5]}) and answer_facts(Path("nowhere")) == {}
 
 

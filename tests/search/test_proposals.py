@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from scripts import sweep_sampling, train_class_ldm, train_proposal
+from scripts.lib.cohort.learned import read_learned
+from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.fidelity.chosen import Chosen
 from scripts.lib.fidelity.sweep import requests_like
@@ -70,6 +72,13 @@ def test_what_a_search_found_best_takes_the_place_of_the_settings(world: Path):
     train_class_ldm.main([*call, "--out", str(world / "found")])
     assert open_model(world / "found")[0]["schedule"]["prediction_type"] == "v_prediction"
     assert open_model(world / "model")[0]["schedule"]["prediction_type"] == "epsilon"
+    # The films that the search scored on chose; they and those of the autoencoder stand in the list.
+    learned, plain = read_learned(world / "found"), read_learned(world / "model")
+    assert learned is not None and plain is not None and set(plain["role"]) == {"class-ldm"}
+    chose = learned[learned["role"] == "search"]
+    index = Cohort.open(world / "films").index
+    assert set(chose["image_id"]) == set(index["image_id"][index["split"] == "validate"]) and len(chose) >= 40
+    assert learned[learned["role"] != "search"].reset_index(drop=True).equals(plain)
 
 
 def test_a_sweep_has_a_row_for_each_measure_and_pair(world: Path):

@@ -118,8 +118,9 @@ def test_an_expert_from_elsewhere_is_asked_for_what_it_tells_and_validated_on_re
     told = ["--expert", "xrv:classifier", f"{POOL}/expert-xrv.parquet", "results/chestxdet/experts/xrv.parquet"]
     assert made.options(CELL)[4:] == told
     assert any(line.startswith("experts.own.xrv.path") for line in unknown_teachers(made.config))
-    # Those of the workflow stay judges, whose lists of films the firewall reads.
-    assert made.judges(CELL) == ["results/judges/chestxdet-generator-labels"]
+    # The firewall reads the lists of the films behind both; of one from elsewhere without a list nothing is known.
+    assert made.judges(CELL) == ["results/judges/chestxdet-generator-labels", str(tmp_path / "xrv")]
+    assert set(made.judges(CELL)) < set(Firewall(made.study).teachers(CELL))
 
 
 def test_experts_from_elsewhere_that_do_not_fit_are_one_line(tmp_path: Path) -> None:

@@ -35,6 +35,12 @@ def test_an_arm_is_held_against_what_taught_its_models() -> None:
     assert own.tables("rsna") == [f"results/rsna/leakage/{arm}.csv" for arm in arms]
 
 
+def test_every_command_that_publishes_a_model_writes_its_list_of_films() -> None:
+    texts = [file.read_text() for file in (ROOT / "scripts").glob("*.py")]
+    trainings = [text for text in texts if "publish(args.out" in text]
+    assert len(trainings) >= 10 and all("write_learned(" in text for text in trainings)
+
+
 def test_tables_of_links_are_read_where_their_films_are() -> None:
     links = [{"dataset": "rsna", "to": "nih", "table": "who.csv"}, {"dataset": "siim", "to": "nih"}]
     own = firewall(leakage={"links": links})

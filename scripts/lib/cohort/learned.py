@@ -4,7 +4,8 @@ One row a film and role:
 
     dataset, image_id, patient_id  as in the index of the film's cohort
     sha256                         of the stored pixels, as in that index
-    role                           base, controlnet, kept, proxy, validation, raters, judge, mgca, or what a new stage calls it
+    role                           base, controlnet, masks, class-ldm, search, kept, proxy, validation, raters, judge, thresholds, mgca,
+                                   or what a new stage calls it
 
 A row without a dataset and a film says that a teacher of that role is not known: weights from elsewhere that bring no list.
 A model that was tuned begins with the list of the model that it started from.

@@ -6,7 +6,7 @@ finds on these is the floor of what it finds on images.
     results/judges/{judge}/
       model.safetensors     its weights
       judge.json            kind (labels | masks), names, settings, resolution, seed
-      learned_from.parquet  the films that taught it
+      learned_from.parquet  the films that taught it, and those held out, which set thresholds (role `thresholds`)
       held.parquet          what it finds on the films held out (fidelity/agreement.py says in which columns)
 """
 

@@ -1,6 +1,6 @@
 """Weights of image encoders from files: safetensors of the encoder itself, or MGCA's own or published ones.
 
-Nothing that a file says is ever executed: safetensors holds numbers only, and a .ckpt is read without its classes
+Nothing that a file says is ever executed: safetensors holds numbers only, and a .ckpt, .pth or .pt is read without its classes
 (scripts/lib/encoders/lightning.py).
 """
 
@@ -18,6 +18,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.encoders.lightning import IMAGE_PREFIX, read_checkpoint, timm_names
 
 MGCA_PREFIX = IMAGE_PREFIX
+KINDS = (".safetensors", ".ckpt", ".pth", ".pt")
 MGCA_FILE = "mgca.safetensors"  # the weights in a folder that pretrain_mgca has written
 
 
@@ -45,8 +46,8 @@ def weights_digest(weights: str | Path | None) -> str:
 def load_encoder(encoder: nn.Module, path: str | Path) -> None:
     """Load the weights in `path` into an encoder, in place; every weight of the encoder must be there and fit.
 
-    Takes .safetensors (keys of the encoder, or of MGCA), the folder that pretrain_mgca wrote, and MGCA's .ckpt. Weights
-    of other parts of MGCA and of a classification head are left out; anything else that is too much is an error, because
+    Takes .safetensors (keys of the encoder, or of MGCA), a published state_dict (.pth, .pt), the folder that pretrain_mgca wrote,
+    and MGCA's .ckpt. Weights of other parts of MGCA and of a classification head are left out; anything else that is too much is an error, because
     it means another encoder.
     """
     path = _weights_file(path)
@@ -76,8 +77,7 @@ def _weights_file(weights: str | Path) -> Path:
     path = path / MGCA_FILE if path.is_dir() else path
     if not path.is_file():
         raise InputError(
-            f"{path}: no such weights (model.weights); expected a .safetensors or .ckpt file, or a folder that "
-            f"pretrain_mgca wrote"
+            f"{path}: no such weights; expected a file ({', '.join(KINDS)}), or a folder that pretrain_mgca wrote"
         )
     return path
 
@@ -91,6 +91,6 @@ def _read(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         except SafetensorError as error:
             raise InputError(f"{path}: not a safetensors file ({error}); expected weights only, no pickle") from None
-    if path.suffix != ".ckpt":
-        raise InputError(f"{path}: unknown kind of weights {path.suffix!r}; expected .safetensors or .ckpt")
-    return timm_names(read_checkpoint(path))
+    if path.suffix not in KINDS:
+        raise InputError(f"{path}: unknown kind of weights {path.suffix!r}; expected {', '.join(KINDS)}")
+    return timm_names(read_checkpoint(path, "MGCA" if path.suffix == ".ckpt" else "an encoder"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from scripts.lib.cohort.learned import LIST, read_learned
 from scripts.lib.cohort.reduced import open_reduced
 from scripts.lib.cohort.store import read_index
 from scripts.lib.core.errors import InputError
@@ -29,3 +30,12 @@ def open_stores(named: Sequence[str]) -> dict[str, Store]:
             raise InputError(f"{folder}/index.parquet: film {twice.iloc[0]} is listed twice; prepare this cohort anew")
         stores[name] = Store(films, open_reduced(Path(folder).parent / PICTURES, len(films)))
     return stores
+
+
+def check_lists(paths: Iterable[Path]) -> None:
+    """Raise InputError for a list of films without a row: every test film would count as new to its model."""
+    for path in paths:
+        if (rows := read_learned(path)) is not None and rows.empty:
+            raise InputError(
+                f"{path}: its {LIST} has no row; list the films that taught it, or a role alone where they are not known"
+            )

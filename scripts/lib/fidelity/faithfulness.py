@@ -165,12 +165,21 @@ def _numbers(own: Estimate, floor: Estimate, chance: Estimate) -> dict[str, floa
 
 
 def read_findings(path: Path, shows: Sequence[str]) -> tuple[pd.DataFrame, bool]:
-    """Return what a judge found, and whether it looked for masks; raises InputError for a file that does not hold `shows`."""
+    """Return what a judge found, and whether it looked for masks; raises InputError for a file that does not hold `shows`,
+    an image that occurs twice, or one without a finding.
+    """
     findings = read_parquet(path, "table of a judge's findings", "judge anew")
     masks = "dice" in findings
     wanted = list(MASKS) if masks else [*IDS, *(f"{part}_{name}" for name in shows for part in ("asked", "found"))]
     if missing := [name for name in wanted if name not in findings]:
         raise InputError(f"{path}: no column {', '.join(missing)}; judge anew")
+    found = ["found"] if masks else [f"found_{name}" for name in shows]
+    for fault, rows in (
+        ("occurs twice", findings["image_id"].duplicated()),
+        ("has no finding", findings[found].isna().any(axis=1)),
+    ):
+        if rows.any():
+            raise InputError(f"{path}: image {findings['image_id'][rows].iloc[0]} {fault}; judge anew")
     return findings, masks
 
 

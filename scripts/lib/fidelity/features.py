@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scripts.lib.fidelity.networks import Extractor
 
 LARGEST_HEADER = 1024  # bytes: smaller files are read at once
+LARGEST = 1e15  # of a feature: its cube still has room for sums of squares; no network says more
 
 
 def extract(cohort: Cohort, extractor: Extractor) -> np.ndarray:
@@ -46,22 +47,18 @@ def given(folder: Path, name: str, cohort: Cohort) -> np.ndarray:
             f"{path}: no such file; expected features of the {len(cohort)} images of {cohort.folders[0]}, one row each"
         )
     features = _load(path)
-    if features.ndim != 2 or not features.shape[1] or not np.issubdtype(features.dtype, np.floating):
-        raise InputError(
-            f"{path}: shape {features.shape} of {features.dtype}; expected floating numbers, (images, features)"
-        )
+    _check_form(features, path)
     if len(features) != len(cohort):
         raise InputError(
             f"{path}: {len(features)} rows, expected {len(cohort)}, one for each image of {cohort.folders[0]}"
         )
-    features = np.asarray(features, dtype=np.float32)
     check_finite(features, str(path))
-    return features
+    return np.asarray(features, dtype=np.float32)
 
 
 def check_finite(features: np.ndarray, where: str) -> None:
-    """Raise InputError for a row that holds NaN or infinity."""
-    if np.issubdtype(features.dtype, np.integer):
+    """Raise InputError for a row that holds NaN or infinity, or a number beyond LARGEST."""
+    if np.issubdtype(features.dtype, np.integer) or not features.size:
         return
     wrong = ~np.isfinite(features).all(axis=1)
     if wrong.any():
@@ -69,16 +66,29 @@ def check_finite(features: np.ndarray, where: str) -> None:
             f"{where}: row {int(wrong.argmax())} holds NaN or infinite numbers ({int(wrong.sum())} of {len(features)} rows); "
             f"compute it anew"
         )
+    if (farthest := max(float(features.max()), -float(features.min()))) > LARGEST:
+        raise InputError(f"{where}: holds {farthest:.3g}, beyond {LARGEST:.0e}; is it a number that stands for none?")
+
+
+def _check_form(features: np.ndarray, path: Path, thumbnails: bool = False) -> None:
+    """Raise InputError unless these are features, floating (n, D); with `thumbnails` bytes (n, S, S) will do as well."""
+    small = thumbnails and features.ndim == 3 and features.dtype == np.uint8
+    if not small and not (features.ndim == 2 and features.shape[1] and np.issubdtype(features.dtype, np.floating)):
+        raise InputError(
+            f"{path}: shape {features.shape} of {features.dtype}; expected floating numbers, (images, features)"
+        )
 
 
 def read_features(paths: Sequence[Path], rows: Sequence[np.ndarray] | None = None) -> np.ndarray:
     """Return the features of several stores as one array; `rows`: which rows of each are wanted, all when left out.
 
-    Raises InputError for a file that is no array, features of another length than the first file's, and NaN.
+    Raises InputError for a file that holds neither features nor thumbnails, features of another length than the first file's, and
+    NaN.
     """
     parts: list[np.ndarray] = []
     for number, path in enumerate(paths):
         whole = _load(path)
+        _check_form(whole, path, thumbnails=True)
         part = np.asarray(whole if rows is None else whole[rows[number]])
         if parts and part.shape[1:] != parts[0].shape[1:]:
             raise InputError(

@@ -1,7 +1,7 @@
 """The Inception network behind published FIDs: that of 2015 with 1008 classes, whose pooling differs from torchvision's.
 
-Names of weights are those of pytorch-fid's and torch-fidelity's file pt_inception-2015-12-05, so that its tensors, saved as
-safetensors, fit as they are: torch.load(FILE, weights_only=True) reads it without executing anything.
+Names of weights are those of the file of pytorch-fid and torch-fidelity (pt_inception-2015-12-05-6726825d.pth), which is taken as it
+is; encoders/weights.py reads it without executing anything.
 """
 
 from __future__ import annotations

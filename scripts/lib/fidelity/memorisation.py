@@ -8,7 +8,7 @@ rare it truly is (the floor).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,16 @@ def judge(similarity: np.ndarray, gate: CopyGate, alpha: float) -> Verdict:
     undecided  else, where held-out films or images are too few, or planted copies (but for BY_HAND) are not found: silence
                proves nothing
     passes     else
+
+    Images of one grey value (likeness 0) resemble nothing, so they are not counted; the reason names them.
     """
+    every, similarity = len(similarity), similarity[similarity != 0]
+    found = _judged(similarity, gate, alpha)
+    blank = f"{every - len(similarity)} of {every} images have one grey value and say nothing"
+    return replace(found, why="; ".join(filter(None, [found.why, blank]))) if every > len(similarity) else found
+
+
+def _judged(similarity: np.ndarray, gate: CopyGate, alpha: float) -> Verdict:
     above, floor = int(gate.copies(similarity).sum()), int(gate.copies(gate.heldout).sum())
     if gate.films < 2 or not len(similarity):
         return Verdict(

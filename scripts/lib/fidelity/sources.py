@@ -18,7 +18,7 @@ from scripts.lib.fidelity.features import check_rows, read_features
 from scripts.lib.fidelity.matching import SearchedFilms
 
 # Roles of films behind masks, reports, scores and choices: they taught, but the generator never saw their pixels.
-UNSEEN = ("raters", "judge", "proxy", "validation", "kept")
+UNSEEN = ("raters", "judge", "thresholds", "proxy", "validation", "kept", "search")
 NEAREST = ["image_id", "film_dataset", "film", "similarity", "mirrored", "feature_dataset", "feature_film", "distance"]
 
 
@@ -149,9 +149,9 @@ def match_shard(
 def read_nearest(paths: Sequence[Path]) -> pd.DataFrame:
     """Return the tables of all shards of a pool as one, by image_id: so that shards and their order do not matter.
 
-    Raises InputError for a file that is no such table, or an image that occurs twice.
+    Raises InputError for a file that is no such table, an image without likeness, or one that occurs twice.
     """
-    parts = [read_parquet(path, "table of nearest films", "match it anew", NEAREST) for path in paths]
+    parts = [_likenesses(path, "table of nearest films", "match it anew", NEAREST) for path in paths]
     table = pd.concat(parts).sort_values("image_id", kind="stable", ignore_index=True)
     if table["image_id"].duplicated().any():
         raise InputError(f"{paths[0]}: image {table['image_id'][table['image_id'].duplicated().to_numpy().argmax()]} occurs twice; give each shard once")  # fmt: skip
@@ -160,7 +160,16 @@ def read_nearest(paths: Sequence[Path]) -> pd.DataFrame:
 
 def read_floor(path: Path) -> pd.DataFrame:
     """Return the likeness of held-out films and planted copies; raises InputError for a file that is no such table."""
-    return read_parquet(path, "table of held-out films", "make it anew", ["kind", "patient_id", *NEAREST])
+    return _likenesses(path, "table of held-out films", "make it anew", ["kind", "patient_id", *NEAREST])
+
+
+def _likenesses(path: Path, what: str, advice: str, columns: Sequence[str]) -> pd.DataFrame:
+    table = read_parquet(path, what, advice, columns)
+    if len(lost := table[table["similarity"].isna()]):
+        raise InputError(
+            f"{path}: not a {what} ({len(lost)} without likeness, first {lost['image_id'].iloc[0]}); {advice}"
+        )
+    return table
 
 
 def likeness_of(nearest: pd.DataFrame, names: pd.Series, where: Path) -> np.ndarray:

@@ -184,7 +184,7 @@ def _mixture(sides: Sides, labels: Sequence[str]) -> str:
     A label that is known of no image or of no film has no share there: it is named, and compared with nothing.
     """
     found, unknown = [], []
-    for label in labels:
+    for label in labels if len(sides.images) else ():  # nobody has no mixture
         images, films = (known_share(one.index[label]) for one in (sides.images, sides.films))
         word = label.replace("_", " ")
         if images is None or films is None:

@@ -67,7 +67,10 @@ def report_picture(results: Path) -> bytes:
 
 
 def answer_facts(results: Path) -> dict[str, dict[str, Any]]:
-    """Return {"answer": what the report says}: the headline, the trials, and the states of its lines; nothing without a report."""
+    """Return {"answer": what the report says}: the headline, the trials, the states of its lines, and what it says of copies.
+
+    Nothing without a report.
+    """
     if not (results / RECORD).is_file():
         return {}
     record = read_json(results / RECORD, "the record of a report")
@@ -77,6 +80,9 @@ def answer_facts(results: Path) -> dict[str, dict[str, Any]]:
             "headline": record["headline"],
             "trials": sorted({one["n_trials"] for one in record["comparisons"]}),
             "lines": {state: states.count(state) for state in ("green", "amber", "red", "grey")},
+            "copies": next(
+                (one["reason"] for one in record["lines"] if one["key"] == "copies" and one["state"] != "grey"), ""
+            ),
         }
     }
 
@@ -89,4 +95,5 @@ def answer_text(facts: Mapping[str, Any]) -> str:
     counts = {state: facts["lines"][state] for state in words}
     parts = [f"{n} {words[state][n != 1]}" for state, n in counts.items() if n]
     trust = f" Of {sum(counts.values())} statements that have to hold for this to be believed, {listed(parts)}."
-    return f"*One run of the embedded study (`make figure2`, `make figures`, `make evidence`), on phantom films. {facts['headline']}{few}{trust}*"
+    copies = f" Copies: {told[0].lower()}{told[1:]}" if (told := facts.get("copies", "")) else ""
+    return f"*One run of the embedded study (`make figure2`, `make figures`, `make evidence`), on phantom films. {facts['headline']}{few}{trust}{copies}*"

@@ -22,10 +22,10 @@ from scripts.lib.generators.conditional.sampling import ClassModel
 from scripts.lib.generators.conditional.training import ClassModelParts
 from scripts.lib.generators.shards import make_batch
 from scripts.lib.generators.solving import Sampler
+from scripts.lib.study.search_space import SCORED
 from scripts.lib.training.devices import Placement
 from scripts.lib.training.settings import Section
 
-SPLIT = "validate"  # never test: what chooses may not report
 DIGITS = 8
 
 
@@ -34,7 +34,7 @@ def kid_of(
     placement: Placement,
 ) -> float:  # fmt: skip
     """Return the KID of a proposal's images to films of split validate, to DIGITS digits; arguments as of `compare_images`."""
-    found = compare_images(parts, names, cohort, [SPLIT], sampling, search, seed, placement)
+    found = compare_images(parts, names, cohort, [SCORED], sampling, search, seed, placement)
     return float(f"{found.value:.{DIGITS}g}")
 
 

@@ -73,11 +73,15 @@ class Experting:
         return own["path"] if own else f"results/judges/{self.source(job, job.expert).judge}"
 
     def judges(self, cell: AnyCell) -> list[str]:
-        """Return the folders of the judges that decide what an arm keeps; the firewall reads their lists of films."""
+        """Return the folders of the models that decide what an arm keeps; the firewall reads their lists of films.
+
+        The judge of the films that validate and set thresholds is among them, and so are experts from elsewhere.
+        """
         chosen = self.study.arm(cell.arm).filter
         voters = self.names(cell) if chosen and chosen.name == EXPERTS else []
         found = [f"results/judges/{self.source(cell, one).judge}" for one in voters if one in (CLASSIFIER, SEGMENTER)]
-        return list(dict.fromkeys(found)) or [self.judging.judge(cell)]
+        elsewhere = [own["path"] for one in voters if (own := self.own(one))]
+        return list(dict.fromkeys([*(found or [self.judging.judge(cell)]), *elsewhere]))
 
     def shown(self, job: Any) -> list[str]:
         """Return the labels, or the one structure, that the expert `job.expert` is asked for."""

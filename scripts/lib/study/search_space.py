@@ -12,6 +12,8 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.study.search_faults import default_faults
 from scripts.lib.study.study import Study
 
+SCORED = "validate"  # the split that proposals are scored on; never test: what chooses may not report
+
 
 def defaults_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the keys of search.space hold in the configuration: the first proposal."""
