@@ -24,6 +24,7 @@ FOLDERS = {
     "sd1": SD1,
     "sd1-resaved": SD1 | {"timestep_spacing": "leading", "prediction_type": "epsilon"},
     "sd2-v": SD1 | {"_class_name": "DDIMScheduler", "prediction_type": "v_prediction"},
+    "sd2-terminal": SD1 | {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"},
     "bare": BETAS,
     "clipping": BETAS
     | {"clip_sample": True, "thresholding": True, "final_sigmas_type": "sigma_min", "solver_order": 3},
@@ -142,6 +143,8 @@ def test_a_base_of_ours_says_to_every_class_that_latents_are_not_clipped(tmp_pat
         ({"beta_start": -1}, "beta_start = -1"),
         ({"beta_schedule": "sigmoid"}, "beta_schedule = 'sigmoid'; expected one of linear"),
         ({"prediction_type": "flow_prediction"}, "prediction_type = 'flow_prediction'; expected one of epsilon"),
+        ({"beta_start": 0.02}, "beta_start = 0.02 is above beta_end = 0.012"),
+        ({"rescale_betas_zero_snr": True}, "rescale_betas_zero_snr with prediction_type epsilon"),
         ({"rescale_betas_zero_snr": "no"}, "rescale_betas_zero_snr = 'no'"),
         ({"trained_betas": [0.1, 0.2]}, "trained_betas; expected 1000 numbers"),
     ],
