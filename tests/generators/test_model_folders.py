@@ -130,7 +130,12 @@ EMBEDDING = "text_model.embeddings.token_embedding.weight"
     [
         ("unet", "conv_in.weight", lambda w: w[:, :2], "conv_in.weight is [8, 2, 3, 3] instead of [8, 4, 3, 3]"),
         ("text_encoder", EMBEDDING, lambda w: w[:-1], "token_embedding.weight is ["),
-        ("unet", "add_embedding.linear_1.weight", lambda _: torch.zeros(2, 2), "1 weights left over, e.g. add_embedding"),
+        (
+            "unet",
+            "add_embedding.linear_1.weight",
+            lambda _: torch.zeros(2, 2),
+            "1 weights left over, e.g. add_embedding",
+        ),
         ("vae", "encoder.motion.weight", lambda _: torch.zeros(2), "1 weights left over, e.g. encoder.motion"),
         ("unet", "conv_in.weight", lambda w: (99 * w).to(torch.int8), "conv_in.weight holds whole numbers (I8)"),
     ],
@@ -227,7 +232,10 @@ def test_a_tokenizer_that_is_empty_damaged_or_not_its_own_is_refused(whole, fold
 def test_a_vocabulary_that_is_cut_or_cannot_pad_is_refused(folder):
     tokenizer = folder / "tokenizer"
     config = CLIPTextConfig.from_pretrained(folder / "text_encoder")
-    count, config.vocab_size = len(open_tokenizer(tokenizer, config)), 49408  # Stable Diffusion's, with the small vocabulary
+    count, config.vocab_size = (
+        len(open_tokenizer(tokenizer, config)),
+        49408,
+    )  # Stable Diffusion's, with the small vocabulary
     with pytest.raises(InputError, match=rf"{count} tokens of the 49408 .* is cut"):
         open_tokenizer(tokenizer, config)
     model = json.loads((tokenizer / "tokenizer.json").read_text())

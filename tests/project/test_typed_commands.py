@@ -103,7 +103,11 @@ def test_data_that_is_not_set_is_one_sentence(place: Workflow) -> None:
 def test_a_target_behind_the_rules_that_are_made_again_is_named(place: Workflow, option: str, words: str) -> None:
     status, text = planned(place, option, *words.split(), "figure2")
     told = [line for line in text.splitlines() if line.startswith("Error: ")]
-    assert status != 0 and len(told) == 1 and told[0].endswith(f"snakemake figure2 {option} {' '.join(sorted(words.split()))}"), text[-2000:]
+    assert (
+        status != 0
+        and len(told) == 1
+        and told[0].endswith(f"snakemake figure2 {option} {' '.join(sorted(words.split()))}")
+    ), text[-2000:]
 
 
 @pytest.mark.parametrize("profile", ["default", "generic", "slurm"])

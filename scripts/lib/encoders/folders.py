@@ -91,9 +91,7 @@ def load_network(kind: type[Network], folder: Path, **form: object) -> Network:
 
 def _check_report(folder: Path, network: torch.nn.Module, report: dict[str, Any]) -> None:
     """Raise InputError where weights and configuration differ; `report` is the library's own, of {fault: keys}."""
-    shapes = [
-        f"{name} is {list(given)} instead of {list(wanted)}" for name, given, wanted in report["mismatched_keys"]
-    ]
+    shapes = [f"{name} is {list(given)} instead of {list(wanted)}" for name, given, wanted in report["mismatched_keys"]]
     faults = {"missing keys": report["missing_keys"], "weights of another shape": shapes}
     faults |= {"weights left over": _left_over(network, report["unexpected_keys"]), "errors": report["error_msgs"]}
     for fault, keys in faults.items():

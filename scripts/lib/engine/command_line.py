@@ -61,7 +61,9 @@ def _refuse_swallowed(option: str, taken: list[str], rest: list[str]) -> None:
     for word in swallowed if option in FILES else ():
         if not word or Path(f"{word}.yaml").is_file():
             meant = f"; did you mean {word}.yaml?" if Path(f"{word}.yaml").is_file() else ", e.g. studies/mine.yaml"
-            raise InputError(f"{option} {shlex.quote(word)}: no configuration file; expected a file of YAML or JSON{meant}")
+            raise InputError(
+                f"{option} {shlex.quote(word)}: no configuration file; expected a file of YAML or JSON{meant}"
+            )
     if swallowed:
         form = "a configuration file (.yaml)" if option in FILES else "KEY=VALUE"
         better = shlex.join(["snakemake", *swallowed, *rest, *([option, *kept] if kept else [])])
