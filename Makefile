@@ -1,5 +1,18 @@
 # Two commands: `make figure2` runs the embedded study, `make test` runs the tests. Both set up .venv first.
 # STUDY=FILE is laid on top of config.yaml, CONFIG="films=PATH" sets single keys, and DIR=FOLDER is where results/ goes.
+# A variable of another name (study=FILE, CONFIGFILE=FILE) would change nothing, and another study would run.
+KNOWN := CONFIG CORES DEMO_DIR DEMO_TARGETS DIR DRAW MACHINE OUT PLAN PYTHON RATE RUNS SEEDS START STUDY TABLE
+TYPED := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+UNKNOWN := $(filter-out $(KNOWN) BIN HOME NEEDED_MB PATH SHELL SUDO VENV,$(TYPED))
+ifneq ($(UNKNOWN),)
+$(error $(UNKNOWN): no variable of this Makefile; known are $(KNOWN))
+endif
+ifneq ($(and $(filter demo,$(MAKECMDGOALS)),$(filter STUDY CONFIG DIR,$(TYPED))),)
+$(error $(filter STUDY CONFIG DIR,$(TYPED)): make demo shows a study of its own, in DEMO_DIR=FOLDER; make figure2 takes STUDY, CONFIG and DIR)
+endif
+ifneq ($(and $(filter SEEDS,$(TYPED)),$(filter-out replicate,$(MAKECMDGOALS))),)
+$(error SEEDS: goes with make replicate alone; the seed of another run is CONFIG="study='{seed: 2}'")
+endif
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -9,6 +9,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import trial_seed
 from scripts.lib.downstream.rows import Setting
 from scripts.lib.downstream.trials import select_films
+from scripts.lib.study.tasks import TASKS
 from tests.helpers.conditions_films import (
     CANDID,
     CHEXPERT,
@@ -57,7 +58,14 @@ def test_trials_learn_from_none_of_the_films_whose_masks_are_kept_from_condition
     subsets = subsets[subsets["image_id"] != "i000"]
     rows = subset_rows(cohort.index, subsets, 0, 1.0)
     kept, aside = set_aside(cohort.index, rows, 0.25, 1, setting.seed)
-    for task, target in (("classification", "edema"), ("multilabel", ["edema"]), ("segmentation", "pneumothorax")):
+    targets = {
+        "classification": "edema",
+        "multilabel": ["edema"],
+        "segmentation": "pneumothorax",
+        "detection": ["heart"],
+    }
+    assert set(targets) == set(TASKS)
+    for task, target in targets.items():
         own = {"task": task, "target": target, "validation_share": 0.25, "validation_patients": 1}
         found = select_films(cohort, subsets, None, setting, own)
         assert found.training.rows.tolist() == rows[kept].tolist()

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import CLIPTextConfig
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.encoders.clip_text import open_tokenizer
 from scripts.lib.encoders.vocabulary import PROBES, check_vocabulary
 from scripts.lib.generators.controlled.generator import ControlledGenerator, open_generator
 from tests.helpers.diffusion_models import write_base
@@ -113,6 +115,74 @@ def test_truncated_weights_are_named(folder, part):
     refused(folder, f"{folder / part}: no weights")
 
 
+def change(folder: Path, part: str, name: str, made) -> None:
+    """Save the weights of a part again, one of them as `made` makes it."""
+    file = next((folder / part).glob("*.safetensors"))
+    held = load_file(file)
+    save_file(held | {name: made(held.get(name)).contiguous()}, file, metadata={"format": "pt"})
+
+
+EMBEDDING = "text_model.embeddings.token_embedding.weight"
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "made", "told"),
+    [
+        ("unet", "conv_in.weight", lambda w: w[:, :2], "conv_in.weight is [8, 2, 3, 3] instead of [8, 4, 3, 3]"),
+        ("text_encoder", EMBEDDING, lambda w: w[:-1], "token_embedding.weight is ["),
+        (
+            "unet",
+            "add_embedding.linear_1.weight",
+            lambda _: torch.zeros(2, 2),
+            "1 weights left over, e.g. add_embedding",
+        ),
+        ("vae", "encoder.motion.weight", lambda _: torch.zeros(2), "1 weights left over, e.g. encoder.motion"),
+        ("unet", "conv_in.weight", lambda w: (99 * w).to(torch.int8), "conv_in.weight holds whole numbers (I8)"),
+    ],
+)
+def test_a_weight_that_does_not_fit_is_named(folder, part, name, made, told):
+    if name == EMBEDDING:  # as the library stores it
+        name = next(key for key in load_file(next((folder / part).glob("*.safetensors"))) if "token_embedding" in key)
+    change(folder, part, name, made)
+    refused(folder, str(folder / part), told)
+
+
+def test_layers_that_the_configuration_leaves_out_are_left_over_but_other_parts_of_clip_are_not(folder):
+    change(folder, "text_encoder", "text_projection.weight", lambda _: torch.zeros(24, 24))
+    assert open_generator(folder).text_encoder.config.num_hidden_layers == 1
+    edit(folder / "text_encoder" / "config.json", num_hidden_layers=0)
+    refused(folder, "weights left over, e.g.", "layers.0.")
+
+
+def test_weights_in_several_files_need_each_of_them(whole, folder):
+    file = next((folder / "unet").glob("*.safetensors"))
+    held, places = load_file(file), {}
+    for number, names in enumerate((sorted(held)[::2], sorted(held)[1::2])):
+        name = f"{file.stem}-0000{number + 1}-of-00002.safetensors"
+        save_file({key: held[key] for key in names}, folder / "unet" / name, metadata={"format": "pt"})
+        places |= dict.fromkeys(names, name)
+    file.unlink()
+    index = folder / "unet" / f"{file.name}.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": places}))
+    made = weights(open_generator(folder))
+    assert all(torch.equal(made[key], value) for key, value in weights(open_generator(whole)).items())
+    (folder / "unet" / name).unlink()
+    refused(folder, f"{index}: names {name}, which is not in")
+    for content in ('{"weight_map": []}', "{}"):
+        index.write_text(content)
+        refused(folder, f"{index}: no weight_map")
+
+
+@pytest.mark.parametrize("name", ["unet/diffusion_pytorch_model.safetensors", "vae/config.json"])
+def test_a_folder_or_a_link_to_nothing_in_place_of_a_file_is_named(folder, name):
+    (folder / name).unlink()
+    (folder / name).symlink_to(folder / "blobs" / "gone")  # a cache that was cleaned
+    refused(folder, str(folder / name), "not readable (No such file or directory)")
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    refused(folder, str(folder / name), "not readable")
+
+
 def test_pickled_weights_are_refused_with_the_way_to_convert_them(folder):
     file = next((folder / "unet").glob("*.safetensors"))
     torch.save(load_file(file), file.with_suffix(".bin"))
@@ -156,7 +226,27 @@ def test_a_tokenizer_that_is_empty_damaged_or_not_its_own_is_refused(whole, fold
     edit(tokenizer / "tokenizer_config.json", model_max_length=12)
     vocabulary = json.loads((tokenizer / "vocab.json").read_text())
     (tokenizer / "vocab.json").write_text(json.dumps(vocabulary | {f"more{k}": len(vocabulary) + k for k in range(9)}))
-    refused(folder, "text_encoder/config.json knows", "not its own")
+    refused(folder, "text encoder's config.json knows", "not its own")
+
+
+def test_a_vocabulary_that_is_cut_or_cannot_pad_is_refused(folder):
+    tokenizer = folder / "tokenizer"
+    config = CLIPTextConfig.from_pretrained(folder / "text_encoder")
+    count, config.vocab_size = (
+        len(open_tokenizer(tokenizer, config)),
+        49408,
+    )  # Stable Diffusion's, with the small vocabulary
+    with pytest.raises(InputError, match=rf"{count} tokens of the 49408 .* is cut"):
+        open_tokenizer(tokenizer, config)
+    model = json.loads((tokenizer / "tokenizer.json").read_text())
+    (tokenizer / "tokenizer.json").write_text(
+        json.dumps(model | {"model": model["model"] | {"merges": model["model"]["merges"][:3]}})
+    )
+    refused(folder, "no merge makes", "merges.txt is cut")
+    (tokenizer / "tokenizer.json").write_text(json.dumps(model))
+    content = json.loads((tokenizer / "tokenizer_config.json").read_text())
+    (tokenizer / "tokenizer_config.json").write_text(json.dumps(content | {"pad_token": None}))
+    refused(folder, "no pad_token")
 
 
 def test_texts_must_become_different_tokens():

@@ -28,6 +28,7 @@ FOLDERS = {
     "clipping": BETAS
     | {"clip_sample": True, "thresholding": True, "final_sigmas_type": "sigma_min", "solver_order": 3},
 }
+TERMINAL = SD1 | {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 GREY = 60.0  # grey levels that a latent of 1 stands for: a film's standard deviation is about this
 
 
@@ -90,11 +91,12 @@ def test_second_order_solvers_keep_the_deviation_of_normal_data(folder, name, at
 
 
 @pytest.mark.parametrize("name", SOLVERS)
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("folder", [*FOLDERS, "terminal"])
 def test_every_solver_is_within_two_grey_levels_of_a_200_step_reference(name, folder):
     z = torch.randn(4, 1, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    reference = solve("dpmsolver++", 200, films, z=z)
-    made = solve(name, 50, films, FOLDERS[folder], z)
+    config = TERMINAL if folder == "terminal" else FOLDERS[folder]
+    reference = solve("dpmsolver++", 200, films, TERMINAL if folder == "terminal" else None, z)
+    made = solve(name, 50, films, config, z)
     assert GREY * (made - reference).pow(2).mean().sqrt() < 2
     assert (reference.abs() > 1).double().mean() > 0.3  # what clipping would have cut
 
@@ -142,6 +144,8 @@ def test_a_base_of_ours_says_to_every_class_that_latents_are_not_clipped(tmp_pat
         ({"beta_start": -1}, "beta_start = -1"),
         ({"beta_schedule": "sigmoid"}, "beta_schedule = 'sigmoid'; expected one of linear"),
         ({"prediction_type": "flow_prediction"}, "prediction_type = 'flow_prediction'; expected one of epsilon"),
+        ({"beta_start": 0.02}, "beta_start = 0.02 is above beta_end = 0.012"),
+        ({"rescale_betas_zero_snr": True}, "rescale_betas_zero_snr with prediction_type epsilon"),
         ({"rescale_betas_zero_snr": "no"}, "rescale_betas_zero_snr = 'no'"),
         ({"trained_betas": [0.1, 0.2]}, "trained_betas; expected 1000 numbers"),
     ],

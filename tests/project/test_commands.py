@@ -177,6 +177,22 @@ def test_every_study_target_of_make_takes_a_study_and_a_folder(target: str, plac
     assert any(word in ("runs/a b", "runs/a b/results") for word in lines[-1]), lines[-1]
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("figure2 study=studies/tiny.yaml", "study: no variable of this Makefile; known are CONFIG CORES"),
+        ("figure2 CONFIGFILE=studies/tiny.yaml STUDIES=x", "no variable of this Makefile"),
+        ("check Dir=runs/a", "Dir: no variable of this Makefile"),
+        ("demo STUDY=studies/tiny.yaml", "STUDY: make demo shows a study of its own"),
+        ("figure2 SEEDS=3", "SEEDS: goes with make replicate alone"),
+    ],
+)
+def test_a_variable_that_would_change_nothing_is_one_line(words: str, told: str, place: Workflow) -> None:
+    done = run(["make", "-n", *words.split()], place)
+    assert done.returncode != 0 and done.stdout == "" and done.stderr.count("\n") == 1, done.stderr
+    assert told in done.stderr
+
+
 def test_make_clean_forgets_only_the_folder_that_it_is_given(place: Workflow) -> None:
     for folder in (".", "runs/mine"):
         (place.root / folder / "results" / "x").mkdir(parents=True, exist_ok=True)

@@ -99,6 +99,17 @@ def test_data_that_is_not_set_is_one_sentence(place: Workflow) -> None:
     assert "`data`, the folder that holds the raw datasets, is not set" in told[0] and "--config data=PATH" in told[0]
 
 
+@pytest.mark.parametrize(("option", "words"), [("--forcerun", "train_base"), ("--omit-from", "train_base sample_pool")])
+def test_a_target_behind_the_rules_that_are_made_again_is_named(place: Workflow, option: str, words: str) -> None:
+    status, text = planned(place, option, *words.split(), "figure2")
+    told = [line for line in text.splitlines() if line.startswith("Error: ")]
+    assert (
+        status != 0
+        and len(told) == 1
+        and told[0].endswith(f"snakemake figure2 {option} {' '.join(sorted(words.split()))}")
+    ), text[-2000:]
+
+
 @pytest.mark.parametrize("profile", ["default", "generic", "slurm"])
 def test_every_profile_names_a_swallowed_target(place: Workflow, profile: str) -> None:
     status, text = planned(
@@ -115,6 +126,11 @@ def test_every_profile_names_a_swallowed_target(place: Workflow, profile: str) -
         (["-n", "--config", "data=/x", "results/figure2.pdf"], "snakemake results/figure2.pdf -n --config data=/x"),
         (["-C", "data=/x", "all", "-n"], "snakemake all -n -C data=/x"),
         (["--configfile", "figure3"], "snakemake figure3"),
+        (["-R", "train_base", "--config", "data=/x", "all"], "snakemake all -R train_base --config data=/x"),
+        (["--configfile", "studies/tiny"], "did you mean studies/tiny.yaml?"),
+        (["--configfile", "studies/tiny.yaml", "report"], "snakemake report --configfile studies/tiny.yaml"),
+        (["--configfile=", "all"], "--configfile '': no configuration file"),
+        (["--config", "data=/x", "films=/y", "data=/z"], "data=/x and data=/z: the key data stands twice"),
         (["--configfile", "none.yaml"], "none.yaml: no such configuration file"),
         (["--config", "study.trials=3"], "--config 'study={trials: 3}'"),
         (["--config", "study.a.b=3"], "--config 'study={a: {b: 3}}'"),

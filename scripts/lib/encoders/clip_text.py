@@ -11,7 +11,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from scripts.lib.conditions.prompts import TextCell, null_text
 from scripts.lib.core.errors import InputError
-from scripts.lib.encoders.vocabulary import open_checked
+from scripts.lib.encoders.vocabulary import check_size, open_checked
 from scripts.lib.training.settings import Section
 
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
@@ -71,11 +71,25 @@ def open_tokenizer(folder: Path, encoder: CLIPTextConfig) -> CLIPTokenizer:
             f"{folder}: tokenizer_config.json allows {tokenizer.model_max_length} tokens, {MARKERS} of them markers; "
             f"expected its model_max_length, e.g. 77"
         )
-    if len(tokenizer) > encoder.vocab_size:
-        raise InputError(
-            f"{folder}: {len(tokenizer)} tokens, but text_encoder/config.json knows {encoder.vocab_size}; not its own"
-        )
+    if tokenizer.pad_token_id is None:
+        raise InputError(f"{folder}: no pad_token; expected one in tokenizer_config.json, e.g. {END}")
+    check_size(len(tokenizer), encoder.vocab_size, folder)
+    _check_merges(tokenizer, folder)
     return tokenizer
+
+
+def _check_merges(tokenizer: CLIPTokenizer, folder: Path) -> None:
+    """Raise InputError where merges.txt is cut: words of the vocabulary that no merge makes are never used."""
+    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    pairs = (merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"])
+    made = {"".join(pair) for pair in pairs}
+    plain = [token for token in model["vocab"] if len(token.removesuffix("</w>")) > 1 and token not in made]
+    unused = [token for token in plain if token not in tokenizer.all_special_tokens]
+    if len(unused) > len(model["vocab"]) // 100:
+        raise InputError(
+            f"{folder}: no merge makes {len(unused)} tokens of the vocabulary, e.g. {unused[0]!r}; merges.txt is cut or "
+            f"not its own; get a true copy"
+        )
 
 
 def _read(folder: Path, encoder: CLIPTextConfig) -> CLIPTokenizer:

@@ -14,6 +14,20 @@ Tokenizer = TypeVar("Tokenizer", bound=Any)
 PROBES = ("edema", "heart", "lungs", "right", "chest")
 
 
+PADDING = 128  # of a table of tokens: up to a multiple of this
+
+
+def check_size(tokens: int, rows: int, source: object) -> None:
+    """Raise InputError unless a text encoder with `rows` embeddings fits a tokenizer of `tokens`: as many, or padded."""
+    if tokens > rows:
+        raise InputError(f"{source}: {tokens} tokens, but the text encoder's config.json knows {rows}; not its own")
+    if rows - tokens >= PADDING:
+        raise InputError(
+            f"{source}: {tokens} tokens of the {rows} that the text encoder's config.json knows; the vocabulary is cut or "
+            f"not its own; get a true copy"
+        )
+
+
 def check_vocabulary(encode: Callable[[str], Sequence[int]], source: object, unknown: int | None = None) -> None:
     """Raise InputError unless `encode` gives different texts different tokens, and knows common words.
 

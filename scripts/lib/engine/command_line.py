@@ -58,6 +58,12 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, list[str], list[str]]]
 def _refuse_swallowed(option: str, taken: list[str], rest: list[str]) -> None:
     fits = _is_study if option in FILES else _is_value
     kept, swallowed = [word for word in taken if fits(word)], [word for word in taken if not fits(word)]
+    for word in swallowed if option in FILES else ():
+        if not word or Path(f"{word}.yaml").is_file():
+            meant = f"; did you mean {word}.yaml?" if Path(f"{word}.yaml").is_file() else ", e.g. studies/mine.yaml"
+            raise InputError(
+                f"{option} {shlex.quote(word)}: no configuration file; expected a file of YAML or JSON{meant}"
+            )
     if swallowed:
         form = "a configuration file (.yaml)" if option in FILES else "KEY=VALUE"
         better = shlex.join(["snakemake", *swallowed, *rest, *([option, *kept] if kept else [])])
@@ -83,8 +89,11 @@ def _is_study(word: str) -> bool:
 
 
 def _check_values(taken: Sequence[str]) -> None:
+    given: dict[str, str] = {}
     for word in taken:
         key, _, value = word.partition("=")
+        if given.setdefault(key, word) != word:
+            raise InputError(f"--config {given[key]} and {word}: the key {key} stands twice; keep one of them")
         if not KEY.fullmatch(key):
             name, _, inner = key.partition(".")
             example = (

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
 LISTED = re.compile(r"[\w-]+(\|[\w-]+)*")
+SWALLOWING = {
+    "--forcerun": "forcerun",
+    "--until": "until",
+    "--omit-from": "omit_from",
+}  # as workflow.dag_settings has them
 MOST_NAMES = 20_000  # file names to look at; a name beyond them is not suggested
 
 
@@ -35,10 +40,25 @@ def check_targets(workflow: Workflow, values: Mapping[str, Sequence[str]], names
 
     def prepared(*arguments: Any, **options: Any) -> None:
         settings = workflow.dag_settings
+        one_line(_refuse_swallowed, settings, names)
         one_line(_refuse_wrong, workflow, settings.targets if settings else (), values, names)
         prepare(*arguments, **options)
 
     workflow._prepare_dag = prepared
+
+
+def _refuse_swallowed(settings: Any, names: Sequence[str]) -> None:
+    """Refuse a target's name after the words of an option that takes them all, where no target is left for the run."""
+    if settings is None or settings.targets:
+        return
+    for option, attribute in SWALLOWING.items():
+        words = set(map(str, getattr(settings, attribute, ())))
+        targets, others = sorted(words & set(names)), sorted(words - set(names))
+        if targets and others:
+            raise InputError(
+                f"{option} takes every word up to the next option, also {' '.join(targets)}; write targets first: "
+                f"snakemake {' '.join(targets)} {option} {' '.join(others)}"
+            )
 
 
 def _refuse_wrong(

@@ -96,9 +96,19 @@ def noise_schedule(config: Mapping[str, Any], source: str = "scheduler_config.js
                 f"{source}: beta_start = {given['beta_start']!r}, beta_end = {given['beta_end']!r}; expected numbers "
                 f"between 0 and 1"
             )
+        if given["beta_start"] > given["beta_end"]:
+            raise InputError(
+                f"{source}: beta_start = {given['beta_start']} is above beta_end = {given['beta_end']}; noise grows with the "
+                f"steps, so expected the smaller one first"
+            )
         _one_of(given, "beta_schedule", BETA_SCHEDULES, source)
     _one_of(given, "prediction_type", PREDICTIONS, source)
     _one_of(given, "rescale_betas_zero_snr", (True, False), source)
+    if given["rescale_betas_zero_snr"] and given["prediction_type"] == "epsilon":
+        raise InputError(
+            f"{source}: rescale_betas_zero_snr with prediction_type epsilon; the first step sees noise alone, from whose "
+            f"noise nothing follows (Lin et al. 2023), so expected v_prediction or rescale_betas_zero_snr false"
+        )
     return given
 
 

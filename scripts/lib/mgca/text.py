@@ -15,7 +15,7 @@ from transformers import BertConfig, BertModel, BertTokenizer
 from scripts.lib.conditions.prompts import TextCell, null_text
 from scripts.lib.core.errors import InputError
 from scripts.lib.encoders.folders import load_network
-from scripts.lib.encoders.vocabulary import open_checked
+from scripts.lib.encoders.vocabulary import check_size, open_checked
 from scripts.lib.training.settings import Section
 
 PAD, UNKNOWN, CLASS, SEPARATOR, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
@@ -94,8 +94,7 @@ def open_bert(settings: Section) -> tuple[BertModel, BertTokenizer]:
             f"{folder}: no BERT here (mgca.text.path); expected a folder with config.json, vocab.txt and "
             f"model.safetensors, e.g. of emilyalsentzer/Bio_ClinicalBERT, or null to train a small one"
         )
-    bert = load_network(BertModel, folder)
-    bert.pooler = None
+    bert = load_network(BertModel, folder, add_pooling_layer=False)
     bert.set_attn_implementation("eager")  # the only form that returns its attention
     tokenizer = open_checked(
         lambda: BertTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=tokens),
@@ -106,8 +105,7 @@ def open_bert(settings: Section) -> tuple[BertModel, BertTokenizer]:
     places = bert.config.max_position_embeddings
     if tokens > places:
         raise InputError(f"settings: mgca.text.max_tokens = {tokens}, but {folder} has {places} positions")
-    if len(tokenizer) > bert.config.vocab_size:
-        raise InputError(f"{folder}: vocab.txt has {len(tokenizer)} pieces, config.json {bert.config.vocab_size}")
+    check_size(len(tokenizer), bert.config.vocab_size, folder)
     return bert, tokenizer
 
 

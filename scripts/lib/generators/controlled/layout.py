@@ -80,16 +80,19 @@ def describe_files(folder: Path, parts: Sequence[str]) -> dict[str, dict[str, An
     for part in parts:
         for pattern in HASHED:
             for file in sorted((folder / part).glob(pattern)):
-                digest = hashlib.sha256()
-                with file.open("rb") as stream:
-                    while block := stream.read(1 << 22):
-                        digest.update(block)
-                files[f"{part}/{file.name}"] = {
-                    "bytes": file.stat().st_size,
-                    "sha256": digest.hexdigest(),
-                    "edges": _edges(file),
-                }
+                try:
+                    files[f"{part}/{file.name}"] = _described_file(file)
+                except OSError as error:  # a link into a cache that is gone, a folder, rights
+                    raise InputError(f"{file}: not readable ({error.strerror}); get a true copy") from None
     return files
+
+
+def _described_file(file: Path) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 22):
+            digest.update(block)
+    return {"bytes": file.stat().st_size, "sha256": digest.hexdigest(), "edges": _edges(file)}
 
 
 def fingerprint_of(files: Mapping[str, Mapping[str, Any]]) -> str:
