@@ -11,6 +11,7 @@ from functools import partial
 
 import pandas as pd
 
+from scripts.lib.core.markdown import markdown_row
 from scripts.lib.reporting.page.answers import tested
 from scripts.lib.reporting.page.guidelines_items import CARD, CLAIM, STARD, Row
 from scripts.lib.reporting.page.lines import GREY, Facts, Line
@@ -187,7 +188,7 @@ def as_markdown(lists: Sequence[Checklist]) -> str:
     """Return the checklists as Markdown, for a paper's supplement."""
     parts: list[str] = []
     for one in lists:
-        rows = [f"| {item.number} | {item.asks} | {item.said.replace('|', chr(92) + '|')} |" for item in one.items]
+        rows = [markdown_row((item.number, item.asks, item.said)) for item in one.items]
         told = f"The run answers {one.known} of {count(len(one.items), 'item')}; the others are for you. Source: {one.source}."
         parts.append("\n".join([f"# {one.name}", "", told, "", "| item | asks for | answer |", "|---|---|---|", *rows]))
     return "\n\n".join(parts) + "\n"
