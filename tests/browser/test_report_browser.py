@@ -101,7 +101,14 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         difference(4, 0.1, float("nan"), float("nan"), float("nan")),  # not testable
     ]
     write_results(results, rows + [difference(n, 0.3 - n / 100, -0.1 + n / 1000, 0.6, 0.9) for n in range(5, 41)])
-    copied = {"dataset": "rsna", "arm": "original", "fraction": 0.01, "measure": "near_copies", "value": 0.3, "floor": 0.01}
+    copied = {
+        "dataset": "rsna",
+        "arm": "original",
+        "fraction": 0.01,
+        "measure": "near_copies",
+        "value": 0.3,
+        "floor": 0.01,
+    }
     write_table(results, "tables/memorisation.csv", [{**copied, "verdict": "fails"}])
     write_table(results, "tables/failures.csv", [], ["dataset", "image_id", "label", "change", "real", "synthetic"])
     write_table(results, "tables/own.csv", [{f"column {k}": f"{k}-{n}" for k in range(12)} for n in range(3)])

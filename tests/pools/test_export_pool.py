@@ -20,7 +20,6 @@ from scripts.lib.cohort.learned import write_learned
 from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
-from scripts.lib.pools.exporting import file_name
 from scripts.lib.pools.tracing import read_image, trace
 from scripts.trace_image import main as trace_command
 from tests.helpers.downstream_films import write_films
@@ -202,65 +201,6 @@ def test_bad_requests_write_nothing(results: Path, exported: Path, tmp_path: Pat
     export(["--pool", str(pool), "--out", str(tmp_path / "some"), "--most", "2"])
     assert len(list((tmp_path / "some" / "images").glob("*.png"))) == 2
     assert "mask_file" not in (tmp_path / "some" / "labels.csv").read_text()  # two structures, none of them named
-
-
-def test_names_that_are_no_file_names_come_back_as_they_were(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Labels and identities of images made elsewhere hold what they like: quotes, line breaks, tags, paths out of the folder."""
-    names = ["a/b", "../../out", "\u00e4 \u00f6", 'say "x"', "x" * 300]
-    labels = ['\u00d6dem "links", rechts|x', "two\nlines", "<b>", " edge "]
-    results = tmp_path / "results"
-    write_films(results / "films" / "cohort", 4, 4)
-    pool = results / "films/pools/mine/imported"
-    structures = ["lungs", "../up"]
-    with CohortWriter(pool, SIDE, structures, labels, {"dataset": "films", "labels": labels}, True) as writer:
-        for number, name in enumerate(names):
-            image, field = picture(200 + number), np.full((SIDE, SIDE), number % 4, np.uint8)
-            row = {
-                "image_id": name,
-                "patient_id": name,
-                "split": "train",
-                "sha256": pixels_sha256(image),
-                "synthetic": True,
-            }
-            row |= {label: (0, 1, None)[(number + place) % 3] for place, label in enumerate(labels)}
-            writer.add(image, field, row | dict.fromkeys(("view", "age", "sex", "report", "source_file")))
-    out = tmp_path / "exported"
-    export(["--pool", str(pool), "--out", str(out), "--target", "lungs"])
-    files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*.png")]
-    assert len(files) == 15 and {path.parts[:-1] for path in files} == {
-        ("exported", "images"),
-        ("exported", "masks", "lungs"),
-        ("exported", "masks", file_name("../up")),
-    }
-    card = (out / "README.md").read_text()
-    assert '| \u00d6dem "links", rechts\\|x | 2 | 2 |' in card and "| two lines | 2 | 1 |" in card
-    assert "| &lt;b> | 1 | 2 |" in card  # 0, 1, none, 0, 1 of five images; the next label begins one later
-    cohort, settings = str(results / "films/cohort"), {**SETTINGS, "labels": labels, "target": labels[0]}
-    words = [
-        "--path",
-        str(out),
-        "--cohort",
-        cohort,
-        "--cohorts",
-        cohort,
-        "--arm",
-        "mine",
-        "--config",
-        json.dumps(settings),
-    ]
-    take_in([*words, "--out", str(tmp_path / "back")])
-    first, back = Cohort.open(pool), Cohort.open(tmp_path / "back")
-    order = back.index.set_index("image_id").index.get_indexer(first.index["image_id"])
-    assert (order >= 0).all() and len(back) == 5
-    np.testing.assert_array_equal(back.images(order), first.images(slice(None)))
-    for label in labels:
-        assert back.index[label].iloc[order].fillna(-1).tolist() == first.index[label].fillna(-1).tolist()
-    capsys.readouterr()
-    trace_command([str(out / "images" / f"{file_name(names[3])}.png"), "--results", str(results)])
-    told = capsys.readouterr().out.splitlines()
-    assert told[0] == 'image:        say "x"' and len(told) == 9
 
 
 def test_croissant_names_every_file_and_column_with_what_the_format_asks_for(exported: Path) -> None:

@@ -107,15 +107,15 @@ SECTIONS = (
     PageSection(
         lines_answer.controls,
         "A control adds the real films again, augmented or reconstructed, as many as there would be images: nothing new is in "
-        "them. The picture reads off what images are worth: a point is a training with images; go sideways to the black curve of "
+        "them. The picture reads off what images are worth: a point is the mean of trainings with images; go sideways to the black curve of "
         "real films alone, and down to the number of films.",
         ("tables/equivalence.csv",),
         ("equivalence.png",),
     ),
     PageSection(
         lines_answer.subgroups,
-        "The change of the score among test films of one sex, age band or view. “Surely” means that the 95 % interval lies below 0. "
-        "Nothing is corrected for the number of groups.",
+        "The change of the score among test films of one sex, age band or view. “Surely” means that the whole 95 % interval lies on the side "
+        "of worse. Nothing is corrected for the number of groups.",
         ("tables/subgroups.csv",),
     ),
     PageSection(
@@ -155,12 +155,13 @@ CAPTIONS = {
     "figure3.png": "Figure 3. The proxy model, which scores how well an image fits its words: images by score, and what filtering or tuning by it brings",
     "figure4.png": "Figure 4. Sets of images that raters scored, the generator tuned to their scores, and what it brings",
     "figure5.png": "Figure 5. Words become a mask, the mask an image, its findings boxes; and what these images are worth for each task",
-    "evidence.png": "Every difference to real films alone with its 95 % interval over trials and test patients; the shaded side is harm",
-    "equivalence.png": "What images are worth in real films: score over the number of real films, with real films alone (black) and with images (blue)",
-    "calibration.png": "Of films that a model gives a certain probability, the share that has the finding",
+    "evidence.png": "Every difference to real films alone, and to a control where the study has one, with its 95 % interval over trials and "
+    "test patients; the shaded side is harm",
+    "equivalence.png": "What images are worth in real films: score over the number of real films, with real films alone (black) and with what each arm adds",
+    "calibration.png": "Of films that a model gives a certain probability, the share that has the finding, with its 95 % interval",
     "replication.png": "Every comparison with the difference under each seed",
     "ldm_edits.png": "Films and their edits to the other class: typical ones, and the worst",
-    "failures.png": "Test films that got worse by the synthetic images",
+    "failures.png": "Test films that got worse by the synthetic images; below each, its score with real films alone and, after the arrow, with images",
     "feedback/agreement.png": "How far raters agree",
     "cost.png": "The plan beside the run",
 }
