@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.reporting.page import lines_seeds
-from scripts.lib.reporting.page.lines_seeds import over_seeds
 from scripts.lib.reporting.page.guidelines import FOR_YOU
+from scripts.lib.reporting.page.lines_seeds import over_seeds
 from scripts.lib.reporting.page.page import make_report
 from tests.helpers.report_tables import difference, facts, study, write_results, write_table
 
