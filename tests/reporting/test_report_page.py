@@ -42,6 +42,9 @@ def test_the_page_asks_for_nothing_and_holds_its_pictures(tmp_path: Path) -> Non
     page = render(make_report(write_results(tmp_path, ROWS), study()))
     assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', page) and "url(" not in page
     assert page.count("data:image/png;base64,") == 1 and 'width="60" height="40"' in page
+    assert (
+        "--own: 30px" in page and "The picture" not in page
+    )  # half of 60 pixels; no section has a picture to speak of
     wanted, there = anchors(page)
     assert wanted <= set(there) and len(there) == len(set(there))
     assert (
