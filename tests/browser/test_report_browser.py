@@ -55,7 +55,7 @@ FAINT = """(eyes) => {
 COLOURED = """() => {
   const signs = new Map(), alone = [];
   for (const one of document.querySelectorAll(".tag, .mark, .grid td[class]:not(.alone):not(.not-run), ol.lines > li")) {
-    const text = one.innerText.replace(/\\s+/g, " ").trim(), sign = text.match(/[✓!✕?▲▼≈○–]/)?.[0];
+    const text = one.innerText.replace(/\\s+/g, " ").trim(), sign = text.match(/[✓!✕?▲▼≈○□]/)?.[0];
     const kind = one.className.replace(/^(tag|mark) /, "");
     if (!sign || !/[a-z]{4}/.test(text)) alone.push(one.outerHTML.slice(0, 100));
     if (signs.has(sign) && signs.get(sign) !== kind) alone.push(`${sign} says ${signs.get(sign)} and ${kind}`);
@@ -88,6 +88,13 @@ UNNAMED = """() => {
   for (const one of document.querySelectorAll(".scroll, .frame-img, pre")) if (one.scrollWidth > one.clientWidth + 1 && one.tabIndex !== 0) wrong.push("scrolls, not by keyboard: " + one.className);
   return wrong;
 }"""
+
+
+# Parts of a line of evidence that lie over each other.
+OVERLAPPING = """() => [...document.querySelectorAll("ol.lines > li")].filter((line) => {
+  const [tag, title, reason] = [line.querySelector(".tag"), ...[...line.children].slice(1)].map((one) => one.getBoundingClientRect());
+  return tag.right > title.left || title.right > reason.left;
+}).map((line) => line.innerText)"""
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +198,12 @@ def test_paper_shows_closed_tables_in_order(chromium: Any, file: Path) -> None:
     page.emulate_media(media="print")
     assert page.evaluate("[...document.querySelectorAll('details:not(.screen)')].every((one) => one.open)")
     assert not page.locator("nav.toc").is_visible() and page.locator("#file-tables-own td").first.is_visible()
+    broad = page.locator("#file-tables-differences")  # 17 columns, of which no paper is wide enough
+    assert not broad.locator("td").first.is_visible() and broad.get_by_text("no room for its").is_visible()
+    assert page.evaluate(OVERLAPPING) == []
+    claim = page.locator("#guidelines ~ details").first  # 44 items, all of them on paper
+    assert claim.locator("tbody tr").count() == 44
     page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert claim.locator("tbody tr").count() == 25
     assert page.evaluate("[...document.querySelectorAll('details')].every((one) => !one.open)") and told == []
     page.context.close()

@@ -109,7 +109,7 @@ def test_faithfulness_has_the_colour_of_the_worst_pool(tmp_path: Path, words: st
         (
             ("False", "False"),
             "red",
-            "2 of 2 labels are not told from chance on real films and refused for filtering: lung",
+            "Neither of 2 labels is told from chance on real films, so both are refused for filtering: lung",
         ),
     ],
 )

@@ -111,7 +111,7 @@ def controls(facts: Facts) -> Line:
     state = GREEN if better and not worse else RED if worse and not better else AMBER
     against = listed([facts.names.added(name) for name in dict.fromkeys(one.against for one in rows)])
     said = (
-        f"against {against} the images are better in {none_of(better, len(rows))} and worse in {none_of(worse, len(rows))} of "
+        f"against {against} the images are better in {none_of(better)} and worse in {none_of(worse)} of "
         f"{count(len(rows), 'comparison')}"
     )
     return line(key, title, AMBER if longer and state == GREEN else state, f"{said}. {sentence(steps)}")

@@ -4,6 +4,7 @@
   "use strict";
   const FIRST = 25;
   const FEW = 3; // rows that need no filter
+  const shows = []; // what shows the rows of each table; on paper, all that the filter lets through
   const value = (row, place) => {
     const cell = row.cells[place];
     return cell.dataset.v ?? cell.textContent;
@@ -47,17 +48,18 @@
     state.setAttribute("role", "status");
     tools.append(label, more, state);
     let all = total <= FIRST;
-    const show = () => {
+    const show = (paper = false) => {
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       const hits = rows.filter((row) => words.every((word) => row.textContent.toLowerCase().includes(word)));
-      const seen = all ? hits : hits.slice(0, FIRST);
+      const seen = all || paper ? hits : hits.slice(0, FIRST);
       body.replaceChildren(...seen);
       state.textContent = words.length ? `${seen.length} of ${hits.length} hits` : `${seen.length} of ${total} rows`;
       more.hidden = total <= FIRST;
       more.textContent = all ? `Show the first ${FIRST}` : "Show all rows";
     };
+    shows.push(show);
     more.addEventListener("click", () => { all = !all; show(); });
-    input.addEventListener("input", show);
+    input.addEventListener("input", () => show());
     [...table.tHead.rows[0].cells].forEach((heading, place) => sortable(table, rows, heading, place, show));
     if (total > FEW) table.closest(".scroll").before(tools);
     show();
@@ -81,6 +83,10 @@
   addEventListener("beforeprint", () => {
     opened = [...document.querySelectorAll("details:not([open]):not(.screen)")];
     for (const one of opened) one.open = true;
+    for (const show of shows) show(true);
   });
-  addEventListener("afterprint", () => { for (const one of opened) one.open = false; });
+  addEventListener("afterprint", () => {
+    for (const one of opened) one.open = false;
+    for (const show of shows) show();
+  });
 })();
