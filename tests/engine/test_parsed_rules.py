@@ -14,7 +14,9 @@ from snakemake.sourcecache import LocalSourceFile
 
 from scripts.lib.engine.parsed_rules import ParsedRules
 
-RULES = 'rule one:\n    output: "a"\n    shell: "touch {output}"\n\n\nrule two:\n    output: "b"\n    run:\n        pass\n'
+RULES = (
+    'rule one:\n    output: "a"\n    shell: "touch {output}"\n\n\nrule two:\n    output: "b"\n    run:\n        pass\n'
+)
 WORKFLOW = SimpleNamespace(sourcecache=SimpleNamespace(open=lambda path: Path(path.get_path_or_uri(True)).open()))
 
 

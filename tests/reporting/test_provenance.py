@@ -52,6 +52,11 @@ def test_the_crate_lists_every_file_and_every_link_is_there(tmp_path: Path, caps
         there["./"]["mainEntity"] == {"@id": "provenance/Snakefile"}
         and "seed: 1" in (results / "provenance/config.yaml").read_text()
     )
+    # What the profile of process runs recommends, as far as the run knows it.
+    assert {"softwareVersion"} <= set(there["#command-train_trials"]) and "description" in there["#run"]
+    assert (
+        there["#package-numpy"]["url"] == "https://pypi.org/project/numpy/" and "endTime" in there["#rule-train_trials"]
+    )
     first = (results / "ro-crate-metadata.json").read_bytes()
     main(["--results", str(results)])  # the crate does not list itself
     assert (results / "ro-crate-metadata.json").read_bytes() == first

@@ -106,7 +106,7 @@ def test_groups_that_get_worse_are_counted_beside_chance(tmp_path: Path) -> None
     write_table(tmp_path, "tables/subgroups.csv", rows)
     line = lines_answer.subgroups(facts(tmp_path))
     assert line.state == "amber" and line.reason.startswith(
-        "In 1 of 20 comparisons within a group the score is surely worse with images; chance alone would give less than one. Among them: RSNA Pneumonia (sex g0)"
+        "In 1 of 20 comparisons within a group the score is surely worse with images; chance alone would give less than one. Where: RSNA Pneumonia (sex g0)"
     )
     write_table(tmp_path, "tables/subgroups.csv", rows[:4])  # 1 of 4 is more than a tenth
     assert lines_answer.subgroups(facts(tmp_path)).state == "red"
@@ -123,7 +123,7 @@ def test_a_group_of_all_films_is_no_group(tmp_path: Path) -> None:
     views = [{**row, "column": "view", "group": name, "gap": 0.1, "gap_high": 0.3} for name in ("AP", "PA")]
     write_table(tmp_path, "tables/subgroups.csv", [*whole, *views])
     line = lines_answer.subgroups(facts(tmp_path))
-    assert line.state == "green" and line.reason.startswith("In none of 2 comparisons within a group")
+    assert line.state == "green" and line.reason.startswith("In neither of 2 comparisons within a group")
 
 
 def test_probabilities_are_held_against_the_prevalence_of_the_same_cell(tmp_path: Path) -> None:
@@ -162,8 +162,8 @@ def test_films_that_got_worse(tmp_path: Path) -> None:
     write_table(tmp_path, "tables/failures.csv", rows)
     line = lines_answer.failures(facts(tmp_path))
     assert line.state == "amber" and line.reason == (
-        "2 films stand among the worst of a comparison. The largest change is that of b of RSNA Pneumonia for lung opacity: 0.90 "
-        "with real films alone, 0.30 with images."
+        "2 films stand among the worst of a comparison. The largest change is that of b of RSNA Pneumonia for lung opacity: a score "
+        "of 0.90 with real films alone, 0.30 with images."
     )
     write_table(tmp_path, "tables/failures.csv", rows[1:])
     assert lines_answer.failures(facts(tmp_path)).reason.startswith("1 film stands among the worst")

@@ -83,6 +83,8 @@ def test_distances_above_the_floor_are_counted_and_never_red(tmp_path: Path) -> 
     [
         ("passes", "green", "1 pool: it passes."),
         ("undecided", "amber", "1 pool: it is undecided."),
+        ("undecided undecided", "amber", "2 pools: both are undecided."),
+        ("passes passes passes", "green", "3 pools: all pass."),
         ("passes fails", "red", "2 pools: 1 passes and 1 fails."),
         ("passes passes undecided undecided fails fails", "red", "6 pools: 2 pass, 2 are undecided and 2 fail."),
     ],
@@ -107,7 +109,7 @@ def test_faithfulness_has_the_colour_of_the_worst_pool(tmp_path: Path, words: st
         (
             ("False", "False"),
             "red",
-            "2 of 2 labels are not told from chance on real films and refused for filtering: lung",
+            "Neither of 2 labels is told from chance on real films, so both are refused for filtering: lung",
         ),
     ],
 )
@@ -123,7 +125,7 @@ def test_a_shortcut_that_the_table_warns_of_is_quoted(tmp_path: Path) -> None:
     few = {**row, "multiplier": None, "value": None, "note": "224 images and 40 films; 40 and 80 are needed"}
     write_table(tmp_path, "tables/shortcut.csv", [row, {**row, "multiplier": 5}, few])
     line = lines_images.shortcut(facts(tmp_path))
-    assert line.state == "green" and "none of 2 training sets" in line.reason  # what lacks films warns of nothing
+    assert line.state == "green" and "neither of 2 training sets" in line.reason  # what lacks films warns of nothing
     write_table(tmp_path, "tables/shortcut.csv", [few])
     line = lines_images.shortcut(facts(tmp_path))
     assert line.state == "grey" and "224 images and 40 films" in line.reason

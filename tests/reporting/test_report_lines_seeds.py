@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.reporting.page import lines_seeds
+from scripts.lib.reporting.page.guidelines import FOR_YOU
 from scripts.lib.reporting.page.lines_seeds import over_seeds
-from tests.helpers.report_tables import difference, facts, write_results, write_table
+from scripts.lib.reporting.page.page import make_report
+from tests.helpers.report_tables import difference, facts, study, write_results, write_table
 
 HELPED = difference(2, 0.2, 0.1, 0.3, 0.01)
 
@@ -20,6 +22,8 @@ def test_films_from_elsewhere_are_counted_without_a_verdict(tmp_path: Path) -> N
     write_table(tmp_path, "rsna/external.csv", rows)
     line = lines_seeds.replication(facts(tmp_path))
     assert line.state == "amber" and "RSNA Pneumonia on CheXpert: better in 1 of 2 cells" in line.reason
+    claim, *_ = make_report(tmp_path, study()).guidelines
+    assert next(one.said for one in claim.items if one.number == "33") == line.reason
 
 
 @pytest.mark.parametrize(("ends", "state"), [((0.1, 0.3), "green"), ((-0.1, 0.3), "amber"), ((-0.3, -0.1), "red")])
@@ -32,7 +36,16 @@ def test_other_seeds_confirm_or_contradict(tmp_path: Path, ends: tuple[float, fl
         [{**cell, "mean": sum(ends) / 2, "low": ends[0], "high": ends[1], "n_seeds": 5}],
     )
     line = lines_seeds.replication(facts(tmp_path))
-    assert line.state == state and line.reason.startswith("Over 5 seeds the interval confirms ")
+    said = {
+        "green": "the one decided comparison and contradicts none",
+        "amber": "no decided comparison and contradicts none",
+    }
+    said["red"] = "no decided comparison and contradicts 1"
+    assert line.state == state and line.reason == f"Over 5 seeds the interval confirms {said[state]}."
+    # Other seeds are no films from elsewhere: items that ask for those stay open.
+    claim, _, card = make_report(tmp_path, study()).guidelines
+    assert next(one.said for one in claim.items if one.number == "33") == FOR_YOU
+    assert next(one.said for one in card.items if one.number == "consistency") == line.reason
 
 
 def test_the_answer_over_seeds_counts_gains_and_losses(tmp_path: Path) -> None:
@@ -50,4 +63,4 @@ def test_the_answer_over_seeds_counts_gains_and_losses(tmp_path: Path) -> None:
         "Over 5 seeds of the whole study, the mean difference is a gain in 2 and a loss in 1 of 3 comparisons, beyond its 95 % interval."
     )
     write_table(tmp_path, "tables/replication.csv", [{**rows[0], "low": -0.1}])
-    assert "is neither gain nor loss in any of 1 comparison," in over_seeds(facts(tmp_path))
+    assert "is neither gain nor loss in the one comparison," in over_seeds(facts(tmp_path))

@@ -42,6 +42,9 @@ def test_the_page_asks_for_nothing_and_holds_its_pictures(tmp_path: Path) -> Non
     page = render(make_report(write_results(tmp_path, ROWS), study()))
     assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', page) and "url(" not in page
     assert page.count("data:image/png;base64,") == 1 and 'width="60" height="40"' in page
+    assert (
+        "--own: 30px" in page and "The picture" not in page
+    )  # half of 60 pixels; no section has a picture to speak of
     wanted, there = anchors(page)
     assert wanted <= set(there) and len(there) == len(set(there))
     assert (
@@ -224,7 +227,7 @@ def test_the_time_of_a_run_is_that_of_its_jobs(tmp_path: Path) -> None:
     (tmp_path / "benchmarks" / "plot").mkdir()
     # 3,000 s + 3,001 s are 1.67 hours.
     assert time_text(tmp_path) == (
-        "1.7 hours by the clock, added over 3 jobs; the longest: train_trials (50 minutes) and train_base (50 minutes)"
+        "1.7 hours by the clock, added over 3 timed jobs; the longest: train_trials (50 minutes) and train_base (50 minutes)"
     )
     assert time_text(tmp_path / "none") == "" and duration(7.6) == "8 seconds"
     assert time_text(tmp_path) in render(make_report(tmp_path, study()))
@@ -244,7 +247,11 @@ def test_the_guidelines_say_what_the_run_knows_and_leave_the_rest(tmp_path: Path
     assert "above 0.5" in next(one.said for one in stard.items if one.number == "12a")
     assert items[37].said == items[38].said == "Tables differences.csv and intervals.csv of this report."
     assert items[39].said == FOR_YOU and items[35].said == FOR_YOU  # no table of failures, no Table 1
-    assert items[25].said == "Steps: 150 at 1 %, 300 at 10 %, 600 at 100 %."
+    assert items[25].said == "Steps: 150 at 1 %, 300 at 10 %, 600 at 100 %." and items[28].said == "F1."
+    two = study(datasets=["rsna", "candid"], fractions=[0.1, 1.0])
+    two["trials"] = {**two["trials"], "segmentation": {**two["trials"]["segmentation"], "budget": {"steps": 240}}}
+    items = {one.number: one for one in make_report(tmp_path, two).guidelines[0].items}
+    assert items["25"].said == "RSNA Pneumonia: steps: 300 at 10 %, 600 at 100 %; CANDID-PTX: 240 steps."
     text = as_markdown(report.guidelines)
     assert f"The run answers {claim.known} of 44 items" in text and "| 44 | funding | for you |" in text
     assert text.count("\n| ") == (44 + 43 + 7) + 3 and text.count("\n# ") == 2  # a row an item, a head a list

@@ -88,6 +88,7 @@ FAULTS = [
     ("datasets.candid.cover", {"lung": 0.1}, "datasets.candid.cover: unknown key 'lung'; did you mean 'lungs'"),
     ("datasets.candid.target", "pneumothorx", "'pneumothorx' is not among datasets.candid.structures"),
     ("datasets.rsna.target", "pneumonia_", "'pneumonia_' is not among datasets.rsna.labels"),
+    ("datasets.rsna.labels", ["pneumonia", "sex"], "datasets.rsna.labels: a cohort has a column sex of its own"),
     ("datasets.rsna.split", {"test": 1.5}, "split.test = 1.5: expected a share below 1, or a whole number of images"),
     ("datasets.tables", None, "results/tables is the folder of something else"),
     ("arms.real", {"generator": "controlnet"}, "arms.real: the name of the arm without synthetic images"),

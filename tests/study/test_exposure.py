@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.likes import with_likes
 from scripts.lib.study import config as study_config
 from scripts.lib.study.exposure import exposure, exposures
+from scripts.lib.study.likes import with_likes
 from scripts.lib.study.parts import check_part, part_faults
 
 ROOT = Path(__file__).resolve().parents[2]

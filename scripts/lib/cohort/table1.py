@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from scripts.lib.core.markdown import markdown_row
 from scripts.lib.core.phantom import LINE, phantoms
 
 COLUMNS = (
@@ -77,8 +78,8 @@ def markdown(rows: Sequence[Mapping[str, str]]) -> str:
     """Return the rows as a Markdown table; warnings and notes follow it, one a line."""
     below = ("warnings", "note")
     columns = [column for column in COLUMNS if column not in below and any(row[column] for row in rows)]
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(row[column] for column in columns) + " |" for row in rows]
+    lines = [markdown_row(columns), "|" + "---|" * len(columns)]
+    lines += [markdown_row(row[column] for column in columns) for row in rows]
     head = (
         "Images a side; positives are train / test. Quarantined films are in quarantine.tsv of a cohort; noted ones, which\n"
         "somebody should look at, in its notes.csv.\n"

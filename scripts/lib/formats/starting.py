@@ -25,7 +25,9 @@ def overlay_lines(guess: Guess, root: Path) -> list[str]:
     label, *others = guess.labels
     also = f"; others: {', '.join(other.column for other in others)[:120]}" if others else ""
     reader, structures = _reader(guess, root)
-    drawn = f": then target: {structures}, and a line labels: [{_plain(label.name)}]" if structures else " of a structure"
+    drawn = (
+        f": then target: {structures}, and a line labels: [{_plain(label.name)}]" if structures else " of a structure"
+    )
     lines = [
         f"# From {_plain(guess.path.name)}: {guess.rows} films of {guess.patients} patients, {label.positive:.0%} of the films with {_plain(label.name)}. Check each guess.",
         f"study: {{name: {NAME}, datasets: [{NAME}], fractions: [{', '.join(wanted)}], multipliers: {{{multipliers}}}}} # {why}",

@@ -88,7 +88,7 @@ def sheet_title(meta: Mapping[str, Any], shown: int, films: int) -> str:
     """Return the heading of the sheet, from the pool's cohort.json."""
     parts = {"dataset": "{}", "arm": "arm {}", "fraction": "fraction {}"}
     about = ", ".join(form.format(meta[key]) for key, form in parts.items() if meta.get(key) is not None)
-    return f"{mark()}{about or 'pool'}: {shown} of {films:,} synthetic films"
+    return f"{mark()}{about or 'pool'}: {shown} of {films:,} synthetic images"
 
 
 def draw_sheet(

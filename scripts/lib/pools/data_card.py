@@ -8,6 +8,7 @@ import pandas as pd
 
 from scripts.lib.cohort.learned import read_learned
 from scripts.lib.cohort.store import Cohort
+from scripts.lib.core.markdown import markdown_cell, markdown_row
 from scripts.lib.pools.places import PoolPlace
 
 FOR_YOU = "*for you to say*"
@@ -46,7 +47,8 @@ def data_card(place: PoolPlace, pool: Cohort, count: int) -> str:
     meta = pool.meta
     rows = pool.index.iloc[:count]
     shown = [
-        f"| {label} | {int((rows[label] == 1).sum()):,} | {int((rows[label] == 0).sum()):,} |" for label in pool.labels
+        markdown_row([label, f"{int((rows[label] == 1).sum()):,}", f"{int((rows[label] == 0).sum()):,}"])
+        for label in pool.labels
     ]
     lines = [
         f"# Synthetic chest X-rays: {place.dataset}, arm {place.arm}, {place.part}",
@@ -59,7 +61,7 @@ def data_card(place: PoolPlace, pool: Cohort, count: int) -> str:
         f"| generator (fingerprint) | {meta.get('generator') or 'made elsewhere'} |",
         f"| what taught it | {teachers(taught_by(place.root, meta.get('generator')))} |",
         f"| seed of the study | {meta.get('seed', 'not known')} |",
-        f"| masks | {', '.join(pool.structures) if pool.has_masks else 'none'} |",
+        f"| masks | {markdown_cell(', '.join(pool.structures)) if pool.has_masks else 'none'} |",
         f"| intended use | {FOR_YOU} |",
         f"| licence, consent, contact | {FOR_YOU} |",
         "",
@@ -90,6 +92,6 @@ def _measured(folder: Path) -> list[str]:
             columns = [
                 one for one in ("features", "measure", "value", "low", "high", "floor", "n", "verdict") if one in table
             ]
-            rows = ["| " + " | ".join(row) + " |" for row in table[columns].itertuples(index=False, name=None)]
-            lines += [f"**{name}**", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns), *rows, ""]
+            rows = [markdown_row(row) for row in table[columns].itertuples(index=False, name=None)]
+            lines += [f"**{name}**", "", markdown_row(columns), "|" + "---|" * len(columns), *rows, ""]
     return lines[:-1] if lines else ["Nothing: `make evidence` measures copies and fidelity."]

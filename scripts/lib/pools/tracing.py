@@ -102,7 +102,8 @@ def _told(place: PoolPlace, shard: Path, row: dict[str, Any]) -> list[str]:
         "verdicts": _verdicts(place, row["image_id"]),
         "sha256": row["sha256"],
     }
-    return [f"{name + ':':14}{value}" for name, value in told.items()]
+    # Prompts and labels may hold line breaks; a line says one thing.
+    return [f"{name + ':':14}{' '.join(str(value).split())}" for name, value in told.items()]
 
 
 def _condition(place: PoolPlace, row: dict[str, Any]) -> str:

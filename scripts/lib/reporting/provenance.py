@@ -21,6 +21,7 @@ from scripts.lib.core.atomic import atomic_dir, atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.reporting.page.comparing import read_record
 from scripts.lib.reporting.page.durations import rule_seconds
+from scripts.lib.reporting.page.methods import PACKAGES
 from scripts.lib.reporting.page.words import count
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,6 +48,10 @@ KINDS = {
     ".pdf": "application/pdf",
     ".md": "text/markdown",
     ".parquet": "application/vnd.apache.parquet",
+    ".npy": "application/x-npy",
+    ".npz": "application/zip",
+    ".safetensors": "application/octet-stream",
+    ".yaml": "application/yaml",
 }
 
 
@@ -103,20 +108,30 @@ def _graph(results: Path, record: Mapping[str, Any], made: list[dict[str, Any]])
     """Yield the entities of the crate."""
     files = [_file(results, results / FOLDER / name) for name in ("config.yaml", "requirements.lock")]
     rules = list(_rules(results))
-    ended = datetime.fromtimestamp((results / "report.json").stat().st_mtime, UTC).isoformat(timespec="seconds")
+    ended = _time((results / "report.json").stat().st_mtime)
     yield from _described(record, ended, [*files, *made], rules)
     yield from _software(results, record)
     yield {
         "@id": "#run",
         "@type": "CreateAction",
         "name": f"Run of study {record['study']}",
+        "description": record["headline"],
         "instrument": _link(WORKFLOW),
         "object": [_link(one["@id"]) for one in files],
         "result": [_link(one["@id"]) for one in made],
         "endTime": ended,
     }
     yield from rules
-    yield from ({"@id": one["instrument"]["@id"], "@type": "SoftwareApplication", "name": one["name"]} for one in rules)
+    version = record.get("commit") or "not known"
+    yield from (
+        {
+            "@id": one["instrument"]["@id"],
+            "@type": "SoftwareApplication",
+            "name": one["name"],
+            "softwareVersion": version,
+        }
+        for one in rules
+    )
     yield from (*files, *made)
 
 
@@ -166,7 +181,8 @@ def _software(results: Path, record: Mapping[str, Any]) -> Iterator[dict[str, An
         "version": record["versions"].get("snakemake", "not known"),
     }
     for name, version in record["versions"].items():
-        yield {"@id": f"#package-{name}", "@type": "SoftwareApplication", "name": name, "softwareVersion": version}
+        package = {"@id": f"#package-{name}", "@type": "SoftwareApplication", "name": name, "softwareVersion": version}
+        yield package | ({"url": f"https://pypi.org/project/{name}/"} if name in PACKAGES else {})
 
 
 def _rules(results: Path) -> Iterator[dict[str, Any]]:
@@ -178,7 +194,13 @@ def _rules(results: Path) -> Iterator[dict[str, Any]]:
             "name": rule,
             "description": f"{count(len(seconds), 'job')}, {sum(seconds):,.1f} s by the clock",
             "instrument": _link(f"#command-{rule}"),
+            "endTime": _time(max(file.stat().st_mtime for file in (results / "benchmarks" / rule).glob("*.tsv"))),
         }
+
+
+def _time(seconds: float) -> str:
+    """Return a file's time of change in UTC, as 2025-11-27T10:00:00+00:00."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _link(name: str) -> dict[str, str]:

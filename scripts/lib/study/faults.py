@@ -38,6 +38,22 @@ TAKEN_DATASETS = (
     "checkpoints",
 )
 TAKEN_ARMS = (REAL,)
+# Columns that every cohort or pool has beside its labels.
+TAKEN_LABELS = (
+    *FOLDER_COLUMNS,
+    *(
+        "source_file",
+        "sha256",
+        "mask_sha256",
+        "synthetic",
+        "condition_id",
+        "sample",
+        "trial",
+        "position",
+        "kind",
+        "present",
+    ),
+)
 FRACTION = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
@@ -114,6 +130,12 @@ def _dataset_faults(where: str, name: str, section: Mapping[str, Any]) -> list[s
     faults = []
     if name in TAKEN_DATASETS:
         faults.append(f"config: {where}: results/{name} is the folder of something else; give the dataset another name")
+    labels = [*section["labels"], *([] if TASKS[section["task"]].of_structures else targets_of(section))]
+    faults += [
+        f"config: {where}.labels: a cohort has a column {label} of its own; call the label otherwise"
+        for label in dict.fromkeys(labels)
+        if label in TAKEN_LABELS
+    ]
     try:
         reader = reader_settings(section["format"], section.get("reader"))
     except InputError as error:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from scripts.lib.conditions.prompts import TextCell
 from scripts.lib.core.errors import InputError
+from scripts.lib.core.markdown import markdown_row
 
 
 def check_judge(proxy: str, judge: Mapping[str, Any]) -> None:
@@ -99,4 +100,4 @@ def _table(table: pd.DataFrame) -> str:
 
     rows = [[cell(value) for value in row] for row in zip(*(table[name] for name in table.columns))]
     head = [list(table.columns), ["---"] * len(table.columns)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [*head, *rows])
+    return "\n".join(markdown_row(row) for row in [*head, *rows])

@@ -12,7 +12,7 @@ from scripts.lib.reporting.page.lines import WORDS
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.page import environment
 from scripts.lib.reporting.page.settings import NOT_THERE, ComparedRow, setting_rows
-from scripts.lib.reporting.page.words import count, is_are, percent, sentence, signed, span
+from scripts.lib.reporting.page.words import count, is_are, part_of, percent, sentence, signed, span
 from scripts.lib.study.reported import RECORD
 
 NAMED = ("dataset", "metric", "fraction", "arm", "against", "multiplier")
@@ -71,7 +71,7 @@ def headline(rows: Sequence[ComparedRow]) -> str:
     if not changed:
         return sentence(f"All {count(len(both), 'common comparison')} have the same verdict{rest}")
     return sentence(
-        f"{changed} of {count(len(both), 'common comparison')} {'has' if changed == 1 else 'have'} another verdict{rest}"
+        f"{part_of(changed, len(both), 'common comparison')} {'has' if changed == 1 else 'have'} another verdict{rest}"
     )
 
 

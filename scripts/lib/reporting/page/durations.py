@@ -33,7 +33,7 @@ def time_text(results: Path) -> str:
         return ""
     sums = {rule: sum(seconds) for rule, seconds in known.items()}
     longest = sorted(sums, key=lambda rule: -sums[rule])[:LONGEST]
-    jobs = count(sum(map(len, known.values())), "job")
+    jobs = count(sum(map(len, known.values())), "timed job")
     parts = listed([f"{rule} ({duration(sums[rule])})" for rule in longest])
     return f"{duration(sum(sums.values()))} by the clock, added over {jobs}; the longest: {parts}"
 

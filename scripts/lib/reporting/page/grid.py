@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from scripts.lib.reporting.page.comparisons import ComparisonRow
 
 LEAST_SCALE = 0.1  # the bars of intervals reach at least from -0.1 to +0.1
-MARKS = {"helps": "▲", "harms": "▼", "no difference": "≈", "undecided": "○", "not testable": "–"}
+MARKS = {"helps": "▲", "harms": "▼", "no difference": "≈", "undecided": "○", "not testable": "□"}
 BEYOND = "its 95 % interval leaves out 0, and the corrected P value is below {alpha:g}"
 MEANINGS = {
     "helps": f"the score gets better: {BEYOND}",

@@ -8,15 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
+from scripts.lib.core.markdown import markdown_row
+from scripts.lib.downstream.settings import steps_of
 from scripts.lib.reporting.page.answers import tested
 from scripts.lib.reporting.page.guidelines_items import CARD, CLAIM, STARD, Row
 from scripts.lib.reporting.page.lines import GREY, Facts, Line
+from scripts.lib.reporting.page.lines_seeds import external_text
 from scripts.lib.reporting.page.methods import phantoms
 from scripts.lib.reporting.page.words import count, listed, number, percent, sentence
 from scripts.lib.study.arms import arm_of
+from scripts.lib.study.config import stage
+from scripts.lib.study.confounder import counts_passes
 
 FOR_YOU = "for you"
 
@@ -91,7 +97,7 @@ def _configured(facts: Facts, versions: Mapping[str, str], commit: str) -> dict[
         "models": lambda: _models(facts),
         "software": lambda: ", ".join(f"{name} {version}" for name, version in versions.items()),
         "training": lambda: _training(facts),
-        "metrics": lambda: listed([facts.names.metric(name) for name in statistics["metrics"]]),
+        "metrics": lambda: listed([facts.names.metric(name) for name in _metrics(facts)]),
         "thresholds": lambda: (
             "a finding is called present, and a pixel part of a region, where the model gives it a probability above 0.5; f1_tuned "
             "has a threshold that is tuned on films set aside (trials.validation_share)"
@@ -114,8 +120,8 @@ def _configured(facts: Facts, versions: Mapping[str, str], commit: str) -> dict[
 def _measured(facts: Facts, lines: Sequence[Line]) -> dict[str, Callable[[], str]]:
     """Return the facts that tables tell: the lines that were measured, and where the performance stands."""
     own = {line.key: line for line in lines if line.state != GREY}
-    names = {"size": "statistics", "external": "replication"}
-    keys = ("subgroups", "films", "calibration", "failures", "leakage", "fidelity", "faithfulness", "copies")
+    names = {"size": "statistics"}
+    keys = ("subgroups", "films", "failures", "leakage", "fidelity", "faithfulness", "copies", "replication")
     names |= {key: key for key in keys}
     found: dict[str, Callable[[], str]] = {
         fact: partial(_plain, own[key].reason) for fact, key in names.items() if key in own
@@ -124,9 +130,17 @@ def _measured(facts: Facts, lines: Sequence[Line]) -> dict[str, Callable[[], str
         found["performance"] = lambda: "tables differences.csv and intervals.csv of this report"
     if "copies" in own:
         found["copies"] = lambda: f"{own['copies'].reason} Licence and consent are yours to say"
+    if elsewhere := external_text(facts):
+        found["external"] = lambda: f"on films from elsewhere, without an interval: {elsewhere}"
     if "fidelity" in own:
         found["coverage"] = lambda: _coverage(facts)
     return found
+
+
+def _metrics(facts: Facts) -> list[str]:
+    """Return the metrics that are compared, all that would be where nothing is."""
+    compared = {one.metric for one in facts.comparisons}
+    return [name for name in facts.config["statistics"]["metrics"] if name in compared or not compared]
 
 
 def _plain(reason: str) -> str:
@@ -163,15 +177,21 @@ def _models(facts: Facts) -> str:
 
 
 def _training(facts: Facts) -> str:
-    budget = facts.config["trials"]["budget"]
-    if budget["kind"] != "steps":
+    """Return how long models learn, datasets with the same budget together: tasks and datasets may have their own."""
+    told: dict[str, list[str]] = {}
+    for name in facts.config["study"]["datasets"]:
+        told.setdefault(_budget(facts.config, name), []).append(facts.names.dataset(name))
+    return next(iter(told)) if len(told) == 1 else "; ".join(f"{listed(names)}: {text}" for text, names in told.items())
+
+
+def _budget(config: Mapping[str, Any], dataset: str) -> str:
+    budget = stage(config, "trials", dataset)["budget"]
+    if counts_passes(config, dataset):
         return f"at most {budget['epochs']} passes, stopped after {budget['patience']} without a lower validation loss"
-    steps = budget["steps"]
-    return "steps: " + (
-        ", ".join(f"{many} at {percent(float(one))}" for one, many in steps.items())
-        if isinstance(steps, dict)
-        else str(steps)
-    )
+    steps = {fraction: steps_of(budget, fraction) for fraction in config["study"]["fractions"]}
+    if len(set(steps.values())) == 1:
+        return f"{next(iter(steps.values()))} steps"
+    return f"steps: {', '.join(f'{many} at {percent(fraction)}' for fraction, many in steps.items())}"
 
 
 def _tested(facts: Facts) -> str:
@@ -187,7 +207,7 @@ def as_markdown(lists: Sequence[Checklist]) -> str:
     """Return the checklists as Markdown, for a paper's supplement."""
     parts: list[str] = []
     for one in lists:
-        rows = [f"| {item.number} | {item.asks} | {item.said.replace('|', chr(92) + '|')} |" for item in one.items]
+        rows = [markdown_row((item.number, item.asks, item.said)) for item in one.items]
         told = f"The run answers {one.known} of {count(len(one.items), 'item')}; the others are for you. Source: {one.source}."
         parts.append("\n".join([f"# {one.name}", "", told, "", "| item | asks for | answer |", "|---|---|---|", *rows]))
     return "\n\n".join(parts) + "\n"

@@ -108,5 +108,5 @@ CARD: tuple[Row, ...] = (
     ("completeness", "what comes with each image", "completeness"),
     ("compliance", "privacy, licence, consent", "copies"),
     ("comprehension", "how they were made, and what for", "comprehension"),
-    ("consistency", "is it the same over seeds, times and places", "external"),
+    ("consistency", "is it the same over seeds, times and places", "replication"),
 )

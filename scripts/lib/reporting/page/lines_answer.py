@@ -14,6 +14,7 @@ from scripts.lib.study.arms import REAL, arm_of
 from scripts.lib.study.confounder import counts_passes
 
 BY_CHANCE = 0.025  # share of 95 % intervals that lie on the wrong side of 0 where there is no difference
+NAMED = 4  # groups that a sentence names
 MANY_GROUPS = 0.1  # share of groups that get worse from which on it is said to speak against the answer
 
 
@@ -140,14 +141,13 @@ def subgroups(facts: Facts) -> Line:
             GREEN,
             f"in {part_of(0, len(rows), 'comparison')} within a group is the score surely worse with images",
         )
-    names = listed(
-        sorted({f"{facts.names.dataset(str(row.dataset))} ({row.column} {row.group})" for row in worse.itertuples()})[
-            :4
-        ]
+    every = sorted(
+        {f"{facts.names.dataset(str(row.dataset))} ({row.column} {row.group})" for row in worse.itertuples()}
     )
+    names = f"{'Among them' if len(every) > NAMED else 'Where'}: {listed(every[:NAMED])}"
     reason = (
         f"in {len(worse)} of {count(len(rows), 'comparison')} within a group the score is surely worse with images; chance alone "
-        f"would give {chance(BY_CHANCE * len(rows))}. Among them: {names}"
+        f"would give {chance(BY_CHANCE * len(rows))}. {names}"
     )
     return line(key, title, RED if share > MANY_GROUPS else AMBER, reason)
 
@@ -169,9 +169,13 @@ def calibration(facts: Facts) -> Line:
     bad, new, mended = (
         int(which.sum()) for which in (both["bad"], both["bad"] & ~both["before"], ~both["bad"] & both["before"])
     )
+    # A single one is named, so that nobody takes it for many.
+    none = f"in {part_of(0, len(both), 'combination')} of label, films and images are probabilities"
+    if len(both) == 1:
+        only = both.iloc[0]
+        none = f"for {str(only['label']).replace('_', ' ')}, the one label that was measured, they are not"
     reason = (
-        f"in {part_of(0, len(both), 'combination')} of label, films and images are probabilities worse than always stating how "
-        "frequent the label is"
+        f"{none} worse than always stating how frequent the label is"
         if not bad
         else f"in {bad} of {count(len(both), 'combination')} of label, films and images probabilities are worse than always stating how "
         f"frequent the label is; {none_of(new)} of these {'are' if new > 1 else 'is'} new with the images"
@@ -191,11 +195,12 @@ def failures(facts: Facts) -> Line:
         return line(key, title, GREEN, "no test film got worse in any comparison")
     worst = table.iloc[int(table["change"].argmin())]
     films = count(table.drop_duplicates(["dataset", "image_id"]).shape[0], "film")
+    what = "Dice" if worst.get("task") == "segmentation" else "score"
     where = f"{worst['image_id']} of {facts.names.dataset(worst['dataset'])} for {worst['label'].replace('_', ' ')}"
     return line(
         key,
         title,
         AMBER,
         f"{films} {'stands' if films.startswith('1 ') else 'stand'} among the worst of a comparison. The largest change is that of "
-        f"{where}: {number(worst['real'])} with real films alone, {number(worst['synthetic'])} with images",
+        f"{where}: a {what} of {number(worst['real'])} with real films alone, {number(worst['synthetic'])} with images",
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from scripts.lib.reporting.page.lines import AMBER, GREEN, GREY, RED, Facts, Line, absent, line
-from scripts.lib.reporting.page.words import all_of, count, is_are, listed, number, percent
+from scripts.lib.reporting.page.words import all_of, count, is_are, listed, number, part_of, percent
 
 POOL = ["dataset", "arm", "fraction"]
+UNTRAINED = "random"  # the network of fidelity.features that has learned nothing
 SURE_TO_FIND = 0.9  # share of planted copies of a kind below which the search is said to miss them
 
 
@@ -76,7 +77,7 @@ def copies(facts: Facts) -> Line:
             AMBER,
             f"of {which} it cannot be told whether {'it holds' if open_ == 1 else 'they hold'} copies; near-copies are {shares}{missed}",
         )
-    where = f"in none of {len(pools)} pools are near-copies of training films"
+    where = f"in {part_of(0, len(pools), 'pool')} are near-copies of training films"
     if len(pools) == 1:
         where = "in the one pool near-copies of training films are no"
     # A search that would miss a kind of copy is no full clearance.
@@ -127,14 +128,18 @@ def fidelity(facts: Facts) -> Line:
             f"{count(len(rows), 'distance')} ({name}) {verb} no larger than between real films of different patients"
         )
         return line(key, title, GREEN, reason)
-    networks = listed(sorted(set(rows["features"])))
+    seen = sorted(set(rows["features"]))
+    networks = (
+        f"the network{'s' if len(seen) > 1 else ''} {listed(seen)}"
+        if seen != [UNTRAINED]
+        else "a network that never learned"
+    )
     return line(
         key,
         title,
         AMBER,
-        f"{len(far)} of {count(len(rows), 'distance')} ({name}, seen by the network{'s' if ' ' in networks else ''} {networks}) "
-        f"{is_are(len(far))} larger than between real films of different patients: there, images can be told from films. That alone does not make "
-        "them useless",
+        f"{part_of(len(far), len(rows), 'distance')} ({name}, seen by {networks}) {is_are(len(far))} larger than between real films of different patients: there, "
+        "images can be told from films. That alone does not make them useless",
     )
 
 
@@ -147,10 +152,9 @@ def faithfulness(facts: Facts) -> Line:
     pools = table.drop_duplicates(POOL)
     counts = {word: int((pools["verdict"] == word).sum()) for word in ("passes", "undecided", "fails")}
     state = RED if counts["fails"] else GREEN if counts["passes"] == len(pools) else AMBER
+    every = {1: "it", 2: "both"}.get(len(pools), "all")
     verbs = {"passes": ("passes", "pass"), "undecided": ("is undecided", "are undecided"), "fails": ("fails", "fail")}
-    said = listed([f"{n} {verbs[word][n > 1]}" for word, n in counts.items() if n])
-    if len(pools) == 1:
-        said = said.replace("1", "it", 1)
+    said = listed([f"{every if n == len(pools) else n} {verbs[word][n > 1]}" for word, n in counts.items() if n])
     return line(key, title, state, f"a model trained on real films looked at {count(len(pools), 'pool')}: {said}")
 
 
@@ -172,7 +176,7 @@ def shortcut(facts: Facts) -> Line:
         )
         return line(key, title, AMBER, reason)
     return line(
-        key, title, GREEN, f"in none of {count(len(sets), 'training set')} does being synthetic tell much of the label"
+        key, title, GREEN, f"in {part_of(0, len(sets), 'training set')} does being synthetic tell much of the label"
     )
 
 

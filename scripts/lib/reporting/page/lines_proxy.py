@@ -27,4 +27,7 @@ def proxy(facts: Facts) -> Line:
     named = [str(name).replace("_", " ") for name in refused["label"]]
     names = listed(named) if len(named) <= NAMED else f"{', '.join(named[:NAMED])} and others"
     reason = f"{len(refused)} of {labels} {is_are(len(refused))} not told from chance on real films and refused for filtering: {names}"
+    if len(refused) == len(rows) > 1:
+        which, every = ("neither", "both") if len(rows) == 2 else ("none", "all")
+        reason = f"{which} of {labels} is told from chance on real films, so {every} are refused for filtering: {names}"
     return line(key, title, RED if len(refused) == len(rows) else AMBER, reason)

@@ -9,7 +9,7 @@ import pandas as pd
 from scripts.lib.evidence.resampling import SMALLER_IS_BETTER
 from scripts.lib.reporting.page.comparisons import HARMS, HELPS, ComparisonRow, Seeds
 from scripts.lib.reporting.page.lines import AMBER, GREEN, RED, Facts, Line, absent, line
-from scripts.lib.reporting.page.words import count, listed
+from scripts.lib.reporting.page.words import count, listed, none_of, part_of
 from scripts.lib.study.arms import REAL
 
 
@@ -24,8 +24,11 @@ def over_seeds(facts: Facts) -> str:
         return ""
     parts = [f"a {word} in {many}" for many, word in ((gains, "gain"), (losses, "loss")) if many]
     said = f"{listed(parts)} of" if parts else "neither gain nor loss in any of"
+    told = f"{said} {count(every, 'comparison')}"
+    if every == 1:
+        told = f"{'a gain' if gains else 'a loss' if losses else 'neither gain nor loss'} in the one comparison"
     seeds = count(_most(rows), "seed")
-    return f"Over {seeds} of the whole study, the mean difference is {said} {count(every, 'comparison')}, beyond its 95 % interval."
+    return f"Over {seeds} of the whole study, the mean difference is {told}, beyond its 95 % interval."
 
 
 def sides(rows: Sequence[ComparisonRow]) -> tuple[int, int, int]:
@@ -49,9 +52,7 @@ def replication(facts: Facts) -> Line:
     key, title = "replication", "The answer holds with other seeds and other hospitals' films"
     if any(one.seeds for one in facts.comparisons):
         return _again(facts.comparisons, key, title)
-    elsewhere = [
-        name for name in facts.config["study"]["datasets"] if facts.tables.text(f"{name}/external.csv") is not None
-    ]
+    elsewhere = external_text(facts)
     if not elsewhere:
         return absent(
             key,
@@ -59,8 +60,15 @@ def replication(facts: Facts) -> Line:
             "tables/replication.csv",
             "`make replicate` measures it. No model was tested on films from elsewhere either",
         )
-    parts = [part for name in elsewhere for part in _external(facts, name)]
-    return line(key, title, AMBER, f"on films from elsewhere, without an interval: {'; '.join(parts)}")
+    return line(key, title, AMBER, f"on films from elsewhere, without an interval: {elsewhere}")
+
+
+def external_text(facts: Facts) -> str:
+    """Return how often images are better on the films of other cohorts, "" where no model was tested on such films."""
+    names = [
+        name for name in facts.config["study"]["datasets"] if facts.tables.text(f"{name}/external.csv") is not None
+    ]
+    return "; ".join(part for name in names for part in _external(facts, name))
 
 
 def _again(rows: Sequence[ComparisonRow], key: str, title: str) -> Line:
@@ -73,7 +81,8 @@ def _again(rows: Sequence[ComparisonRow], key: str, title: str) -> Line:
     agreeing = [_side(one.seeds) * (1 if one.difference > 0 else -1) if one.seeds else 0 for one in decided]
     held, turned = agreeing.count(1), agreeing.count(-1)
     state = RED if turned else GREEN if held == len(decided) else AMBER
-    reason = f"over {seeds} the interval confirms {held} of {count(len(decided), 'decided comparison')} and contradicts {turned}"
+    confirmed = part_of(held, len(decided), "decided comparison")
+    reason = f"over {seeds} the interval confirms {confirmed} and contradicts {none_of(turned)}"
     return line(key, title, state, reason)
 
 

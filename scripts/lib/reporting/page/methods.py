@@ -45,7 +45,8 @@ def methods(config: Mapping[str, Any], names: Names) -> list[str]:
     said = [
         f"Downstream models were trained and tested on {listed(datasets)}, with {fractions} of their real training films, "
         f"drawn by patient, and {count(study['trials'], 'trial')} each",
-        f"{'Each adds' if len(amounts) == 1 else 'They add'} {listed(amounts, 'or')} images per real film"
+        f"Beside real films alone, models learned from real films with {listed(amounts, 'or')} {'image' if amounts == [1] else 'images'} "
+        "per film"
         if amounts
         else "No images were added",
         *(_arm(config, name, names) for name in study["arms"]),

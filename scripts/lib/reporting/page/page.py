@@ -125,7 +125,8 @@ def _part(results: Path, facts: Facts, section: PageSection) -> PagePart:
         line = dataclasses.replace(line, state=state, reason=f"{line.reason} {old}")
     pictures, tables = files_of(results, section.pictures), files_of(results, section.tables)
     part = _plain(facts, line.key, line.title, pictures, tables)
-    return dataclasses.replace(part, about=section.about, line=line)
+    about = f"{section.about} {section.pictured if part.pictures else ''}".strip()
+    return dataclasses.replace(part, about=about, line=line)
 
 
 def _plain(facts: Facts, key: str, title: str, pictures: Sequence[str], tables: Sequence[str]) -> PagePart:

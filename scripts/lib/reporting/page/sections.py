@@ -11,9 +11,9 @@ from scripts.lib.reporting.page.lines import Facts, Line
 
 @dataclass(frozen=True)
 class PageSection:
-    """A statement: `tell` makes its line; `about` says how to read it; files lie below results/, * stands for any name.
+    """A statement: `tell` makes its line; `about` says how to read it, and `pictured` its pictures, where there are some.
 
-    A section that is `optional` is there only where the study has its tables.
+    Files lie below results/, * stands for any name. A section that is `optional` is there only where the study has its tables.
     """
 
     tell: Callable[[Facts], Line]
@@ -21,6 +21,7 @@ class PageSection:
     tables: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
     optional: bool = False
+    pictured: str = ""
 
 
 SECTIONS = (
@@ -28,7 +29,7 @@ SECTIONS = (
         lines_answer.statistics,
         "Intervals are two-sided and count both trials and test patients; P values are corrected for all amounts tried on the "
         "same real films. Where one of several amounts is quoted, it is the one with the smallest P value, so it looks a little "
-        "larger than it is. The picture shows intervals before correction. The test of Prakash et al. (2025), one-tailed over "
+        "larger than it is. The test of Prakash et al. (2025), one-tailed over "
         "trials, stands in significance.csv; it cannot see harm.",
         (
             "tables/differences.csv",
@@ -38,6 +39,7 @@ SECTIONS = (
             "tables/intervals.csv",
         ),
         ("evidence.png",),
+        pictured="The picture shows intervals before correction.",
     ),
     PageSection(
         lines_answer.baselines,
@@ -53,10 +55,10 @@ SECTIONS = (
     PageSection(
         lines_images.copies,
         "For each image its nearest training film, beside the same for real films that the generator never saw. Copies of several "
-        "kinds are planted to see whether the search would find them. The pictures show the most alike pairs: image left, film "
-        "right.",
+        "kinds are planted to see whether the search would find them.",
         ("tables/memorisation.csv",),
         ("*/pools/*/*/nearest.png",),
+        pictured="The pictures show the most alike pairs: image left, film right.",
     ),
     PageSection(
         lines_images.fidelity,
@@ -107,23 +109,25 @@ SECTIONS = (
     PageSection(
         lines_answer.controls,
         "A control adds the real films again, augmented or reconstructed, as many as there would be images: nothing new is in "
-        "them. The picture reads off what images are worth: a point is a training with images; go sideways to the black curve of "
-        "real films alone, and down to the number of films.",
+        "them.",
         ("tables/equivalence.csv",),
         ("equivalence.png",),
+        pictured="The picture reads off what images are worth: a point is the mean of trainings with images; go sideways to the "
+        "black curve of real films alone, and down to the number of films.",
     ),
     PageSection(
         lines_answer.subgroups,
-        "The change of the score among test films of one sex, age band or view. “Surely” means that the 95 % interval lies below 0. "
-        "Nothing is corrected for the number of groups.",
+        "The change of the score among test films of one sex, age band or view. “Surely” means that the whole 95 % interval lies on the side "
+        "of worse. Nothing is corrected for the number of groups.",
         ("tables/subgroups.csv",),
     ),
     PageSection(
         lines_answer.calibration,
         "A model that says 0.9 where 0.6 is true can still rank films well. Brier's score, intercept, slope and ECE see it; F1 does "
-        "not. In the picture, points on the diagonal are right; below it the model says too much.",
+        "not.",
         ("tables/calibration.csv",),
         ("calibration.png",),
+        pictured="In the picture, points on the diagonal are right; below it the model says too much.",
     ),
     PageSection(
         lines_answer.failures,
@@ -155,12 +159,13 @@ CAPTIONS = {
     "figure3.png": "Figure 3. The proxy model, which scores how well an image fits its words: images by score, and what filtering or tuning by it brings",
     "figure4.png": "Figure 4. Sets of images that raters scored, the generator tuned to their scores, and what it brings",
     "figure5.png": "Figure 5. Words become a mask, the mask an image, its findings boxes; and what these images are worth for each task",
-    "evidence.png": "Every difference to real films alone with its 95 % interval over trials and test patients; the shaded side is harm",
-    "equivalence.png": "What images are worth in real films: score over the number of real films, with real films alone (black) and with images (blue)",
-    "calibration.png": "Of films that a model gives a certain probability, the share that has the finding",
+    "evidence.png": "Every difference to real films alone, and to a control where the study has one, with its 95 % interval over trials and "
+    "test patients; the shaded side is harm",
+    "equivalence.png": "What images are worth in real films: score over the number of real films, with real films alone (black) and with what each arm adds",
+    "calibration.png": "Of films that a model gives a certain probability, the share that has the finding, with its 95 % interval",
     "replication.png": "Every comparison with the difference under each seed",
     "ldm_edits.png": "Films and their edits to the other class: typical ones, and the worst",
-    "failures.png": "Test films that got worse by the synthetic images",
+    "failures.png": "Test films that got worse by the synthetic images; below each, its score with real films alone and, after the arrow, with images",
     "feedback/agreement.png": "How far raters agree",
     "cost.png": "The plan beside the run",
 }

@@ -52,9 +52,9 @@ def between(low: float, high: float, noun: str) -> str:
     return count(low, noun) if low == high else f"{low:,.0f} to {count(high, noun)}"
 
 
-def none_of(n: int) -> str:
-    """Return a count that a sentence can be read with: "none" for 0."""
-    return f"{n:,}" if n else "none"
+def none_of(n: int, total: int = 0) -> str:
+    """Return a count that a sentence can be read with: "none" for 0, "neither" for 0 of 2."""
+    return f"{n:,}" if n else "neither" if total == 2 else "none"
 
 
 def all_of(n: int, noun: str) -> str:
@@ -63,10 +63,10 @@ def all_of(n: int, noun: str) -> str:
 
 
 def part_of(n: int, total: int, noun: str) -> str:
-    """Return "3 of 12 comparisons", "none of 12 comparisons", "all 12 comparisons", "the one comparison" or "no comparison"."""
+    """Return "3 of 12 comparisons", "none of 12 comparisons", "neither of 2 comparisons", "both comparisons", "no comparison"."""
     if total == 1:
         return f"the one {noun}" if n else f"no {noun}"
-    return all_of(total, noun) if n == total > 0 else f"{none_of(n)} of {count(total, noun)}"
+    return all_of(total, noun) if n == total > 0 else f"{none_of(n, total)} of {count(total, noun)}"
 
 
 def chance(expected: float) -> str:
