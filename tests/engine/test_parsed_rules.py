@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 from pathlib import Path
@@ -17,7 +18,9 @@ from scripts.lib.engine.parsed_rules import ParsedRules
 RULES = (
     'rule one:\n    output: "a"\n    shell: "touch {output}"\n\n\nrule two:\n    output: "b"\n    run:\n        pass\n'
 )
-WORKFLOW = SimpleNamespace(sourcecache=SimpleNamespace(open=lambda path: Path(path.get_path_or_uri(True)).open()))
+WORKFLOW = SimpleNamespace(
+    sourcecache=SimpleNamespace(open=lambda path: io.StringIO(Path(path.get_path_or_uri(True)).read_text()))
+)
 
 
 @pytest.fixture
