@@ -168,7 +168,7 @@ def test_an_arm_that_is_like_another_follows_it() -> None:
 @pytest.mark.parametrize(
     ("arms", "complaint"),
     [
-        ({"mine": {"like": "orignal"}}, "arms.mine.like = orignal: no such arm; known arms: class-ldm, "),
+        ({"mine": {"like": "orginal"}}, "arms.mine.like = orginal: no such arm; known arms: class-ldm, "),
         ({"mine": {"like": "mine"}}, "arms.mine.like = mine: mine is like mine; name an arm that says itself"),
         ({"a": {"like": "b"}, "b": {"like": "a"}}, "arms.b.like = a: a is like b is like a"),
     ],
