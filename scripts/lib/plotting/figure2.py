@@ -7,7 +7,7 @@ score that needs no image at all, a star a significant gain.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -44,6 +44,8 @@ GROUP = 0.84  # width of a group of bars; groups stand 1 apart
 PANEL_HEIGHT, LEGEND_ROW = 60, 7  # mm
 # Further arms: colours of other hues than the multipliers', with hatches that tell them apart in grey.
 BESIDE = (("#dcdcdc", "//////"), ("#f3c567", "......"), ("#a9d8bd", "\\\\\\\\"))
+
+LegendPart = tuple[Sequence[Patch | Line2D], int]  # its entries, and in how many columns they stand
 
 
 @dataclass(frozen=True)
@@ -187,9 +189,7 @@ def _axis_name(panel: pd.DataFrame) -> str:
     return f"Mean {name} over labels" if task == "multilabel" else name
 
 
-def _legend(
-    bars: Mapping[Hashable, Bar], narrow: bool, starred: bool, sure: bool
-) -> list[tuple[list[Patch | Line2D], int]]:
+def _legend(bars: Mapping[Hashable, Bar], narrow: bool, starred: bool, sure: bool) -> list[LegendPart]:
     """Return the parts of the legend, each with its columns: the multipliers, the further arms, and what the marks are."""
     patches = {
         key: Patch(facecolor=bar.colour, hatch=bar.hatch, edgecolor=INK, linewidth=0.5, label=bar.name)
@@ -205,15 +205,19 @@ def _legend(
         marks.append(Line2D([], [], marker="$★$", ls="", ms=5, mfc=INK, mec="none", label=label))
     added = [patch for key, patch in patches.items() if not isinstance(key, str)]
     further = [patch for key, patch in patches.items() if isinstance(key, str)]
-    parts = [(added, 3 if narrow else len(added)), (further, 1 if narrow else 3), (marks, 1 if narrow else 3)]
-    return [(handles, min(columns, len(handles))) for handles, columns in parts if handles]
+    parts: list[LegendPart] = [
+        (added, 3 if narrow else len(added)),
+        (further, 1 if narrow else 3),
+        (marks, 1 if narrow else 3),
+    ]
+    return [(handles, min(count, len(handles))) for handles, count in parts if handles]
 
 
-def _rows(legend: list[tuple[list[Patch | Line2D], int]]) -> int:
+def _rows(legend: list[LegendPart]) -> int:
     return sum(-(-len(handles) // columns) for handles, columns in legend)
 
 
-def _draw_legend(figure: Figure, legend: list[tuple[list[Patch | Line2D], int]]) -> None:
+def _draw_legend(figure: Figure, legend: list[LegendPart]) -> None:
     """Put the parts of the legend below the panels, one under the other."""
     height, rows = figure.get_figheight() / MM, _rows(legend)
     free = LEGEND_ROW * rows
