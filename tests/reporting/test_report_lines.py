@@ -90,7 +90,7 @@ def test_controls(tmp_path: Path, p: float, value: float, state: str) -> None:
     config = study(arms=["original", "duplicate"])
     line = lines_answer.controls(facts(write_results(tmp_path, [row]), config))
     assert line.state == state and line.reason.startswith("Against repeated real films the images are better in ")
-    alone = lines_answer.controls(facts(tmp_path))
+    alone = lines_answer.controls(facts(tmp_path, study(arms=["original"])))
     assert alone.state == "amber" and "`make controls` does it" in alone.reason
     planned = lines_answer.controls(facts(tmp_path / "none", study(arms=["original", "duplicate"])))
     assert planned.reason.endswith(

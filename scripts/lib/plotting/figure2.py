@@ -49,7 +49,7 @@ LegendPart = tuple[Sequence[Patch | Line2D], int]  # its entries, and in how man
 
 
 @dataclass(frozen=True)
-class Bar:
+class BarLook:
     """How one kind of bar looks, and its name in the legend."""
 
     colour: str
@@ -88,7 +88,7 @@ def draw_figure2(table: pd.DataFrame, width_mm: float = 183.0, beside: Mapping[s
     return figure
 
 
-def _with_bars(table: pd.DataFrame, beside: Mapping[str, str]) -> tuple[pd.DataFrame, dict[Hashable, Bar]]:
+def _with_bars(table: pd.DataFrame, beside: Mapping[str, str]) -> tuple[pd.DataFrame, dict[Hashable, BarLook]]:
     """Return the table with the bar of each row, a multiplier or an arm of `beside`, and these bars in order.
 
     An arm of `beside` has one bar a fraction, so rows of all but its largest multiplier are left out.
@@ -101,14 +101,14 @@ def _with_bars(table: pd.DataFrame, beside: Mapping[str, str]) -> tuple[pd.DataF
     means = table[table["kind"] == "mean"]
     multipliers = sorted(int(value) for value in means.loc[~means["arm"].isin(list(beside)), "multiplier"].unique())
     synthetic = [value for value in multipliers if value]
-    bars: dict[Hashable, Bar] = {0: Bar(REAL, "", "real films only")} if 0 in multipliers else {}
-    bars |= {m: Bar(colour, "", f"+ {m}× synthetic") for m, colour in zip(synthetic, shades(len(synthetic)))}
+    bars: dict[Hashable, BarLook] = {0: BarLook(REAL, "", "real films only")} if 0 in multipliers else {}
+    bars |= {m: BarLook(colour, "", f"+ {m}× synthetic") for m, colour in zip(synthetic, shades(len(synthetic)))}
     there = [arm for arm in beside if (means["arm"] == arm).any()]
-    bars |= {arm: Bar(*BESIDE[place % len(BESIDE)], beside[arm]) for place, arm in enumerate(there)}
+    bars |= {arm: BarLook(*BESIDE[place % len(BESIDE)], beside[arm]) for place, arm in enumerate(there)}
     return table, bars
 
 
-def _draw_panel(axis: Axes, panel: pd.DataFrame, bars: Mapping[Hashable, Bar]) -> None:
+def _draw_panel(axis: Axes, panel: pd.DataFrame, bars: Mapping[Hashable, BarLook]) -> None:
     means, points = panel[panel["kind"] == "mean"], panel[panel["kind"] == "trial"]
     fractions = sorted(panel["fraction"].dropna().unique())
     shown = [bar for bar in bars if (means["bar"] == bar).any()]
@@ -133,7 +133,7 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, bars: Mapping[Hashable, Bar]) -
     draw_baseline(axis, panel)
 
 
-def _draw_bar(axis: Axes, x: float, width: float, cell: pd.Series, dots: np.ndarray, bar: Bar) -> None:
+def _draw_bar(axis: Axes, x: float, width: float, cell: pd.Series, dots: np.ndarray, bar: BarLook) -> None:
     if np.isnan(cell["value"]):
         axis.text(x, 0, "n/a", rotation=90, ha="center", va="bottom", fontsize=6, color=SOFT)
         return
@@ -189,7 +189,7 @@ def _axis_name(panel: pd.DataFrame) -> str:
     return f"Mean {name} over labels" if task == "multilabel" else name
 
 
-def _legend(bars: Mapping[Hashable, Bar], narrow: bool, starred: bool, sure: bool) -> list[LegendPart]:
+def _legend(bars: Mapping[Hashable, BarLook], narrow: bool, starred: bool, sure: bool) -> list[LegendPart]:
     """Return the parts of the legend, each with its columns: the multipliers, the further arms, and what the marks are."""
     patches = {
         key: Patch(facecolor=bar.colour, hatch=bar.hatch, edgecolor=INK, linewidth=0.5, label=bar.name)
