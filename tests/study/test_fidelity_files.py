@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,7 +32,7 @@ def test_teachers_are_the_films_of_foundation_and_masks() -> None:
 def test_a_split_that_taught_the_generator_is_no_floor() -> None:
     assert fidelity().reference(CELL) == ["train", "validate", "test"]
     learned = fidelity(study={"foundation": ["mimic", "rsna"]})
-    with pytest.raises(InputError, match="split train of rsna taught the generator of arm original, so it is no floor"):
+    with pytest.raises(InputError, match="split train of rsna taught the generator of arm original or chose its settings, so it is"):
         learned.reference(CELL)
     with pytest.raises(InputError, match="split train"):
         learned.checked_index(CELL)
@@ -104,6 +105,23 @@ def test_the_real_arm_has_no_fidelity() -> None:
     with pytest.raises(InputError, match="arm real adds no synthetic images"):
         fidelity().cell_datasets(Cell("rsna", "real", "0.1"))
     assert all(cell.arm == "original" for cell in fidelity().cells())
+
+
+def test_films_on_which_a_search_chose_are_no_floor() -> None:
+    cell, overlay = Cell("children", "class-ldm", "1"), CONFIG_FILE.parent / "studies" / "paediatric-phantom.yaml"
+    splits = {}
+    for searched in (False, True):
+        given = {"class_ldm": {"from_search": searched}, "fidelity": {"splits": ["train", "validate", "test"]}}
+        own = Fidelity(Study(load_study([CONFIG_FILE, overlay], given)))
+        with (
+            nullcontext()
+            if not searched
+            else pytest.raises(
+                InputError, match=r"split validate of children .* or chose its settings.*write \['train', 'test'\]"
+            )
+        ):
+            splits[searched] = own.reference(cell)
+    assert splits == {False: ["train", "validate", "test"]}
 
 
 def test_images_from_elsewhere_are_held_against_films_once_whatever_the_fractions() -> None:

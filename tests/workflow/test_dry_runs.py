@@ -63,7 +63,7 @@ def test_the_paper_study_is_planned_when_its_files_are_there(tmp_path: Path) -> 
 
 def test_the_phantom_children_and_their_search_need_neither_masks_nor_reports(tmp_path: Path) -> None:
     workflow = copy_repository(tmp_path)
-    overlay = ["--config", "class_ldm={from_search: true}"]
+    overlay = ["--config", "class_ldm={from_search: true}", "fidelity={splits: [train, test]}"]
     done = workflow.run("--dry-run", "paediatric", "search", *overlay, study="studies/paediatric-phantom.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     jobs = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if len(line.split()) == 2}

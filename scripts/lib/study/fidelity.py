@@ -12,6 +12,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import EXPERTS, FOUNDATION, GENERATORS, KEPT, MEMORY, RATERS, VALIDATION
 from scripts.lib.study.cells import AnyCell, Cell
 from scripts.lib.study.pools import COHORT_FILES
+from scripts.lib.study.search_space import SCORED
 from scripts.lib.study.study import Study
 from scripts.lib.study.teachers import learned_split
 
@@ -121,7 +122,8 @@ class Fidelity:
     def reference(self, cell: AnyCell) -> list[str]:
         """Return the splits of the dataset that the arm is held against.
 
-        Raises InputError for one that taught the arm's generator: then its images are near it for that reason alone.
+        Raises InputError for one that taught the arm's generator, or on which a search chose its settings: then its images are
+        near it for that reason alone.
         """
         arm = self.study.arm(cell.arm)
         splits: list[str] = self.config["fidelity"]["splits"]
@@ -129,10 +131,14 @@ class Fidelity:
         taught = [split for name, split in learned if name == cell.dataset]
         if RATERS in arm.taught_by:
             taught += self.config["feedback"]["splits"].get(cell.dataset, [])
+        searched = self.config["class_ldm"]["from_search"] and cell.dataset == self.study.generator_dataset
+        if searched and arm.generator and arm.generator.section == "class_ldm":
+            taught.append(SCORED)
         if wrong := [split for split in splits if split in taught]:
             free = [split for split in splits if split not in taught]
             raise InputError(
-                f"config: fidelity.splits: split {wrong[0]} of {cell.dataset} taught the generator of arm {cell.arm}, so it "
+                f"config: fidelity.splits: split {wrong[0]} of {cell.dataset} taught the generator of arm {cell.arm} or "
+                f"chose its settings, so it "
                 f"is no floor; write {free or 'splits that did not'}"
             )
         return splits
