@@ -172,6 +172,10 @@ def test_a_caption_says_no_more_than_its_facts() -> None:
     table = pd.DataFrame([row("trial", "0.1", "real", 0, 0, n_real=30, value=0.5), row("mean", "0.1", "real", 0, None, n_real=30.5, value=0.5, significant=False, difference=float("nan"))])  # fmt: skip
     text = caption("figure2", facts_of(table))
     assert "0 of 0 with 10 % of the real films (30 to 31 films, 0 significant)" in " ".join(text.split())
+    # Of an arm that the figure shows beside its own nothing is counted.
+    more = [row("mean", "0.1", arm, 2, None, n_real=30.5, value=0.6, significant=False, difference=0.1) for arm in ("original", "duplicate")]  # fmt: skip
+    text = caption("figure2", facts_of(pd.concat([table, pd.DataFrame(more)], ignore_index=True)))
+    assert "1 of 1 with 10 % of the real films" in " ".join(text.split())
 
 
 def test_masks_beside_their_images_are_of_different_masks_and_the_word_phantom_is_there(tmp_path: Path) -> None:

@@ -32,7 +32,9 @@ def test_teachers_are_the_films_of_foundation_and_masks() -> None:
 def test_a_split_that_taught_the_generator_is_no_floor() -> None:
     assert fidelity().reference(CELL) == ["train", "validate", "test"]
     learned = fidelity(study={"foundation": ["mimic", "rsna"]})
-    with pytest.raises(InputError, match="split train of rsna taught the generator of arm original or chose its settings, so it is"):
+    with pytest.raises(
+        InputError, match="split train of rsna taught the generator of arm original or chose its settings, so it is"
+    ):
         learned.reference(CELL)
     with pytest.raises(InputError, match="split train"):
         learned.checked_index(CELL)

@@ -26,6 +26,7 @@ from scripts.lib.reporting.docs_first_screen import answer_facts, answer_text, f
 from scripts.lib.reporting.docs_notebook import NAME as NOTEBOOK
 from scripts.lib.reporting.docs_notebook import can_be_made, notebook
 from scripts.lib.reporting.docs_replication import replication_facts, replication_text, seeds_table
+from scripts.lib.study.arms import REAL
 from scripts.lib.study.fingerprint import fingerprint
 
 # Picture in docs/: the file below results/ that it is made from, and its width in pixels.
@@ -136,11 +137,15 @@ def smaller(source: Path, width: int) -> bytes:
 
 
 def facts_of(table: pd.DataFrame) -> dict[str, Any]:
-    """Return what a caption says of a table of Figure 2 or 3: by fraction, how many cells rise, and each arm's mean."""
+    """Return what a caption says of a table of Figure 2 or 3: by fraction, how many cells rise, and each arm's mean.
+
+    Counted are the cells of the first arm beside the real films alone: in Figure 2 that of figures.arm.
+    """
     means, trials = table[table["kind"] == "mean"], table[table["kind"] == "trial"]
+    counted = next((arm for arm in means["arm"] if arm != REAL), "")
     fractions = []
     for fraction, rows in means.groupby(means["fraction"].astype(float)):
-        real, cells = rows[rows["multiplier"] == 0]["n_real"], rows[rows["multiplier"] > 0]
+        real, cells = rows[rows["multiplier"] == 0]["n_real"], rows[rows["arm"] == counted]
         fractions.append(
             {
                 "fraction": float(fraction),

@@ -11,7 +11,7 @@ import pandas as pd
 
 from scripts.lib.reporting.codebook import COLUMNS
 from scripts.lib.reporting.codebook import TABLES as OF_TABLE
-from scripts.lib.study.arms import FOUNDATION, arm_of
+from scripts.lib.study.arms import FOUNDATION, REAL, arm_of
 from scripts.lib.study.shared import stores_of
 from scripts.lib.study.tasks import targets_of
 
@@ -213,6 +213,12 @@ def _software(config: Mapping[str, Any], versions: Mapping[str, str]) -> Iterato
     yield "Please cite Synthorax as CITATION.cff says, and Prakash et al. 2025 (arXiv 2411.18602)."
 
 
+def _hatched(figure2: pd.DataFrame) -> str:
+    """Return which arms the hatched bars of Figure 2 are, "" where there are none: the first beside real films has the others."""
+    arms = [arm for arm in figure2.loc[figure2["kind"] == "mean", "arm"].unique() if arm != REAL]
+    return f" Hatched bars: {listed(arms[1:])}, at the largest multiplier." if arms[1:] else ""
+
+
 def _captions(config: Mapping[str, Any], figure2: pd.DataFrame) -> Iterator[str]:
     from scripts.lib.reporting.docs_pictures import facts_of
 
@@ -224,7 +230,7 @@ def _captions(config: Mapping[str, Any], figure2: pd.DataFrame) -> Iterator[str]
     ]
     yield (
         f"**Figure 2.** {drawn}Score on the test films with real films alone and with synthetic images added, {facts['trials']} trials "
-        f"a cell; lines are means with 95 % intervals. Cells whose mean is higher with synthetic images: {listed(rows)}."
+        f"a cell; lines are means with 95 % intervals. Cells whose mean is higher with synthetic images: {listed(rows)}.{_hatched(figure2)}"
     )
     yield f"**Table 1.** {drawn}The cohorts: patients, films by split, labels in training / test, and films that were not taken."
     yield f"**Evidence.** {drawn}Differences to real films alone with two-sided 95 % intervals that count trials and test patients."
