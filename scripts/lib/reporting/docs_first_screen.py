@@ -95,5 +95,6 @@ def answer_text(facts: Mapping[str, Any]) -> str:
     counts = {state: facts["lines"][state] for state in words}
     parts = [f"{n} {words[state][n != 1]}" for state, n in counts.items() if n]
     trust = f" Of {sum(counts.values())} statements that have to hold for this to be believed, {listed(parts)}."
-    copies = f" Copies: {told[0].lower()}{told[1:]}" if (told := facts.get("copies", "")) else ""
+    told = facts.get("copies", "").split(". ")[0].removesuffix(".")  # its first sentence: the page says the rest
+    copies = f" Copies: {told[0].lower()}{told[1:]}." if told else ""
     return f"*One run of the embedded study (`make figure2`, `make figures`, `make evidence`), on phantom films. {facts['headline']}{few}{trust}{copies}*"
