@@ -17,10 +17,9 @@ from scripts.lib.conditions.masks import render
 from scripts.lib.core.errors import InputError
 from scripts.lib.generators.controlled.sampling import ControlledModel
 from scripts.lib.generators.protocol import ImageRequest
-from scripts.lib.generators.shards import Conditions, make_batch
+from scripts.lib.generators.shards import make_batch
 from scripts.lib.generators.solvers import SOLVERS, make_solver
 from scripts.lib.generators.solving import Sampler, initial_noise
-from scripts.lib.training.resolution import fit_images
 from scripts.lib.training.settings import Section
 from tests.helpers.diffusion_models import (
     CONTROL,
@@ -272,29 +271,6 @@ def test_too_little_device_memory_halves_the_micro_batch(world, monkeypatch, cap
     assert np.abs(made.astype(int) - whole.astype(int)).max() <= 1
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"mask_source": "unknown"}, "not in this cohort, e.g. unknown"),
-        ({"kind": "text"}, "kind 'text', but its prompt and mask make it 'mask'"),
-        ({"kind": "words"}, "kind 'words'"),
-    ],
-)
-def test_conditions_that_do_not_fit_are_refused(world, change, message):
-    table = conditions_table(3, ("mask",))
-    for column, value in change.items():
-        table.loc[1, column] = value
-    with pytest.raises(InputError, match=message):
-        Conditions(table, Cohort.open(world / "cohort")).request(1)
-
-
-def test_a_text_row_whose_prompt_means_nothing_is_unconditional(world):
-    table = conditions_table(2, ("text",))
-    table["prompt"] = pd.Series(["N/A", None], dtype="string")
-    requests = [Conditions(table, Cohort.open(world / "cohort")).request(row) for row in range(2)]
-    assert [request.prompt for request in requests] == [None, None]
-
-
 def test_structures_that_the_generator_never_saw_are_refused(world):
     settings = Section(SAMPLING, "sampling")
     with pytest.raises(InputError, match=r"not trained on \['clavicles'\]"):
@@ -304,14 +280,6 @@ def test_structures_that_the_generator_never_saw_are_refused(world):
 def test_an_empty_shard_is_an_empty_pool(world, tmp_path):
     pool = sample(world, tmp_path / "pool", conditions_table(1), shard="1/2")
     assert len(pool) == 0 and pool.images(slice(None)).shape == (0, 32, 32)
-
-
-def test_other_sizes_are_averaged_or_interpolated():
-    images = np.arange(16, dtype=np.uint8).reshape(1, 4, 4) * 10
-    assert fit_images(images, 4) is images
-    assert fit_images(images, 8).shape == (1, 8, 8)
-    small = fit_images(np.full((1, 8, 8), 77, np.uint8), 4)
-    assert small.shape == (1, 4, 4) and (small == 77).all()
 
 
 def test_every_solver_is_within_two_grey_levels_of_a_100_step_reference(world):
