@@ -34,7 +34,7 @@ CHOICES = {
     "schedule": SCHEDULES,
     "budget.kind": ("steps", "epochs"),
     "mixing.kind": ("concat", "balanced", PRETRAIN),
-    "optimizer.name": ("adamw", "adam", "sgd", "muon"),
+    "optimizer.name": ("adamw", "adam", "sgd"),
 }
 
 

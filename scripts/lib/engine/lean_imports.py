@@ -43,10 +43,8 @@ BARE = (
     "segmentation_models_pytorch.decoders.unetplusplus",
 )
 OPTIONAL = ("scipy", "torchao", "torchvision")  # what diffusers and transformers do without
-ASKING = (
-    "transformers",
-    "diffusers",
-)  # they keep what they were told of OPTIONAL: it may not go once one of them is loaded
+# They keep what they were told of OPTIONAL: it may not go once one of them is loaded.
+ASKING = ("transformers", "diffusers")
 COLLECT_AFTER = 200_000  # new objects; Python's 700 looks at those of the imports again and again
 
 

@@ -15,6 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.core.atomic import atomic_file
+
 HERE = "\0place of the file\0"  # in the parser's output, so that a copy of the folder can use it too
 
 
@@ -47,9 +49,8 @@ class ParsedRules:
 
 
 def store(file: Path, text: str) -> None:
-    """Write a file that may be missing, whole or not at all; where that cannot be, the next start makes it anew."""
-    part = file.with_name(f"{file.name}.{os.getpid()}")
+    """Write a file that may be missing; where that cannot be, the next start makes it anew."""
     with contextlib.suppress(OSError):
         file.parent.mkdir(exist_ok=True)
-        part.write_text(text)
-        part.replace(file)
+        with atomic_file(file) as part:
+            part.write_text(text)

@@ -17,11 +17,8 @@ if TYPE_CHECKING:
     from snakemake.workflow import Workflow
 
 LISTED = re.compile(r"[\w-]+(\|[\w-]+)*")
-SWALLOWING = {
-    "--forcerun": "forcerun",
-    "--until": "until",
-    "--omit-from": "omit_from",
-}  # as workflow.dag_settings has them
+# Options that take all words that follow, as workflow.dag_settings has them.
+SWALLOWING = {"--forcerun": "forcerun", "--until": "until", "--omit-from": "omit_from"}
 MOST_NAMES = 20_000  # file names to look at; a name beyond them is not suggested
 
 

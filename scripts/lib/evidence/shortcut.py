@@ -18,9 +18,9 @@ import pandas as pd
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.subsets import subset_rows
 from scripts.lib.conditions.order import trial_rows
-from scripts.lib.core.errors import InputError
 from scripts.lib.fidelity.agreement import NONE, NORMAL, Estimate, auroc_of
 from scripts.lib.fidelity.chosen import Chosen, choose, halves, rows_named, rows_of_splits
+from scripts.lib.fidelity.features import check_alike
 
 COLUMNS = [
     *["dataset", "arm", "fraction", "multiplier", "measure", "label", "features", "value", "low", "high", "n"],
@@ -142,10 +142,7 @@ def told_apart(one: Chosen, other: Chosen, features: tuple[Sequence[Path], Path]
     Raises InputError for features of other lengths.
     """
     parts = one.features(features[0]), other.features([features[1]])
-    if parts[0].shape[1] != parts[1].shape[1]:
-        raise InputError(
-            f"{features[0][0]}: features of length {parts[0].shape[1]}, but {parts[1].shape[1]} in {features[1]}; one network for both"
-        )
+    check_alike((parts[0], features[0][0]), (parts[1], features[1]))
     values = np.concatenate(parts).astype(np.float64)
     truth = np.r_[np.ones(len(one)), np.zeros(len(other))]
     patients = [f"{name}/{side}" for side, part in enumerate((one, other)) for name in part.index["patient_id"]]

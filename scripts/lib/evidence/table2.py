@@ -72,9 +72,7 @@ def arm_bars(
         panels = [one for one in settings["datasets"] if one["name"] in runs]
         if not panels:
             raise InputError(f"trials: no row of arm {arm}; run its trials, or take it out of study.arms")
-        parts.append(
-            figure2(trials, baselines, tests, intervals, {**settings, "arm": arm, "beside": {}, "datasets": panels})
-        )
+        parts.append(figure2(trials, baselines, tests, intervals, {**settings, "arm": arm, "datasets": panels}))
     table = pd.concat(parts, ignore_index=True)
     about = ["dataset", "metric", "kind", "fraction", "arm", "multiplier", "trial", "baseline"]
     return table.drop_duplicates(about, ignore_index=True)[[*FIGURE2, *ENDS]]

@@ -172,14 +172,11 @@ def figure2(
     """
     ends = intervals[[*CELL, *ENDS]]
     cells = summarize(trials, baselines, tests).merge(ends, on=CELL, how="left", validate="one_to_one")
-    panels: list[pd.DataFrame] = []
+    panels, arms = list[pd.DataFrame](), [settings["arm"], *settings.get("beside", {})]
     for dataset in settings["datasets"]:
         metric = settings["metrics"][dataset["task"]]
         fixed = {"dataset": dataset["name"], "title": dataset["title"], "task": dataset["task"], "metric": metric}
-        points, means, lines = (
-            _of_panel(table, fixed, [settings["arm"], *settings.get("beside", {})])
-            for table in (trials, cells, baselines)
-        )
+        points, means, lines = (_of_panel(table, fixed, arms) for table in (trials, cells, baselines))
         if points.empty:
             raise InputError(
                 f"trials: no row of {dataset['name']} with metric {metric} and arm real or {settings['arm']}; "

@@ -90,13 +90,20 @@ def read_features(paths: Sequence[Path], rows: Sequence[np.ndarray] | None = Non
         whole = _load(path)
         _check_form(whole, path, thumbnails=True)
         part = np.asarray(whole if rows is None else whole[rows[number]])
-        if parts and part.shape[1:] != parts[0].shape[1:]:
-            raise InputError(
-                f"{path}: features of length {_length(part)}, but {_length(parts[0])} in {paths[0]}; one network for all"
-            )
+        if parts:
+            check_alike((part, path), (parts[0], paths[0]))
         check_finite(part, str(path))
         parts.append(part)
     return np.concatenate(parts)
+
+
+def check_alike(one: tuple[np.ndarray, Path], other: tuple[np.ndarray, Path]) -> None:
+    """Raise InputError unless the features of two files, each with its file, are of one length."""
+    (part, path), (first, where) = one, other
+    if part.shape[1:] != first.shape[1:]:
+        raise InputError(
+            f"{path}: features of length {_length(part)}, but {_length(first)} in {where}; one network for both"
+        )
 
 
 def check_rows(path: Path, images: int) -> None:

@@ -18,7 +18,7 @@ from scripts.lib.cohort.store import Cohort, read_index
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import rng
 from scripts.lib.fidelity.chosen import choose, halves, rows_of_splits
-from scripts.lib.fidelity.features import check_rows, read_features
+from scripts.lib.fidelity.features import check_alike, check_rows, read_features
 
 MOST = 4000  # real films with the lowest hash that are compared, in both halves
 BLOCK = 512  # images whose distances to all of the reference are held at once
@@ -91,8 +91,7 @@ def score_realism(
         check_rows(file, len(shard))
     images = [name for shard in shards for name in shard]
     features = read_features(pool[1]).astype(float)
-    if features.shape[1] != known.shape[1]:
-        raise InputError(f"{pool[1][0]}: features of length {features.shape[1]}, but {known.shape[1]} of the films; one network for both")  # fmt: skip
+    check_alike((features, pool[1][0]), (known, films[1]))
     return realism_table(images, distances(features, known, nearest)), real
 
 

@@ -14,6 +14,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.core.log import log
 from scripts.lib.fidelity.chosen import Chosen, choose, halves, rows_named, rows_of_splits
 from scripts.lib.fidelity.distances import GROUPS, LEAST, IntervalValue, Rows, between, within
+from scripts.lib.fidelity.features import check_alike
 from scripts.lib.fidelity.frechet import Frechet
 from scripts.lib.fidelity.whole import Scale
 
@@ -62,11 +63,7 @@ def compare(sides: Sides, features: tuple[Sequence[Path], Path], nearest: int) -
         sides.floor.features(cohort),
         sides.images.features(features[0]),
     )
-    if images.shape[1:] != films.shape[1:]:
-        raise InputError(
-            f"{features[0][0]}: features of length {images.shape[1]}, but {films.shape[1]} in {features[1]}; one network for "
-            f"both"
-        )
+    check_alike((images, features[0][0]), (films, features[1]))
     count, size = films.shape
     about = {"dimensions": size, "n": count}
     if fault := _too_few(count, min(one.index["patient_id"].nunique() for one in (sides.films, sides.floor)), nearest):

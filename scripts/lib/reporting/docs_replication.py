@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.json_files import read_json
+from scripts.lib.core.markdown import markdown_row
 from scripts.lib.core.phantom import ALL
 from scripts.lib.evidence.replication import read_coverage
 from scripts.lib.reporting.page.lines_answer import BY_CHANCE
@@ -61,7 +62,7 @@ def seeds_table(facts: Mapping[str, Any]) -> str:
     """
     multipliers = sorted({cell["multiplier"] for cell in facts["cells"]})
     lines = [
-        f"| dataset, score | real films | {' | '.join(f'{one} images a film' for one in multipliers)} |",
+        markdown_row(["dataset, score", "real films", *(f"{one} images a film" for one in multipliers)]),
         "|---|---|" + "---|" * len(multipliers),
     ]
     rows: dict[tuple[Any, ...], dict[int, str]] = {}
@@ -69,7 +70,7 @@ def seeds_table(facts: Mapping[str, Any]) -> str:
         least, most = cell["n_real"]
         films = f"{between(least, most, 'film')} ({percent(cell['fraction'])})"
         rows.setdefault((cell["title"], films), {})[cell["multiplier"]] = _mean(cell)
-    lines += [f"| {' | '.join([*key, *(row.get(one, '') for one in multipliers)])} |" for key, row in rows.items()]
+    lines += [markdown_row([*key, *(row.get(one, "") for one in multipliers)]) for key, row in rows.items()]
     return "\n".join([*lines, "", *_held(facts["intervals"])])
 
 

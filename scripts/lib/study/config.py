@@ -178,10 +178,9 @@ def stage(config: Mapping[str, Any], name: str, dataset: str | None = None) -> d
     """
     if name in FIGURES:
         shared = {key: value for key, value in config["figures"].items() if key not in FIGURES or key == name}
-        there = config["study"]["arms"]
-        shared["beside"] = {
-            arm: text for arm, text in shared["beside"].items() if arm in there and arm != shared["arm"]
-        }
+        beside, there = shared.pop("beside"), set(config["study"]["arms"]) - {shared["arm"]}
+        if name == "figure2":
+            shared["beside"] = {arm: text for arm, text in beside.items() if arm in there}
         shown = [shared[name]["dataset"]] if "dataset" in shared.get(name, {}) else config["study"]["datasets"]
         return {**shared, "datasets": [_described(config, dataset) for dataset in shown]}
     if name in PROXY:

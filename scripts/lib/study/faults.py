@@ -39,21 +39,11 @@ TAKEN_DATASETS = (
 )
 TAKEN_ARMS = (REAL,)
 # Columns that every cohort or pool has beside its labels.
-TAKEN_LABELS = (
+TAKEN_LABELS = {
     *FOLDER_COLUMNS,
-    *(
-        "source_file",
-        "sha256",
-        "mask_sha256",
-        "synthetic",
-        "condition_id",
-        "sample",
-        "trial",
-        "position",
-        "kind",
-        "present",
-    ),
-)
+    *("source_file", "sha256", "mask_sha256", "synthetic", "present"),
+    *("condition_id", "sample", "trial", "position", "kind"),
+}
 FRACTION = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 

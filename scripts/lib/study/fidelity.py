@@ -138,8 +138,7 @@ class Fidelity:
             free = [split for split in splits if split not in taught]
             raise InputError(
                 f"config: fidelity.splits: split {wrong[0]} of {cell.dataset} taught the generator of arm {cell.arm} or "
-                f"chose its settings, so it "
-                f"is no floor; write {free or 'splits that did not'}"
+                f"chose its settings, so it is no floor; write {free or 'splits that did not'}"
             )
         return splits
 
@@ -216,8 +215,11 @@ class Fidelity:
         """Return the cells whose pools are measured: those of the study's synthetic arms, one of several that share a pool."""
         datasets = self.study.stores if dataset is None else [self.study.store(dataset)]
         found = self.study.cells(datasets, self.study.arms, self.study.fractions)
-        made = [cell for cell in found if self.study.arm(cell.arm).generator]
-        return list({self.study.pool(cell): cell for cell in reversed(made)}.values())[::-1]
+        of_pool: dict[str, Cell] = {}
+        for cell in found:
+            if self.study.arm(cell.arm).generator:
+                of_pool.setdefault(self.study.pool(cell), cell)
+        return list(of_pool.values())
 
     def traced(self) -> list[Cell]:
         """Return the measured cells of whose generators the study has films to look for: not a model from elsewhere alone."""

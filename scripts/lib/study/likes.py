@@ -12,10 +12,8 @@ from typing import Any
 from scripts.lib.core.errors import InputError
 
 LIKE = "like"
-ABOUT_IMAGES = (
-    "generator",
-    "source",
-)  # an arm that sets one of these itself takes none of what the other says of its images
+# An arm that sets one of these itself takes none of what the other says of its images.
+ABOUT_IMAGES = ("generator", "source")
 OF_IMAGES = ("source", "generator", "filter", "candidates", "masks", "path", "reader", "allow_one_class")
 
 

@@ -5,6 +5,7 @@ Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from scripts.lib.study.cells import AnyCell, Cells
@@ -94,8 +95,18 @@ class Pools(Cells):
 
         Arms share their conditions and noise, so one that only mixes the images in another way has the same images.
         """
-        own = self._made_from(name)
-        return next((other for other in self._arms if own and self._made_from(other) == own), name)
+        return self._pool_arms.get(name, name)
+
+    @cached_property
+    def _pool_arms(self) -> dict[str, str]:
+        """The same for every arm that has a store of images."""
+        firsts: list[tuple[str, tuple[Any, ...]]] = []
+        found: dict[str, str] = {}
+        for name in self._arms:
+            if own := self._made_from(name):
+                firsts.append((name, own))
+                found[name] = next(first for first, theirs in firsts if theirs == own)
+        return found
 
     def _made_from(self, name: str) -> tuple[Any, ...]:
         """Return what decides which images an arm has, () for one without a store of images."""

@@ -245,7 +245,6 @@ def record(report: Report) -> str:
     content = {
         "study": report.name,
         "headline": report.headline,
-        "short": [{"title": one.title, "metric": one.metric, "text": one.short} for one in report.answers],
         "date": report.date,
         "commit": report.commit,
         "versions": dict(report.versions),
