@@ -61,6 +61,18 @@ def test_every_difference_of_the_chosen_metric_is_drawn_with_its_interval() -> N
     assert [label.get_text() for label in panels[1].get_yticklabels()] == ["10 %, 2×", "10 %, 5×", "100 %, 2×"]
 
 
+def test_a_setting_is_as_high_as_its_marks_which_stand_around_its_name() -> None:
+    table = make_table()
+    alone = (
+        (table["dataset"] == "siim") & (table["multiplier"] == 5) & (table["arm"] + table["against"] != "originalreal")
+    )
+    axis = draw_evidence(table[~alone], SETTINGS).axes[0]
+    # Three marks need 5 + 2 * 2.6 = 10.2 mm, one needs 5: the middles are at 5.1, 10.2 + 2.5 and 15.2 + 5.1.
+    assert list(axis.get_yticks()) == pytest.approx([5.1, 12.7, 20.3])
+    places = sorted(float(mark.get_ydata()[0]) for mark in marks(axis))
+    assert places == pytest.approx([2.5, 5.1, 7.7, 12.7, 17.7, 20.3, 22.9])
+
+
 def test_series_differ_in_shape_and_colour_and_a_full_mark_leaves_out_zero() -> None:
     axis = draw_evidence(make_table(), SETTINGS).axes[0]
     looks = {(mark.get_marker(), mark.get_markeredgecolor()) for mark in marks(axis)}

@@ -176,6 +176,8 @@ def test_a_caption_says_no_more_than_its_facts() -> None:
     more = [row("mean", "0.1", arm, 2, None, n_real=30.5, value=0.6, significant=False, difference=0.1) for arm in ("original", "duplicate")]  # fmt: skip
     text = caption("figure2", facts_of(pd.concat([table, pd.DataFrame(more)], ignore_index=True)))
     assert "1 of 1 with 10 % of the real films" in " ".join(text.split())
+    both = pd.concat([table, pd.DataFrame(more)], ignore_index=True)
+    assert [facts_of(both, name)["fractions"][0]["cells"] for name in ("figure2", "figure3")] == [1, 2]
 
 
 def test_masks_beside_their_images_are_of_different_masks_and_the_word_phantom_is_there(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def draw_rows(table: pd.DataFrame, settings: Mapping[str, Any], marks: Marks, wh
     columns = min(len(panels), 2)
     lines = -(-len(panels) // columns)
     heights = [
-        HEAD + max(_height(rows, series) for _, _, rows in panels[line * columns : (line + 1) * columns])
+        HEAD + max(sum(_heights(rows)) for _, _, rows in panels[line * columns : (line + 1) * columns])
         for line in range(lines)
     ]
     with journal_style():
@@ -96,22 +96,23 @@ def draw_rows(table: pd.DataFrame, settings: Mapping[str, Any], marks: Marks, wh
     return figure
 
 
-def _height(rows: pd.DataFrame, series: Sequence[tuple[str, str]]) -> float:
-    """Return the height in mm that the rows of a panel need."""
-    return len(_settings(rows)) * (ROW + MARK * (len(_present(rows, series)) - 1))
-
-
 def _settings(rows: pd.DataFrame) -> list[tuple[float, int]]:
     return sorted(set(zip(rows["fraction"].astype(float), rows["multiplier"].astype(int))))
 
 
-def _present(rows: pd.DataFrame, series: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    there = set(zip(rows["arm"], rows["against"]))
-    return [pair for pair in series if pair in there]
+def _heights(rows: pd.DataFrame) -> list[float]:
+    """Return the height in mm that each setting of a panel needs for its marks."""
+    marks = [_of_setting(rows, *setting)[["arm", "against"]].drop_duplicates() for setting in _settings(rows)]
+    return [ROW + MARK * (len(here) - 1) for here in marks]
+
+
+def _of_setting(rows: pd.DataFrame, fraction: float, multiplier: int) -> pd.DataFrame:
+    return rows[(rows["fraction"].astype(float) == fraction) & (rows["multiplier"] == multiplier)]
 
 
 def _draw_panel(axis: Axes, rows: pd.DataFrame, series: Sequence[tuple[str, str]], metric: str, marks: Marks) -> None:
-    settings, here = _settings(rows), _present(rows, series)
+    settings, ends = _settings(rows), np.cumsum([0.0, *_heights(rows)])
+    middles = (ends[1:] + ends[:-1]) / 2
     limit = marks.limit(rows)
     axis.set_xlim(-limit, limit)
     harm = (0, limit) if metric in SMALLER_IS_BETTER else (-limit, 0)
@@ -119,14 +120,15 @@ def _draw_panel(axis: Axes, rows: pd.DataFrame, series: Sequence[tuple[str, str]
     axis.axvline(0, color=INK, lw=0.8, zorder=1)
     for number, (fraction, multiplier) in enumerate(settings):
         if number and fraction != settings[number - 1][0]:
-            axis.axhline(number - 0.5, color=SOFT, lw=0.5, zorder=1)
-        cell = rows[(rows["fraction"].astype(float) == fraction) & (rows["multiplier"] == multiplier)]
+            axis.axhline(ends[number], color=SOFT, lw=0.5, zorder=1)
+        cell = _of_setting(rows, fraction, multiplier)
+        here = [pair for pair in series if pair in set(zip(cell["arm"], cell["against"]))]
         for row in cell.to_dict("records"):
             pair = (row["arm"], row["against"])
-            shift = (here.index(pair) - (len(here) - 1) / 2) * 0.74 / len(here)
-            marks.draw(axis, number + shift, row, series.index(pair), limit)
-    axis.set_yticks(range(len(settings)), [f"{fraction * 100:g} %, {times}×" for fraction, times in settings])
-    axis.set_ylim(len(settings) - 0.5, -0.5)
+            shift = (here.index(pair) - (len(here) - 1) / 2) * MARK
+            marks.draw(axis, middles[number] + shift, row, series.index(pair), limit)
+    axis.set_yticks(middles, [f"{fraction * 100:g} %, {times}×" for fraction, times in settings])
+    axis.set_ylim(ends[-1], 0)
     axis.grid(axis="x", color=GRID, lw=0.6)
     left, right = ("helps", "harms") if metric in SMALLER_IS_BETTER else ("harms", "helps")
     axis.set_xlabel(f"← {left}     difference of {METRIC_NAMES.get(metric, metric)}     {right} →")

@@ -70,7 +70,9 @@ def renew(root: Path, results: Path) -> list[str]:
         raise InputError(f"{', '.join(missing)}: missing; run `make figure2 figure3 figures` first")
     old = json.loads((root / RECORD).read_text()) if (root / RECORD).is_file() else {}
     record = {"study": study_digest(root) if here.keys() == PICTURES.keys() else old.get("study", "")}
-    facts = {name: facts_of(read_table(results / table, FIGURE2, optional=FIGURE2)) for name, table in tables.items()}
+    facts = {
+        name: facts_of(read_table(results / table, FIGURE2, optional=FIGURE2), name) for name, table in tables.items()
+    }
     facts |= answer_facts(results) | replication_facts(results)
     pages = with_captions(read_pages(root), facts)
     pictures = {name: smaller(results / source, width) for name, (source, width) in here.items()}
@@ -136,16 +138,17 @@ def smaller(source: Path, width: int) -> bytes:
     return content.getvalue()
 
 
-def facts_of(table: pd.DataFrame) -> dict[str, Any]:
+def facts_of(table: pd.DataFrame, figure: str = "figure2") -> dict[str, Any]:
     """Return what a caption says of a table of Figure 2 or 3: by fraction, how many cells rise, and each arm's mean.
 
-    Counted are the cells of the first arm beside the real films alone: in Figure 2 that of figures.arm.
+    Counted are the cells of all arms beside the real films alone; in Figure 2 of the first, that of figures.arm.
     """
     means, trials = table[table["kind"] == "mean"], table[table["kind"] == "trial"]
-    counted = next((arm for arm in means["arm"] if arm != REAL), "")
+    counted = [arm for arm in means["arm"].unique() if arm != REAL]
+    counted = counted[:1] if figure == "figure2" else counted
     fractions = []
     for fraction, rows in means.groupby(means["fraction"].astype(float)):
-        real, cells = rows[rows["multiplier"] == 0]["n_real"], rows[rows["arm"] == counted]
+        real, cells = rows[rows["multiplier"] == 0]["n_real"], rows[rows["arm"].isin(counted)]
         fractions.append(
             {
                 "fraction": float(fraction),
