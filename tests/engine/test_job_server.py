@@ -47,7 +47,7 @@ else:
 
 
 class Place(SimpleNamespace):
-    """A project of one command, and a server: `folder`, `held` (the end of its pipe), `environment` of a job."""
+    """A project of one command, and a server: `jobs`, `held` (the end of its pipe), `environment` of a job, its process."""
 
     def start(self, *words: str, **named: Any) -> subprocess.Popen[str]:
         command = [str(self.jobs / "bin" / "python"), "-m", "scripts.toy", *words]
@@ -64,11 +64,6 @@ class Place(SimpleNamespace):
         """Return the process of the job that has just begun."""
         until(lambda: (self.work / "job").exists())
         return psutil.Process(int((self.work / "job").read_text()))
-
-    @property
-    def server(self) -> psutil.Process:
-        living = [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
-        return next(one for one in living if any("job_server" in word for word in one.cmdline()))
 
 
 def until(true: Callable[[], object], seconds: float = 30) -> None:
@@ -92,8 +87,10 @@ def place(tmp_path: Path) -> Iterator[Place]:
     (package / "toy.py").write_text(TOY)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(package.parent), "MARK": "é, 'x'"}
     job_starts.write_client(jobs)
+    others = set(psutil.Process().children())  # the server that all tests share may be a child of this process
     held = job_starts.start_server(jobs)
-    made = Place(jobs=jobs, work=work, held=held, environment=environment, package=package)
+    (server,) = set(psutil.Process().children()) - others
+    made = Place(jobs=jobs, work=work, held=held, environment=environment, package=package, server=server)
     yield made
     if made.held:
         os.close(made.held)
