@@ -15,9 +15,9 @@ from scripts.lib.downstream.boxes import NONE, Outlines, joined, moved_boxes, of
 from scripts.lib.downstream.data import annotated_alike, check_learnable, films_of, partly_annotated
 from scripts.lib.downstream.strong import strong_films
 from tests.helpers.box_films import SIDE, write_box_films
+from tests.helpers.downstream_films import STILL
 
 BOTH = ["spot", "hole"]
-STILL = {"shift": 0.0, "scale": 0.0, "rotation": 0.0, "brightness": 0.0, "contrast": 0.0, "gamma": 0.0, "noise": 0.0, "hflip": 0.0}  # fmt: skip
 
 
 def test_each_connected_part_has_a_box_and_a_single_pixel_none() -> None:

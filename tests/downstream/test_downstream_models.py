@@ -16,9 +16,7 @@ from scripts.lib.downstream.augment import augment
 from scripts.lib.downstream.losses import label_loss, mask_loss
 from scripts.lib.downstream.models import build_model
 from scripts.lib.encoders.weights import MGCA_PREFIX
-from tests.helpers.downstream_films import settings_for
-
-STILL = dict.fromkeys(("shift", "scale", "rotation", "brightness", "contrast", "gamma", "noise", "hflip"), 0.0)
+from tests.helpers.downstream_films import STILL, settings_for
 
 
 @pytest.mark.parametrize("fold", [1, 2])

@@ -11,9 +11,8 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.data import Films, films_of
 from scripts.lib.downstream.settings import check_strong
 from scripts.lib.downstream.strong import mirror_order, mirrored_name, strong_films
-from tests.helpers.downstream_films import settings_for
+from tests.helpers.downstream_films import STILL, settings_for
 
-STILL = dict.fromkeys(("shift", "scale", "rotation", "brightness", "contrast", "gamma", "noise", "hflip"), 0.0)
 STRONG = STILL | {"shift": 0.1, "rotation": 15.0, "contrast": 0.3, "noise": 0.05, "hflip": 0.5}
 SIDE, LABELS, PARTS = 16, ["left_effusion", "right_effusion", "edema"], ["left_lung", "right_lung", "heart"]
 COUNT = 12

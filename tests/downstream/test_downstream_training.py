@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import torch
 from scripts.lib.core.errors import InputError
 from scripts.lib.downstream.checkpoint import Progress, restore, state_of
 from scripts.lib.downstream.data import Films, films_of
+from scripts.lib.downstream.losses import mask_loss
 from scripts.lib.downstream.models import build_model
 from scripts.lib.downstream.predict import label_probabilities, mask_counts, place_trial
 from scripts.lib.downstream.training import Material, Training, make_optimizer, read_batches
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import Placement
-from tests.helpers.downstream_films import settings_for, write_films, write_pool
+from tests.helpers.downstream_films import STILL, draw, settings_for, write_films, write_pool
 
 CPU = Placement(torch.device("cpu"), torch.float32)
 
@@ -69,6 +71,32 @@ def stop_after(run: Training, steps: int) -> None:
         step(images, targets)
 
     run._step = dying
+
+
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+def test_steps_go_down_the_gradient_of_the_films_of_their_batch(folder: Path, tmp_path: Path, task: str) -> None:
+    """Three steps of SGD by hand on the films that the mixture names, drawn anew from their numbers, with their own labels."""
+    changes = {"optimizer": {"name": "sgd", "weight_decay": 0.0}, "schedule": "constant", "warmup": 0, "augment": STILL}
+    one = training(folder, task, **changes, budget={"steps": 3})
+    twin, made = copy.deepcopy(one.model).train(), 0
+    optimizer = torch.optim.SGD(twin.parameters(), 0.01, momentum=0.9)
+    for step in range(3):
+        real, synthetic = one.mixture.batch(step)
+        made += len(synthetic)
+        shown = [(number, *draw(number, number % 2, number // 2 % 2)) for number in [*real, *(1000 + synthetic)]]
+        x = torch.tensor(np.stack([image for _, image, _ in shown]))[:, None] / 255
+        if task == "classification":
+            y = torch.tensor([[float(number % 2)] for number, *_ in shown])
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(twin(x), y)
+        else:
+            loss = mask_loss(twin(x), torch.tensor(np.stack([mask for *_, mask in shown]))[:, None].float(), 1.0, 1.0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert run(one, tmp_path / "none") == 3 and 0 < made < 12
+    for mine, expected in zip(weights(one), twin.state_dict().values(), strict=True):
+        torch.testing.assert_close(mine, expected, rtol=1e-4, atol=1e-5)
+    assert not torch.equal(one.model.body.head.weight, build_model(one.settings, 1, 16, 7).body.head.weight)
 
 
 @pytest.mark.parametrize("kind", ["steps", "epochs"])

@@ -1,8 +1,9 @@
-"""Judges of images: they learn from real films alone, and find out a generator that ignores its masks."""
+"""Judges of images: they learn from real films alone, and one that knows what it sees finds out a generator that ignores its masks."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +17,10 @@ from scripts.lib.cohort.learned import read_learned
 from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
+from scripts.lib.downstream import judged
 from scripts.lib.downstream.judged import dice
 from scripts.lib.downstream.judges import held_out
+from scripts.lib.downstream.models import SmallUnetPlusPlus
 from scripts.lib.fidelity.faithfulness import FAILS, PASSES
 from scripts.lib.study.config import CONFIG_FILE, load_study
 from scripts.lib.study.judging import Judging
@@ -51,8 +54,15 @@ def store(folder: Path, count: int, seed: int, synthetic: bool = False, shuffled
     return folder
 
 
+def seen(model: Any, images: Cohort, rows: np.ndarray, _: Any) -> Iterator[np.ndarray]:
+    """What a judge that has learned it says: a pixel of 130 or more is a disc (they have 170 +- 15, the others 90 +- 15)."""
+    found = images.images(rows) >= 130
+    masks = isinstance(model.body, SmallUnetPlusPlus)
+    yield 2.0 * found - 1.0 if masks else found.mean((1, 2))[:, None] * 100 - 2.0
+
+
 def settings(judge: str) -> dict[str, Any]:
-    config = load_study([CONFIG_FILE], {"faithfulness": {"judge": {"steps": 60}}})
+    config = load_study([CONFIG_FILE], {"faithfulness": {"judge": {"steps": 2}}})
     found = Judging(Study(config)).settings(SimpleNamespace(judge=judge))
     return {**found, "precision": "fp32", "device": "cpu", "batch_size": 16}
 
@@ -60,25 +70,16 @@ def settings(judge: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def judges(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("judges")
-    store(folder / "cohort", 340, 1)
-    for name, judge, more in (
-        ("masks", "candid-generator-pneumothorax", ["--structure", "nodule"]),
-        ("labels", "mimic-train-labels", []),
-    ):
-        train_judge.main(
-            [
-                *[
-                    "--cohort",
-                    str(folder / "cohort"),
-                    "--split",
-                    "train",
-                    *more,
-                    "--config",
-                    json.dumps(settings(judge)),
-                ],
-                *["--seed", "1", "--checkpoint-dir", str(folder / "checkpoints"), "--out", str(folder / name)],
-            ]
-        )
+    common = ["--cohort", str(store(folder / "cohort", 340, 1)), "--split", "train", "--seed", "1"]
+    common += ["--checkpoint-dir", str(folder / "checkpoints")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judged, "answers", seen)  # what is found on films that were held out
+        for name, judge, more in (
+            ("masks", "candid-generator-pneumothorax", ["--structure", "nodule"]),
+            ("labels", "mimic-train-labels", []),
+        ):
+            own = ["--config", json.dumps(settings(judge)), "--out", str(folder / name)]
+            train_judge.main([*common, *more, *own])
     return folder
 
 
@@ -93,7 +94,10 @@ def faithfulness(judge: Path, pool: list[Path], out: Path) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["masks", "labels"])
-def test_a_generator_that_ignores_its_masks_is_caught(judges: Path, tmp_path: Path, kind: str) -> None:
+def test_a_generator_that_ignores_its_masks_is_caught(
+    judges: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(judged, "answers", seen)
     measure = "dice" if kind == "masks" else "auroc"
     good = faithfulness(judges / kind, [store(tmp_path / "good", 90, 2, True)], tmp_path / "1")
     assert good["verdict"][measure] == PASSES and good["floor"][measure] > 0.85

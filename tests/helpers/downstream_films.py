@@ -54,6 +54,7 @@ SETTINGS: dict[str, Any] = {
     "loss": {"bce": 1.0, "dice": 1.0},
     "empty_policy": "exclude",
 }
+STILL = dict.fromkeys(SETTINGS["augment"], 0.0)  # films as they are
 
 
 def settings_for(task: str, **changes: Any) -> dict[str, Any]:

@@ -10,23 +10,19 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import re
-import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.evidence.tables import FIGURE2, read_table
-from scripts.lib.reporting.docs_first_screen import answer_facts, answer_text, first_screen
+from scripts.lib.reporting.docs_captions import ORDERED, caption, facts_of, ordered_facts
+from scripts.lib.reporting.docs_first_screen import answer_facts, first_screen
 from scripts.lib.reporting.docs_notebook import NAME as NOTEBOOK
 from scripts.lib.reporting.docs_notebook import can_be_made, notebook
-from scripts.lib.reporting.docs_replication import replication_facts, replication_text, seeds_table
-from scripts.lib.study.arms import REAL
+from scripts.lib.reporting.docs_replication import replication_facts
 from scripts.lib.study.fingerprint import fingerprint
 
 # Picture in docs/: the file below results/ that it is made from, and its width in pixels.
@@ -37,7 +33,7 @@ PICTURES = {
     "replication.png": ("replication.png", 1300),
     "sheet.png": ("chexpert/pools/original/fraction-0.1/sheet.png", 1100),
 }
-TABLES = {"figure2": "tables/figure2.csv", "figure3": "tables/figure3.csv"}
+TABLES = {name: f"tables/{name}.csv" for name in ("figure2", "figure3", "figure4")}
 RECORD = Path("docs", "pictures.json")
 # What a run of the embedded study computes with.
 CODE = (
@@ -49,9 +45,6 @@ CODE = (
     "compare_arms",
     "plot_figure2",
 )
-SENTENCES = {"answer": answer_text, "replication": replication_text}
-LINE = 120  # characters of a line of a page
-NAMES = {"f1": "F1", "dice": "Dice", "auroc": "AUROC"}
 
 
 def renew(root: Path, results: Path) -> list[str]:
@@ -64,15 +57,16 @@ def renew(root: Path, results: Path) -> list[str]:
     """
     here = {name: sources for name, sources in PICTURES.items() if (results / sources[0]).is_file()}
     tables = {name: table for name, table in TABLES.items() if f"{name}.png" in here}
-    if missing := [
-        str(results / table) for table in ("figure2.png", *tables.values()) if not (results / table).is_file()
-    ]:
+    needed = ["figure2.png", *tables.values(), *([ORDERED] if "figure4" in tables else [])]
+    if missing := [str(results / file) for file in needed if not (results / file).is_file()]:
         raise InputError(f"{', '.join(missing)}: missing; run `make figure2 figure3 figures` first")
     old = json.loads((root / RECORD).read_text()) if (root / RECORD).is_file() else {}
     record = {"study": study_digest(root) if here.keys() == PICTURES.keys() else old.get("study", "")}
     facts = {
         name: facts_of(read_table(results / table, FIGURE2, optional=FIGURE2), name) for name, table in tables.items()
     }
+    if "figure4" in facts:
+        facts["figure4"] |= ordered_facts(results)
     facts |= answer_facts(results) | replication_facts(results)
     pages = with_captions(read_pages(root), facts)
     pictures = {name: smaller(results / source, width) for name, (source, width) in here.items()}
@@ -136,73 +130,6 @@ def smaller(source: Path, width: int) -> bytes:
     content = io.BytesIO()
     picture.quantize(256).save(content, format="PNG", optimize=True)
     return content.getvalue()
-
-
-def facts_of(table: pd.DataFrame, figure: str = "figure2") -> dict[str, Any]:
-    """Return what a caption says of a table of Figure 2 or 3: by fraction, how many cells rise, and each arm's mean.
-
-    Counted are the cells of all arms beside the real films alone; in Figure 2 of the first, that of figures.arm.
-    """
-    means, trials = table[table["kind"] == "mean"], table[table["kind"] == "trial"]
-    counted = [arm for arm in means["arm"].unique() if arm != REAL]
-    counted = counted[:1] if figure == "figure2" else counted
-    fractions = []
-    for fraction, rows in means.groupby(means["fraction"].astype(float)):
-        real, cells = rows[rows["multiplier"] == 0]["n_real"], rows[rows["arm"].isin(counted)]
-        fractions.append(
-            {
-                "fraction": float(fraction),
-                # A mean of trials with 3 and 4 films is 3.5.
-                "films": [math.floor(real.min()), math.ceil(real.max())],
-                "cells": len(cells),
-                "rise": int((cells["difference"] > 0).sum()),
-                "significant": int(cells["significant"].sum()),
-            }
-        )
-    arms = [{"arm": arm, "value": round(float(value), 2)} for arm, value in zip(means["arm"], means["value"])]
-    first = means.iloc[0]
-    return {
-        "trials": int(trials["trial"].nunique()),
-        "fractions": fractions,
-        "arms": arms,
-        "title": str(first["title"]),
-        "metric": str(first["metric"]),
-        "multiplier": int(means["multiplier"].max()),
-    }
-
-
-def caption(name: str, facts: dict[str, Any]) -> str:
-    """Return the caption of Figure 2 or 3, the answer of the report, or what several seeds say: what was run, and no more."""
-    if name == "seeds":
-        return f"\n{seeds_table(facts)}\n"
-    if name in SENTENCES:
-        return textwrap.fill(SENTENCES[name](facts), LINE, break_long_words=False, break_on_hyphens=False)
-    trials = f"one run with {facts['trials']} trials a cell"
-    if name == "figure2":
-        text = (
-            f"Figure 2 as `make figure2` draws it on the embedded phantom, {trials}. Cells whose mean is higher with synthetic "
-            f"images than without: {', '.join(_of_fraction(one) for one in facts['fractions'])}."
-        )
-    else:
-        (one,) = facts["fractions"]
-        arms = ", ".join(f"{arm['arm']} {arm['value']:.2f}" for arm in facts["arms"])
-        text = (
-            f"Figure 3 as `make figure3` draws it, {trials}: a vision-language model chooses among the synthetic images. "
-            f"{NAMES.get(facts['metric'], facts['metric'])} of {facts['title']} with {_percent(one)} of the real films and "
-            f"{facts['multiplier']} times as many synthetic images: {arms}. Each arm is tested against real films alone: "
-            f"{one['significant']} of {one['cells']} differences are significant."
-        )
-    return textwrap.fill(f"*{text}*", LINE, break_long_words=False, break_on_hyphens=False)
-
-
-def _percent(one: dict[str, Any]) -> str:
-    return f"{100 * one['fraction']:g} %"
-
-
-def _of_fraction(one: dict[str, Any]) -> str:
-    least, most = one["films"]
-    films = str(least) if least == most else f"{least} to {most}"
-    return f"{one['rise']} of {one['cells']} with {_percent(one)} of the real films ({films} films, {one['significant']} significant)"
 
 
 def read_pages(root: Path) -> dict[str, str]:

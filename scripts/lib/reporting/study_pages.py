@@ -220,7 +220,7 @@ def _hatched(figure2: pd.DataFrame) -> str:
 
 
 def _captions(config: Mapping[str, Any], figure2: pd.DataFrame) -> Iterator[str]:
-    from scripts.lib.reporting.docs_pictures import facts_of
+    from scripts.lib.reporting.docs_captions import facts_of
 
     drawn = "Films are drawn by a program (phantom). " if phantom_datasets(config) else ""
     facts = facts_of(figure2)
