@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
+from scripts.lib.engine.commands import add_config, make_parser, progress, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -49,6 +49,7 @@ def main(argv: list[str] | None = None) -> None:
                 config["study"]["seed"],
                 Path(folder, name),
                 args.threads,
+                lambda films, total: progress(films, total, desc="films"),
             )
             for name in names
         ]

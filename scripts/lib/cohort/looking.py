@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scripts.lib.cohort.prepare import DEFAULTS, prepare_cohort, split_films
+from scripts.lib.cohort.prepare import DEFAULTS, Track, prepare_cohort, split_films
+from scripts.lib.cohort.quarantine import QUARANTINE, commonest, read_quarantine
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.tally import Tally
 from scripts.lib.core.errors import InputError
@@ -53,10 +54,19 @@ class Look:
     listed: int = 0
 
 
-def look_at(dataset: str, config: Mapping[str, Any], root: Path, seed: int, folder: Path, threads: int) -> Look:
+def look_at(
+    dataset: str,
+    config: Mapping[str, Any],
+    root: Path,
+    seed: int,
+    folder: Path,
+    threads: int,
+    track: Track = lambda items, total: items,
+) -> Look:
     """Look at a dataset and decode its films into `folder`; faults of its tables and films are in the answer.
 
     config  the dataset's section, as prepare_cohort takes it
+    track   wraps the loop over films
     """
     settings = {**DEFAULTS, **{key: config[key] for key in DEFAULTS if config.get(key) is not None}}
     try:
@@ -76,7 +86,7 @@ def look_at(dataset: str, config: Mapping[str, Any], root: Path, seed: int, fold
     quiet = logging.getLogger("scripts.lib.cohort.prepare")
     level, quiet.level = quiet.level, logging.ERROR
     try:
-        prepare_cohort(dataset, lifted, root, SIDE, seed, folder, threads, only=chosen)
+        prepare_cohort(dataset, lifted, root, SIDE, seed, folder, threads, track, only=chosen)
         cohort = Cohort.open(folder)
     except (InputError, OSError) as error:
         if full_disk(error) is not None:
@@ -89,7 +99,7 @@ def look_at(dataset: str, config: Mapping[str, Any], root: Path, seed: int, fold
     else:
         faults += split_faults
     if cohort is not None:
-        faults += limits(cohort.meta, settings, dataset, sampled)
+        faults += limits(cohort.meta, settings, dataset, sampled, commonest(read_quarantine(folder / QUARANTINE)))
     return Look(dataset, films, labels, structures, cohort, list(dict.fromkeys(faults)), sampled, listed)
 
 
@@ -141,18 +151,18 @@ def _splits(
         return [None] * len(films), [str(error)]
 
 
-def limits(meta: Mapping[str, Any], settings: Mapping[str, Any], dataset: str, sampled: bool) -> list[str]:
-    """Return what would stop the preparation: too many films that cannot be used, or that look odd."""
+def limits(meta: Mapping[str, Any], settings: Mapping[str, Any], dataset: str, sampled: bool, why: str) -> list[str]:
+    """Return what would stop the preparation: too many films that cannot be used (`why` not), or that look odd."""
     taken = sum(side["images"] for side in meta["splits"].values())
     total, of = taken + meta["n_quarantined"], " of the films that were looked at" if sampled else ""
     faults = []
     for count, base, key, word in (
-        (meta["n_quarantined"], total, "quarantine_limit", "cannot be used"),
+        (meta["n_quarantined"], total, "quarantine_limit", f"cannot be used ({why})"),
         (meta["n_noted"], taken, "noted_limit", "look odd"),
     ):
         if count > settings[key] * base:
             faults.append(
-                f"{count} of {base} films{of} {word}, more than datasets.{dataset}.{key} = {settings[key]:g}; mend them (below), "
-                "or raise the limit"
+                f"{count} of {base} films{of} {word}, more than datasets.{dataset}.{key} = {settings[key]:g}; mend those that "
+                "the check page shows, or raise the limit"
             )
     return faults

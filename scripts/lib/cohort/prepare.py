@@ -31,7 +31,8 @@ from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.keys import loose
-from scripts.lib.formats.paths import files_below
+from scripts.lib.formats.locating import whereabouts
+from scripts.lib.formats.paths import ABSENT, files_below
 from scripts.lib.formats.record import Listing, Notes, Record
 from scripts.lib.formats.registry import list_records
 from scripts.lib.formats.sources import reader_settings, tables
@@ -123,6 +124,8 @@ def _check_taken(tally: Tally, taken: int, total: int, config: Mapping[str, Any]
     if not taken:
         why = [f"excluded by rule: {dict(tally.excluded)}"] if tally.excluded else []
         why += [commonest(tally.rejected)] if tally.rejected else []
+        absent = next((one.source_file for one in tally.rejected if one.reason == ABSENT), None)
+        why += filter(None, [whereabouts(root, absent)] if absent else [])
         raise InputError(f"{dataset}: no film left of {total} in {root}; {'; '.join(why)}")
     if note := placement_note(tally.placements):
         tally.notes.add(note[0], "", note[1])

@@ -67,7 +67,7 @@ def why_none(values: Mapping[str, Sequence[str]]) -> str:
         distinct = list(dict.fromkeys(cell for cell in cells if not is_missing(cell)))
         if len(distinct) == 2:
             two.append(f"{name} ({distinct[0]}, {distinct[1]})")
-        elif distinct and distinct[0] in VALUES and len(distinct) == 1:
+        elif len(distinct) == 1:
             one.append(f"{name} is {distinct[0]} on every film: one class cannot be told from nothing")
     lines = [f"which word of {' or of '.join(two[:NAMED])} is 1? Write 1 and 0 in its place"] if two else []
     return "; ".join([*lines, *one[:NAMED]])
