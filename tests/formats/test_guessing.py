@@ -32,6 +32,7 @@ def written(folder: Path, header: str, row: str, films: int = 40, separator: str
         ("Befund", ["ja", "nein"], "befund", {"ja": 1, "nein": 0}, 1 / 2),
         ("Diagnosis", ["normal", "Pleural effusion"], "pleural_effusion", {"Pleural effusion": 1, "normal": 0}, 1 / 2),
         ("Finding", ["edema", "no edema", "edema"], "edema", {"edema": 1, "no edema": 0}, 2 / 3),
+        ("Entzündung", ["ja", "nein"], "entzundung", {"ja": 1, "nein": 0}, 1 / 2),
         ("sick", ["TRUE", "FALSE"], "sick", {"TRUE": 1, "FALSE": 0}, 1 / 2),
         ("sick", ["1", "0", "-1", ""], "sick", {}, 1 / 2),
     ],
@@ -90,6 +91,12 @@ def test_what_is_said_where_no_column_is_a_label(tmp_path: Path) -> None:
         guess_table(table)
     with pytest.raises(InputError, match="sick is 1 on every film: one class cannot be told from nothing"):
         guess_table(written(tmp_path, "file,sick", "{n}.png,1"))
+    with pytest.raises(InputError, match=r"sick has 3 values \(a\|b, no, a, \.\.\.\): give each finding a column"):
+        table.write_text("file,sick\n" + "1.png,a|b\n2.png,no\n3.png,a\n" * 3)
+        guess_table(table)
+    with pytest.raises(InputError, match="first line names films"):
+        table.write_text("1.png,yes\n2.png,no\n")
+        guess_table(table)
     with pytest.raises(InputError, match="sick is flu on every film: one class cannot be told from nothing"):
         guess_table(written(tmp_path, "file,sick", "{n}.png,flu"))
 

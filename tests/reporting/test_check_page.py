@@ -208,7 +208,8 @@ def test_unusable_and_double_films_are_shown(tmp_path: Path) -> None:
     (tmp_path / "films" / "films" / "1.png").write_bytes(data)  # film 0 is healthy, film 1 is ill
     found, _, page = check(tmp_path, study(tmp_path / "films"))
     assert any(
-        "1 of 40 films cannot be used (1 x " in line and "e.g. films/3.png), more than datasets.mine.quarantine_limit = 0.01" in line
+        "1 of 40 films cannot be used (1 x " in line
+        and "e.g. films/3.png), more than datasets.mine.quarantine_limit = 0.01" in line
         for line in stops(found)
     )
     assert any(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +63,18 @@ def prepare_cohort(
     out: Path,
     threads: int = 1,
     track: Track = lambda items, total: items,
-    only: Collection[str] | None = None,
+    listed: Listing | None = None,
 ) -> None:
     """Write the cohort of `dataset` to the folder `out`; the bytes do not depend on `threads` or the order of rows.
 
-    `config` is the dataset's section (keys of DEFAULTS and `format`); `track` wraps the loop over films; `only`, where it is
-    given, names the image_ids that are decoded, for a look at some. Raises
+    `config` is the dataset's section (keys of DEFAULTS and `format`); `track` wraps the loop over films; `listed`, where it is
+    given, is what the tables list, read already, or a part of it for a look at some films. Raises
     InputError for tables that cannot be used, or when too many films cannot; nothing is written then.
     """
     config = _checked(config)
     before = stamps(tables(config["format"], root, config["reader"]))
-    listing = _listed(config, root, only)
+    listing = listed or list_records(config["format"], root, config["reader"], config["labels"], config["structures"])
+    check_own_masks(listing.records)
     decoder = _decoder(config, root, resolution, listing.structures)
     tally, total = _begun(listing, root), len(listing.records) + len(listing.rejected)
     out.mkdir(parents=True, exist_ok=True)
@@ -99,15 +100,6 @@ def prepare_cohort(
         write_notes(noted, tally.notes, tally.excluded)
         write_boxes(boxes, tally.boxes)
     _report({**writer.meta, "n_images": len(writer)}, out)
-
-
-def _listed(config: Mapping[str, Any], root: Path, only: Collection[str] | None) -> Listing:
-    """Return what the tables list, of `only` alone where it is given."""
-    listing = list_records(config["format"], root, config["reader"], config["labels"], config["structures"])
-    _check_own_masks(listing.records)
-    if only is not None:
-        listing.records = [record for record in listing.records if record.image_id in only]
-    return listing
 
 
 def _begun(listing: Listing, root: Path) -> Tally:
@@ -145,7 +137,7 @@ def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
     return known
 
 
-def _check_own_masks(records: Sequence[Record]) -> None:
+def check_own_masks(records: Sequence[Record]) -> None:
     """Raise InputError when the tables give two films the same mask file: at least one of them is not its film."""
     films: dict[str, Record] = {}
     for record in records:

@@ -33,7 +33,7 @@ NAMES = {
     "split": ("split", "fold", "subset", "set"),
     "view": ("view", "view_position", "viewposition", "projection"),
     "sex": ("sex", "gender", "patient_sex", "geschlecht", "sexe"),
-    "age": ("age", "patient_age", "age_years", "alter"),
+    "age": ("age", "patient_age", "age_years", "alter", "alter_jahre", "alter_in_jahren"),
 }
 # How names of patients begin ("Patient No", "Pat-ID", "Patientennummer"), and words of what else is known of a patient.
 PATIENTS = ("patient", "pat_", "subject_", "mrn")
@@ -65,12 +65,14 @@ def guess_table(path: Path) -> Guess:
     reasons: dict[str, str] = {}
     columns: dict[str, str] = {}
     order = list(table.columns)
+    if any(map(_pictures, zip(order))):
+        raise InputError(f"{path}: the first line names films, not columns; write the names of the columns above it")
     pictures = [name for name in order if _pictures(values[name])]
     masked = [name for name in pictures if any(word in plain_name(name) for word in ("mask", "seg"))]
     files = [name for name in pictures if name not in masked]
     if not files:
         raise InputError(
-            f"{path}: no column of file names ({', '.join(PICTURES)}); expected one with a path below the folder of the table, "
+            f"{path}: no column of file names ({', '.join(PICTURES)}); expected one with a path below the folder of the table, ending and all, "
             f"of {', '.join(table.columns)[:200]}"
         )
     columns["file"] = min(
@@ -190,7 +192,9 @@ def folders_of(guess: Guess, root: Path) -> dict[str, str]:
         paths = [safe_path(cell, column) for cell in first_cells(guess, ours, SEARCHED)]
         folder = folder_of(root, paths)
         if folder is None:
-            said = whereabouts(root, paths[0]) or "put the table beside the folder of the files, or name it: --root FOLDER"
+            said = (
+                whereabouts(root, paths[0]) or "put the table beside the folder of the files, or name it: --root FOLDER"
+            )
             raise InputError(f"{column}: no such file below {root}, e.g. {paths[0]}; {said}")
         folders[key] = folder
     return folders

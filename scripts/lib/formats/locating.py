@@ -21,7 +21,7 @@ def folder_of(root: Path, paths: Sequence[str]) -> str | None:
     some = paths[:: max(1, len(paths) // LOOKED)][:LOOKED]
     best, most = None, 0
     for place in _folders(root):
-        count = sum(os.path.isfile(os.path.join(place, path)) for path in some)
+        count = sum(Path(place, path).is_file() for path in some)
         if count > most:
             best, most = place, count
         if best == str(root) or most == len(some):  # what the column says counts more than what else fits
@@ -36,10 +36,9 @@ def whereabouts(root: Path, path: str) -> str:
         return f"it lies in {folder}: write reader: {{images: {folder}}} in the dataset's settings"
     wanted = PurePosixPath(path).stem.casefold()
     for place in _folders(root):
-        for name in sorted(os.listdir(place)):
-            if PurePosixPath(name).stem.casefold() == wanted:
-                near = Path(place, name).relative_to(root).as_posix()
-                return f"{near} is there: write names as the files have them, with their ending"
+        for near in sorted(Path(place).iterdir()):
+            if near.stem.casefold() == wanted:
+                return f"{near.relative_to(root).as_posix()} is there: write names as the files have them, with their ending"
     return ""
 
 

@@ -121,7 +121,9 @@ def _masks(guess: Guess, root: Path) -> tuple[str, list[int]]:
     greys: Counter[int] = Counter()
     paths = first_cells(guess, "mask_file", MASKS)
     for path in paths:
-        mask_path = root / guess.folders.get("masks", "") / safe_path(path, f"{guess.path} column {guess.columns['mask_file']}")
+        mask_path = (
+            root / guess.folders.get("masks", "") / safe_path(path, f"{guess.path} column {guess.columns['mask_file']}")
+        )
         try:
             with Image.open(mask_path) as picture:
                 values, counts = np.unique(np.asarray(picture.convert("L")), return_counts=True)
