@@ -103,7 +103,7 @@ def test_what_is_said_where_no_column_is_a_label(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "file", "folder"),
-    [("{n}.png", "0.png", ""), ("{n}.png", "xray/2024/0.png", "xray/2024"), ("2024/{n}.png", "x/2024/0.png", "x")],
+    [("{n}.png", "0.png", ""), ("{n}.png", "xray/2024/0.png", "xray/2024"), ("2024/{n}.png", ".x/2024/0.png", ".x")],
 )
 def test_the_folder_that_a_column_leaves_out_is_found(tmp_path: Path, cell: str, file: str, folder: str) -> None:
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)

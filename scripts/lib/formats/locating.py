@@ -26,7 +26,9 @@ def folder_of(root: Path, paths: Sequence[str]) -> str | None:
             best, most = place, count
         if best == str(root) or most == len(some):  # what the column says counts more than what else fits
             break
-    return None if best is None else Path(best).relative_to(root).as_posix().removeprefix(".")
+    if best is None:
+        return None
+    return "" if best == str(root) else Path(best).relative_to(root).as_posix()
 
 
 def whereabouts(root: Path, path: str) -> str:
