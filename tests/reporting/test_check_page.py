@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from scripts.lib.cohort import looking
+from scripts.lib.cohort import looking, prepare
 from scripts.lib.cohort.looking import look_at
 from scripts.lib.planning.checked import write_counts
 from scripts.lib.planning.sizes import COUNTED, COUNTS, UNKNOWN, size_of
@@ -250,10 +250,14 @@ def test_warnings(tmp_path: Path) -> None:
 def test_a_large_table_is_looked_at_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "ALL", 30)
     monkeypatch.setattr(looking, "SAMPLE", 10)
+    monkeypatch.setattr(prepare, "list_records", None)  # its table is read once
     write(tmp_path / "films", films(60))
     found, _, page = check(tmp_path, study(tmp_path / "films"))
     assert stops(found) == [] and "10 of these films were decoded for this page" in page
     assert re.search(r"<td>split</td><td>train</td><td[^>]*>29</td>", page)  # as the study itself will split them
+    write(tmp_path / "masked", films(60, mask_file=["masks/0.png"]))
+    found, _, _ = check(tmp_path, study(tmp_path / "masked", {"structures": ["lungs"]}))
+    assert any("mask masks/0.png is given to films/" in line for line in stops(found))
 
 
 def test_shares_are_apart_only_beyond_chance() -> None:
