@@ -26,7 +26,6 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.cohort.looking import look_at
     from scripts.lib.core.atomic import atomic_file
-    from scripts.lib.engine.lean_imports import lean_imports
     from scripts.lib.planning.checked import cost_of, write_counts
     from scripts.lib.reporting.check_findings import film_tables, findings
     from scripts.lib.reporting.check_needs import write_findings
@@ -55,8 +54,7 @@ def main(argv: list[str] | None = None) -> None:
         ]
         found = findings(config, looks, roots)
         makes = targets(config, film_tables(looks), found)
-        with lean_imports():  # pricing counts the operations of networks; 100 MB less
-            cost = cost_of(config, looks)
+        cost = cost_of(config, looks)
         with atomic_file(args.out) as path:
             write_page(path, config, looks, found, makes, cost, roots)
     write_findings(args.table, found)
