@@ -192,9 +192,8 @@ def folders_of(guess: Guess, root: Path) -> dict[str, str]:
         paths = [safe_path(cell, column) for cell in first_cells(guess, ours, SEARCHED)]
         folder = folder_of(root, paths)
         if folder is None:
-            said = (
-                whereabouts(root, paths[0]) or "put the table beside the folder of the files, or name it: --root FOLDER"
-            )
+            near = whereabouts(root, paths[0]) if ours == "file" else ""  # a film is often called as its mask is
+            said = near or "put the table beside the folder of the files, or name it: --root FOLDER"
             raise InputError(f"{column}: no such file below {root}, e.g. {paths[0]}; {said}")
         folders[key] = folder
     return folders
