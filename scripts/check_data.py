@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
+from scripts.lib.engine.commands import add_config, make_parser, progress, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -26,7 +26,6 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.cohort.looking import look_at
     from scripts.lib.core.atomic import atomic_file
-    from scripts.lib.engine.lean_imports import lean_imports
     from scripts.lib.planning.checked import cost_of, write_counts
     from scripts.lib.reporting.check_findings import film_tables, findings
     from scripts.lib.reporting.check_needs import write_findings
@@ -49,13 +48,13 @@ def main(argv: list[str] | None = None) -> None:
                 config["study"]["seed"],
                 Path(folder, name),
                 args.threads,
+                lambda films, total: progress(films, total, desc="films"),
             )
             for name in names
         ]
         found = findings(config, looks, roots)
         makes = targets(config, film_tables(looks), found)
-        with lean_imports():  # pricing counts the operations of networks; 100 MB less
-            cost = cost_of(config, looks)
+        cost = cost_of(config, looks)
         with atomic_file(args.out) as path:
             write_page(path, config, looks, found, makes, cost, roots)
     write_findings(args.table, found)

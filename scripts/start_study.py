@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.core.atomic import atomic_file
     from scripts.lib.core.errors import InputError
-    from scripts.lib.formats.guessing import guess_table
+    from scripts.lib.formats.guessing import folders_of, guess_table
     from scripts.lib.formats.starting import overlay_lines
 
     root = (args.root or args.table.resolve().parent).resolve()
@@ -38,7 +38,9 @@ def main(argv: list[str] | None = None) -> None:
         raise InputError(f"{args.table}: no such table; expected a CSV file with a row a film")
     if root not in args.table.resolve().parents:
         raise InputError(f"{args.table}: does not lie below {root}; the table has to lie below the folder of the films")
-    lines = overlay_lines(guess_table(args.table), root)
+    guess = guess_table(args.table)
+    guess.folders = folders_of(guess, root)
+    lines = overlay_lines(guess, root)
     with atomic_file(args.out) as path:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))

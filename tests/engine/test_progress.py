@@ -71,6 +71,12 @@ def test_the_lines_say_it_as_people_do() -> None:
     assert running_line("score_trials", None, 90.0, None) == "score_trials, for 2 min"
     found = outlook({1: Step("a", 34.0), 2: Step("b", 66.0)}, {1: 34.0}, {}, 1)
     assert study_line([unet], found) == f"{unet}; study 34 %, about 1 min left"
+    # Nothing says what a check takes, and its own seconds say nothing of those to come; its bar does.
+    check, bar = {1: Step("check", None), 2: Step("target", 1e-3, needs=(1,))}, Bar("films", 20, 60, 40.0)
+    assert study_line(["check"], outlook(check, {}, {1: 90.0}, 2)) == "check"
+    assert (
+        study_line(["check"], outlook(check, {}, {1: 20.0}, 2, bars={1: bar})) == "check; study 33 %, about 40 s left"
+    )
     assert study_line(["a", "b", "c", "d"], None) == "a; b; c; and 1 more"
     assert [duration(s) for s in (2, 54, 61, 3540, 7800)] == ["5 s", "55 s", "1 min", "59 min", "2 h 10 min"]
 

@@ -9,7 +9,7 @@ import yaml
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats import guessing
-from scripts.lib.formats.guessing import guess_table
+from scripts.lib.formats.guessing import folders_of, guess_table
 from scripts.lib.formats.guessing_labels import label_of
 from scripts.lib.formats.registry import list_records
 from scripts.lib.formats.starting import overlay_lines
@@ -32,6 +32,7 @@ def written(folder: Path, header: str, row: str, films: int = 40, separator: str
         ("Befund", ["ja", "nein"], "befund", {"ja": 1, "nein": 0}, 1 / 2),
         ("Diagnosis", ["normal", "Pleural effusion"], "pleural_effusion", {"Pleural effusion": 1, "normal": 0}, 1 / 2),
         ("Finding", ["edema", "no edema", "edema"], "edema", {"edema": 1, "no edema": 0}, 2 / 3),
+        ("Entzündung", ["ja", "nein"], "entzundung", {"ja": 1, "nein": 0}, 1 / 2),
         ("sick", ["TRUE", "FALSE"], "sick", {"TRUE": 1, "FALSE": 0}, 1 / 2),
         ("sick", ["1", "0", "-1", ""], "sick", {}, 1 / 2),
     ],
@@ -90,6 +91,46 @@ def test_what_is_said_where_no_column_is_a_label(tmp_path: Path) -> None:
         guess_table(table)
     with pytest.raises(InputError, match="sick is 1 on every film: one class cannot be told from nothing"):
         guess_table(written(tmp_path, "file,sick", "{n}.png,1"))
+    with pytest.raises(InputError, match=r"sick has 3 values \(a\|b, no, a, \.\.\.\): give each finding a column"):
+        table.write_text("file,sick\n" + "1.png,a|b\n2.png,no\n3.png,a\n" * 3)
+        guess_table(table)
+    with pytest.raises(InputError, match="first line names films"):
+        table.write_text("1.png,yes\n2.png,no\n")
+        guess_table(table)
+    with pytest.raises(InputError, match="sick is flu on every film: one class cannot be told from nothing"):
+        guess_table(written(tmp_path, "file,sick", "{n}.png,flu"))
+
+
+@pytest.mark.parametrize(
+    ("cell", "file", "folder"),
+    [("{n}.png", "0.png", ""), ("{n}.png", "xray/2024/0.png", "xray/2024"), ("2024/{n}.png", ".x/2024/0.png", ".x")],
+)
+def test_the_folder_that_a_column_leaves_out_is_found(tmp_path: Path, cell: str, file: str, folder: str) -> None:
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).touch()
+    guess = guess_table(written(tmp_path, "file,sick", f"{cell},{{word}}"))
+    guess.folders = folders_of(guess, tmp_path)
+    section = yaml.safe_load("\n".join(overlay_lines(guess, tmp_path)))["datasets"]["mine"]
+    assert section["reader"].get("images", "") == folder
+    records = list_records("folder", tmp_path, section["reader"], [section["target"]], None).records
+    assert file in [record.source_file for record in records]
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("{n}.jpg", r"no such file below .*, e.g. 0.jpg; x/0.PNG is there: write names as the files have them"),
+        ("a{n}.png", r"e.g. a0.png; put the table beside the folder of the files, or name it: --root FOLDER"),
+        (r"x\{n}.png", "holds a backslash"),
+        ("/data/{n}.png", "holds an absolute path"),
+    ],
+)
+def test_files_that_are_nowhere_are_said_at_once(tmp_path: Path, cell: str, said: str) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "0.PNG").touch()
+    guess = guess_table(written(tmp_path, "file,sick", f"{cell},{{word}}"))
+    with pytest.raises(InputError, match=said):
+        folders_of(guess, tmp_path)
 
 
 def test_words_that_the_study_does_not_name_stop_it_with_what_to_write(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from scripts.lib.cohort import looking
+from scripts.lib.cohort import looking, prepare
 from scripts.lib.cohort.looking import look_at
 from scripts.lib.planning.checked import write_counts
 from scripts.lib.planning.sizes import COUNTED, COUNTS, UNKNOWN, size_of
@@ -190,6 +190,17 @@ def test_names_with_commas_quotes_and_umlauts(tmp_path: Path) -> None:
     assert "Ä, &#34;0&#34; &amp; &#39;ö&#39; &lt;b&gt;" in page and "<b>," not in page
 
 
+def test_films_in_a_folder_that_the_table_leaves_out(tmp_path: Path) -> None:
+    write(tmp_path / "films", films(40))
+    (tmp_path / "films" / "films").rename(tmp_path / "films" / "xray")
+    table = tmp_path / "films" / "films.csv"
+    table.write_text(table.read_text().replace("films/", ""))
+    (line,) = stops(check(tmp_path, study(tmp_path / "films"))[0])
+    assert line.endswith("it lies in xray: write reader: {images: xray} in the dataset's settings")
+    reader = {"table": "films.csv", "images": "xray"}
+    assert stops(check(tmp_path, study(tmp_path / "films", {"reader": reader}))[0]) == []
+
+
 def test_unusable_and_double_films_are_shown(tmp_path: Path) -> None:
     write(tmp_path / "films", films(40))
     (tmp_path / "films" / "films" / "3.png").write_bytes(b"no picture")
@@ -197,7 +208,9 @@ def test_unusable_and_double_films_are_shown(tmp_path: Path) -> None:
     (tmp_path / "films" / "films" / "1.png").write_bytes(data)  # film 0 is healthy, film 1 is ill
     found, _, page = check(tmp_path, study(tmp_path / "films"))
     assert any(
-        "1 of 40 films cannot be used, more than datasets.mine.quarantine_limit = 0.01" in line for line in stops(found)
+        "1 of 40 films cannot be used (1 x " in line
+        and "e.g. films/3.png), more than datasets.mine.quarantine_limit = 0.01" in line
+        for line in stops(found)
     )
     assert any(
         "1 picture is there more than once with different pneumonia, e.g. f0 and f1" in one.what for one in found
@@ -237,10 +250,14 @@ def test_warnings(tmp_path: Path) -> None:
 def test_a_large_table_is_looked_at_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "ALL", 30)
     monkeypatch.setattr(looking, "SAMPLE", 10)
+    monkeypatch.setattr(prepare, "list_records", None)  # its table is read once
     write(tmp_path / "films", films(60))
     found, _, page = check(tmp_path, study(tmp_path / "films"))
     assert stops(found) == [] and "10 of these films were decoded for this page" in page
     assert re.search(r"<td>split</td><td>train</td><td[^>]*>29</td>", page)  # as the study itself will split them
+    write(tmp_path / "masked", films(60, mask_file=["masks/0.png"]))
+    found, _, _ = check(tmp_path, study(tmp_path / "masked", {"structures": ["lungs"]}))
+    assert any("mask masks/0.png is given to films/" in line for line in stops(found))
 
 
 def test_shares_are_apart_only_beyond_chance() -> None:
@@ -282,14 +299,17 @@ def test_durations(hours: float | None, said: str) -> None:
     assert duration(hours) == said
 
 
-def test_the_screen_says_each_finding_and_the_verdict_last(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_screen_says_each_finding_and_the_verdict_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = [
         CheckLine(MISSING, "a", "no film", "add some"),
         CheckLine(WARNING, "a", "odd", ""),
         CheckLine("note", "a", "quiet", ""),
     ]
     write_findings(tmp_path / "check.csv", found)
-    tell_findings([tmp_path / "check.csv"])
+    monkeypatch.chdir(tmp_path)  # as the run works in the folder of its own, and its reader elsewhere
+    tell_findings(["check.csv"])
     assert capsys.readouterr().err.splitlines() == [
         "missing: a: no film; add some",
         "warning: a: odd",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scripts.lib.cohort.prepare import DEFAULTS, prepare_cohort, split_films
+from scripts.lib.cohort.prepare import DEFAULTS, Track, check_own_masks, prepare_cohort, split_films
+from scripts.lib.cohort.quarantine import QUARANTINE, commonest, read_quarantine
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.tally import Tally
 from scripts.lib.core.errors import InputError
@@ -53,10 +54,19 @@ class Look:
     listed: int = 0
 
 
-def look_at(dataset: str, config: Mapping[str, Any], root: Path, seed: int, folder: Path, threads: int) -> Look:
+def look_at(
+    dataset: str,
+    config: Mapping[str, Any],
+    root: Path,
+    seed: int,
+    folder: Path,
+    threads: int,
+    track: Track = lambda items, total: items,
+) -> Look:
     """Look at a dataset and decode its films into `folder`; faults of its tables and films are in the answer.
 
     config  the dataset's section, as prepare_cohort takes it
+    track   wraps the loop over films
     """
     settings = {**DEFAULTS, **{key: config[key] for key in DEFAULTS if config.get(key) is not None}}
     try:
@@ -66,31 +76,54 @@ def look_at(dataset: str, config: Mapping[str, Any], root: Path, seed: int, fold
         return Look(dataset, empty, list(settings["labels"]), [], None, [str(error)], False)
     sampled, listed = len(listing.records) > ALL, len(listing.records)
     labels, structures = listing.labels, listing.structures
-    chosen = sample(listing.records, seed, dataset) if sampled else None
     films = listed_films(listing)
-    films["split"], split_faults = _splits(films, listing, settings["split"], seed, dataset)
-    del listing  # the preparation reads the tables again: a large one should not be there twice
-    faults, cohort = [], None
+    films["split"], faults = _splits(films, listing, settings["split"], seed, dataset)
+    if sampled:
+        faults += _reduce(listing, sample(listing.records, seed, dataset))
     lifted = {**config, "quarantine_limit": 1.0, "noted_limit": 1.0}
     lifted |= {"split": {"test": 0.3}} if sampled else {}
+    cohort, stopped = _decode(dataset, lifted, root, seed, folder, threads, track, listing)
+    faults += stopped
+    if cohort is not None and not sampled:
+        films, faults = decoded_films(cohort), []
+    if cohort is not None:
+        faults += limits(cohort.meta, settings, dataset, sampled, commonest(read_quarantine(folder / QUARANTINE)))
+    return Look(dataset, films, labels, structures, cohort, list(dict.fromkeys(faults)), sampled, listed)
+
+
+def _decode(
+    dataset: str,
+    config: Mapping[str, Any],
+    root: Path,
+    seed: int,
+    folder: Path,
+    threads: int,
+    track: Track,
+    listing: Listing,
+) -> tuple[Cohort | None, list[str]]:
+    """Decode the films of a listing into `folder`; return them, None where the preparation stops, and why it does."""
     quiet = logging.getLogger("scripts.lib.cohort.prepare")
     level, quiet.level = quiet.level, logging.ERROR
     try:
-        prepare_cohort(dataset, lifted, root, SIDE, seed, folder, threads, only=chosen)
-        cohort = Cohort.open(folder)
+        prepare_cohort(dataset, config, root, SIDE, seed, folder, threads, track, listing)
+        return Cohort.open(folder), []
     except (InputError, OSError) as error:
         if full_disk(error) is not None:
             raise  # the page would say it of the data, and go on saying it once there is room
-        faults.append(str(error))
+        return None, [str(error)]
     finally:
         quiet.level = level
-    if cohort is not None and not sampled:
-        films = decoded_films(cohort)
-    else:
-        faults += split_faults
-    if cohort is not None:
-        faults += limits(cohort.meta, settings, dataset, sampled)
-    return Look(dataset, films, labels, structures, cohort, list(dict.fromkeys(faults)), sampled, listed)
+
+
+def _reduce(listing: Listing, chosen: Collection[str]) -> list[str]:
+    """Leave only some records, and return what the others would stop the preparation at: the rest of a large table goes."""
+    try:
+        check_own_masks(listing.records)
+        return []
+    except InputError as error:
+        return [str(error)]
+    finally:
+        listing.records = [record for record in listing.records if record.image_id in chosen]
 
 
 def sample(records: list[Record], seed: int, dataset: str) -> frozenset[str]:
@@ -141,18 +174,18 @@ def _splits(
         return [None] * len(films), [str(error)]
 
 
-def limits(meta: Mapping[str, Any], settings: Mapping[str, Any], dataset: str, sampled: bool) -> list[str]:
-    """Return what would stop the preparation: too many films that cannot be used, or that look odd."""
+def limits(meta: Mapping[str, Any], settings: Mapping[str, Any], dataset: str, sampled: bool, why: str) -> list[str]:
+    """Return what would stop the preparation: too many films that cannot be used (`why` not), or that look odd."""
     taken = sum(side["images"] for side in meta["splits"].values())
     total, of = taken + meta["n_quarantined"], " of the films that were looked at" if sampled else ""
     faults = []
     for count, base, key, word in (
-        (meta["n_quarantined"], total, "quarantine_limit", "cannot be used"),
+        (meta["n_quarantined"], total, "quarantine_limit", f"cannot be used ({why})"),
         (meta["n_noted"], taken, "noted_limit", "look odd"),
     ):
         if count > settings[key] * base:
             faults.append(
-                f"{count} of {base} films{of} {word}, more than datasets.{dataset}.{key} = {settings[key]:g}; mend them (below), "
-                "or raise the limit"
+                f"{count} of {base} films{of} {word}, more than datasets.{dataset}.{key} = {settings[key]:g}; mend those that "
+                "the check page shows, or raise the limit"
             )
     return faults

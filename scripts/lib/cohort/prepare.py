@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.keys import loose
-from scripts.lib.formats.paths import files_below
+from scripts.lib.formats.locating import whereabouts
+from scripts.lib.formats.paths import ABSENT, files_below
 from scripts.lib.formats.record import Listing, Notes, Record
 from scripts.lib.formats.registry import list_records
 from scripts.lib.formats.sources import reader_settings, tables
@@ -62,17 +63,18 @@ def prepare_cohort(
     out: Path,
     threads: int = 1,
     track: Track = lambda items, total: items,
-    only: Collection[str] | None = None,
+    listed: Listing | None = None,
 ) -> None:
     """Write the cohort of `dataset` to the folder `out`; the bytes do not depend on `threads` or the order of rows.
 
-    `config` is the dataset's section (keys of DEFAULTS and `format`); `track` wraps the loop over films; `only`, where it is
-    given, names the image_ids that are decoded, for a look at some. Raises
+    `config` is the dataset's section (keys of DEFAULTS and `format`); `track` wraps the loop over films; `listed`, where it is
+    given, is what the tables list, read already, or a part of it for a look at some films. Raises
     InputError for tables that cannot be used, or when too many films cannot; nothing is written then.
     """
     config = _checked(config)
     before = stamps(tables(config["format"], root, config["reader"]))
-    listing = _listed(config, root, only)
+    listing = listed or list_records(config["format"], root, config["reader"], config["labels"], config["structures"])
+    check_own_masks(listing.records)
     decoder = _decoder(config, root, resolution, listing.structures)
     tally, total = _begun(listing, root), len(listing.records) + len(listing.rejected)
     out.mkdir(parents=True, exist_ok=True)
@@ -100,15 +102,6 @@ def prepare_cohort(
     _report({**writer.meta, "n_images": len(writer)}, out)
 
 
-def _listed(config: Mapping[str, Any], root: Path, only: Collection[str] | None) -> Listing:
-    """Return what the tables list, of `only` alone where it is given."""
-    listing = list_records(config["format"], root, config["reader"], config["labels"], config["structures"])
-    _check_own_masks(listing.records)
-    if only is not None:
-        listing.records = [record for record in listing.records if record.image_id in only]
-    return listing
-
-
 def _begun(listing: Listing, root: Path) -> Tally:
     """Return the tally before any film is decoded: what the tables themselves leave out, and files that they do not list."""
     tally = Tally(list(listing.rejected), Counter(listing.excluded), Notes())
@@ -123,6 +116,8 @@ def _check_taken(tally: Tally, taken: int, total: int, config: Mapping[str, Any]
     if not taken:
         why = [f"excluded by rule: {dict(tally.excluded)}"] if tally.excluded else []
         why += [commonest(tally.rejected)] if tally.rejected else []
+        absent = next((one.source_file for one in tally.rejected if one.reason == ABSENT), None)
+        why += filter(None, [whereabouts(root, absent)] if absent else [])
         raise InputError(f"{dataset}: no film left of {total} in {root}; {'; '.join(why)}")
     if note := placement_note(tally.placements):
         tally.notes.add(note[0], "", note[1])
@@ -142,7 +137,7 @@ def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
     return known
 
 
-def _check_own_masks(records: Sequence[Record]) -> None:
+def check_own_masks(records: Sequence[Record]) -> None:
     """Raise InputError when the tables give two films the same mask file: at least one of them is not its film."""
     films: dict[str, Record] = {}
     for record in records:

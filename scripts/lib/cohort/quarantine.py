@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.formats.record import Rejection
 from scripts.lib.formats.spreadsheet import inert
 
+QUARANTINE = "quarantine.tsv"
 COLUMNS = ("source_file", "image_id", "reason", "sha256")
 
 
@@ -20,6 +22,12 @@ def write_quarantine(path: Path, rejections: Sequence[Rejection]) -> None:
     for item in sorted(rejections, key=lambda item: (item.source_file, item.image_id)):
         lines.append("\t".join(_cell(value) for value in (item.source_file, item.image_id, item.reason, item.sha256)))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_quarantine(path: Path) -> list[Rejection]:
+    """Return the rows of a table that write_quarantine wrote."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        return [Rejection(**row) for row in csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)]
 
 
 def check_share(rejections: Sequence[Rejection], total: int, limit: float, dataset: str) -> None:

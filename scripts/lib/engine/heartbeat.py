@@ -88,7 +88,7 @@ class Heartbeat(logging.Handler):
         logs = [log for number in order if number in self.steps and (log := self.steps[number].log)]
         failed = [{"rule": self.steps[n].rule, "log": self.steps[n].log} for n in self.failed if n in self.steps]
         return {
-            "time": time.time(), "answered": self.answered, "steps": len(self.steps), "done": len(self.took), "share": round(view.share, 4),
+            "time": time.time(), "answered": self.answered and view.known, "steps": len(self.steps), "done": len(self.took), "share": round(view.share, 4),
             "left": round(view.left, 1), "running": lines, "logs": logs, "failed": failed,
         }  # fmt: skip
 

@@ -61,10 +61,14 @@ class Bar:
 
 @dataclass(frozen=True)
 class Outlook:
-    """Share of the work that is done (0 to 1), and the seconds by the clock that are left at least."""
+    """Share of the work that is done (0 to 1), and the seconds by the clock that are left at least.
+
+    `known` says whether these are more than a guess: of a job that is left, something says how long it takes.
+    """
 
     share: float
     left: float
+    known: bool = True
 
 
 def outlook(
@@ -102,7 +106,14 @@ def outlook(
     work_left = sum(left[number] * step.threads for number, step in steps.items())
     work_done = sum(spent[number] * step.threads for number, step in steps.items())
     whole = work_done + work_left
-    return Outlook(work_done / whole if whole else 1.0, least_seconds(steps, left, cores, gpus))
+    known = not running or any(_told(number, steps, took, bars) for number in steps.keys() - took.keys())
+    return Outlook(work_done / whole if whole else 1.0, least_seconds(steps, left, cores, gpus), known)
+
+
+def _told(number: int, steps: Mapping[int, Step], took: Mapping[int, float], bars: Mapping[int, Bar]) -> bool:
+    """Whether a rate, its bar, or another job of its rule says how long a job takes that does anything at all."""
+    seconds, rule = steps[number].seconds, steps[number].rule
+    return (seconds or 0.0) >= 1.0 or number in bars or any(n in steps and steps[n].rule == rule for n in took)
 
 
 def _corrected(steps: Mapping[int, Step], took: Mapping[int, float]) -> Iterator[tuple[int, float]]:
@@ -205,8 +216,8 @@ def running_line(rule: str, bar: Bar | None, elapsed: float, expected: float | N
 
 
 def study_line(lines: Sequence[str], found: Outlook | None) -> str:
-    """Return the heartbeat: what runs, at most three jobs, how far the study is and what is left."""
+    """Return the heartbeat: what runs, at most three jobs, how far the study is and what is left, where that is known."""
     shown = [*lines[:3], *([f"and {len(lines) - 3} more"] if len(lines) > 3 else [])]
-    if found is not None:
+    if found is not None and found.known:
         shown.append(f"study {100 * min(found.share, 0.99):.0f} %, about {duration(found.left)} left")
     return "; ".join(shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -14,8 +15,14 @@ NEAR = "columns that are not read, but are called almost like one that would be"
 
 
 def plain_name(column: str) -> str:
-    """Return a column's name in lower case with underscores, e.g. "pleural_effusion"."""
-    return re.sub(r"[^a-z0-9]+", "_", column.strip().lower()).strip("_")
+    """Return a column's name in lower case with underscores and without accents, e.g. "pleural_effusion".
+
+    >>> plain_name("Lungenentzündung (ja/nein)")
+    'lungenentzundung_ja_nein'
+    """
+    if not column.isascii():
+        column = "".join(sign for sign in unicodedata.normalize("NFKD", column) if not unicodedata.combining(sign))
+    return re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_")
 
 
 def find_column(table: Table, name: str) -> str | None:

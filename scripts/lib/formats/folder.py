@@ -39,7 +39,7 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     folders = set()
     met: dict[str, set[str]] = {column: set() for column in settings["where"]}
     for row in table.unique(columns["image_id"]):
-        listing.listed.update(_files(row, columns))
+        listing.listed.update(_files(row, columns, settings))
         for column, values in met.items():
             values.add(row[column])
         if not _selected(row, settings["where"]):
@@ -78,11 +78,17 @@ def _check_optional(table: Table, settings: Mapping[str, Any], structures: Seque
         )
 
 
-def _files(row: Row, columns: Mapping[str, str]) -> list[str]:
+def _files(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any]) -> list[str]:
     """Return the checked paths of a row's film and mask, whether or not the row is selected."""
-    film = safe_path(row[columns["file"]], f"{row.where} column {columns['file']}")
-    mask = row.get(columns["mask_file"])
-    return [film] if is_missing(mask) else [film, safe_path(mask, f"{row.where} column {columns['mask_file']}")]
+    film = _path(row, columns["file"], settings["images"])
+    mask = is_missing(row.get(columns["mask_file"]))
+    return [film] if mask else [film, _path(row, columns["mask_file"], settings["masks"])]
+
+
+def _path(row: Row, column: str, folder: str) -> str:
+    """Return a cell as a path below the root, from the folder that all paths of its column start from ("" for the root)."""
+    path = safe_path(row[column], f"{row.where} column {column}")
+    return f"{safe_path(folder, 'reader')}/{path}" if folder else path
 
 
 def _selected(row: Row, where: Mapping[str, Any]) -> bool:
@@ -121,12 +127,11 @@ def _record(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any], a
         raise InputError(f"{row.where}: split {split!r}, expected one of {', '.join(SPLITS)}")
     masks: tuple[MaskSource, ...] = ()
     if available and not is_missing(values["mask_file"]):
-        where = f"{row.where} column {columns['mask_file']}"
-        path = safe_path(values["mask_file"], where)
-        masks = (MaskSource(available[0], "file", (path,), where),)
+        path = _path(row, columns["mask_file"], settings["masks"])
+        masks = (MaskSource(available[0], "file", (path,), f"{row.where} column {columns['mask_file']}"),)
     record = Record(
         image_id=values["image_id"],
-        source_file=safe_path(values["file"], f"{row.where} column {columns['file']}"),
+        source_file=_path(row, columns["file"], settings["images"]),
         patient_id=nih_patient(values["patient_id"]) or values["patient_id"],
         view=view_of(values["view"]),
         report=None if is_missing(values["report"]) else " ".join(values["report"].split()),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.columns import plain_name
 from scripts.lib.formats.folder import SPLITS
 from scripts.lib.formats.guessing_labels import Label, labels_among, why_none
+from scripts.lib.formats.locating import folder_of, whereabouts
+from scripts.lib.formats.paths import safe_path
 from scripts.lib.formats.tables import Table, is_missing
 
 PICTURES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
+SEARCHED = 200  # first rows whose files are looked for
 LOOKED = 20_000  # rows that are looked at, at most, evenly over the table: some are sorted by label
 # Words of a column's plain name by what it may be, the surest first.
 NAMES = {
@@ -29,7 +33,7 @@ NAMES = {
     "split": ("split", "fold", "subset", "set"),
     "view": ("view", "view_position", "viewposition", "projection"),
     "sex": ("sex", "gender", "patient_sex", "geschlecht", "sexe"),
-    "age": ("age", "patient_age", "age_years", "alter"),
+    "age": ("age", "patient_age", "age_years", "alter", "alter_jahre", "alter_in_jahren"),
 }
 # How names of patients begin ("Patient No", "Pat-ID", "Patientennummer"), and words of what else is known of a patient.
 PATIENTS = ("patient", "pat_", "subject_", "mrn")
@@ -41,6 +45,7 @@ class Guess:
     """What a table seems to hold: `columns` {ours: theirs}, `labels` with both values, and why, in words.
 
     rows, patients  how many there are
+    folders         where paths of films (`images`) and of masks (`masks`) start, below the root (folders_of)
     """
 
     path: Path
@@ -51,6 +56,7 @@ class Guess:
     labels: list[Label]
     split: bool
     reasons: dict[str, str] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)
 
 
 def guess_table(path: Path) -> Guess:
@@ -59,12 +65,14 @@ def guess_table(path: Path) -> Guess:
     reasons: dict[str, str] = {}
     columns: dict[str, str] = {}
     order = list(table.columns)
+    if any(map(_pictures, zip(order))):
+        raise InputError(f"{path}: the first line names films, not columns; write the names of the columns above it")
     pictures = [name for name in order if _pictures(values[name])]
     masked = [name for name in pictures if any(word in plain_name(name) for word in ("mask", "seg"))]
     files = [name for name in pictures if name not in masked]
     if not files:
         raise InputError(
-            f"{path}: no column of file names ({', '.join(PICTURES)}); expected one with a path below the folder of the table, "
+            f"{path}: no column of file names ({', '.join(PICTURES)}); expected one with a path below the folder of the table, ending and all, "
             f"of {', '.join(table.columns)[:200]}"
         )
     columns["file"] = min(
@@ -164,13 +172,28 @@ def _is_split(cells: Sequence[str]) -> bool:
     return {"train", "test"} <= set(cells) <= set(SPLITS)
 
 
-def mask_folder(guess: Guess) -> Iterator[str]:
-    """Yield the paths of the first few masks of the table."""
-    table, present = Table(guess.path, encoding=guess.encoding), 0
-    for row in table:
-        cell = row[guess.columns["mask_file"]]
-        if not is_missing(cell):
-            present += 1
-            yield cell
-        if present == 8:
-            return
+def first_cells(guess: Guess, ours: str, most: int) -> list[str]:
+    """Return the first values of a column that hold something, at most so many."""
+    table = Table(guess.path, encoding=guess.encoding)
+    cells = (cell for row in table if not is_missing(cell := row[guess.columns[ours]]))
+    return list(islice(cells, most))
+
+
+def folders_of(guess: Guess, root: Path) -> dict[str, str]:
+    """Return the folder below `root` that the paths of films and of masks start from, by column ("" for the root itself).
+
+    Raises InputError for a path that could leave the root, and where not one film or mask is found.
+    """
+    folders = {}
+    for ours, key in (("file", "images"), ("mask_file", "masks")):
+        if ours not in guess.columns:
+            continue
+        column = f"{guess.path} column {guess.columns[ours]}"
+        paths = [safe_path(cell, column) for cell in first_cells(guess, ours, SEARCHED)]
+        folder = folder_of(root, paths)
+        if folder is None:
+            near = whereabouts(root, paths[0]) if ours == "file" else ""  # a film is often called as its mask is
+            said = near or "put the table beside the folder of the files, or name it: --root FOLDER"
+            raise InputError(f"{column}: no such file below {root}, e.g. {paths[0]}; {said}")
+        folders[key] = folder
+    return folders

@@ -13,6 +13,7 @@ from scripts.lib.formats.tables import is_missing
 YES = frozenset(["yes", "y", "true", "t", "positive", "pos", "present", "+", "ja", "oui", "si", "sí", "x"])
 NO = frozenset(["no", "n", "false", "f", "negative", "neg", "absent", "-", "nein", "non"])
 HEALTHY = frozenset(("normal", "healthy", "control", "unremarkable", "clear", "no finding", "no findings", "nothing"))
+WORDS = 50  # values up to which a column may name findings
 NAMED = 4  # columns that a complaint names
 
 
@@ -61,16 +62,24 @@ def labels_among(values: Mapping[str, Sequence[str]]) -> list[Label]:
 
 
 def why_none(values: Mapping[str, Sequence[str]]) -> str:
-    """Return what is said of columns {name: cells} none of which is a label: those of two words, and those of one value."""
-    two, one = [], []
+    """Return what is said of columns {name: cells} none of which is a label: those of two words, of several, of one value."""
+    two, few, one = [], [], []
     for name, cells in values.items():
         distinct = list(dict.fromkeys(cell for cell in cells if not is_missing(cell)))
         if len(distinct) == 2:
             two.append(f"{name} ({distinct[0]}, {distinct[1]})")
-        elif distinct and distinct[0] in VALUES and len(distinct) == 1:
+        elif len(distinct) == 1:
             one.append(f"{name} is {distinct[0]} on every film: one class cannot be told from nothing")
+        elif len(distinct) <= WORDS and len(distinct) < len(cells) / 2 and not any(map(_is_number, distinct)):
+            few.append(
+                f"{name} has {len(distinct)} values ({', '.join(distinct[:3])}, ...): give each finding a column of 1 and 0"
+            )
     lines = [f"which word of {' or of '.join(two[:NAMED])} is 1? Write 1 and 0 in its place"] if two else []
-    return "; ".join([*lines, *one[:NAMED]])
+    return "; ".join([*lines, *few[:NAMED], *one[:NAMED]])
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(",", ".").lstrip("-").replace(".", "", 1).isdigit()
 
 
 def _words(cells: Sequence[str]) -> tuple[str, str] | None:

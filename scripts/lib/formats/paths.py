@@ -12,6 +12,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.formats.record import Rejected
 
 FILE_LIMIT = 1 << 30
+ABSENT = "listed file is missing"
 
 
 def safe_path(text: str, where: str) -> str:
@@ -75,7 +76,7 @@ def read_inside(root: str | Path, relative: str, where: str = "") -> bytes:
         else:
             target = str(Path(_real_folder(str(path.parent)), path.name))
     except FileNotFoundError:
-        raise Rejected("listed file is missing") from None
+        raise Rejected(ABSENT) from None
     except (OSError, ValueError) as error:
         raise Rejected(f"cannot be read: {error}") from None
     base = _real(str(root))

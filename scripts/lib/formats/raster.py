@@ -184,4 +184,7 @@ def read_mask(
 
 def _odd_values(where: str, odd: set[int], allowed: list[int]) -> str:
     shown = ", ".join(str(value) for value in sorted(odd)[:5])
-    return f"{where}: mask holds the values {shown}; expected {allowed}; declare them in reader.mask_values or mask_ignored"
+    return (
+        f"{where}: mask holds the values {shown}; expected {allowed}; declare them in reader.mask_values or mask_ignored, or, "
+        "where smoothing made them, save the masks without it"
+    )

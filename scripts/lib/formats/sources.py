@@ -133,6 +133,8 @@ READERS: dict[str, dict[str, Any]] = {
     },
     "folder": {
         "table": "labels.csv",
+        "images": "",
+        "masks": "",
         "columns": {},
         "label_words": {},
         "where": {},

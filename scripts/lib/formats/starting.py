@@ -8,12 +8,13 @@ from pathlib import Path
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.columns import plain_name
-from scripts.lib.formats.guessing import Guess, mask_folder
+from scripts.lib.formats.guessing import Guess, first_cells
 from scripts.lib.formats.guessing_labels import Label
 from scripts.lib.formats.paths import safe_path
 
 NAME = "mine"
 LEAST_FILMS, LEAST_CLASS = 10, 3  # that a fraction should hold, of all films and of the rarer class
+MASKS = 8  # that are opened
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 
@@ -91,10 +92,11 @@ def _whose(guess: Guess) -> str:
 def _reader(guess: Guess, root: Path) -> tuple[str, str]:
     """Return the key `reader` as YAML, and the structure that masks show, "" without masks."""
     label = guess.labels[0]
+    parts = [f"table: {_text(guess.path.resolve().relative_to(root).as_posix())}"]
+    parts += [f"{key}: {_text(folder)}" for key, folder in guess.folders.items() if folder]
     renamed = {ours: theirs for ours, theirs in guess.columns.items() if ours != theirs}
     if plain_name(label.column) != label.name:
         renamed[label.name] = label.column
-    parts = [f"table: {_text(guess.path.resolve().relative_to(root).as_posix())}"]
     if renamed:
         parts.append(f"columns: {{{', '.join(f'{ours}: {_text(theirs)}' for ours, theirs in renamed.items())}}}")
     if label.words:
@@ -117,9 +119,11 @@ def _masks(guess: Guess, root: Path) -> tuple[str, list[int]]:
     from PIL import Image
 
     greys: Counter[int] = Counter()
-    paths = list(mask_folder(guess))
+    paths = first_cells(guess, "mask_file", MASKS)
     for path in paths:
-        mask_path = root / safe_path(path, f"{guess.path} column {guess.columns['mask_file']}")
+        mask_path = (
+            root / guess.folders.get("masks", "") / safe_path(path, f"{guess.path} column {guess.columns['mask_file']}")
+        )
         try:
             with Image.open(mask_path) as picture:
                 values, counts = np.unique(np.asarray(picture.convert("L")), return_counts=True)

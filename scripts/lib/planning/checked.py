@@ -11,6 +11,7 @@ from typing import Any
 from scripts.lib.cohort.looking import Look
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
+from scripts.lib.engine.lean_imports import lean_imports
 from scripts.lib.planning.estimate import machine_size, make_plan, wall_hours
 from scripts.lib.planning.jobs import list_jobs
 from scripts.lib.planning.rates import read_rates
@@ -28,7 +29,9 @@ def cost_of(config: Mapping[str, Any], looks: Sequence[Look]) -> Cost:
         with tempfile.TemporaryDirectory(prefix="synthorax-check-") as folder:
             overlay = Path(folder, "study.json")
             overlay.write_text(json.dumps(config))
-            plan = make_plan(list_jobs(config, [overlay], [], cores), config, sizes, rates)
+            jobs = list_jobs(config, [overlay], [], cores)  # a process beside this one, as long as this one is small
+        with lean_imports():  # pricing counts the operations of networks; 100 MB less
+            plan = make_plan(jobs, config, sizes, rates)
     except InputError as error:
         return Cost(name, None, 0.0, why=str(error))
     unknown = any(line.unknown_sizes for line in plan.lines)

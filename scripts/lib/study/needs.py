@@ -67,7 +67,10 @@ def from_reports(config: Mapping[str, Any]) -> list[str]:
 
 
 def tell_findings(tables: Iterable[str | Path], stream: TextIO | None = None) -> None:
-    """Print what checks of the data have found, one line each and a verdict last; notes are on the page alone."""
+    """Print what checks of the data have found, one line each and a verdict last; notes are on the page alone.
+
+    The page is named by its whole path: a run with a folder of its own works there, and its reader is elsewhere.
+    """
     out = stream or sys.stderr
     for table in tables:
         with Path(table).open(newline="", encoding="utf-8") as file:
@@ -79,7 +82,7 @@ def tell_findings(tables: Iterable[str | Path], stream: TextIO | None = None) ->
         stops = sum(row["level"] == "missing" for row in rows)
         verdict = f"cannot start, {_many(stops, 'thing')} to mend" if stops else "can start"
         print(
-            f"This study {verdict}; {_many(len(rows) - stops, 'warning')}: look at {Path(table).with_suffix('.html')}",
+            f"This study {verdict}; {_many(len(rows) - stops, 'warning')}: look at {Path(table).with_suffix('.html').absolute()}",
             file=out,
         )
 
