@@ -48,9 +48,9 @@ def test_no_label_lies_on_another(arms: tuple[str, ...]) -> None:
     assert all(one[1] <= other[0] + 0.5 for one, other in zip(boxes, boxes[1:]))
 
 
-@pytest.mark.parametrize("arms", [("a",), ("duplicate", "original", "pretrain", "proxy-filtered", "class-ldm-safe")])
-@pytest.mark.parametrize("fractions", [["1"], ["0.2", "1"], ["0.01", "0.1", "1"]], ids=len)
-def test_the_legend_lies_within_the_figure(arms: tuple[str, ...], fractions: list[str]) -> None:
+@pytest.mark.parametrize("fractions", [["1"], ["0.2", "1"]], ids=len)
+def test_the_legend_lies_within_the_figure(fractions: list[str]) -> None:
+    arms = ("duplicate", "original", "pretrain", "proxy-filtered", "class-ldm-safe")
     rows = [
         {"dataset": "rsna", "fraction": fraction, "arm": arm, "multiplier": multiplier, "bin": 1, "n": 9}
         for fraction in fractions
