@@ -123,6 +123,7 @@ rule draw_judged:
         "Draw what the judge denies of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
     shell:
         "{params.launch} -m scripts.draw_judged --pool {params.pool:q} --judged {input.judged:q} --judge {input.judge:q} "
+        "--name '{wildcards.dataset}, arm {wildcards.arm}, fraction {wildcards.fraction}' "
         "--shows {params.shows} --config {params.config:q} --threads {threads} --out {output:q} > {log:q} 2>&1"
 
 

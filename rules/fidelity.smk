@@ -217,6 +217,7 @@ rule draw_nearest:
         "Draw the nearest pairs of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
     shell:
         "python -m scripts.draw_nearest --pool {params.pool:q} --results results --nearest {input.nearest:q} "
+        "--name '{wildcards.dataset}, arm {wildcards.arm}, fraction {wildcards.fraction}' "
         "--floor {input.floor:q} --generator {input.generator:q} --datasets {params.datasets} --config {params.config:q} --threads {threads} "
         "--out {output:q} > {log:q} 2>&1"
 

@@ -151,7 +151,7 @@ rule draw_kept:
         "Draw what was kept of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
     shell:
         "python -m scripts.draw_kept --scores {input.scores:q} --pool {params.pool:q} --kept {input.kept:q} "
-        "--out {output:q} > {log:q} 2>&1"
+        "--name '{wildcards.dataset}, arm {wildcards.arm}, fraction {wildcards.fraction}' --out {output:q} > {log:q} 2>&1"
 
 
 rule finetune_generator:

@@ -55,4 +55,5 @@ rule draw_sheet:
     message:
         "Draw a sheet of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
     shell:
-        "python -m scripts.draw_sheet --pool {params.pool:q} --out {output:q} > {log:q} 2>&1"
+        "python -m scripts.draw_sheet --pool {params.pool:q} "
+        "--name '{wildcards.dataset}, arm {wildcards.arm}, fraction {wildcards.fraction}' --out {output:q} > {log:q} 2>&1"

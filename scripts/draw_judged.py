@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.lib.core.atomic import atomic_file
-from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
+from scripts.lib.engine.commands import add_config, add_name, make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -21,6 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--shows", nargs="+", required=True, help="labels, or the one structure, that images are asked for"
     )
+    add_name(parser)
     add_config(parser, "section faithfulness")
     parser.add_argument("--out", type=Path, required=True, help="picture (.png)")
     args = parser.parse_args(argv)
@@ -42,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
         real = read_held(args.judge, args.shows, masks)
         judge = open_judge(args.judge, placement)
         worst = worst_images(judge, args.pool, found, real, args.shows, MOST, placement)
-        picture = draw_judged(worst.tiles, worst.captions(settings["percentile"] / 100), worst.about)
+        picture = draw_judged(worst.tiles, worst.captions(settings["percentile"] / 100), args.name, worst.about)
     with atomic_file(args.out) as path:
         picture.save(path, format="PNG", optimize=True)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.lib.core.atomic import atomic_file
-from scripts.lib.engine.commands import make_parser, run, set_threads
+from scripts.lib.engine.commands import add_name, make_parser, run, set_threads
 
 EACH = 10
 
@@ -21,6 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--scores", type=Path, nargs="+", required=True, help="scores of the shards (.parquet)")
     parser.add_argument("--pool", type=Path, nargs="+", required=True, help="shards of the pool, in order")
     parser.add_argument("--kept", type=Path, required=True, help="kept films (.parquet)")
+    add_name(parser)
     parser.add_argument("--out", type=Path, required=True, help="sheet (.png)")
     args = parser.parse_args(argv)
     set_threads(args.threads)
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> None:
     # A frame is the outline of a mask that leaves a film's border free.
     frame = np.pad(np.ones((pool.resolution - 2,) * 2, np.uint8), 1)
     frames = np.array([frame * is_kept(scores.iloc[row], kept) for row in rows])
-    title = f"{sheet_title(pool.meta, len(rows), len(pool))}; {len(kept):,} of them all are kept"
+    title = f"{sheet_title(args.name, len(rows), len(pool))}; {len(kept):,} of them all are kept"
     sheet = draw_sheet(pool.images(rows), frames, groups, ["kept"], title, columns=EACH)
     with atomic_file(args.out) as path:
         sheet.save(path, format="PNG", optimize=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.lib.core.atomic import atomic_file
-from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
+from scripts.lib.engine.commands import add_config, add_name, make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> None:
         "--generator", type=Path, required=True, help="folder of the generator, or the list of its films"
     )
     parser.add_argument("--datasets", nargs="+", required=True, help="datasets whose films may have taught it")
+    add_name(parser)
     add_config(parser, "section memorisation")
     parser.add_argument("--out", type=Path, required=True, help="picture (.png)")
     args = parser.parse_args(argv)
@@ -40,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     gate = CopyGate.of(read_floor(args.floor), Section(args.config, "memorisation")["percentile"])
     learned, _ = taught(args.generator, args.results, args.datasets)
     pairs = nearest_pairs(args.pool, read_nearest(args.nearest), learned, gate, MOST)
-    picture = draw_nearest(pairs.images, pairs.films, pairs.captions, pairs.title, pairs.about)
+    picture = draw_nearest(pairs.images, pairs.films, pairs.captions, args.name, pairs.about)
     with atomic_file(args.out) as path:
         picture.save(path, format="PNG", optimize=True)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.lib.core.atomic import atomic_file
-from scripts.lib.engine.commands import make_parser, run, set_threads
+from scripts.lib.engine.commands import add_name, make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--pool", type=Path, nargs="+", required=True, help="shards of the pool, in order")
+    add_name(parser)
     parser.add_argument("--out", type=Path, required=True, help="sheet (.png)")
     args = parser.parse_args(argv)
     set_threads(args.threads)
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = np.concatenate([rows for _, rows in groups])
     masks = pool.masks(rows) if pool.has_masks and pool.structures else None
     named = [(heading, captions(pool.index, rows)) for heading, rows in groups]
-    sheet = draw_sheet(pool.images(rows), masks, named, pool.structures, sheet_title(pool.meta, len(rows), pool.stored))
+    sheet = draw_sheet(pool.images(rows), masks, named, pool.structures, sheet_title(args.name, len(rows), pool.stored))
     with atomic_file(args.out) as path:
         sheet.save(path, format="PNG", optimize=True)
 

@@ -103,7 +103,7 @@ def test_figures_have_a_strip_that_says_it(tmp_path: Path, drawn: None, layout: 
 
 
 def test_sheets_and_table_1_say_it(drawn: None) -> None:
-    assert sheet_title({"dataset": "siim"}, 2, 3) == "PHANTOM: siim: 2 of 3 synthetic images"
+    assert sheet_title("siim", 2, 3) == "PHANTOM: siim: 2 of 3 synthetic images"
     row = dict.fromkeys(COLUMNS, "")
     assert markdown([{**row, "dataset": "siim"}, {**row, "dataset": "mine"}]).startswith(
         "PHANTOM: films drawn by the workflow, no evidence about patients (siim)."

@@ -1,15 +1,17 @@
-"""equivalence.png: labels of cells with nearly the same score stay apart, and each stands beside its own mark."""
+"""equivalence.png: labels of cells with nearly the same score stay apart, each beside its own mark; legends of narrow figures."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.text import Text
 
 from scripts.lib.evidence.equivalence import CURVE, EQUIVALENCE, SYNTHETIC
+from scripts.lib.plotting.calibration import draw_calibration
 from scripts.lib.plotting.equivalence import apart, draw_equivalence
 
 SETTINGS: dict[str, Any] = {
@@ -44,6 +46,25 @@ def test_no_label_lies_on_another(arms: tuple[str, ...]) -> None:
     # An annotation's own extent holds its line, too.
     boxes = sorted((box.y0, box.y1) for box in (Text.get_window_extent(text) for text in texts))
     assert all(one[1] <= other[0] + 0.5 for one, other in zip(boxes, boxes[1:]))
+
+
+@pytest.mark.parametrize("fractions", [["1"], ["0.2", "1"]], ids=len)
+def test_the_legend_lies_within_the_figure(fractions: list[str]) -> None:
+    arms = ("duplicate", "original", "pretrain", "proxy-filtered", "class-ldm-safe")
+    rows = [
+        {"dataset": "rsna", "fraction": fraction, "arm": arm, "multiplier": multiplier, "bin": 1, "n": 9}
+        for fraction in fractions
+        for arm, multiplier in [("real", 0), *(("original", 2 + place) for place in range(len(arms)))]
+    ]
+    curve = pd.DataFrame(rows).assign(mean_score=0.15, share=0.2, low=0.1, high=0.3)
+    for figure in (
+        draw_equivalence(make_table(arms), SETTINGS),
+        draw_calibration(curve, SETTINGS | {"arm": "original"}),
+    ):
+        figure.canvas.draw()
+        legend, lowest = figure.legends[0].get_window_extent(), min(axis.get_tightbbox().y0 for axis in figure.axes)
+        assert legend.x0 >= 0 and legend.x1 <= figure.bbox.width and legend.y0 >= 0 and legend.y1 <= lowest
+        plt.close(figure)
 
 
 def test_places_move_no_further_than_they_must() -> None:

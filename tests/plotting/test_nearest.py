@@ -1,8 +1,9 @@
-"""The picture of nearest pairs: no caption reaches into the next pair, near-copies have a red frame."""
+"""The pictures of nearest pairs and of judged images: no caption reaches into the next one, headings fit, bad ones are framed."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from scripts.lib.plotting.judged import draw_judged
 from scripts.lib.plotting.nearest import COPY, LINE, draw_nearest
@@ -35,7 +36,36 @@ def test_the_first_row_says_what_its_tiles_show() -> None:
     heads = (picture[top - LINE : top - 2] != PAPER).any(axis=(0, 2))
     for first in (EDGE, EDGE + 130):  # image and film of the first pair, 128 pixels each
         assert heads[first : first + 128].any() and not heads[first - 2 : first].any()
-    masks = np.asarray(draw_judged(np.zeros((2, 3, 64, 64), np.uint8), captions[:2], ("siim", "what is shown")))
+    masks = np.asarray(
+        draw_judged(np.zeros((2, 3, 64, 64), np.uint8), captions[:2], "siim", ("masks", "what is shown"))
+    )
     assert all((masks[top - LINE : top - 2, EDGE + 130 * k : EDGE + 130 * k + 60] != PAPER).any() for k in range(3))
-    alone = np.asarray(draw_judged(np.zeros((2, 1, 64, 64), np.uint8), captions[:2], ("rsna", "what is shown")))
+    alone = np.asarray(
+        draw_judged(np.zeros((2, 1, 64, 64), np.uint8), captions[:2], "rsna", ("labels", "what is shown"))
+    )
     assert (alone[top - LINE : top - 3] == PAPER).all()
+
+
+def test_what_a_judge_says_of_an_image_does_not_reach_into_the_next() -> None:
+    said = "asked: enlarged cardiomediastinum; judge 0.00"
+    picture = np.asarray(
+        draw_judged(np.zeros((6, 1, 64, 64), np.uint8), [(said, "name", True)] * 6, "chexpert", ("labels", "shown"))
+    )
+    top = EDGE + 2 * HEADING + 128 + 3
+    ink = (picture[top : top + LINE - 2] != PAPER).any(axis=(0, 2))
+    gaps = np.flatnonzero(np.diff(np.flatnonzero(ink)) > EDGE - 4)
+    assert len(gaps) == 5 and not ink[-EDGE:].any()
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_long_heading_fits(count: int) -> None:
+    films = np.zeros((count, 64, 64), np.uint8)
+    captions = [("likeness 0.9", "name", False)] * count
+    name = "a-dataset-of-a-long-name, arm proxy-filtered, fraction 0.01"
+    about = "near-copies (red): likeness above 0.980; so are 0.0% of 1,525 images (0) and 2.0% of 495 held-out real films (10)"
+    for picture in (
+        draw_nearest(films, films, captions, name, about),
+        draw_judged(films[:, None], captions, name, ("images that agree least with their label, worst first", about)),
+    ):
+        ink = (np.asarray(picture)[: EDGE + HEADING + 8] != PAPER).any(axis=(0, 2))
+        assert ink.any() and not ink[-EDGE + 2 :].any()

@@ -22,7 +22,7 @@ class Worst:
     """Images that agree least with what they were asked to show.
 
     `tiles` uint8 (n, k, H, H): the asked mask, the image and the mask that the judge finds, or the image alone; `lines`: two
-    lines of each; `usual` (n,): how usual a real film would be that agrees as little; `about`: title and what is shown.
+    lines of each; `usual` (n,): how usual a real film would be that agrees as little; `about`: what the images are, and what is said of them.
     """
 
     tiles: np.ndarray
@@ -48,19 +48,17 @@ def worst_images(
     if (rows < 0).any():
         raise InputError(f"{folders[0]}: the findings name other images than this pool's; judge it anew")
     images, chosen = pool.images(rows), found.iloc[order]
-    tiles, title = images[:, None], "label"
+    tiles, title, said = images[:, None], "label", "; judge: the probability that it gives the label"
     if judge.masks:
         masks = pool.mask(rows, shows[0])
         guessed = np.concatenate([logits > 0 for logits in answers(judge.model, pool, rows, placement)])
-        tiles, title = np.stack([masks * np.uint8(255), images, guessed * np.uint8(255)], axis=1), "mask"  # fmt: skip
+        tiles, title, said = np.stack([masks * np.uint8(255), images, guessed * np.uint8(255)], axis=1), "mask", ""  # fmt: skip
         lines = [f"Dice {row.dice:.2f}{'' if row.found else ', nothing found'}" if row.asked else f"asked for none, found {row.found} pixels" for row in chosen.itertuples()]  # fmt: skip
     else:
         lines = [_told(row, shows) for _, row in chosen.iterrows()]
-    meta = pool.meta
-    name = ", ".join(f"{word}{meta[key]}" for key, word in (("dataset", ""), ("arm", "arm "), ("fraction", "fraction ")) if meta.get(key) is not None)  # fmt: skip
     about = (
-        f"{name or 'pool'}: images that agree least with their {title}, worst first",
-        f"per cent: so many real films agree as little with their own {title}; red: the judge denies the image",
+        f"images that agree least with their {title}, worst first",
+        f"per cent: so many real films agree as little with their own {title}; red: the judge denies the image{said}",
     )
     under = [f"{value:.1%} of real films | {image}" for value, image in zip(usual[order], chosen["image_id"])]
     return Worst(tiles, list(zip(lines, under)), usual[order], about)

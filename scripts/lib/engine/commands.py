@@ -43,6 +43,11 @@ def add_config(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
+def add_name(parser: argparse.ArgumentParser) -> None:
+    """Add `--name`: what a picture of a pool is called."""
+    parser.add_argument("--name", default="pool", help="dataset, arm and fraction of the pool, for the title")
+
+
 def _read_settings(text: str) -> dict[str, Any]:
     if text.lstrip().startswith("{"):
         settings = json.loads(text)

@@ -17,12 +17,11 @@ from scripts.lib.fidelity.sources import Taught
 
 @dataclass(frozen=True)
 class NearestPairs:
-    """Images and their nearest films, uint8 (n, H, H); captions (two lines, whether a near-copy); title and what is shown."""
+    """Images and their nearest films, uint8 (n, H, H); captions (two lines, whether a near-copy), and what is shown."""
 
     images: np.ndarray
     films: np.ndarray
     captions: list[tuple[str, str, bool]]
-    title: str
     about: str
 
 
@@ -53,8 +52,6 @@ def nearest_pairs(
         copy = bool(pair["similarity"] > gate.threshold)
         turned = ", mirrored" if pair["mirrored"] else ""
         captions.append((f"likeness {pair['similarity']:.3f}{', near-copy' * copy}{turned}", f"{pair['image_id']} | {pair['film_dataset']} {pair['film']}", copy))  # fmt: skip
-    parts = {"dataset": "{}", "arm": "arm {}", "fraction": "fraction {}"}
-    about = ", ".join(form.format(opened.meta[key]) for key, form in parts.items() if opened.meta.get(key) is not None)
     counts = [
         f"{np.mean(above):.1%} of {len(above):,} {what} ({int(above.sum()):,})"
         for above, what in (
@@ -62,6 +59,6 @@ def nearest_pairs(
         )
     ]  # fmt: skip
     return NearestPairs(
-        opened.images(rows), films, captions, f"{about or 'pool'}: images most like a training film, worst first",
+        opened.images(rows), films, captions,
         f"near-copies (red): likeness above {gate.threshold:.3f}; so are {' and '.join(counts)}",
     )  # fmt: skip

@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from scripts.lib.evidence.calibration import wilson
-from scripts.lib.plotting.panels import COLOURS, MARKERS, legend_entries, letter, without_panels
+from scripts.lib.plotting.panels import COLOURS, MARKERS, legend_columns, legend_entries, letter, without_panels
 from scripts.lib.plotting.style import GRID, INK, MM, SOFT, journal_style
 from scripts.lib.study.arms import REAL
 
 PANEL = 52.0  # mm of height
-LEGEND = 9.0
+LEGEND, LINE = 4.0, 5.0  # mm below the panels, and for each line of the legend
 
 
 def draw_calibration(curve: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
@@ -36,14 +36,18 @@ def draw_calibration(curve: pd.DataFrame, settings: Mapping[str, Any]) -> Figure
         return without_panels(settings["width_mm"], "No model of this study gives probabilities.")
     with journal_style():
         fractions = sorted(set(shown["fraction"]), key=float)
-        height = PANEL * len(rows) + LEGEND
-        size = (max(settings["width_mm"] * MM * min(len(fractions), 3) / 3, 60 * MM), height * MM)
+        multipliers = sorted(set(shown["multiplier"]))
+        width = max(settings["width_mm"] * min(len(fractions), 3) / 3, 60)
+        names = [_name(multiplier) for multiplier in multipliers]
+        beside = legend_columns(names, width)
+        foot = LEGEND + LINE * -(-len(names) // beside)
+        height = PANEL * len(rows) + foot
+        size = (width * MM, height * MM)
         figure, axes = plt.subplots(
             len(rows), len(fractions), figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
         )
-        rect = (0, LEGEND / height, 1, 1 - LEGEND / height)
+        rect = (0, foot / height, 1, 1 - foot / height)
         figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=0.05, h_pad=0.05))
-        multipliers = sorted(set(shown["multiplier"]))
         for row, dataset in enumerate(rows):
             for column, fraction in enumerate(fractions):
                 panel = shown[(shown["dataset"] == dataset["name"]) & (shown["fraction"] == fraction)]
@@ -56,7 +60,7 @@ def draw_calibration(curve: pd.DataFrame, settings: Mapping[str, Any]) -> Figure
         for axis in axes[:, 0]:
             axis.set_ylabel("share of positive films")
         handles = legend_entries(axes)
-        figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=min(len(handles), 6))
+        figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=beside)
     return figure
 
 
@@ -73,9 +77,21 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, multipliers: list[int]) -> None
         bins = together(rows)
         colour = INK if multiplier == 0 else COLOURS[(place - 1) % len(COLOURS)]
         marker = MARKERS[place % len(MARKERS)]
-        name = "real films alone" if multiplier == 0 else f"{multiplier}× synthetic"
-        axis.plot(bins["mean_score"], bins["share"], color=colour, marker=marker, ms=2.8, lw=0.9, label=name, zorder=3)
+        axis.plot(
+            bins["mean_score"],
+            bins["share"],
+            color=colour,
+            marker=marker,
+            ms=2.8,
+            lw=0.9,
+            label=_name(multiplier),
+            zorder=3,
+        )
         axis.vlines(bins["mean_score"], bins["low"], bins["high"], color=colour, lw=0.6, alpha=0.6, zorder=2)
+
+
+def _name(multiplier: int) -> str:
+    return f"{multiplier}× synthetic" if multiplier else "real films alone"
 
 
 def together(rows: pd.DataFrame) -> pd.DataFrame:

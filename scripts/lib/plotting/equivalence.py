@@ -20,12 +20,13 @@ from scipy.optimize import isotonic_regression
 
 from scripts.lib.evidence.equivalence import CURVE, SYNTHETIC
 from scripts.lib.plotting.figure2 import METRIC_NAMES
-from scripts.lib.plotting.panels import NARROW, legend_entries, look, titled_panels, without_panels
+from scripts.lib.plotting.panels import NARROW, legend_columns, legend_entries, look, titled_panels, without_panels
 from scripts.lib.plotting.style import GRID, INK, MM, journal_style
 
 PANEL = 62.0  # mm of height
-LEGEND = 9.0
+LEGEND, LINE = 4.0, 5.0  # mm below the panels, and for each line of the legend
 INSIDE = 125.0  # points of height inside the axes of a panel
+ALONE = "real films alone"
 LABEL = 6.0  # points of height of a label
 
 
@@ -46,23 +47,25 @@ def draw_equivalence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure
     with journal_style():
         columns = min(len(panels), 2)
         lines = -(-len(panels) // columns)
-        height = (PANEL * lines + LEGEND) * MM
-        width = settings["width_mm"] * MM * (NARROW if columns == 1 else 1)
-        figure, axes = plt.subplots(lines, columns, figsize=(width, height), squeeze=False, layout="constrained")
-        share = LEGEND / (PANEL * lines + LEGEND)
+        arms = sorted(set(pd.concat([rows for _, _, rows in panels]).query("kind == @SYNTHETIC")["arm"]))
+        width = settings["width_mm"] * (NARROW if columns == 1 else 1)
+        beside = legend_columns([ALONE, *arms], width)
+        foot = LEGEND + LINE * -(-(1 + len(arms)) // beside)
+        size = (width * MM, (PANEL * lines + foot) * MM)
+        figure, axes = plt.subplots(lines, columns, figsize=size, squeeze=False, layout="constrained")
+        share = foot / (PANEL * lines + foot)
         rect = (0, share, 1, 1 - share)
         figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=0.06, h_pad=0.05))
-        arms = sorted(set(pd.concat([rows for _, _, rows in panels]).query("kind == @SYNTHETIC")["arm"]))
         for axis, (metric, rows) in titled_panels(axes, [(title, (metric, rows)) for title, metric, rows in panels]):
             _draw_panel(axis, rows, arms, metric)
         handles = legend_entries(axes)
-        figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=min(len(handles), 5))
+        figure.legend(handles.values(), handles.keys(), loc="lower center", ncols=beside)
     return figure
 
 
 def _draw_panel(axis: Axes, rows: pd.DataFrame, arms: list[str], metric: str) -> None:
     curve = rows[rows["kind"] == CURVE].sort_values("n_real")
-    axis.plot(curve["n_real"], curve["fitted"], color=INK, lw=1.2, label="real films alone", zorder=2)
+    axis.plot(curve["n_real"], curve["fitted"], color=INK, lw=1.2, label=ALONE, zorder=2)
     axis.plot(curve["n_real"], curve["score"], "o", ms=3.6, mfc="white", mec=INK, mew=0.8, zorder=3)
     ends = {"<=": ("<", curve["n_real"].min()), ">=": (">", curve["n_real"].max())}
     for row in rows[rows["kind"] == SYNTHETIC].to_dict("records"):

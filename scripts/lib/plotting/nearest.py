@@ -1,7 +1,8 @@
-"""The nearest pairs of a pool side by side, worst first: image, its nearest training film, and their difference."""
+"""The nearest pairs of a pool side by side, worst first: an image and its nearest training film."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,11 +18,11 @@ NAMES = ("image", "nearest training film")
 
 
 def draw_nearest(
-    images: np.ndarray, films: np.ndarray, captions: Sequence[tuple[str, str, bool]], title: str, about: str
+    images: np.ndarray, films: np.ndarray, captions: Sequence[tuple[str, str, bool]], name: str, about: str
 ) -> Image.Image:
     """Return the picture, RGB: images and films uint8 (n, H, H), each pair side by side.
 
-    `captions` are (first line, second line, whether it counts as a near-copy); these have a red frame. Films are enlarged by
+    `name`: dataset, arm and fraction of the pool. `captions` are (first line, second line, whether it counts as a near-copy); these have a red frame. Films are enlarged by
     whole numbers, so that every pixel is seen as it is.
     """
     side = images.shape[1]
@@ -30,12 +31,12 @@ def draw_nearest(
     tile = len(range(0, side, step)) * factor
     columns = min(COLUMNS, max(1, len(images)))
     pair, row = 2 * tile + 2, tile + 2 * LINE + GAP
-    width = max(2 * EDGE + columns * pair + (columns - 1) * EDGE, 640)
+    title = f"{mark()}{name}: images most like a training film, worst first"
+    width = max(2 * EDGE + columns * pair + (columns - 1) * EDGE, heading_width(title, about))
     height = 2 * EDGE + 2 * HEADING + -(-len(images) // columns) * row
     picture = Image.new("RGB", (width, height), PAPER)
     pen = ImageDraw.Draw(picture)
-    pen.text((EDGE, EDGE - 6), mark() + title, INK, sheet_font(16, bold=True))
-    pen.text((EDGE, EDGE + HEADING - 8), about, SOFT, sheet_font(11))
+    write_heading(pen, title, about)
     for place, (image, film, (first, second, copy)) in enumerate(zip(images, films, captions)):
         left = EDGE + place % columns * (pair + EDGE)
         top = EDGE + 2 * HEADING + place // columns * row
@@ -49,6 +50,18 @@ def draw_nearest(
         pen.text((left, top + tile + 3), first, COPY if copy else INK, sheet_font(10))
         pen.text((left, top + tile + 3 + LINE - 2), within(pen, second, pair), SOFT, sheet_font(9))
     return picture
+
+
+def heading_width(title: str, about: str) -> int:
+    """Return how many pixels wide a picture has to be for both lines of its heading."""
+    lengths = (sheet_font(16, bold=True).getlength(title), sheet_font(11).getlength(about))
+    return 2 * EDGE + math.ceil(max(lengths))
+
+
+def write_heading(pen: ImageDraw.ImageDraw, title: str, about: str) -> None:
+    """Write the two lines on top of a picture."""
+    pen.text((EDGE, EDGE - 6), title, INK, sheet_font(16, bold=True))
+    pen.text((EDGE, EDGE + HEADING - 8), about, SOFT, sheet_font(11))
 
 
 def name_tiles(pen: ImageDraw.ImageDraw, names: Sequence[str], left: int, top: int, tile: int) -> None:

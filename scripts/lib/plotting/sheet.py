@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -84,11 +83,9 @@ def captions(index: pd.DataFrame, rows: np.ndarray) -> list[str]:
     return lines
 
 
-def sheet_title(meta: Mapping[str, Any], shown: int, films: int) -> str:
-    """Return the heading of the sheet, from the pool's cohort.json."""
-    parts = {"dataset": "{}", "arm": "arm {}", "fraction": "fraction {}"}
-    about = ", ".join(form.format(meta[key]) for key, form in parts.items() if meta.get(key) is not None)
-    return f"{mark()}{about or 'pool'}: {shown} of {films:,} synthetic images"
+def sheet_title(name: str, shown: int, films: int) -> str:
+    """Return the heading of the sheet of a pool; `name`: its dataset, arm and fraction."""
+    return f"{mark()}{name}: {shown} of {films:,} synthetic images"
 
 
 def draw_sheet(
