@@ -15,6 +15,7 @@ from scripts.lib.study.fingerprint import ROOT
 
 PACKAGE = "scripts"
 LEAN = "scripts.lib.engine.lean_imports"
+LAZY = ("pyarrow", "pandas", "PIL")  # they import much of themselves when it is first called for, with each table or picture
 
 
 def named_imports(path: Path) -> list[str]:
@@ -67,11 +68,14 @@ class Preloaded:
         gc.freeze()  # collections of a job pass by all this, and leave its memory shared
 
     def learn(self, module: str) -> None:
-        """Leave what this process, a job, has imported of the project: it brings the libraries with it. Called at a job's end."""
+        """Leave what this process, a job, has imported of the project, which brings the libraries with it, and of the lazy ones.
+
+        Called at a job's end.
+        """
         path = self.folder / f"{module}.json"
         if path.is_file():
             return
-        names = [name for name in sys.modules if name.split(".")[0] == PACKAGE]
+        names = [name for name in sys.modules if name.split(".")[0] in (PACKAGE, *LAZY)]
         part = path.with_suffix(f".{id(names)}.part")
         with suppress(OSError):
             part.write_text(json.dumps(names))
