@@ -11,7 +11,6 @@ import atexit
 import gc
 import importlib
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -163,7 +162,7 @@ def _run(call: Mapping[str, object]) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
-        logging.shutdown()
+        atexit._run_exitfuncs()  # removes the record of the run, and ends what it has started for itself
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
