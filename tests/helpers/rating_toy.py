@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from dataclasses import dataclass
@@ -119,9 +120,12 @@ def _assignment(k: int, kind: str, rater: str, number: int) -> dict[str, object]
 
 
 class Server:
-    """The rating app of a study, or another `command`, as a fork of what starts jobs (`forked_jobs`); `stop` kills it with -9."""
+    """The rating app of a study, or another `command`; `stop` kills it with -9.
 
-    def __init__(self, study: Study, interpreter: str, command: str = "rate_images") -> None:
+    A process of its own, or, with the interpreter that `forked_jobs` gives, a fork of what starts jobs.
+    """
+
+    def __init__(self, study: Study, interpreter: str = sys.executable, command: str = "rate_images") -> None:
         self.study, self.port, self.command = study, free_port(), command
         self.python = Path(interpreter).with_name("python")
         self.start()
@@ -149,7 +153,7 @@ class Server:
     def stop(self) -> None:
         if self.process.poll() is None:
             fork = self.python.parents[1] / FORKS / str(self.process.pid)
-            os.kill(int(fork.read_text()), signal.SIGKILL)
+            os.kill(int(fork.read_text()) if fork.is_file() else self.process.pid, signal.SIGKILL)
             self.process.wait()
 
 
