@@ -98,7 +98,7 @@ def measure_part(part: str, folder: Path, shape: Any, args: Namespace, ledger: A
     from benchmarks.gpu_training import measure_controls, measure_trials
 
     if part == "trials":
-        return {part: measure_trials(ledger, folder, shape, args.device, limits)}
+        return {part: measure_trials(ledger, folder, shape, args.device, args.precision, limits)}
     from benchmarks.gpu_levers import ALL
     from benchmarks.gpu_model import write_generator_folder
     from benchmarks.gpu_sampling import Bench, measure_kinds, measure_levers, measure_writing, profile_switches

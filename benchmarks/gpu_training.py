@@ -76,12 +76,12 @@ def measure_control(folder: Path, films: Cohort, shape: Shape, settings: Section
     return {"batch": batch, "rate": batch / statistics.median(steps.tolist()), "peak_gb": peak / 2**30}
 
 
-def trial_settings(kind: dict[str, Any], device: str, batch: int, steps: int) -> dict[str, Any]:
+def trial_settings(kind: dict[str, Any], device: str, precision: str, batch: int, steps: int) -> dict[str, Any]:
     """Return the settings of a downstream training, as the workflow hands them over."""
     masks = "decoder_channels" in kind
     model = {"encoder": kind["encoder"], "channels": [], "decoder_channels": kind.get("decoder_channels", [])}
     values: dict[str, Any] = {"task": "segmentation" if masks else "classification", "device": device}
-    values |= {"target": "pneumothorax" if masks else "pneumonia", "precision": "bf16", "checkpoint_seconds": 1e9}
+    values |= {"target": "pneumothorax" if masks else "pneumonia", "precision": precision, "checkpoint_seconds": 1e9}
     values |= {"image_size": None, "grey": {"mean": 0.449, "std": 0.226}, "batch_size": batch}
     values |= {
         "budget": {"kind": "steps", "steps": steps, "epochs": 1, "patience": 1},
@@ -95,11 +95,11 @@ def trial_settings(kind: dict[str, Any], device: str, batch: int, steps: int) ->
 
 
 def measure_trial(
-    films: Cohort, kind: dict[str, Any], device_name: str, batch: int, steps: int, limits: Limits
+    films: Cohort, kind: dict[str, Any], device_name: str, precision: str, batch: int, steps: int, limits: Limits
 ) -> dict[str, Any]:
     """Time the true steps of a downstream training in three equal stretches, reading ahead from the memory map."""
     warm = max(WARM, steps // 4)
-    settings = trial_settings(kind, device_name, batch, warm + 3 * steps)
+    settings = trial_settings(kind, device_name, precision, batch, warm + 3 * steps)
     placement = place_trial(settings)
     listed = films_of(films, np.arange(len(films)), settings["task"], settings["target"])
     model = build_model(settings, 1, films.resolution, 0).to(placement.device).to(memory_format=torch.channels_last)
@@ -153,7 +153,9 @@ def measure_controls(
     return measured
 
 
-def measure_trials(ledger: Ledger, work: Path, shape: Shape, device: str, limits: Limits) -> list[dict[str, Any]]:
+def measure_trials(
+    ledger: Ledger, work: Path, shape: Shape, device: str, precision: str, limits: Limits
+) -> list[dict[str, Any]]:
     """Measure the classifier and the segmentation model at each of their batches."""
     measured = []
     for name, kind in (("classifier", shape.classifier), ("segmenter", shape.segmenter)):
@@ -162,7 +164,7 @@ def measure_trials(ledger: Ledger, work: Path, shape: Shape, device: str, limits
             def work_of(kind: dict[str, Any] = kind, batch: int = batch) -> dict[str, Any]:
                 side, count = kind["side"], 2 * max(kind["batches"])
                 films = Cohort.open(write_films(work / f"films-{side}-{count}", side, count))
-                return measure_trial(films, kind, device, batch, shape.trial_steps, limits)
+                return measure_trial(films, kind, device, precision, batch, shape.trial_steps, limits)
 
             if one := ledger.measure(f"trials {name} {batch}", work_of):
                 measured.append(one if good(one) else {"model": kind["encoder"], "batch": batch, **one})

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.forked_snakemake import snakemake
+from tests.helpers.forked_snakemake import Begun, begin, snakemake
 from tests.helpers.job_server import shared_server
 
 # Processes whose threads wait for each other by spinning would be many times slower, and the low bits of a training depend
@@ -54,6 +54,10 @@ class Workflow:
             # Starts no job, or jobs that are forks themselves: a fork is as good as a process of its own.
             return snakemake(command[3:], self.root, interpreter=self.interpreter)
         return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
+
+    def begin(self, *arguments: str, output: Path) -> Begun:
+        """Start a run and go on; what it prints is added to a file."""
+        return begin(self.command(*arguments)[3:], self.root, output, interpreter=self.interpreter)
 
     def planned(self, *arguments: str) -> set[str]:
         """Return the rules that a dry run would start."""

@@ -28,8 +28,8 @@ FLUID = 4  # the bit of pleural effusion
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(DrawnStudy(write_models(tmp_path_factory.mktemp("drawn"))), command="draw_prompts")
+def server(tmp_path_factory: pytest.TempPathFactory, forked_jobs: str) -> Iterator[Server]:
+    running = Server(DrawnStudy(write_models(tmp_path_factory.mktemp("drawn"))), forked_jobs, command="draw_prompts")
     yield running
     running.stop()
 

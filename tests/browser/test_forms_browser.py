@@ -19,13 +19,13 @@ PATIENCE = 60000  # ms; a machine full of other work is slow
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, forked_jobs: str) -> Iterator[Server]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, "children")
         folder = write_questionnaire(
             tmp_path_factory.mktemp("asked"), ("ann", "tim"), films=2, pairs=2, repeat_share=0.0
         )
-    running = Server(AskedStudy(folder))
+    running = Server(AskedStudy(folder), forked_jobs)
     yield running
     running.stop()
 

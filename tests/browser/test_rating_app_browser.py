@@ -21,9 +21,9 @@ PATIENCE = 60000  # ms that a test waits for the page; a machine full of other w
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, forked_jobs: str) -> Iterator[Server]:
     """One server for all tests; each test is a rater of its own, so that none sees another's scores."""
-    running = Server(write_study(tmp_path_factory.mktemp("rating"), side=32, raters=RATERS))
+    running = Server(write_study(tmp_path_factory.mktemp("rating"), side=32, raters=RATERS), forked_jobs)
     yield running
     running.stop()
 

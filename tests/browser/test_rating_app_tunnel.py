@@ -46,8 +46,8 @@ class Tunnel:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(write_study(tmp_path_factory.mktemp("tunnel"), raters=("ann",)))
+def server(tmp_path_factory: pytest.TempPathFactory, forked_jobs: str) -> Iterator[Server]:
+    running = Server(write_study(tmp_path_factory.mktemp("tunnel"), raters=("ann",)), forked_jobs)
     yield running
     running.stop()
 

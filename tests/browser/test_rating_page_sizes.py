@@ -58,8 +58,10 @@ AUDIT = """() => {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(write_study(tmp_path_factory.mktemp("sizes") / "toy study", raters=(*SIZES, "marks"), drawn=True))
+def server(tmp_path_factory: pytest.TempPathFactory, forked_jobs: str) -> Iterator[Server]:
+    running = Server(
+        write_study(tmp_path_factory.mktemp("sizes") / "toy study", raters=(*SIZES, "marks"), drawn=True), forked_jobs
+    )
     yield running
     running.stop()
 

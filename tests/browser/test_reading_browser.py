@@ -27,9 +27,9 @@ COLOURED = """() => {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, forked_jobs: str) -> Iterator[Server]:
     folder = write_reading(tmp_path_factory.mktemp("read"), ("ann",), films=4, repeat_share=0.0)
-    running = Server(AskedStudy(folder))
+    running = Server(AskedStudy(folder), forked_jobs)
     yield running
     running.stop()
 

@@ -8,7 +8,6 @@ import json
 import pickle
 import pkgutil
 import re
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -203,6 +202,6 @@ def test_the_end_of_a_run_tells_what_the_log_files_hold(tmp_path: Path, forked_j
     # A run that fails tells of the cohorts that are there; the one that was stopped is in the log that Snakemake shows.
     overlay = tmp_path / "study" / "strict.yaml"
     overlay.write_text("datasets: {rsna: {max_pixels: 1024}}\n")
-    command = [*workflow.command("results/siim/subsets.parquet", "results/rsna/subsets.parquet"), str(overlay)]
-    failed = subprocess.run(command, cwd=workflow.root, capture_output=True, text=True, check=False)
+    overlays = ("--configfile", "studies/tiny.yaml", str(overlay))
+    failed = workflow.run("results/siim/subsets.parquet", "results/rsna/subsets.parquet", *overlays, study=None)
     assert failed.returncode == 1 and "siim: " in failed.stderr and "more than quarantine_limit" in failed.stderr

@@ -59,7 +59,7 @@ def test_two_controllers_on_one_folder(held: Held) -> None:
 
 def test_a_second_start_while_local_jobs_of_a_killed_run_go_on(held: Held) -> None:
     first = held.hold(*LOCAL, "a.txt", name="a")
-    first.kill()
+    first.send_signal(signal.SIGKILL)
     first.wait()
     (job,) = held.jobs()
     status, text = held.run(*LOCAL, "a.txt", "b.txt")
@@ -77,7 +77,7 @@ def test_a_second_start_while_local_jobs_of_a_killed_run_go_on(held: Held) -> No
 
 def test_a_second_start_while_submitted_jobs_of_a_killed_run_go_on(held: Held) -> None:
     first = held.hold(*GENERIC, "a.txt", name="a")
-    first.kill()
+    first.send_signal(signal.SIGKILL)
     first.wait()
     (job,) = (held.root / ".snakemake" / "generic").glob("*.pid")
     name = str(job.relative_to(held.root).with_suffix(""))

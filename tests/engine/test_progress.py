@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from scripts.lib.engine import heartbeat
 from scripts.lib.engine.heartbeat import Heartbeat, status_lines
 from scripts.lib.engine.progress import Bar, Step, duration, outlook, read_bar, running_line, study_line
 
@@ -111,3 +114,36 @@ def test_the_heartbeat_follows_what_snakemake_says(tmp_path: Path) -> None:
         and "FAILED  net" in lines[1]
         and "told 2 min ago" in lines[-1]
     )
+
+
+@pytest.mark.parametrize(
+    ("ends", "counted", "asked"),
+    [
+        (30, 0, []),  # looks at 0, 10 and 20 s: the run ends before its first half minute
+        (60, 25, [30]),
+        (90, 55, [30, 60]),  # with films that the run itself prepares: their number is known at 55 s
+        (90, 999, [30]),  # it prepares none
+    ],
+)
+def test_the_planner_is_asked_by_runs_that_last(
+    ends: int, counted: int, asked: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, now, calls = tmp_path / "run", [0], list[int]()
+    folder.mkdir()
+
+    def sleep(seconds: float) -> None:
+        now[0] += int(seconds)
+        if now[0] >= ends:
+            shutil.rmtree(folder)
+
+    def ask(*_: object) -> SimpleNamespace:
+        calls.append(now[0])
+        return SimpleNamespace(poll=lambda: 0, returncode=0, stderr=None)
+
+    monkeypatch.setattr(heartbeat, "time", SimpleNamespace(monotonic=lambda: now[0], time=lambda: 0.0, sleep=sleep))
+    monkeypatch.setattr(heartbeat, "_ask_planner", ask)
+    monkeypatch.setattr(heartbeat, "_answer", lambda *_: None)
+    heart = Heartbeat({}, 2, 0)
+    monkeypatch.setattr(heart, "is_counted", lambda: now[0] >= counted)
+    heartbeat._beat(heart, folder, {}, logging.getLogger("beat"))
+    assert calls == asked and heart.answered == bool(asked)

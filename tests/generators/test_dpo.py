@@ -24,7 +24,6 @@ from scripts.lib.generators.controlled.preference_pairs import find_pairs
 from scripts.lib.generators.controlled.preference_report import COLUMNS, NUMBERS, WHOLE
 from scripts.lib.generators.controlled.preference_training import PairErrors
 from scripts.lib.training.batches import batch_noise
-from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import place
 from scripts.lib.training.settings import Section
 from tests.generators.test_finetuning import changed
@@ -93,25 +92,6 @@ def test_the_result_is_a_generator_with_a_monitor(tree, whole):
     assert monitor["distance"].iloc[1:].gt(0).all()
     best = monitor["implicit_accuracy"].idxmax()
     assert changed(before.controlnet, after.controlnet) == (best > 0)
-
-
-@pytest.mark.parametrize("at", [1, 4])  # between two checks, and at one
-def test_a_killed_run_ends_with_the_same_bytes(tree, whole, monkeypatch, at):
-    save = Checkpoints.save
-
-    def killed(self, stage, step, tensors):
-        save(self, stage, step, tensors)
-        if step == at:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoints, "save", killed)
-        with pytest.raises(KeyboardInterrupt):
-            tune(tree, f"cut{at}")
-    cut = tune(tree, f"cut{at}")
-    assert read_notes(cut)["fingerprint"] == read_notes(whole)["fingerprint"]
-    for name in ("monitor.csv", "accuracy.csv"):
-        assert (cut / name).read_bytes() == (whole / name).read_bytes()
 
 
 def test_without_pairs_it_says_so(tree):

@@ -1,8 +1,8 @@
 """Snakemake's command line in processes that are forked from one which has imported it: half of a dry run is imports.
 
 The server is a process of its own, `python -m tests.helpers.forked_snakemake`: it reads calls as lines of JSON, forks for each
-and answers with the exit status. What the Snakefile imports is not among what it has imported: each call takes it from the
-folder that it runs in.
+and answers with the exit status, or at once with the number of the process (`begin`). What the Snakefile imports is not among
+what it has imported: each call takes it from the folder that it runs in.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import atexit
 import gc
 import importlib
 import json
-import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -43,14 +44,64 @@ def snakemake(
     """Run `snakemake WORDS` in a folder, as `INTERPRETER -m snakemake` would, and return its exit status and output."""
     with tempfile.TemporaryDirectory() as place:
         out, err = Path(place, "out"), Path(place, "err")
-        call = {"words": list(words), "folder": str(folder), "environment": dict(environment or os.environ)}
-        call["interpreter"] = interpreter
-        server = _server()
-        assert server.stdin is not None and server.stdout is not None
-        server.stdin.write(json.dumps(call | {"out": str(out), "err": str(err)}) + "\n")
-        server.stdin.flush()
-        status = int(server.stdout.readline())
+        status = int(_ask(_call(words, folder, environment, interpreter, out, err)))
         return subprocess.CompletedProcess(["snakemake", *words], status, out.read_text(), err.read_text())
+
+
+class Begun:
+    """A Snakemake that runs by itself, the first process of a session of its own: what a test needs of subprocess.Popen."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return its exit status, negative after a signal; None while it runs."""
+        if self.returncode is None and (answer := _ask({"poll": self.pid})):
+            self.returncode = int(answer)
+        return self.returncode
+
+    def wait(self, timeout: float = 60) -> int:
+        """Return its exit status once it has ended; raises TimeoutExpired when that takes more than `timeout` seconds."""
+        end = time.monotonic() + timeout
+        while (status := self.poll()) is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired(["snakemake"], timeout)
+            time.sleep(0.02)
+        return status
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+def begin(
+    words: Sequence[str],
+    folder: Path,
+    output: Path,
+    environment: Mapping[str, str] | None = None,
+    interpreter: str = sys.executable,
+) -> Begun:
+    """Start `snakemake WORDS` in a folder and go on; what it prints is added to the file `output`."""
+    return Begun(int(_ask(_call(words, folder, environment, interpreter, output, output) | {"begin": True})))
+
+
+def _call(
+    words: Sequence[str], folder: Path, environment: Mapping[str, str] | None, interpreter: str, out: Path, err: Path
+) -> dict[str, object]:
+    streams = {"out": str(out), "err": str(err)}
+    own = dict(environment or os.environ)
+    return {"words": list(words), "folder": str(folder), "environment": own, "interpreter": interpreter, **streams}
+
+
+def _ask(call: Mapping[str, object]) -> str:
+    """Say a call to the server of this process; return its answer."""
+    server = _server()
+    assert server.stdin is not None and server.stdout is not None
+    server.stdin.write(json.dumps(call) + "\n")
+    server.stdin.flush()
+    return server.stdout.readline().strip()
 
 
 @cache
@@ -68,11 +119,23 @@ def _serve() -> None:
     gc.collect()
     gc.freeze()
     for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            _run(json.loads(line))
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        print(_answer(json.loads(line)), flush=True)
+
+
+def _answer(call: Mapping[str, object]) -> int | str:
+    """Return the exit status of a call; of one that begins, its process; of a process that still runs, nothing."""
+    if "poll" in call:
+        child, status = os.waitpid(int(str(call["poll"])), os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if child else ""
+    child = os.fork()
+    if child == 0:
+        if "begin" in call:
+            os.setsid()
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are deaf to it
+        _run(call)
+    if "begin" in call:
+        return child
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def _run(call: Mapping[str, object]) -> None:
@@ -80,7 +143,7 @@ def _run(call: Mapping[str, object]) -> None:
     from snakemake import cli
 
     for number, name in ((0, os.devnull), (1, str(call["out"])), (2, str(call["err"]))):
-        os.dup2(os.open(name, os.O_RDWR | os.O_CREAT), number)
+        os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_APPEND), number)
     sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
     folder, environment, words = str(call["folder"]), call["environment"], call["words"]
     assert isinstance(environment, dict) and isinstance(words, list)
@@ -99,7 +162,7 @@ def _run(call: Mapping[str, object]) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
-        logging.shutdown()
+        atexit._run_exitfuncs()  # removes the record of the run, and ends what it has started for itself
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

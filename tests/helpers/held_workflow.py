@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.helpers.gpu_machine import hear_interrupts
+from tests.helpers.forked_snakemake import Begun, begin
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEFILE = f"""
@@ -48,22 +47,12 @@ class Held:
         (root / "Snakefile").write_text(SNAKEFILE)
         (root / "wait.py").write_text(JOB)
         self.environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
-        self.started: list[subprocess.Popen[bytes]] = []
+        self.started: list[Begun] = []
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str) -> Begun:
         """Start Snakemake; its output goes to a file, which jobs that outlive it do not hold open for a reader."""
-        with self.output(len(self.started)).open("wb") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "snakemake", *arguments],
-                cwd=self.root,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                preexec_fn=hear_interrupts,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-            )
-        self.started.append(process)
-        return process
+        self.started.append(begin(arguments, self.root, self.output(len(self.started)), self.environment))
+        return self.started[-1]
 
     def output(self, number: int) -> Path:
         return self.root / f"snakemake-{number}.txt"
@@ -73,7 +62,7 @@ class Held:
         status = self.start(*arguments).wait(60)
         return status, self.output(len(self.started) - 1).read_text()
 
-    def hold(self, *arguments: str, name: str) -> subprocess.Popen[bytes]:
+    def hold(self, *arguments: str, name: str) -> Begun:
         """Start Snakemake and return once the job of `name` runs and everything about it is recorded."""
         process = self.start(*arguments)
         wait_until(lambda: (self.root / f"{name}.runs").exists())
@@ -102,7 +91,7 @@ class Held:
     def end(self) -> None:
         """End everything that this test has started."""
         for process in self.started:
-            process.kill()
+            process.send_signal(signal.SIGKILL)
             process.wait()
         for pid in self.jobs():
             os.kill(pid, signal.SIGKILL)

@@ -1,7 +1,7 @@
 """Trainings that a test runs in several processes: `accelerate launch ... -m tests.helpers.multiprocess_runs RUNS.json`.
 
-RUNS.json names a folder and a list of commands [module, arguments]. Each process runs them one after the other (importing
-torch costs more than all of them) and writes the losses of every step to FOLDER/losses-RANK.json.
+RUNS.json names a folder and lists of commands [module, arguments], the last ones slowed. Each process runs them one after the
+other (importing torch costs more than all of them) and writes the losses of every step to FOLDER/losses-RANK.json.
 """
 
 from __future__ import annotations
@@ -28,15 +28,24 @@ Losses = dict[str, dict[str, float]]
 ON_CPU = {"device": "cpu", "precision": "fp32"}
 
 
-def recorded(losses: Losses, pause: float = 0.0) -> Any:
-    """Return a Trainer._step that also notes its losses, by stage and step, and takes `pause` seconds longer.
+def slowed(step_of: Any, pause: float) -> Any:
+    """Return a Trainer._step that takes `pause` seconds longer, so that a signal comes before the last one."""
+
+    def step(self: Trainer, *rest: Any) -> float:
+        time.sleep(pause)
+        return step_of(self, *rest)
+
+    return step
+
+
+def recorded(losses: Losses) -> Any:
+    """Return a Trainer._step that also notes its losses, by stage and step.
 
     Under `STAGE gradient` it notes the length of each step's gradient as the optimizer gets it.
     """
     step_of = Trainer._step
 
     def step(self: Trainer, number: int, *rest: Any) -> float:
-        time.sleep(pause)
         losses.setdefault(self.stage, {})[str(number)] = step_of(self, number, *rest)
         lengths = [part.grad.norm() for part in self.parameters.values() if part.grad is not None]
         losses.setdefault(f"{self.stage} gradient", {})[str(number)] = torch.stack(lengths).norm().item()
@@ -77,12 +86,13 @@ def unhappy(folder: Path) -> list[Any]:
 
 def main(runs: Path) -> None:
     wanted = json.loads(runs.read_text())
-    folder, losses = Path(wanted["folder"]), Losses()
-    Trainer._step = recorded(losses, wanted["pause"])  # type: ignore[method-assign]
+    folder, losses, plain = Path(wanted["folder"]), Losses(), Trainer._step
+    Trainer._step = recorded(losses)  # type: ignore[method-assign]
     for module, arguments in wanted["commands"]:
         importlib.import_module(module).main(arguments)
     told = unhappy(folder / "unhappy")
     (folder / f"losses-{os.environ['RANK']}.json").write_text(json.dumps({"losses": losses, "told": told}))
+    Trainer._step = slowed(plain, wanted["pause"])  # type: ignore[method-assign]
     for module, arguments in wanted["last"]:
         importlib.import_module(module).main(arguments)
 

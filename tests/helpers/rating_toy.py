@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import pandas as pd
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.writer import CohortWriter
+from scripts.lib.engine.job_server import FORKS
 from scripts.lib.feedback.app.desk import Desk
 from scripts.lib.feedback.app.pictures import Pictures
 from scripts.lib.feedback.app.places import read_places
@@ -117,25 +120,30 @@ def _assignment(k: int, kind: str, rater: str, number: int) -> dict[str, object]
 
 
 class Server:
-    """The rating app of a study, or another `command`, in a process of its own; `stop` kills it with -9."""
+    """The rating app of a study, or another `command`; `stop` kills it with -9.
 
-    def __init__(self, study: Study, port: int = 0, command: str = "rate_images") -> None:
-        self.study, self.port, self.command = study, port or free_port(), command
+    A process of its own, or, with the interpreter that `forked_jobs` gives, a fork of what starts jobs.
+    """
+
+    def __init__(self, study: Study, interpreter: str = sys.executable, command: str = "rate_images") -> None:
+        self.study, self.port, self.command = study, free_port(), command
+        self.python = Path(interpreter).with_name("python")
         self.start()
 
     def start(self) -> None:
         """Start the process, again after `stop`, and wait until it answers; what it prints goes to server.txt."""
-        command = [sys.executable, "-m", f"scripts.{self.command}", *self.study.arguments(self.port)]
+        command = [str(self.python), "-m", f"scripts.{self.command}", *self.study.arguments(self.port)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         with (self.study.folder / "server.txt").open("a") as said:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
-        for _ in range(3000):
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=said, stderr=subprocess.STDOUT)
+        for _ in range(6000):
             if self.process.poll() is not None:
                 raise RuntimeError(f"the rating app ended with {self.process.returncode}")
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/page.css", timeout=120).close()
                 return
             except OSError:
-                time.sleep(0.1)
+                time.sleep(0.05)
         self.stop()
         raise RuntimeError("the rating app did not start")
 
@@ -143,8 +151,10 @@ class Server:
         return f"http://127.0.0.1:{self.port}/?token={self.study.tokens()[rater]}"
 
     def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        if self.process.poll() is None:
+            fork = self.python.parents[1] / FORKS / str(self.process.pid)
+            os.kill(int(fork.read_text()) if fork.is_file() else self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
 
 def free_port() -> int:

@@ -76,6 +76,7 @@ def check_rates(rates, measured):
     trials = rates["rates"]["train_trials"]["units"]
     assert [one["shape"]["task"] for one in trials] == ["classification", "segmentation"]
     assert [one["shape"]["model"]["encoder"] for one in trials] == ["resnet18", "resnet18"]
+    assert [one["shape"]["precision"] for one in trials] == ["fp32", "fp32"]  # as TINY asks
     assert trials[0]["shape"]["resolution"] == 32 and trials[0]["shape"]["batch_size"] == 4
 
 

@@ -1,9 +1,7 @@
-"""What a start of the workflow says before any job: plans of studies, faults of a configuration, the form of the rules."""
+"""What a start of the workflow says before any job: plans of studies, faults of a configuration."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,6 @@ from scripts.lib.study.config import load_study, to_json
 from scripts.lib.study.replication import Replication
 from scripts.lib.study.study import Study
 from tests.conftest import ROOT, copy_repository
-from tests.helpers.forked_snakemake import snakemake
 
 pytestmark = pytest.mark.workflow
 
@@ -104,11 +101,3 @@ def test_a_study_is_planned_under_two_seeds_each_in_a_folder_of_its_own(tmp_path
     assert "replicate_study" not in done.stdout
     done = workflow.run("replicate", "--dry-run", *folder, study=str(study))
     assert "this is the folder of one seed" in done.stderr and "Traceback" not in done.stderr
-
-
-def test_lint_and_format_are_clean() -> None:
-    done = snakemake(["--lint"], ROOT)
-    assert done.returncode == 0, done.stdout + done.stderr
-    command = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "rules"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -248,13 +247,7 @@ def test_kill_9_in_the_middle_and_the_same_command_give_the_same_bytes(finished:
     targets = (*trials, "results/siim/pools/original/fraction-0.5/sheet.png")
     # Killed in each training, and in what runs beside it.
     for begun in ("train_base/base.log", "train_controlnet/controlnet.log"):
-        process = subprocess.Popen(
-            workflow.command(*targets),
-            cwd=workflow.root,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        process = workflow.begin(*targets, output=tmp_path / "killed.txt")
         wait_until((workflow.root / "results" / "logs" / begun).exists)
         time.sleep(0.3)
         assert process.poll() is None, "it ended before it was killed"

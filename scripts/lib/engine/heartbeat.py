@@ -32,6 +32,7 @@ ASKED, ANSWER = "jobs.json", "seconds.json"
 STATUS = "status.json"  # in the record of a run, .snakemake/runs/{run}/
 EVERY = 60.0  # seconds between two lines on the screen
 LOOK = 10.0  # seconds between two looks at the jobs
+ASKED_AFTER = 30.0  # seconds of a run before the planner is asked, who builds networks: many runs end before
 COUNTED = "prepare_cohort"  # the rule after which it is known how many films a study has
 CPU_CLASS, GPU_CLASS = "cpu-2core", "h200"  # whose rates a run begins with; its own jobs correct them
 
@@ -153,13 +154,15 @@ def _described(job: Any) -> dict[str, Any]:
 def _beat(heart: Heartbeat, folder: Path, question: Mapping[str, Any], logger: logging.Logger) -> None:
     """Look at the jobs until the run ends; say something once a minute.
 
-    The planner is asked twice where the run prepares films: before, and once their numbers are known.
+    The planner is asked twice where the run still prepares films then: at once, and when their numbers are known.
     """
-    said, planner, counted = time.monotonic(), _ask_planner(folder, question), False
-    heart.answered = planner is None
+    planner: subprocess.Popen[str] | None = None
+    counted: bool | None = None  # whether the films were counted when the planner was asked last
+    begun = said = time.monotonic()
     while folder.is_dir():  # it goes away with the run
-        if planner is None and not counted and heart.is_counted():
-            counted, planner = True, _ask_planner(folder, question)
+        if planner is None and time.monotonic() - begun >= ASKED_AFTER and heart.is_counted() != counted:
+            counted, planner = heart.is_counted(), _ask_planner(folder, question)
+            heart.answered |= planner is None
         if planner is not None and planner.poll() is not None:
             if (why := _answer(heart, folder, planner)) is not None:
                 logger.info(f"No planner's rates for this run ({why}); it goes by its own jobs")

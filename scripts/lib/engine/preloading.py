@@ -15,6 +15,8 @@ from scripts.lib.study.fingerprint import ROOT
 
 PACKAGE = "scripts"
 LEAN = "scripts.lib.engine.lean_imports"
+# They import much of themselves when it is first called for, the same for each table or picture.
+LAZY = ("pyarrow", "pandas", "PIL", "matplotlib", "fontTools")
 
 
 def named_imports(path: Path) -> list[str]:
@@ -38,21 +40,23 @@ class Preloaded:
     """Imports what commands need, each command's once; `folder` is where jobs leave what they had imported."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.named, self.known = folder, set[str](), set[str]()
+        self.folder, self.named, self.read = folder, set[str](), set[Path]()
+        self.learned: dict[str, list[str]] = {}  # by command, until it is asked for
         folder.mkdir()
 
     def load(self, module: str) -> None:
         """Import what `python -m module` imports, as far as that is known by now. What cannot be imported is the job's to say."""
-        learned = self.folder / f"{module}.json"
         names: list[str] = []
         if module not in self.named:
             self.named.add(module)
             path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
             names = named_imports(path) if path.is_file() else []  # a command of another copy of the project alone
-        if module not in self.known and learned.is_file():
-            self.known.add(module)
-            names += json.loads(learned.read_text())
-        if names:
+        for path in set(self.folder.glob("*.json")) - self.read:
+            self.read.add(path)
+            self.learned[path.stem] = json.loads(path.read_text())
+            names += [name for name in self.learned[path.stem] if name.split(".")[0] in LAZY]  # whatever command comes
+        names += self.learned.pop(module, [])
+        if set(names) - sys.modules.keys():
             self._import(names)
 
     def _import(self, names: list[str]) -> None:
@@ -67,11 +71,14 @@ class Preloaded:
         gc.freeze()  # collections of a job pass by all this, and leave its memory shared
 
     def learn(self, module: str) -> None:
-        """Leave what this process, a job, has imported of the project: it brings the libraries with it. Called at a job's end."""
+        """Leave what this process, a job, has imported of the project, which brings the libraries with it, and of the lazy ones.
+
+        Called at a job's end.
+        """
         path = self.folder / f"{module}.json"
         if path.is_file():
             return
-        names = [name for name in sys.modules if name.split(".")[0] == PACKAGE]
+        names = [name for name in sys.modules if name.split(".")[0] in (PACKAGE, *LAZY)]
         part = path.with_suffix(f".{id(names)}.part")
         with suppress(OSError):
             part.write_text(json.dumps(names))

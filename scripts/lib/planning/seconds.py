@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from scripts.lib.core.atomic import atomic_file
+from scripts.lib.engine.lean_imports import lean_imports
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.pricing import price_of
 from scripts.lib.planning.rates import read_rates
@@ -26,9 +27,10 @@ def main(run: Path, out: Path) -> None:
     config, rates = asked["config"], read_rates(asked["machine"])
     sizes = read_sizes(config, Path(asked["results"]))
     seconds = {}
-    for number, record in asked["jobs"].items():
-        job = Job(**{**record, "outputs": tuple(record["outputs"])}, needs=(), benchmark=None)
-        seconds[number] = price_of(job, work_of(job, config, sizes), config, rates).seconds
+    with lean_imports():
+        for number, record in asked["jobs"].items():
+            job = Job(**{**record, "outputs": tuple(record["outputs"])}, needs=(), benchmark=None)
+            seconds[number] = price_of(job, work_of(job, config, sizes), config, rates).seconds
     with atomic_file(out) as temporary:
         temporary.write_text(json.dumps(seconds))
 

@@ -51,7 +51,7 @@ def shown(tables: Tables, file: str) -> ShownTable | None:
     table = tables.text(file)
     if table is None:
         return None
-    empty = [str(name) for name in table if len(table) and table[name].str.strip().str.lower().isin(ABSENT).all()]
+    empty = [str(name) for name in table if len(table) and all(map(_is_absent, table[name]))]
     kept = table.drop(columns=empty)
     most = min(MOST_ROWS, max(1, MOST_CELLS // max(1, kept.shape[1])))
     rows = tuple(tuple(cell(text) for text in row) for row in kept.head(most).itertuples(index=False, name=None))
@@ -87,9 +87,13 @@ def cell(text: str) -> ShownCell:
 
 
 def is_numeric(column: pd.Series) -> bool:
-    """Whether a column holds numbers, beside cells that are absent."""
-    known = column[~column.str.strip().str.lower().isin(ABSENT)]
-    return len(known) > 0 and bool(known.str.strip().str.fullmatch(NUMBER.pattern, flags=re.I).all())
+    """Whether a column of text holds numbers, beside cells that are absent."""
+    known = [text for text in column if not _is_absent(text)]
+    return bool(known) and all(NUMBER.fullmatch(text.strip()) for text in known)
+
+
+def _is_absent(text: str) -> bool:
+    return text.strip().lower() in ABSENT
 
 
 def anchor_of(file: str) -> str:
