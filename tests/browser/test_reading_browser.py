@@ -62,6 +62,8 @@ def test_a_reader_judges_the_film_and_then_its_outline(server: Server, chromium:
             page.locator('.question[data-question="authentic"] button').first.click()
             page.wait_for_selector('.notice.bad:has-text("so it stays as it is")', timeout=PATIENCE)
             wait(page, 0)
+            page.wait_for_timeout(300)  # it stays where the film is there again
+            assert "so it stays as it is" in page.inner_text(".notice.bad")
         page.keyboard.press("Enter")
     wait(page, "end")
     lines = server.study.lines()

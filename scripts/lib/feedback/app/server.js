@@ -82,16 +82,19 @@ class Outbox {
     if (this.busy) return;
     this.busy = true;
     while (this.waiting.length) {
-      let answer = null;
+      let answer = null, refusal = null;
       try {
         answer = await askUntilAnswered(this.path, this.waiting[0], this.say);
         this.say("");
       } catch (error) {
-        this.say(error.message, true);
+        refusal = error.message;
       }
       this.waiting.shift();
       if (answer) this.confirmed(answer, !this.waiting.length);
-      else this.refused();
+      else {
+        await this.refused();
+        this.say(refusal, true); // last: a place that is drawn anew begins without a notice
+      }
     }
     this.busy = false;
   }
