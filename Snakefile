@@ -20,9 +20,8 @@
 #   {dataset}/{trials,differences,summary}.csv      the dataset's results                     score_trials ... summarize_dataset
 #   tables/                                         those of all datasets, tests, intervals   rules/tables.smk, evidence.smk, worth.smk
 #   seeds/  replication.png                         the study under other seeds               replicate_study, measure_replication
-#   figure{1,2,3,4,5}.pdf  evidence.png  table{1,2}.md figures, Tables 1 and 2                rules/figures.smk
-#   check.html  report.html  methods.md             the data; the answer; how it was made     check_data, write_report, describe_study
-#   cost.{csv,png}                                  planned and measured cost of each stage   compare_cost
+#   figure{1,2,3,4,5}.pdf  evidence.png  table{1,2}.md figures, Tables 1 and 2                rules/figures.smk, figure5.smk
+#   {check,report}.html  methods.md  cost.{csv,png} data; answer; how it was made; its cost   check_data, write_report, compare_cost
 #   logs/{rule}/  benchmarks/{rule}/  checkpoints/  what each job said and took; unfinished trainings
 from snakemake.utils import min_version
 
@@ -54,6 +53,7 @@ include: "rules/leakage.smk"
 include: "rules/trials.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/figure5.smk"
 include: "rules/evidence.smk"
 include: "rules/worth.smk"
 include: "rules/replication.smk"

@@ -114,6 +114,7 @@ rule draw_judged:
         mem_mb=growing(3000),
         runtime=lasting(60),
     params:
+        name=POOL_NAME,
         launch=launch,
         code=code("draw_judged"),
         config=settings_of("faithfulness", "percentile", "device", "precision"),
@@ -123,7 +124,7 @@ rule draw_judged:
         "Draw what the judge denies of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
     shell:
         "{params.launch} -m scripts.draw_judged --pool {params.pool:q} --judged {input.judged:q} --judge {input.judge:q} "
-        "--name '{wildcards.dataset}, arm {wildcards.arm}, fraction {wildcards.fraction}' "
+        "--name {params.name:q} "
         "--shows {params.shows} --config {params.config:q} --threads {threads} --out {output:q} > {log:q} 2>&1"
 
 

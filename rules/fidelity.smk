@@ -209,6 +209,7 @@ rule draw_nearest:
         mem_mb=growing(2000),
         runtime=lasting(60),
     params:
+        name=POOL_NAME,
         code=code("draw_nearest"),
         config=settings_of("memorisation", "percentile"),
         pool=ask(STUDY.shards),
@@ -217,7 +218,7 @@ rule draw_nearest:
         "Draw the nearest pairs of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
     shell:
         "python -m scripts.draw_nearest --pool {params.pool:q} --results results --nearest {input.nearest:q} "
-        "--name '{wildcards.dataset}, arm {wildcards.arm}, fraction {wildcards.fraction}' "
+        "--name {params.name:q} "
         "--floor {input.floor:q} --generator {input.generator:q} --datasets {params.datasets} --config {params.config:q} --threads {threads} "
         "--out {output:q} > {log:q} 2>&1"
 

@@ -145,13 +145,14 @@ rule draw_kept:
         mem_mb=growing(1000),
         runtime=lasting(10),
     params:
+        name=POOL_NAME,
         code=code("draw_kept"),
         pool=ask(STUDY.shards),
     message:
         "Draw what was kept of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
     shell:
         "python -m scripts.draw_kept --scores {input.scores:q} --pool {params.pool:q} --kept {input.kept:q} "
-        "--name '{wildcards.dataset}, arm {wildcards.arm}, fraction {wildcards.fraction}' --out {output:q} > {log:q} 2>&1"
+        "--name {params.name:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule finetune_generator:

@@ -1,3 +1,7 @@
+# What pictures of a pool are called.
+POOL_NAME = "{dataset}, arm {arm}, fraction {fraction}"
+
+
 rule sample_pool:
     input:
         generator=ask(STUDY.generator),
@@ -50,10 +54,10 @@ rule draw_sheet:
         mem_mb=growing(1000),
         runtime=lasting(10),
     params:
+        name=POOL_NAME,
         code=code("draw_sheet"),
         pool=ask(STUDY.shards),
     message:
         "Draw a sheet of {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
     shell:
-        "python -m scripts.draw_sheet --pool {params.pool:q} "
-        "--name '{wildcards.dataset}, arm {wildcards.arm}, fraction {wildcards.fraction}' --out {output:q} > {log:q} 2>&1"
+        "python -m scripts.draw_sheet --pool {params.pool:q} " "--name {params.name:q} --out {output:q} > {log:q} 2>&1"

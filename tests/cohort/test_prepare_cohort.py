@@ -200,6 +200,18 @@ def test_a_table_that_changes_while_films_are_read(tmp_path: Path) -> None:
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_films_that_lie_elsewhere_are_looked_for_where_the_table_names_paths(tmp_path: Path) -> None:
+    head = "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding\n"
+    for split, film in (("train", "patient1/study1/view1_frontal.jpg"), ("valid", "patient2/study1/view1_frontal.jpg")):
+        (tmp_path / f"{split}.csv").write_text(f"{head}CheXpert-v1.0-small/{split}/{film},Male,40,Frontal,PA,1.0\n")
+        (tmp_path / "elsewhere" / split / film).parent.mkdir(parents=True)
+        (tmp_path / "elsewhere" / split / film).touch()
+    settings = {"format": "chexpert", "labels": ["No Finding"], "structures": [], "quarantine_limit": 1.0}
+    with pytest.raises(InputError, match="no film left of 2") as caught:
+        prepare_cohort("chexpert", settings, tmp_path, 32, 1, tmp_path / "out")
+    assert "reader" not in str(caught.value)  # whose layout is fixed: the format has no key for another folder
+
+
 def test_given_split(tmp_path: Path) -> None:
     root = tree(tmp_path / "raw")
     text = (root / "labels.csv").read_text()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,8 +82,9 @@ def look_at(
         faults += _reduce(listing, sample(listing.records, seed, dataset))
     lifted = {**config, "quarantine_limit": 1.0, "noted_limit": 1.0}
     lifted |= {"split": {"test": 0.3}} if sampled else {}
-    cohort, stopped = _decode(dataset, lifted, root, seed, folder, threads, track, listing)
+    stopped = _why_stopped(lambda: prepare_cohort(dataset, lifted, root, SIDE, seed, folder, threads, track, listing))
     faults += stopped
+    cohort = None if stopped else Cohort.open(folder)
     if cohort is not None and not sampled:
         films, faults = decoded_films(cohort), []
     if cohort is not None:
@@ -91,26 +92,17 @@ def look_at(
     return Look(dataset, films, labels, structures, cohort, list(dict.fromkeys(faults)), sampled, listed)
 
 
-def _decode(
-    dataset: str,
-    config: Mapping[str, Any],
-    root: Path,
-    seed: int,
-    folder: Path,
-    threads: int,
-    track: Track,
-    listing: Listing,
-) -> tuple[Cohort | None, list[str]]:
-    """Decode the films of a listing into `folder`; return them, None where the preparation stops, and why it does."""
+def _why_stopped(prepare: Callable[[], None]) -> list[str]:
+    """Prepare a cohort without its warnings, which the page has as well; return why it stops, [] where it does not."""
     quiet = logging.getLogger("scripts.lib.cohort.prepare")
     level, quiet.level = quiet.level, logging.ERROR
     try:
-        prepare_cohort(dataset, config, root, SIDE, seed, folder, threads, track, listing)
-        return Cohort.open(folder), []
+        prepare()
+        return []
     except (InputError, OSError) as error:
         if full_disk(error) is not None:
             raise  # the page would say it of the data, and go on saying it once there is room
-        return None, [str(error)]
+        return [str(error)]
     finally:
         quiet.level = level
 

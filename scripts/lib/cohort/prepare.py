@@ -73,7 +73,9 @@ def prepare_cohort(
     """
     config = _checked(config)
     before = stamps(tables(config["format"], root, config["reader"]))
-    listing = listed or list_records(config["format"], root, config["reader"], config["labels"], config["structures"])
+    listing = listed
+    if listing is None:
+        listing = list_records(config["format"], root, config["reader"], config["labels"], config["structures"])
     check_own_masks(listing.records)
     decoder = _decoder(config, root, resolution, listing.structures)
     tally, total = _begun(listing, root), len(listing.records) + len(listing.rejected)
@@ -117,7 +119,8 @@ def _check_taken(tally: Tally, taken: int, total: int, config: Mapping[str, Any]
         why = [f"excluded by rule: {dict(tally.excluded)}"] if tally.excluded else []
         why += [commonest(tally.rejected)] if tally.rejected else []
         absent = next((one.source_file for one in tally.rejected if one.reason == ABSENT), None)
-        why += filter(None, [whereabouts(root, absent)] if absent else [])
+        named = "images" in reader_settings(config["format"], config["reader"])  # the table names films by their paths
+        why += filter(None, [whereabouts(root, absent)] if absent and named else [])
         raise InputError(f"{dataset}: no film left of {total} in {root}; {'; '.join(why)}")
     if note := placement_note(tally.placements):
         tally.notes.add(note[0], "", note[1])

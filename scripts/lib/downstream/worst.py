@@ -22,7 +22,8 @@ class Worst:
     """Images that agree least with what they were asked to show.
 
     `tiles` uint8 (n, k, H, H): the asked mask, the image and the mask that the judge finds, or the image alone; `lines`: two
-    lines of each; `usual` (n,): how usual a real film would be that agrees as little; `about`: what the images are, and what is said of them.
+    lines of each; `usual` (n,): how usual a real film would be that agrees as little; `about`: what the images are, and what is
+    said of them.
     """
 
     tiles: np.ndarray

@@ -137,10 +137,9 @@ def _fit(x: np.ndarray, y: np.ndarray, times: np.ndarray, slopes: bool) -> tuple
     draws = times.shape[1]
     a, b = np.zeros(draws), np.full(draws, 0.0 if slopes else 1.0)  # from 0 a logistic model is found surely
     moved = np.full(draws, np.inf)
-    going, weights = np.arange(draws), times
     for _ in range(ROUNDS):
-        p = expit(a[going] + x[:, None] * b[going])
-        residual, curve = weights * (y[:, None] - p), weights * p * (1 - p)
+        p = expit(a + x[:, None] * b)
+        residual, curve = times * (y[:, None] - p), times * p * (1 - p)
         first, fisher = residual.sum(axis=0), curve.sum(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             if slopes:
@@ -149,16 +148,12 @@ def _fit(x: np.ndarray, y: np.ndarray, times: np.ndarray, slopes: bool) -> tuple
                 step_a = (square * first - cross * second) / determinant
                 step_b = (fisher * second - cross * first) / determinant
             else:
-                step_a, step_b = first / fisher, np.zeros(len(going))
+                step_a, step_b = first / fisher, np.zeros(draws)
         step_a, step_b = (np.clip(np.nan_to_num(step, nan=np.inf), -STEP, STEP) for step in (step_a, step_b))
-        a[going] += step_a
-        b[going] += step_b
-        moved[going] = np.maximum(np.abs(step_a), np.abs(step_b))
-        rest = moved[going] >= STILL
-        if not rest.any():
+        a, b = a + step_a, b + step_b
+        moved = np.maximum(np.abs(step_a), np.abs(step_b))
+        if (moved < STILL).all():
             break
-        # A few draws whose scores separate the classes never end; only they go on.
-        going, weights = going[rest], weights[:, rest]
     total = times.sum(axis=0)
     spread = (x * x) @ times / total - (x @ times / total) ** 2
     converged = (moved < 1e-4) & (np.abs(a) < FARTHEST) & (np.abs(b) < FARTHEST) & ((spread > 1e-9) | (not slopes))

@@ -15,12 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from scripts.lib.evidence.calibration import wilson
-from scripts.lib.plotting.panels import COLOURS, MARKERS, legend_columns, legend_entries, letter, without_panels
+from scripts.lib.plotting.panels import COLOURS, MARKERS, legend_entries, legend_room, letter, without_panels
 from scripts.lib.plotting.style import GRID, INK, MM, SOFT, journal_style
 from scripts.lib.study.arms import REAL
 
 PANEL = 52.0  # mm of height
-LEGEND, LINE = 4.0, 5.0  # mm below the panels, and for each line of the legend
 
 
 def draw_calibration(curve: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
@@ -38,9 +37,7 @@ def draw_calibration(curve: pd.DataFrame, settings: Mapping[str, Any]) -> Figure
         fractions = sorted(set(shown["fraction"]), key=float)
         multipliers = sorted(set(shown["multiplier"]))
         width = max(settings["width_mm"] * min(len(fractions), 3) / 3, 60)
-        names = [_name(multiplier) for multiplier in multipliers]
-        beside = legend_columns(names, width)
-        foot = LEGEND + LINE * -(-len(names) // beside)
+        beside, foot = legend_room([_name(multiplier) for multiplier in multipliers], width)
         height = PANEL * len(rows) + foot
         size = (width * MM, height * MM)
         figure, axes = plt.subplots(
@@ -77,16 +74,15 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, multipliers: list[int]) -> None
         bins = together(rows)
         colour = INK if multiplier == 0 else COLOURS[(place - 1) % len(COLOURS)]
         marker = MARKERS[place % len(MARKERS)]
-        axis.plot(
-            bins["mean_score"],
-            bins["share"],
-            color=colour,
-            marker=marker,
-            ms=2.8,
-            lw=0.9,
-            label=_name(multiplier),
-            zorder=3,
-        )
+        line: dict[str, Any] = {
+            "color": colour,
+            "marker": marker,
+            "ms": 2.8,
+            "lw": 0.9,
+            "label": _name(multiplier),
+            "zorder": 3,
+        }
+        axis.plot(bins["mean_score"], bins["share"], **line)
         axis.vlines(bins["mean_score"], bins["low"], bins["high"], color=colour, lw=0.6, alpha=0.6, zorder=2)
 
 

@@ -20,11 +20,10 @@ from scipy.optimize import isotonic_regression
 
 from scripts.lib.evidence.equivalence import CURVE, SYNTHETIC
 from scripts.lib.plotting.figure2 import METRIC_NAMES
-from scripts.lib.plotting.panels import NARROW, legend_columns, legend_entries, look, titled_panels, without_panels
+from scripts.lib.plotting.panels import NARROW, legend_entries, legend_room, look, titled_panels, without_panels
 from scripts.lib.plotting.style import GRID, INK, MM, journal_style
 
 PANEL = 62.0  # mm of height
-LEGEND, LINE = 4.0, 5.0  # mm below the panels, and for each line of the legend
 INSIDE = 125.0  # points of height inside the axes of a panel
 ALONE = "real films alone"
 LABEL = 6.0  # points of height of a label
@@ -49,8 +48,7 @@ def draw_equivalence(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure
         lines = -(-len(panels) // columns)
         arms = sorted(set(pd.concat([rows for _, _, rows in panels]).query("kind == @SYNTHETIC")["arm"]))
         width = settings["width_mm"] * (NARROW if columns == 1 else 1)
-        beside = legend_columns([ALONE, *arms], width)
-        foot = LEGEND + LINE * -(-(1 + len(arms)) // beside)
+        beside, foot = legend_room([ALONE, *arms], width)
         size = (width * MM, (PANEL * lines + foot) * MM)
         figure, axes = plt.subplots(lines, columns, figsize=size, squeeze=False, layout="constrained")
         share = foot / (PANEL * lines + foot)

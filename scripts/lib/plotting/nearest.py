@@ -22,8 +22,8 @@ def draw_nearest(
 ) -> Image.Image:
     """Return the picture, RGB: images and films uint8 (n, H, H), each pair side by side.
 
-    `name`: dataset, arm and fraction of the pool. `captions` are (first line, second line, whether it counts as a near-copy); these have a red frame. Films are enlarged by
-    whole numbers, so that every pixel is seen as it is.
+    `name`: dataset, arm and fraction of the pool. `captions` are (first line, second line, whether it counts as a near-copy);
+    these have a red frame. Films are enlarged by whole numbers, so that every pixel is seen as it is.
     """
     side = images.shape[1]
     factor = max(1, TILE // side)

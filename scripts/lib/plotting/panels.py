@@ -18,6 +18,7 @@ T = TypeVar("T")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")  # Okabe and Ito
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # the same series differ in shape, for print and for every eye
 NARROW = 0.62  # of a page's width: a figure of one column
+FOOT, LINE = 4.0, 5.0  # mm below the panels, and for each line of a legend
 CHARACTER, KEY, BETWEEN = 1.3, 6.8, 5.3  # mm: a character, the line before a name, and between two entries of a legend
 
 
@@ -47,10 +48,14 @@ def legend_entries(axes: np.ndarray) -> dict[str, Artist]:
     return {text: handle for axis in axes.flat for handle, text in zip(*axis.get_legend_handles_labels())}
 
 
-def legend_columns(names: Sequence[str], width_mm: float) -> int:
-    """Return how many entries of these names a legend across a figure has in a line, so that none is cut off."""
+def legend_room(names: Sequence[str], width_mm: float) -> tuple[int, float]:
+    """Return how many entries of these names a legend across a figure has in a line, and how many mm all of its lines need.
+
+    No entry is cut off.
+    """
     entry = CHARACTER * max(map(len, names), default=0) + KEY + BETWEEN
-    return max(1, min(len(names), int((width_mm + BETWEEN) // entry)))
+    beside = max(1, min(len(names), int((width_mm + BETWEEN) // entry)))
+    return beside, FOOT + LINE * -(-len(names) // beside)
 
 
 def without_panels(width_mm: float, why: str) -> Figure:

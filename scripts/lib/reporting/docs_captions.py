@@ -29,13 +29,8 @@ def ordered_facts(results: Path) -> dict[str, Any]:
     parts = {}
     for _, row in table.iterrows():
         share, low, high = (None if math.isnan(row[name]) else round(float(row[name]), 4) for name in numbers)
-        parts[row["part"]] = {
-            "share": share,
-            "low": low,
-            "high": high,
-            "sets": int(row["sets"]),
-            "pairs": int(row["pairs"]),
-        }
+        counts = {name: int(row[name]) for name in ("sets", "pairs")}
+        parts[row["part"]] = {"share": share, "low": low, "high": high, **counts}
     return {"ordered": parts}
 
 
@@ -117,10 +112,14 @@ def _in_one_cell(facts: dict[str, Any]) -> str:
 def _ordered(ordered: dict[str, dict[str, Any]]) -> str:
     """Return what share of the pairs the tuned generator orders as raters do, in the sets that chose its step and apart."""
     chose, apart = ordered["heldout"], ordered["report"]
-    known = f" (95 % interval {apart['low']:.0%} to {apart['high']:.0%})" if apart["low"] is not None else ""
-    text = (
-        f"The published step orders {chose['share']:.0%} of the {chose['pairs']} pairs of the sets that chose it as the "
-        f"simulated raters do, and {apart['share']:.0%}{known} of the {apart['pairs']} pairs of {apart['sets']} sets apart; "
-        f"50 % is chance."
+    known = apart["low"] is not None
+    interval = f" (95 % interval {_whole(apart['low'])} to {_whole(apart['high'])})" if known else ""
+    return (
+        f"The published step orders {_whole(chose['share'])} of the {chose['pairs']} pairs of the sets that chose it as the "
+        f"simulated raters do, and {_whole(apart['share'])}{interval} of the {apart['pairs']} pairs of {apart['sets']} sets "
+        "apart; 50 % is chance."
     )
-    return text.replace("%", " %").replace("  %", " %")
+
+
+def _whole(share: float) -> str:
+    return f"{100 * share:.0f} %"
