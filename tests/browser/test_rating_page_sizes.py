@@ -118,7 +118,11 @@ def test_flags_comment_pace_and_guide(server: Server, chromium: Any) -> None:
     ann.page.keyboard.press("Enter")
     ann.wait(0)
     assert "toy study · marks" in ann.page.inner_text(".who") and ann.page.inner_text(".left") == ""
+    held: list[Any] = []  # the first remark takes long on its way, and stays the first
+    ann.page.route("**/rate/remark", lambda route: route.continue_() if held else held.append(route))
     ann.keys("nu")
+    ann.page.wait_for_timeout(300)
+    held[0].continue_()
     ann.page.click('.flags[data-image="2"] [data-flag="unsure"]')
     ann.page.fill("#comment", "dark\tat the {apex}")
     ann.page.keyboard.press("Escape")

@@ -7,6 +7,8 @@ class Remarks {
   constructor(page) {
     this.page = page;
     this.told = { not_chest: [], unsure: [], comment: "" };
+    this.sending = 0; // remarks that the server has not confirmed
+    this.queue = Promise.resolve();
     this.text = make("textarea", { rows: 1, maxlength: 500, id: "comment", placeholder: "optional", onchange: () => this.comment() });
     this.node = make("div", { class: "comment" }, make("label", { for: "comment" }, "Comment on this set"), this.text);
   }
@@ -54,11 +56,15 @@ class Remarks {
     if (document.activeElement === this.text) this.text.blur(); // its change event sends it
   }
 
-  async send(remark) {
+  // One after the other, as they were given: what is said last is what holds.
+  send(remark) {
+    const { place } = this.page;
+    this.count(1);
+    this.queue = this.queue.then(() => this.deliver(place, remark));
+  }
+
+  async deliver(place, remark) {
     const { page } = this;
-    const { place } = page;
-    this.sending = (this.sending || 0) + 1;
-    page.root.dataset.remarking = this.sending;
     try {
       const state = await askUntilAnswered("rate/remark", { place, ...remark }, (...what) => page.say(...what));
       if (place === page.place && this.sending === 1) this.show(state.remarks);
@@ -66,7 +72,11 @@ class Remarks {
     } catch (error) {
       page.say(error.message, true);
     }
-    this.sending -= 1;
-    page.root.dataset.remarking = this.sending;
+    this.count(-1);
+  }
+
+  count(more) {
+    this.sending += more;
+    this.page.root.dataset.remarking = this.sending;
   }
 }
