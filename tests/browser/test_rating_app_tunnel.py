@@ -107,10 +107,18 @@ def test_a_set_without_a_mask_has_no_outline_to_switch_on(page: Tab) -> None:
     page.wait(0)
 
 
+def hold_the_second(route: Any, sent: list[Any]) -> None:
+    sent.append(route)
+    if len(sent) != 2:
+        route.continue_()
+
+
 def test_keys_after_clicks_go_where_the_mark_is_however_slow_the_line(
     server: Server, tunnel: Tunnel, page: Tab
 ) -> None:
     tunnel.delay = 0.1
+    sent: list[Any] = []
+    page.page.route("**/rate/score", lambda route: hold_the_second(route, sent))
     page.page.click('button[data-image="0"][data-score="3"]')
     page.keys("4")  # goes to the next image
     page.count(".desk .waiting", 1)  # the first one is saved,
@@ -118,6 +126,9 @@ def test_keys_after_clicks_go_where_the_mark_is_however_slow_the_line(
     page.page.locator(".desk canvas").nth(3).click()
     page.keys("1")
     tunnel.delay = 0
+    while len(sent) < 2:
+        page.page.wait_for_timeout(20)
+    sent[1].continue_()
     page.saved()
     assert page.pressed() == [3, 4, 1] and page.page.inner_text(".count") == "Set 1 of 5 0 done"
     page.keys("5")  # the mark went on to the one image without a score
