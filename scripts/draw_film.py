@@ -60,6 +60,8 @@ def main(argv: list[str] | None = None) -> None:
     with atomic_dir(args.out) as folder:
         write_film(folder, image, mask.field, structures, told)
     print(f"{mark()}{args.out}: the mask shows {told['shown_words']}; {verdict.said()}")
+    if mask.missed:
+        print(f"note: this mask does not show {', '.join(mask.missed)}; another --sample or --seed draws another one")
     if mask.faults:
         print(f"note: this mask cannot be ({', '.join(mask.faults)}); another --sample or --seed draws another one")
 

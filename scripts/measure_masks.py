@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.cohort.store import Cohort
     from scripts.lib.conditions.mask_table import annotated_rows
     from scripts.lib.core.json_files import read_json
-    from scripts.lib.fidelity.mask_measures import MaskSet, held_out, measure_masks
+    from scripts.lib.fidelity.mask_measures import FIRST, MaskSet, held_out, measure_masks
     from scripts.lib.plotting.masks import draw_masks
 
     pool, cohort = Cohort.open(args.pool), Cohort.open(args.cohort)
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
     real.asks = list(real.shown)
     known = cohort.masks(annotated_rows(cohort, learned))
     table = measure_masks(
-        made, real, known, notes["limits"], index["tries"].to_numpy(), args.seed, args.config["draws"]
+        made, real, known, notes["limits"], index[list(FIRST)], args.seed, args.config["draws"]
     )
     with atomic_file(args.out) as path:
         table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")

@@ -12,7 +12,7 @@ from scripts.lib.cohort.learned import COLUMNS as LEARNED
 from scripts.lib.conditions.mask_shape import limits_of
 from scripts.lib.core.errors import InputError
 from scripts.lib.fidelity.mask_copies import flat_layers, highest_overlaps, overlap_diversity, overlaps
-from scripts.lib.fidelity.mask_measures import COLUMNS, MaskSet, held_out, measure_masks, phi_matrix
+from scripts.lib.fidelity.mask_measures import COLUMNS, FIRST, MaskSet, held_out, measure_masks, phi_matrix
 from scripts.lib.fidelity.mask_tests import energy_distance, two_sample
 from scripts.lib.plotting.masks import draw_masks
 from tests.conditions.test_mask_words import STRUCTURES, chest, cohort
@@ -40,7 +40,10 @@ def masks(fields: np.ndarray) -> MaskSet:
 
 
 def table(pool: MaskSet, real: np.ndarray, learned: np.ndarray) -> pd.DataFrame:
-    found = measure_masks(pool, masks(real), learned, limits_of(learned, STRUCTURES), np.ones(len(pool.fields)), 1, 6)
+    first = pd.DataFrame("", index=range(len(pool.fields)), columns=list(FIRST))
+    first.loc[:1, "first_missed"] = "left pleural effusion"
+    first.loc[:2, "first_faults"] = "no lungs"
+    found = measure_masks(pool, masks(real), learned, limits_of(learned, STRUCTURES), first, 1, 6)
     assert tuple(found.columns) == COLUMNS
     return found.set_index(["measure", "of"])
 
@@ -49,6 +52,10 @@ def test_real_masks_have_the_floor_and_each_fault_its_measure(tmp_path: Path) ->
     real, learned = real_fields(1), real_fields(2)
     alike = table(masks(real_fields(3)), real, learned)
     assert alike.loc[("shown_if_asked", "all"), "value"] == 1 and alike.loc[("side_agreement", "all"), "value"] == 1
+    count = len(real_fields(3))
+    assert alike.loc[("as_asked", "all"), "value"] == 1
+    assert alike.loc[("as_asked", "first try"), "value"] == pytest.approx(1 - 2 / count)  # as `table` writes it
+    assert alike.loc[("validity", "first try"), "value"] == pytest.approx(1 - 3 / count)
     for key in (("co_occurrence", "all"), ("position", "pleural_effusion"), ("two_sample_auroc", "all")):
         assert abs(alike.loc[key, "value"] - alike.loc[key, "floor"]) < 0.12
     assert alike.loc[("copies", "all"), "value"] < 0.1

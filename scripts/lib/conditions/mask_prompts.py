@@ -47,6 +47,17 @@ def ask_of(field: np.ndarray, structures: Sequence[str], least: Mapping[str, flo
     }
 
 
+def missed_of(
+    field: np.ndarray, structures: Sequence[str], ask: Ask, least: Mapping[str, float] | None = None
+) -> list[str]:
+    """Return what a mask was asked for and does not show, or shows on another side, in the words of a prompt.
+
+    `field` and `least` as of `ask_of`.
+    """
+    shown = ask_of(field, structures, least)
+    return [ask_text({name: side}) for name, side in sorted(ask.items()) if shown.get(name) != side]
+
+
 def ask_text(ask: Ask) -> str:
     """Return an ask as a sentence; equal asks have equal text, whatever their order."""
     named = [f"{WORDS_OF_SIDE[ask[name]]} {name.replace('_', ' ')}".strip() for name in sorted(ask)]

@@ -23,6 +23,7 @@ from scripts.lib.fidelity.mask_tests import energy_distance, two_sample
 
 COLUMNS = ("measure", "of", "value", "low", "high", "n", "floor", "note")
 LEAST = 10  # masks that show a structure, or its shape is not compared
+FIRST = ("first_faults", "first_missed")  # columns of a pool: what was wrong of the first draw of a mask, "" for nothing
 COPY_QUANTILE = 0.99  # of the held-out masks' own overlaps
 CONFIDENCE = 0.95
 MeasureRow = dict[str, object]
@@ -61,21 +62,22 @@ def measure_masks(
     real: MaskSet,
     learned: np.ndarray,
     limits: Mapping[str, float],
-    tries: np.ndarray,
+    first: pd.DataFrame,
     seed: int,
     draws: int,
 ) -> pd.DataFrame:
     """Return the table (COLUMNS) of a pool.
 
     real      masks that the generator never saw          learned  those that it learned from, uint8 (m, H, W)
-    limits    of what a valid mask may be (mask_shape)    tries    how often each mask of the pool was drawn, (n,)
+    limits    of what a valid mask may be (mask_shape)    first    what was wrong of each mask's first draw (columns FIRST)
     """
     halves = Halves(pool, real, seed, draws)
     rows = [
         *answers(pool),
+        *as_asked(pool, first["first_missed"].to_numpy() == ""),
         *frequencies(pool, real, halves),
         *shape_rows(pool, real, halves),
-        *validity(pool, real, limits, tries),
+        *validity(pool, real, limits, first["first_faults"].to_numpy() == ""),
         *copies(pool, real, learned),
         *tests(pool, real, halves),
     ]
@@ -145,6 +147,13 @@ def answers(pool: MaskSet) -> Iterator[MeasureRow]:
         yield share_row(measure, "all", np.array(found, dtype=bool))
 
 
+def as_asked(pool: MaskSet, at_once: np.ndarray) -> Iterator[MeasureRow]:
+    """Yield the share of masks that show all that was asked for, each on its side: at last, and at the first draw, bool (n,)."""
+    whole = [all(shown.get(name) == side for name, side in ask.items()) for ask, shown in zip(pool.asks, pool.shown)]
+    yield share_row("as_asked", "all", np.array(whole, dtype=bool))
+    yield share_row("as_asked", "first try", np.asarray(at_once, dtype=bool))
+
+
 def frequencies(pool: MaskSet, real: MaskSet, halves: Halves) -> Iterator[MeasureRow]:
     """Yield how often each finding is shown, the floor being that of real masks, and how far findings go together as they do."""
     for number, name in enumerate(findings_of(pool.structures)):
@@ -188,13 +197,13 @@ def _energy(one: np.ndarray, two: np.ndarray) -> float:
     return energy_distance(one[~np.isnan(one).any(1)], two[~np.isnan(two).any(1)])
 
 
-def validity(pool: MaskSet, real: MaskSet, limits: Mapping[str, float], tries: np.ndarray) -> Iterator[MeasureRow]:
-    """Yield the share of masks that can be, at the first try and at last, and how often each limit is broken."""
+def validity(pool: MaskSet, real: MaskSet, limits: Mapping[str, float], at_once: np.ndarray) -> Iterator[MeasureRow]:
+    """Yield the share of masks that can be, at last and at the first draw, bool (n,), and how often each limit is broken."""
     broken = [faults_of(one, pool.structures, limits) for one in pool.fields]
     real_broken = [faults_of(one, real.structures, limits) for one in real.fields]
     fine, floor = np.array([not one for one in broken]), float(np.mean([not one for one in real_broken]))
     yield share_row("validity", "all", fine, floor)
-    yield share_row("validity", "first try", fine & (tries == 1), floor)
+    yield share_row("validity", "first try", np.asarray(at_once, dtype=bool), floor)
     for name in sorted({one for found in (*broken, *real_broken) for one in found}):
         share = float(np.mean([name in one for one in real_broken]))
         yield share_row("broken", name, np.array([name in one for one in broken]), share)

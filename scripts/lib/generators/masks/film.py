@@ -117,6 +117,7 @@ def summary(ask: Ask, mask: MadeMask, structures: list[str], least: Mapping[str,
         "as_asked": shown == dict(ask),
         "tries": mask.tries,
         "faults": list(mask.faults),
+        "missed": list(mask.missed),
         "boxes": boxes_of(mask.field, structures),
     }
 

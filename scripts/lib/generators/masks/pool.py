@@ -56,8 +56,13 @@ def write_mask_shard(
                     "shown_words": ask_text(shown),
                     "tries": mask.tries,
                     "faults": ", ".join(mask.faults),
+                    "missed": ", ".join(mask.missed),
+                    "first_faults": ", ".join(mask.first_faults),
+                    "first_missed": ", ".join(mask.first_missed),
                     **{label: int(label in shown) for label in cohort.labels if label in cohort.structures},
                 },
             )
     if bad:
         log(f"{len(bad)} of {len(masks)} masks are not valid at the last try: {'; '.join(sorted(bad)[:5])}")
+    if lacking := [mask for mask in masks if mask.missed]:
+        log(f"{len(lacking)} of {len(masks)} masks do not show all that was asked for, e.g. {lacking[0].missed[0]}")

@@ -1,14 +1,14 @@
 """Make masks of asks, stage by stage: each stage is one pass of the solver loop that makes images, given what earlier ones drew.
 
-A mask depends on the study seed, the generator, its condition and repeat alone. One that is not valid is drawn again with the
-next number, up to `tries`; what then is still not valid is kept and says why.
+A mask depends on the study seed, the generator, its condition and repeat alone. One that is not valid, or does not show what was
+asked for, is drawn again with the next number, up to `tries`. The best of the tries is kept and says what is wrong of it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from scripts.lib.cohort.store import Cohort
-from scripts.lib.conditions.mask_prompts import Ask, ask_text
+from scripts.lib.conditions.mask_prompts import Ask, ask_text, missed_of
 from scripts.lib.conditions.mask_shape import faults_of
 from scripts.lib.conditions.mask_shuffle import shuffled_fields
 from scripts.lib.conditions.mask_table import annotated_rows
@@ -44,11 +44,17 @@ class MaskRequest:
 
 @dataclass(frozen=True)
 class MadeMask:
-    """A mask, uint8 (H, W), how often it was drawn, and what is not valid of it."""
+    """A mask, uint8 (H, W), how often it was drawn, what is not valid of it, and what it was asked for and does not show.
+
+    first_faults and first_missed are the same of the first draw.
+    """
 
     field: np.ndarray
     tries: int
     faults: tuple[str, ...]
+    missed: tuple[str, ...] = ()
+    first_faults: tuple[str, ...] = ()
+    first_missed: tuple[str, ...] = ()
 
 
 class StageModel:
@@ -141,20 +147,29 @@ class MaskSampler:
         self.loops = [_Loop(model, settings, seed) for model in models]
         self.micro_batch: int = settings["micro_batch"]
         self.limits: Mapping[str, float] = made.notes["limits"]
+        self.least: Mapping[str, float] = made.notes["least"]
 
     def masks(self, requests: Sequence[MaskRequest]) -> list[MadeMask]:
-        """Return the masks of requests in their order; those that are not valid are drawn again, up to `tries` times."""
+        """Return the masks of requests in their order, each drawn up to `tries` times until nothing is wrong of it.
+
+        Of several draws a valid one counts before one that is not, then the one that misses least, then the first.
+        """
         made: dict[int, MadeMask] = {}
         waiting = list(range(len(requests)))
         for attempt in range(self.settings["tries"]):
             fields = self._fields([_again(requests[row], attempt) for row in waiting])
             for row, field in zip(waiting, fields, strict=True):
-                faults = tuple(faults_of(field, self.made.code.structures, self.limits))
-                made[row] = MadeMask(field, attempt + 1, faults)
-            waiting = [row for row in waiting if made[row].faults]
+                drawn = self._seen(field, requests[row].ask, attempt + 1)
+                made[row] = _better(made[row], drawn) if attempt else drawn
+            waiting = [row for row in waiting if made[row].faults or made[row].missed]
             if not waiting:
                 break
         return [made[row] for row in range(len(requests))]
+
+    def _seen(self, field: np.ndarray, ask: Ask, tries: int) -> MadeMask:
+        structures = self.made.code.structures
+        faults, missed = faults_of(field, structures, self.limits), missed_of(field, structures, ask, self.least)
+        return MadeMask(field, tries, tuple(faults), tuple(missed), tuple(faults), tuple(missed))
 
     def _fields(self, requests: Sequence[MaskRequest]) -> np.ndarray:
         """Return masks uint8 (n, H, W), each drawn once."""
@@ -197,6 +212,12 @@ class _Loop(Sampler):
         return made
 
 
+def _better(kept: MadeMask, drawn: MadeMask) -> MadeMask:
+    """Return the better of two draws of a mask, with the number of draws and what was wrong of the first."""
+    best = min(kept, drawn, key=lambda one: (bool(one.faults), len(one.missed)))
+    return replace(best, tries=drawn.tries, first_faults=kept.first_faults, first_missed=kept.first_missed)
+
+
 def _again(request: MaskRequest, attempt: int) -> MaskRequest:
     return MaskRequest(request.condition_id, request.sample + attempt * TRY, request.ask)
 
@@ -224,7 +245,7 @@ def shuffle_masks(
 ) -> list[MadeMask]:
     """Return a shuffled mask for each row; `subset`: ranks, what trials set aside, dataset and fraction.
 
-    They are held against the same limits as generated ones, but not drawn again: the control is what it is.
+    They are held against the same limits and asks as generated ones, but not drawn again: the control is what it is.
     """
     ranks, settings, dataset, fraction = subset
     films = {
@@ -234,5 +255,10 @@ def shuffle_masks(
         for trial in table["trial"].unique()
     }
     fields = shuffled_fields(cohort, table, films, seed)
-    limits = made.notes["limits"]
-    return [MadeMask(field, 1, tuple(faults_of(field, cohort.structures, limits))) for field in fields]
+    limits, least = made.notes["limits"], made.notes["least"]
+    masks = []
+    for field, text in zip(fields, table["ask"], strict=True):
+        faults = tuple(faults_of(field, cohort.structures, limits))
+        missed = tuple(missed_of(field, cohort.structures, json.loads(text), least))
+        masks.append(MadeMask(field, 1, faults, missed, faults, missed))
+    return masks
