@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -32,10 +31,19 @@ def test_settings_come_as_text_or_as_a_file(tmp_path: Path) -> None:
     assert parse(str(tmp_path / "stage.json")) == {"rate": 0.000001}
 
 
-@pytest.mark.parametrize("text", ["nothing.yaml", "steps=3", "{"])
-def test_other_settings_are_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises((SystemExit, argparse.ArgumentTypeError)):
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("nothing.yaml", "neither JSON text nor an existing .json or .yaml file: nothing.yaml"),
+        ("steps=3", "neither JSON text"),
+        ("{", "argument --config: not JSON (Expecting property name enclosed in double quotes"),
+        ('{"images":3', "argument --config: not JSON (Expecting ',' delimiter: line 1 column 12"),
+    ],
+)
+def test_other_settings_are_refused(text: str, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
         parse(text)
+    assert reason in capsys.readouterr().err
 
 
 def test_an_input_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,10 @@ def add_name(parser: argparse.ArgumentParser) -> None:
 
 def _read_settings(text: str) -> dict[str, Any]:
     if text.lstrip().startswith("{"):
-        settings = json.loads(text)
+        try:
+            settings = json.loads(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"not JSON ({error}): {text[:80]}") from None
     elif Path(text).suffix in {".yaml", ".yml", ".json"} and Path(text).is_file():
         from scripts.lib.study.files import read_yaml
 
