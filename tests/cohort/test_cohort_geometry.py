@@ -14,7 +14,7 @@ from PIL import Image
 
 from scripts.lib.cohort import decode, plausibility
 from scripts.lib.cohort.geometry import fit_image, fit_mask, fit_masks
-from scripts.lib.cohort.notes import SHARED_MASK
+from scripts.lib.cohort.notes import CONTRADICTED, SHARED_MASK
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats import aspect, dicom
@@ -181,6 +181,23 @@ def test_one_mask_picture_under_two_names_is_noted(tmp_path: Path) -> None:
     masks = dict.fromkeys(masks, tiny)
     cohort = prepare(tree(tmp_path / "raw2", films, masks), tmp_path / "out2", split={})
     assert SHARED_MASK not in notes_of(cohort)
+
+
+def test_one_film_with_two_labels_is_noted(tmp_path: Path) -> None:
+    films = {f"f{k}.png": png_bytes(chest(lungs()) + np.uint8(k), tmp_path / "film.png") for k in range(2)}
+    films |= {name: films["f0.png"] for name in ("alike.png", "other.png", "unknown.png")}
+    root = tree(tmp_path / "raw", films, {})
+    lines = (root / "labels.csv").read_text().splitlines()
+    place = lines[0].split(",").index("sick")
+    label = {"f0.png": "1", "alike.png": "1", "other.png": "0", "unknown.png": ""}
+    rows = [line.split(",") for line in lines[1:]]
+    for row in rows:
+        row[place] = label.get(row[1], row[place])
+    (root / "labels.csv").write_text("\n".join([lines[0], *(",".join(row) for row in rows)]) + "\n")
+    cohort = prepare(root, tmp_path / "out", split={}, noted_limit=1.0)
+    assert notes_of(cohort)[CONTRADICTED] == 1
+    row = next(row for row in (tmp_path / "out/notes.csv").read_text().splitlines() if row.startswith(CONTRADICTED))
+    assert "f3: sick of f0" in row and row.split(",")[2] == "warning"
 
 
 def test_two_runs_over_broken_films_give_equal_bytes(tmp_path: Path) -> None:

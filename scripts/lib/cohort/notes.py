@@ -51,6 +51,7 @@ NO_VIEW = "films without a view, taken for frontal"
 UNKNOWN_VIEW = "films whose view is neither frontal nor lateral in known words, taken for frontal"
 ALIKE = "patients whose identifiers differ in form only (case, blanks, leading zeros)"
 SHARED_MASK = "films with exactly the mask of another film"
+CONTRADICTED = "films with the same pixels as another one and another label"
 REPEATED = "films of one SOPInstanceUID listed twice, taken once"
 LINKED = "patients linked by a film that both have"
 ACROSS = "films that are on two sides of the given split under two names"
@@ -169,6 +170,7 @@ ADVICE: dict[str, Advice] = {
         WARNING, "name a table of patients in reader.patients: films of one patient may be on two sides"
     ),
     SHARED_MASK: Advice(WARNING, "look at both masks on their films: one of them lies under a wrong name"),
+    CONTRADICTED: Advice(WARNING, "look at both rows: one of them is wrong, and both teach or test"),
     REPEATED: Advice(NORMAL, NOTHING),
     LINKED: Advice(LOOK, "nothing: they stay on one side; if they are one patient, give them one identifier"),
     ACROSS: Advice(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scripts.lib.cohort.decode import Decoded
-from scripts.lib.cohort.notes import LOOK, NO_PATIENT, REPEATED, SHARED_MASK, advice_of, is_odd
+from scripts.lib.cohort.notes import CONTRADICTED, LOOK, NO_PATIENT, REPEATED, SHARED_MASK, advice_of, is_odd
 from scripts.lib.cohort.store import pixels_sha256
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
@@ -40,6 +40,7 @@ class Tally:
     placements: Counter[str] = field(default_factory=Counter)
     by_mask: dict[str, tuple[str, str]] = field(default_factory=dict)
     boxes: list[tuple[int, Box]] = field(default_factory=list)
+    by_source: dict[str, tuple[str, dict[str, int | None]]] = field(default_factory=dict)
 
 
 def take_result(result: Decoded | Rejection | str, writer: CohortWriter, tally: Tally, structures: list[str]) -> None:
@@ -61,6 +62,7 @@ def take_result(result: Decoded | Rejection | str, writer: CohortWriter, tally: 
         record.patient_id = record.image_id
     row = _row(result, structures)
     _note_shared_mask(result, row.get("mask_sha256", ""), tally)
+    _note_contradiction(result, tally)
     _note(result.notes, record.image_id, tally)
     tally.sources.append(result.source)
     tally.patients.append(record.patient_id)
@@ -83,6 +85,15 @@ def _note_shared_mask(result: Decoded, digest: str, tally: Tally) -> None:
     source, first = tally.by_mask.setdefault(digest, (result.source, result.record.image_id))
     if source != result.source:
         result.notes.add(SHARED_MASK, f"that of {first}")
+
+
+def _note_contradiction(result: Decoded, tally: Tally) -> None:
+    """Note a film that stands in the tables twice, with and without a finding; not known beside known is no contradiction."""
+    first, known = tally.by_source.setdefault(result.source, (result.record.image_id, result.record.labels))
+    labels = result.record.labels
+    differ = [name for name, value in labels.items() if None not in (value, known.get(name)) and value != known[name]]
+    if differ:
+        result.notes.add(CONTRADICTED, f"{differ[0]} of {first}")
 
 
 def _note(notes: Notes, image_id: str, tally: Tally) -> None:
