@@ -63,8 +63,14 @@ def control_step(base: ControlledGenerator, cohort: Cohort, rows: np.ndarray, se
     def step() -> float:
         nonlocal done
         pixels, hints = next(batches)
-        latents = vae.encode(pixels.expand(-1, vae.config.in_channels, -1, -1)).latent_dist.sample() * vae.config.scaling_factor
-        noise, times = torch.randn_like(latents), torch.randint(0, scheduler.config.num_train_timesteps, (len(latents),))
+        latents = (
+            vae.encode(pixels.expand(-1, vae.config.in_channels, -1, -1)).latent_dist.sample()
+            * vae.config.scaling_factor
+        )
+        noise, times = (
+            torch.randn_like(latents),
+            torch.randint(0, scheduler.config.num_train_timesteps, (len(latents),)),
+        )
         noisy = scheduler.add_noise(latents, noise, times)
         text = torch.zeros(len(latents), *width)
         down, middle = controlnet(noisy, times, encoder_hidden_states=text, controlnet_cond=hints, return_dict=False)
@@ -117,9 +123,7 @@ def trial_step(model: Network, films: Films, settings: Mapping[str, Any], total:
     """Return a step of a plain loop: the same network, loss, optimizer and schedule."""
     torch.manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=settings["optimizer"]["weight_decay"])
-    loader = DataLoader(
-        ChangedFilms(films, settings["augment"]), settings["batch_size"], shuffle=True, drop_last=True
-    )
+    loader = DataLoader(ChangedFilms(films, settings["augment"]), settings["batch_size"], shuffle=True, drop_last=True)
     batches, done = endless(loader), 0
 
     def step() -> float:

@@ -116,7 +116,8 @@ def trial_steps(
     cohort, placement = Cohort.open(results / name / "cohort"), place_trial(settings)
     films = films_of(cohort, cohort.rows(split="train"), settings["task"], settings["target"])
     models = {
-        which: build_model(settings, len(targets_of(settings)), cohort.resolution, 1).train() for which in ("ours", "plain")
+        which: build_model(settings, len(targets_of(settings)), cohort.resolution, 1).train()
+        for which in ("ours", "plain")
     }
     models["ours"].to(memory_format=torch.channels_last)
     training = Training(models["ours"], Material(films, None, None), settings, placement, 1)
@@ -147,7 +148,9 @@ def main(argv: list[str] | None = None) -> None:
 
     torch.set_num_threads(args.threads)
     config = resolved(study_config.load_study([ROOT / "config.yaml"]), "fp32")
-    print(f"{args.threads} threads, {args.steps} steps\npart        batch  samples/s: ours  plain  ratio   loss: ours  plain")
+    print(
+        f"{args.threads} threads, {args.steps} steps\npart        batch  samples/s: ours  plain  ratio   loss: ours  plain"
+    )
     for part in args.parts:
         if part == "controlnet":
             works, batch = control_steps(args.results, config, args.steps)

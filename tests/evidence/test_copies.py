@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.lib.cohort.reduced import SIDE, reduce_images
+from scripts.lib.cohort.reduced import SIDE, inside, reduce_images, reduce_views
 from scripts.lib.evidence import code_search, copies
 from scripts.lib.evidence.code_search import CodeTable, band_keys, weak_turns
-from scripts.lib.evidence.copies import Gallery, find_copies
+from scripts.lib.evidence.copies import Gallery, find_copies, find_copies_in_frames
 from scripts.lib.evidence.picture_codes import codes_of, coefficients, mirrored, ranks, resampling, spread_of, standing
 from scripts.lib.study.config import load_study
 from tests.conftest import ROOT
-from tests.helpers.leakage_films import CHANGES, phantom
+from tests.helpers.leakage_films import CHANGES, FRAMES, phantom
 
 LEAST = load_study([ROOT / "config.yaml"])["leakage"]["least_correlation"]
 PLANTED = 20
@@ -25,6 +25,11 @@ PLANTED = 20
 def gallery(images: np.ndarray) -> Gallery:
     pictures = reduce_images(images)
     return Gallery([pictures], np.zeros(len(pictures), int), np.arange(len(pictures)))
+
+
+def framed_gallery(images: np.ndarray) -> Gallery:
+    views = reduce_views(images)
+    return Gallery([views], np.zeros(len(views), int), np.arange(len(views)))
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +56,44 @@ def found_of(films: np.ndarray, change: Any, turned: bool) -> tuple[set[int], se
 def test_20_planted_and_20_found_among_phantom_films(phantoms: np.ndarray, change: Any, turned: bool) -> None:
     found, false = found_of(phantoms, change, turned)
     assert found == set(range(PLANTED)) and false == set()
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["the learned film is the copy", "the tested film is the copy"])
+@pytest.mark.parametrize("change", FRAMES.values(), ids=FRAMES.keys())
+def test_a_frame_hides_no_copy(phantoms: np.ndarray, change: Any, turned: bool) -> None:
+    copies = framed_gallery(np.stack([change(film) for film in phantoms[:PLANTED]]))
+    films = framed_gallery(phantoms)
+    table = find_copies_in_frames(films, copies, LEAST) if turned else find_copies_in_frames(copies, films, LEAST)
+    assert table["tested"].tolist() == table["learned"].tolist() == list(range(PLANTED))
+
+
+def test_films_without_a_frame_are_looked_at_once(phantoms: np.ndarray) -> None:
+    one, two = phantoms[:30], np.concatenate([phantoms[:30, :, ::-1], phantoms[30:]])
+    expected = find_copies(gallery(one), gallery(two), LEAST)
+    assert not framed_gallery(two).framed().any()
+    pd.testing.assert_frame_equal(find_copies_in_frames(framed_gallery(one), framed_gallery(two), LEAST), expected)
+    framed = two.copy()
+    framed[7, :, :10] = 0
+    assert np.flatnonzero(framed_gallery(framed).framed()).tolist() == [7]
+
+
+def test_what_counts_as_a_frame() -> None:
+    film = np.random.default_rng(1).integers(0, 256, (40, 60)).astype(np.uint8)
+    assert inside(film) == (0, 40, 0, 60)
+    # Bars of 5 at the left, 7 at the right, and 3 black rows above, which reach from bar to bar.
+    framed = np.pad(film, ((3, 0), (0, 0)))
+    framed = np.pad(framed, ((0, 0), (5, 7)), constant_values=255)
+    assert inside(framed) == (3, 43, 5, 65)
+    noisy = framed.copy()
+    noisy[:, :5] -= 10  # JPEG leaves a few grey values
+    noisy[::2, 0] += 4
+    assert inside(noisy) == (3, 43, 5, 65)
+    noisy[0, 0] -= 20
+    assert inside(noisy)[2] == 0
+    assert inside(np.zeros((40, 60), np.uint8)) == (0, 40, 0, 60)  # all frame
+    spot = np.zeros((40, 60), np.uint8)
+    spot[10:20, 10:50] = film[:10, :40]  # a quarter of the height: a picture of a spot, no film in a frame
+    assert inside(spot) == (0, 40, 0, 60)
 
 
 def real(folder: Path, source: list[str], tmp_path: Path) -> tuple[np.ndarray, pd.DataFrame]:

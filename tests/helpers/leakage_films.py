@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from scripts.lib.cohort.reduced import reduce_images
+from scripts.lib.cohort.reduced import reduce_views
 from scripts.lib.cohort.store import pixels_sha256
 from scripts.lib.evidence.leakage import Store
 from scripts.lib.phantom.film import draw_film
@@ -74,6 +74,35 @@ CHANGES = {
 }
 
 
+def _framed(film: np.ndarray, top: float, bottom: float, side: float, grey: int) -> np.ndarray:
+    """Return a film with bars added, shares of its side, made as large as before."""
+    height, width = film.shape
+    bars = ((round(top * height), round(bottom * height)), (round(side * width),) * 2)
+    picture = _picture(np.pad(film, bars, constant_values=grey))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _letterboxed(film: np.ndarray, left: float, top: float, right: float, bottom: float) -> np.ndarray:
+    """Return a film that was cut and then padded to a square, as `fit: pad` does."""
+    height, width = film.shape
+    part = film[
+        round(top * height) : height - round(bottom * height), round(left * width) : width - round(right * width)
+    ]
+    lack = max(part.shape) - np.array(part.shape)
+    padded = np.pad(part, [(one // 2, one - one // 2) for one in lack])
+    return np.asarray(_picture(padded).resize((width, height), Image.Resampling.BICUBIC))
+
+
+# Copies with another frame than their films.
+FRAMES = {
+    "5 % off below, padded": lambda film: _letterboxed(film, 0, 0, 0, 0.05),
+    "5 % off both sides, padded": lambda film: _letterboxed(film, 0.05, 0, 0.05, 0),
+    "black border": lambda film: _framed(film, 0.1, 0.1, 0.1, 0),
+    "white bars": lambda film: _framed(film, 0.08, 0.12, 0, 255),
+    "mirrored with a border, as JPEG": lambda film: _encoded(_framed(film[:, ::-1], 0, 0.1, 0.05, 0)),
+}
+
+
 def store(images: Sequence[np.ndarray], prefix: str, split: str | Sequence[str] = "train") -> Store:
     """Return a store of these films, a patient each: identifiers PREFIX-7 and PREFIX-p7."""
     films = pd.DataFrame(
@@ -84,7 +113,7 @@ def store(images: Sequence[np.ndarray], prefix: str, split: str | Sequence[str] 
             "split": split,
         }
     ).astype("string")
-    return Store(films, reduce_images(np.stack(images)))
+    return Store(films, reduce_views(np.stack(images)))
 
 
 def learned(stores: dict[str, Store], role: str = "base") -> pd.DataFrame:

@@ -8,7 +8,7 @@ chest films are alike.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from scripts.lib.evidence.picture_codes import (
     BITS,
     CUTS,
     WHOLE,
+    WINDOWS,
     CoefficientSpread,
     codes_of,
     coefficients,
@@ -33,12 +34,16 @@ SAMPLE = 20_000  # pictures that say how coefficients are spread
 BLOCK = 256  # pictures whose cuts are computed at once
 TOGETHER = 16384  # pictures whose cuts are searched at once, some 14 kB each
 PAIRS = 512  # pairs that are laid over each other at once
+ALIKE = 0.8  # correlation above which a pair is laid over each other at other cuts, too: codes may name a wrong one
 CUT = 0.02  # share of a side that one picture lacks, above which the table calls it cut
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures of films: `parts` are arrays uint8 (n, SIDE, SIDE), perhaps memory maps; `part`, `row` (N,) say which is whose."""
+    """Pictures of films: `parts` are arrays uint8 (n, SIDE, SIDE), perhaps memory maps; `part`, `row` (N,) say which is whose.
+
+    Of films with several views the arrays are (n, VIEWS, SIDE, SIDE).
+    """
 
     parts: Sequence[np.ndarray]
     part: np.ndarray
@@ -54,6 +59,49 @@ class Gallery:
             here = np.flatnonzero(self.part[places] == number)
             out[here] = pictures[self.row[places[here]]]
         return out
+
+    def view(self, number: int) -> Gallery:
+        """Return one view of films that have several."""
+        return replace(self, parts=[pictures[:, number] for pictures in self.parts])
+
+    def choose(self, places: np.ndarray) -> Gallery:
+        """Return the films at these places."""
+        return replace(self, part=self.part[places], row=self.row[places])
+
+    def framed(self) -> np.ndarray:
+        """Return, of films with two views, which differ in these, bool (N,): those that have a frame."""
+        differ = [
+            np.concatenate(
+                [
+                    (pictures[first : first + TOGETHER, 0] != pictures[first : first + TOGETHER, 1]).any(axis=(1, 2))
+                    for first in range(0, len(pictures), TOGETHER)
+                ]
+                or [np.zeros(0, bool)]
+            )
+            for pictures in self.parts
+        ]
+        out = np.zeros(len(self), bool)
+        for number, own in enumerate(differ):
+            here = self.part == number
+            out[here] = own[self.row[here]]
+        return out
+
+
+def find_copies_in_frames(tested: Gallery, learned: Gallery, least: float) -> pd.DataFrame:
+    """Return the pairs (COLUMNS) of `find_copies` among films as they are, and among what lies inside of their frames.
+
+    Both have two views of each film (cohort/reduced.py). Where no film of a pair has a frame it is looked at once.
+    """
+    tables = [find_copies(tested.view(0), learned.view(0), least)]
+    of_tested, of_learned = tested.framed(), learned.framed()
+    everything = np.ones(len(learned), bool)
+    for first, second in ((of_tested, everything), (~of_tested, of_learned)):
+        one, two = np.flatnonzero(first), np.flatnonzero(second)
+        table = find_copies(tested.view(1).choose(one), learned.view(1).choose(two), least)
+        places = {"tested": one[table["tested"].to_numpy(int)], "learned": two[table["learned"].to_numpy(int)]}
+        tables.append(table.assign(**places))
+    full = [table for table in tables if len(table)] or tables[:1]
+    return _best(pd.concat(full, ignore_index=True))
 
 
 def find_copies(tested: Gallery, learned: Gallery, least: float) -> pd.DataFrame:
@@ -81,9 +129,13 @@ def find_copies(tested: Gallery, learned: Gallery, least: float) -> pd.DataFrame
                 if value >= least:
                     known.add(pair)
                     rows.append((*pair, round(value, 3), _change(lost, bool(mirror))))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    best = table.sort_values(["tested", "learned", "correlation", "change"], ascending=[True, True, False, True])
-    return best.drop_duplicates(["tested", "learned"]).reset_index(drop=True)
+    return _best(pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
+def _best(table: pd.DataFrame) -> pd.DataFrame:
+    """Return each pair once, as it fits best."""
+    order = table.sort_values(["tested", "learned", "correlation", "change"], ascending=[True, True, False, True])
+    return order.drop_duplicates(["tested", "learned"]).reset_index(drop=True)
 
 
 def _whole(gallery: Gallery, most: int) -> np.ndarray:
@@ -133,13 +185,32 @@ def _change(lost: float, mirror: bool) -> str:
 
 
 def _promising(large: Gallery, small: Gallery, pairs: np.ndarray, least: float) -> np.ndarray:
-    """Return those of the pairs (n, 4) that may correlate by `least` when they are laid over each other, by number."""
-    kept = [np.zeros(0, np.int64)]
+    """Return those of the pairs (n, 4) that may correlate by `least` when they are laid over each other, by number.
+
+    Pairs that are alike and do not reach it are tried at cuts with other rows or other columns; what then reaches it has these.
+    """
+    values = _rough(large, small, pairs)
+    wanted = least - CLOSE
+    doubtful = np.flatnonzero((values >= ALIKE) & (values < wanted))
+    rows, columns = np.divmod(pairs[doubtful, 2], len(WINDOWS))
+    for window in range(len(WINDOWS)):
+        for cut, others in ((window * len(WINDOWS) + columns, rows), (rows * len(WINDOWS) + window, columns)):
+            open_ = np.flatnonzero((values[doubtful] < wanted) & (others != window))
+            tried = pairs[doubtful[open_]].copy()
+            tried[:, 2] = cut[open_]
+            found = _rough(large, small, tried)
+            better = found > values[doubtful[open_]]
+            values[doubtful[open_[better]]], pairs[doubtful[open_[better]]] = found[better], tried[better]
+    return pairs[values >= wanted]
+
+
+def _rough(large: Gallery, small: Gallery, pairs: np.ndarray) -> np.ndarray:
+    """Return how well pairs (n, 4) correlate about, float32 (n,)."""
+    values = np.zeros(len(pairs), np.float32)
     for kind in np.unique(pairs[:, 2:], axis=0):
         same = np.flatnonzero((pairs[:, 2:] == kind).all(axis=1))
         cut, mirror = kind.tolist()
         for first in range(0, len(same), PAIRS):
             here = same[first : first + PAIRS]
-            values = rough_correlations(large.take(pairs[here, 0]), small.take(pairs[here, 1]), cut, bool(mirror))
-            kept.append(here[values >= least - CLOSE])
-    return pairs[np.sort(np.concatenate(kept))]
+            values[here] = rough_correlations(large.take(pairs[here, 0]), small.take(pairs[here, 1]), cut, bool(mirror))
+    return values

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.cohort.learned import COLUMNS as LEARNED
-from scripts.lib.evidence.copies import Gallery, find_copies
+from scripts.lib.evidence.copies import Gallery, find_copies_in_frames
 from scripts.lib.evidence.leakage_hits import GROUP, HITS, KINDS, NEAR, known_hits, strongest
 
 COLUMNS = [
@@ -47,7 +47,7 @@ UNKNOWN_NOTE = "no list of films: what taught it is not known, so no test film c
 
 @dataclass(frozen=True)
 class Store:
-    """A cohort as the firewall sees it: films (FILM, split), and their reduced pictures uint8 (N, SIDE, SIDE)."""
+    """A cohort as the firewall sees it: films (FILM, split), and their reduced pictures uint8 (N, VIEWS, SIDE, SIDE)."""
 
     films: pd.DataFrame
     pictures: np.ndarray
@@ -159,7 +159,7 @@ def _copies(
     pictures = [stores[name].pictures for name in names]
     datasets = np.full(len(films), names.index(films["dataset"].iloc[0])) if len(films) else np.empty(0, int)
     gallery = Gallery(pictures, part.to_numpy(float)[seen].astype(int), row[seen])
-    pairs = find_copies(Gallery(pictures, datasets, films["row"].to_numpy()), gallery, least)
+    pairs = find_copies_in_frames(Gallery(pictures, datasets, films["row"].to_numpy()), gallery, least)
     # Each role that a film taught in.
     roles = teachers.reset_index(names="learned")[["learned", "dataset", "image_id"]]
     film = unique.iloc[seen[pairs["learned"].to_numpy(int)]][["dataset", "image_id"]].reset_index(drop=True)

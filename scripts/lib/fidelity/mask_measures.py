@@ -23,7 +23,10 @@ from scripts.lib.fidelity.mask_tests import energy_distance, two_sample
 
 COLUMNS = ("measure", "of", "value", "low", "high", "n", "floor", "note")
 LEAST = 10  # masks that show a structure, or its shape is not compared
-FIRST = ("first_faults", "first_missed")  # columns of a pool: what was wrong of the first draw of a mask, "" for nothing
+FIRST = (
+    "first_faults",
+    "first_missed",
+)  # columns of a pool: what was wrong of the first draw of a mask, "" for nothing
 COPY_QUANTILE = 0.99  # of the held-out masks' own overlaps
 CONFIDENCE = 0.95
 MeasureRow = dict[str, object]
