@@ -185,7 +185,7 @@ def test_one_mask_picture_under_two_names_is_noted(tmp_path: Path) -> None:
 
 def test_one_film_with_two_labels_is_noted(tmp_path: Path) -> None:
     films = {f"f{k}.png": png_bytes(chest(lungs()) + np.uint8(k), tmp_path / "film.png") for k in range(2)}
-    films |= {name: films["f0.png"] for name in ("alike.png", "other.png", "unknown.png")}
+    films |= dict.fromkeys(("alike.png", "other.png", "unknown.png"), films["f0.png"])
     root = tree(tmp_path / "raw", films, {})
     lines = (root / "labels.csv").read_text().splitlines()
     place = lines[0].split(",").index("sick")
