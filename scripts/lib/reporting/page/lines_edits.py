@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from scripts.lib.reporting.page.lines import AMBER, GREEN, RED, Facts, Line, absent, line
-from scripts.lib.reporting.page.shown import files_of
 from scripts.lib.reporting.page.tables import as_numbers
 from scripts.lib.reporting.page.words import percent, span
 
@@ -22,7 +21,7 @@ def edits(facts: Facts) -> Line:
     """Red where sharpness alone turns the judge as often; amber where too few edits look most like their own film."""
     key, title = "edits", "Edited films change the finding and stay the same child"
     states, texts = [], []
-    for file in files_of(facts.tables.results, [TABLES]):
+    for file in facts.tables.files([TABLES]):
         table = facts.tables.text(file)
         assert table is not None
         rows = as_numbers(

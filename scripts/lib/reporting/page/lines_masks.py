@@ -10,7 +10,6 @@ import pandas as pd
 
 from scripts.lib.reporting.page.lines import AMBER, GREEN, GREY, RED, Facts, Line, absent, line
 from scripts.lib.reporting.page.lines_images import percent_range
-from scripts.lib.reporting.page.shown import files_of
 from scripts.lib.reporting.page.tables import as_numbers
 from scripts.lib.reporting.page.words import count, listed, number, percent, signed, span
 
@@ -67,7 +66,7 @@ def worth(facts: Facts) -> Line:
 def _tables(facts: Facts) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield (which masks, their table); shuffled real masks were asked for nothing."""
     results = facts.tables.results
-    for file in files_of(results, [TABLES]):
+    for file in facts.tables.files([TABLES]):
         dataset, _, arm, *_ = PurePosixPath(file).parts
         if facts.config["arms"].get(arm, {}).get("masks") == SHUFFLED or arm == SHUFFLED:
             continue

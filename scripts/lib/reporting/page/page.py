@@ -30,10 +30,11 @@ from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.pictures import PagePicture, one_of_each_pool, picture
 from scripts.lib.reporting.page.sections import FIGURES, NAMED, SECTIONS, SHEETS, PageSection
 from scripts.lib.reporting.page.settings import paper_of, paper_rows
-from scripts.lib.reporting.page.shown import ShownTable, anchor_of, files_of, meanings, shown
+from scripts.lib.reporting.page.shown import ShownTable, anchor_of, meanings, shown
 from scripts.lib.reporting.page.tables import Tables
 from scripts.lib.reporting.page.tried import FILES, PICTURES, tried
 from scripts.lib.reporting.page.words import count, is_are, listed, number, percent, signed, span
+from scripts.lib.study.parts import study_datasets
 from scripts.lib.study.reported import ELSEWHERE, TEMPLATES
 
 MOST_PICTURES = 12  # of one section; the others are named
@@ -86,18 +87,22 @@ class Report:
         return [part.line for part in self.evidence if part.line]
 
 
+def datasets_of(config: Mapping[str, Any]) -> set[str]:
+    """Return the datasets that a study's page may speak of: its own, those that teach its models, and those it tests on as well."""
+    external = config["trials"].get("external", {})
+    return {*study_datasets(config), *(name for names in external.values() for name in names)}
+
+
 def make_report(results: Path, config: Mapping[str, Any]) -> Report:
     """Return what the page says of a results folder; `config` is the study's resolved configuration.
 
     A table or picture that is not there is left out, and its line says "not measured". Raises InputError, one line, for a table
     or picture that is there and cannot be read.
     """
-    tables, names = Tables(results), Names(config)
+    tables, names = Tables(results, datasets_of(config)), Names(config)
     comparisons = read_comparisons(tables, config)
     facts = Facts(tables, comparisons, config, names)
-    evidence = tuple(
-        _part(results, facts, one) for one in SECTIONS if not one.optional or files_of(results, one.tables)
-    )
+    evidence = tuple(_part(results, facts, one) for one in SECTIONS if not one.optional or tables.files(one.tables))
     return Report(
         str(config["study"]["name"]),
         config,
@@ -107,10 +112,10 @@ def make_report(results: Path, config: Mapping[str, Any]) -> Report:
         tuple(answers(comparisons, facts.arm, names)),
         tuple(other_comparisons(comparisons, facts.arm)),
         evidence,
-        _plain(facts, "figures", "Figures", files_of(results, FIGURES), []),
-        _plain(facts, "images", "Images", files_of(results, SHEETS), []),
-        _tried(results, facts),
-        _more(results, facts),
+        _plain(facts, "figures", "Figures", tables.files(FIGURES), []),
+        _plain(facts, "images", "Images", tables.files(SHEETS), []),
+        _tried(facts),
+        _more(facts),
         date_of(results),
         commit(),
         time_text(results),
@@ -123,7 +128,7 @@ def _part(results: Path, facts: Facts, section: PageSection) -> PagePart:
     if line.state != GREY and (old := outdated(results, section.tables)):
         state = AMBER if line.state == GREEN else line.state
         line = dataclasses.replace(line, state=state, reason=f"{line.reason} {old}")
-    pictures, tables = files_of(results, section.pictures), files_of(results, section.tables)
+    pictures, tables = facts.tables.files(section.pictures), facts.tables.files(section.tables)
     part = _plain(facts, line.key, line.title, pictures, tables)
     about = f"{section.about} {section.pictured if part.pictures else ''}".strip()
     return dataclasses.replace(part, about=about, line=line)
@@ -137,20 +142,20 @@ def _plain(facts: Facts, key: str, title: str, pictures: Sequence[str], tables: 
     return PagePart(key, title, "", None, drawn, listed_, (*chosen[MOST_PICTURES:], *others))
 
 
-def _tried(results: Path, facts: Facts) -> PagePart:
+def _tried(facts: Facts) -> PagePart:
     """Return what was tried of a class-conditional model, empty where the study has none."""
-    part = _plain(facts, "model", "The class-conditional model", files_of(results, PICTURES), FILES)
+    part = _plain(facts, "model", "The class-conditional model", facts.tables.files(PICTURES), FILES)
     return dataclasses.replace(part, about=" ".join(tried(facts.tables)))
 
 
-def _more(results: Path, facts: Facts) -> PagePart:
+def _more(facts: Facts) -> PagePart:
     """Return the tables and pictures that no other section shows, so that nothing is lost that a stage has written."""
     used = [pattern for section in SECTIONS for pattern in (*section.tables, *section.pictures)]
-    known = set(files_of(results, [*used, *FIGURES, *SHEETS, *NAMED, *FILES, *PICTURES]))
-    others = [file for file in files_of(results, ELSEWHERE) if file not in known]
+    known = set(facts.tables.files([*used, *FIGURES, *SHEETS, *NAMED, *FILES, *PICTURES]))
+    others = [file for file in facts.tables.files(ELSEWHERE) if file not in known]
     pictures = [file for file in others if file.endswith(".png")]
     part = _plain(facts, "more", "More tables and pictures", pictures, [one for one in others if one.endswith(".csv")])
-    return dataclasses.replace(part, named=(*part.named, *files_of(results, NAMED)))
+    return dataclasses.replace(part, named=(*part.named, *facts.tables.files(NAMED)))
 
 
 def render(report: Report) -> str:

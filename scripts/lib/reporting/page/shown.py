@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pandas as pd
 
@@ -99,9 +98,3 @@ def _is_absent(text: str) -> bool:
 def anchor_of(file: str) -> str:
     """Return the anchor of a file: tables/power.csv is "file-tables-power"."""
     return "file-" + re.sub(r"[^a-z0-9]+", "-", str(PurePosixPath(file).with_suffix("")).lower()).strip("-")
-
-
-def files_of(results: Path, patterns: Sequence[str]) -> list[str]:
-    """Return the files below results/ that patterns name, in the order of the patterns, each once."""
-    paths = [path for pattern in patterns for path in sorted(results.glob(pattern)) if path.is_file()]
-    return list(dict.fromkeys(str(path.relative_to(results)) for path in paths))
