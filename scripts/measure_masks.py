@@ -50,9 +50,7 @@ def main(argv: list[str] | None = None) -> None:
     real = MaskSet(cohort.masks(rows), [], patients, cohort.structures, notes["least"])
     real.asks = list(real.shown)
     known = cohort.masks(annotated_rows(cohort, learned))
-    table = measure_masks(
-        made, real, known, notes["limits"], index[list(FIRST)], args.seed, args.config["draws"]
-    )
+    table = measure_masks(made, real, known, notes["limits"], index[list(FIRST)], args.seed, args.config["draws"])
     with atomic_file(args.out) as path:
         table.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
     with atomic_file(args.picture) as path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from scripts.lib.reporting.page import lines_answer, lines_images
@@ -82,6 +83,20 @@ def test_trivial_answers(tmp_path: Path, trivial: float, state: str, reason: str
     write_table(tmp_path, "tables/baselines.csv", rows)
     line = lines_answer.baselines(facts(tmp_path))
     assert (line.state, line.reason.startswith(reason)) == (state, True), line.reason
+
+
+def test_scores_without_a_trivial_answer_are_no_evidence(tmp_path: Path) -> None:
+    write_results(tmp_path, [HELPED])
+    elsewhere = {"dataset": "siim", "metric": "dice", "baseline": "a", "value": 0.1}
+    write_table(tmp_path, "tables/baselines.csv", [elsewhere])
+    assert lines_answer.baselines(facts(tmp_path)).state == "grey"
+    means = pd.read_csv(tmp_path / "tables/intervals.csv")
+    both = pd.concat([means, means.assign(dataset="siim", metric="dice", task="segmentation")])
+    both.to_csv(tmp_path / "tables/intervals.csv", index=False)
+    found = lines_answer.baselines(facts(tmp_path))
+    assert found.state == "amber" and found.reason.startswith(
+        "The best answer that is the same for every film is not known for 2 of 4 mean scores (RSNA Pneumonia); "
+    )
 
 
 @pytest.mark.parametrize(("p", "value", "state"), [(0.01, 0.2, "green"), (0.01, -0.2, "red"), (0.9, 0.2, "amber")])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from scripts.lib.evidence.covered import FILMS
 from scripts.lib.evidence.covered import TRIALS as ENOUGH
 from scripts.lib.evidence.resampling import SMALLER_IS_BETTER
@@ -61,11 +63,19 @@ def baselines(facts: Facts) -> Line:
         (dataset, metric): values.min() if metric in SMALLER_IS_BETTER else values.max()
         for (dataset, metric), values in trivial.groupby(["dataset", "metric"])["value"]
     }
-    cells = means[means["metric"].isin(wanted) & means["mean"].notna()]
+    scored = means[means["metric"].isin(wanted) & means["mean"].notna()]
+    told = [cell in best for cell in zip(scored["dataset"], scored["metric"])]
+    cells = scored[told]
+    if cells.empty:
+        return absent(key, title, "tables/baselines.csv", "`make figure2` makes it")
+    if lacking := len(scored) - len(cells):
+        where = listed(sorted({facts.names.dataset(name) for name in scored["dataset"][~np.array(told)]}))
+        reason = f"the best answer that is the same for every film is not known for {lacking} of {count(len(scored), 'mean score')}"
+        return line(key, title, AMBER, f"{reason} ({where}); `make figure2` makes it")
     below = [
         row
         for row in cells.to_dict("records")
-        if (cell := (row["dataset"], row["metric"])) in best and _no_better(row["metric"], row["mean"], best[cell])
+        if _no_better(row["metric"], row["mean"], best[row["dataset"], row["metric"]])
     ]
     if not below:
         return line(
