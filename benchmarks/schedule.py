@@ -118,7 +118,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--other", type=float, default=1.5, help="seconds of a job of which nothing is known")
     options = parser.parse_args(argv)
     config = study_config.load_study([ROOT / "config.yaml", *options.overlays])
-    jobs = list_jobs(config, options.overlays, options.targets, max(options.cores))
+    jobs = list_jobs(options.overlays, options.targets, max(options.cores))
     factors, asked = dict(options.factor), dict(options.threads_of)
     spent = job_seconds(jobs, options.results.resolve(), dict(options.seconds), options.other)
     spent = [value * factors.get(job.rule, 1.0) for job, value in zip(jobs, spent)]

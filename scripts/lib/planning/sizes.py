@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,15 +17,16 @@ from scripts.lib.study.shared import store_of
 from scripts.lib.study.sources import PHANTOM
 from scripts.lib.study.tasks import of_structures
 
-PREPARED, DRAWN, PUBLISHED, UNKNOWN = "prepared cohort", "phantom settings", "paper's Table 1", "unknown"
-COUNTED = "check of the films"
+PREPARED, COUNTED, DRAWN = "prepared cohort", "check of the films", "phantom settings"
+PUBLISHED, LISTED, UNKNOWN = "paper's Table 1", "the lists that the dataset is published with", "unknown"
 COUNTS = "check_films.json"  # of a results folder: what `make check` has counted
-LISTED = "the lists that the dataset is published with"
-CHESTXDET = {"train": 3_025, "test": 553}  # rows of its two lists
 # Films as the paper's Table 1 means them: its counts of two datasets include header lines (see its notes). Of CheXpert the
-# frontal films of chexpert.train.csv and valid.csv.
-PAPERS = {name: {"all": train + test} for name, (train, test, _) in PAPER.items()}
-PAPERS |= {"rsna": {"all": PAPERS["rsna"]["all"] - 2}, "chexpert": {"train": 191_027, "test": 202}}
+# frontal films of chexpert.train.csv and valid.csv; of ChestX-Det the rows of its two lists.
+PAPERS = {name: (PUBLISHED, {"all": train + test}) for name, (train, test, _) in PAPER.items()} | {
+    "rsna": (PUBLISHED, {"all": 26_684}),
+    "chexpert": (PUBLISHED, {"train": 191_027, "test": 202}),
+    "chestxdet": (LISTED, {"train": 3_025, "test": 553}),
+}
 # Formats whose labels cover their training folder alone; a study splits that folder itself.
 TRAIN_TABLE_ONLY = ("siim", "rsna")
 
@@ -39,14 +39,13 @@ class UnknownSize(Exception):
 class Size:
     """Films of one dataset: `listed` in its tables, `splits` {split: films}, `masked` whether its cohort has masks.
 
-    `drawn` {(trial, fraction): films} holds exact subsets where they have been drawn. `source` says where this comes from.
+    `source` says where this comes from.
     """
 
     source: str
     listed: int | None = None
     splits: Mapping[str, int] = field(default_factory=dict)
     masked: bool = False
-    drawn: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
     @property
     def films(self) -> int:
@@ -61,20 +60,16 @@ class Size:
             raise UnknownSize
         return self.splits[split]
 
-    def subset(self, trial: int, fraction: str) -> int:
-        """Return the real training films of a trial; from shares alone it is right to within half a patient."""
-        drawn = self.drawn.get((trial, fraction))
-        return max(1, round(float(fraction) * self.side("train"))) if drawn is None else drawn
+    def subset(self, fraction: str) -> int:
+        """Return the real training films of a trial at a fraction, right to within half a patient."""
+        return max(1, round(float(fraction) * self.side("train")))
 
 
 def read_sizes(config: Mapping[str, Any], results: Path) -> dict[str, Size]:
     """Return the size of every dataset that the study may use."""
-    study = config["study"]
-    used = dict.fromkeys(
-        [*study["datasets"], *study["foundation"], study["generator_dataset"], *config["feedback"]["splits"]]
-        + [config["proxy"]["validation"]["dataset"]]
-    )
-    return {name: size_of(config, name, results) for name in used}
+    study, proxy = config["study"], config["proxy"]["validation"]["dataset"]
+    used = [*study["datasets"], *study["foundation"], study["generator_dataset"], *config["feedback"]["splits"], proxy]
+    return {name: size_of(config, name, results) for name in dict.fromkeys(used)}
 
 
 def size_of(config: Mapping[str, Any], name: str, results: Path) -> Size:
@@ -82,55 +77,29 @@ def size_of(config: Mapping[str, Any], name: str, results: Path) -> Size:
     section, dataset, name = config["datasets"][name], name, store_of(config, name)
     meta = results / name / "cohort" / "cohort.json"
     if meta.is_file():
-        return _prepared(meta, results / name / "subsets.parquet", config["study"])
-    if (counted := _counted(results / COUNTS, config, dataset)) is not None:
-        return counted
+        known = read_json(meta, "a cohort's description; prepare this cohort again")
+        try:
+            splits = {split: counts["images"] for split, counts in known["splits"].items()}
+            return Size(PREPARED, known["n_listed"], splits, known["has_masks"])
+        except KeyError as error:
+            raise InputError(f"{meta}: cannot be read ({error!r}); prepare this cohort again") from None
+    if (results / COUNTS).is_file():
+        counts = read_json(results / COUNTS, "the counts of make check; remove it, or run make check again").get(
+            dataset
+        )
+        if counts and counts["of"] == counted_for(config, dataset):
+            return Size(COUNTED, counts["listed"], counts["splits"], counts["masked"])
     masked = of_structures(section) or bool(section.get("structures"))
     if section["root"] == PHANTOM:
         listed, films = _phantom_films(section, name, config["study"]["seed"])
         return Size(DRAWN, listed, _sides(section, films), masked)
-    if section["format"] == "chestxdet":
-        return Size(LISTED, sum(CHESTXDET.values()), _sides(section, CHESTXDET), masked)
-    if known := PAPERS.get(section["format"]):
-        return Size(PUBLISHED, None, known if "all" not in known else _sides(section, known), masked)
-    return Size(UNKNOWN, masked=masked)
-
-
-def _prepared(path: Path, subsets: Path, study: Mapping[str, Any]) -> Size:
-    try:
-        meta = json.loads(path.read_text())
-        splits = {split: counts["images"] for split, counts in meta["splits"].items()}
-        return Size(PREPARED, meta["n_listed"], splits, meta["has_masks"], _drawn(subsets, study))
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read ({error!r}); prepare this cohort again") from None
+    source, films = PAPERS.get(section["format"], (UNKNOWN, {}))
+    return Size(source, None, _sides(section, films) if films else {}, masked)
 
 
 def counted_for(config: Mapping[str, Any], name: str) -> str:
     """Return a hash of what a dataset's counts depend on in the study: its section as it is prepared, and the seed."""
     return content_hash(to_json(stage(config, "prepare_cohort", name)), config["study"]["seed"])
-
-
-def _counted(path: Path, config: Mapping[str, Any], name: str) -> Size | None:
-    """Return what a check has counted under the same settings of a dataset, None where none has."""
-    if not path.is_file():
-        return None
-    counts = read_json(path, "the counts of make check; remove it, or run make check again").get(name)
-    if not counts or counts.get("of") != counted_for(config, name):
-        return None
-    return Size(COUNTED, counts["listed"], counts["splits"], counts["masked"])
-
-
-def _drawn(path: Path, study: Mapping[str, Any]) -> dict[tuple[int, str], int]:
-    if not path.is_file():
-        return {}
-    import pandas as pd
-
-    table = pd.read_parquet(path, columns=["trial", "rank"])
-    return {
-        (int(trial), f"{fraction:g}"): int((table["rank"][table["trial"] == trial] < fraction).sum())
-        for trial in table["trial"].unique()
-        for fraction in study["fractions"]
-    }
 
 
 def _phantom_films(section: Mapping[str, Any], name: str, seed: int) -> tuple[int, dict[str, int]]:
