@@ -7,24 +7,21 @@ from typing import TYPE_CHECKING
 from scripts.lib.training.operations import Shape, count
 
 if TYPE_CHECKING:
-    import torch
     from transformers import BertModel, CLIPTextModel
 
 CLINICAL_WORDS, PUBMED_WORDS = 28996, 30522  # vocabularies of Bio_ClinicalBERT and PubMedBERT, both of BERT's base size
 
 
 def bert(vocabulary: int, positions: int = 512, hidden: int = 768, layers: int = 12) -> BertModel:
-    """Return a BERT without pooler, of base size where nothing else is said."""
+    """Return a BERT without pooler, of base size where nothing else is said; its products are counted one by one."""
     import torch
     from transformers import BertConfig, BertModel
 
+    size = {"hidden_size": hidden, "intermediate_size": 4 * hidden, "num_hidden_layers": layers}
+    config = BertConfig(vocab_size=vocabulary, max_position_embeddings=positions, num_attention_heads=1, **size)
     with torch.device("meta"):
-        config = BertConfig(
-            vocab_size=vocabulary, max_position_embeddings=positions, num_hidden_layers=layers, num_attention_heads=1,
-            hidden_size=hidden, intermediate_size=4 * hidden,
-        )  # fmt: skip
         made = BertModel(config, add_pooling_layer=False)
-    made.set_attn_implementation("eager")  # whose products are counted one by one
+    made.set_attn_implementation("eager")
     return made
 
 
@@ -33,12 +30,7 @@ def reading(network: BertModel, tokens: int, learns: bool = False) -> float:
     import torch
 
     text = torch.zeros(1, tokens, dtype=torch.long, device="meta")
-
-    def run() -> torch.Tensor:
-        states: torch.Tensor = network(text).last_hidden_state
-        return states
-
-    return count(run, learns)
+    return count(lambda: network(text).last_hidden_state, learns)
 
 
 def clip_text(text: Shape) -> CLIPTextModel:
@@ -46,10 +38,8 @@ def clip_text(text: Shape) -> CLIPTextModel:
     import torch
     from transformers import CLIPTextConfig, CLIPTextModel
 
+    width = {"hidden_size": text["hidden"], "intermediate_size": 4 * text["hidden"]}
+    size = {"num_hidden_layers": text["layers"], "max_position_embeddings": text["max_tokens"], **width}
+    ends = {"bos_token_id": None, "eos_token_id": None}
     with torch.device("meta"):
-        config = CLIPTextConfig(
-            vocab_size=text["vocabulary"], max_position_embeddings=text["max_tokens"], num_hidden_layers=text["layers"],
-            num_attention_heads=1, hidden_size=text["hidden"], intermediate_size=4 * text["hidden"],
-            bos_token_id=None, eos_token_id=None,
-        )  # fmt: skip
-        return CLIPTextModel(config)
+        return CLIPTextModel(CLIPTextConfig(vocab_size=text["vocabulary"], num_attention_heads=1, **size, **ends))

@@ -45,10 +45,8 @@ class PlanLine:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("rss_mb", "gpu_gb"):
             setattr(self, name, max(getattr(self, name) or 0.0, getattr(other, name) or 0.0) or None)
-        self.source, self.unknown_sizes = (
-            least_known([self.source, other.source]),
-            self.unknown_sizes or other.unknown_sizes,
-        )
+        self.source = least_known([self.source, other.source])
+        self.unknown_sizes |= other.unknown_sizes
 
     @property
     def is_least(self) -> bool:

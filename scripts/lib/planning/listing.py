@@ -38,14 +38,17 @@ class JobRecorder(logging.Handler):
 
 
 def sources_count_as_there() -> None:
-    """Let the workflow, and Snakemake, take every file that lies outside of results/ as there."""
-    from snakemake.io import _IOFile
+    """Let the workflow, and Snakemake, take every file outside of results/ as there, and old."""
+    from snakemake.io import Mtime, _IOFile
 
-    async def exists(self: Any) -> bool:
-        return not str(self.file).startswith("results/")
+    async def exists(file: Any) -> bool:
+        return not str(file.file).startswith("results/")
+
+    async def written(file: Any, skip_storage: bool = False) -> Mtime:
+        return Mtime(local=0.0)
 
     run_setup.check_sources = lambda config: None
-    _IOFile.exists = exists
+    _IOFile.exists, _IOFile.mtime_uncached = exists, written
 
 
 def main(argv: list[str]) -> int:

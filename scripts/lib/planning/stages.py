@@ -186,7 +186,7 @@ STAGES = {
     ),
     **{one.rule: _generator_stage(one) for one in GENERATORS.values() if one.name != BASE and one.follows != CLASS},
     "train_class_autoencoder": Stage(
-        lambda job, config, sizes: work.steps(config["class_ldm"]["autoencoder"]),
+        lambda job, config, sizes: Work({"step": config["class_ldm"]["autoencoder"]["steps"]}),
         lambda config, _: _side(config, training_shape(config["class_ldm"], "autoencoder")),
     ),
     "train_class_ldm": CLASS_UNET,
@@ -201,10 +201,10 @@ STAGES = {
     "reconstruct_films": Stage(
         work.reconstructing,
         lambda config, _: diffusion.shape(config, "sampling", "micro_batch", "precision"),
-        lambda _, shape: diffusion.networks(shape).encoding + diffusion.networks(shape).decoding,
+        lambda _, shape: sum(map(diffusion.networks(shape).coding, ("encoding", "decoding"))),
     ),
     "train_proxy": Stage(
-        lambda job, config, sizes: work.steps(config["proxy"]["train"]),
+        lambda job, config, sizes: Work({"step": config["proxy"]["train"]["steps"]}),
         lambda config, _: _side(
             config, training_shape(config["proxy"]["train"]), {"precision": config["proxy"]["precision"]}
         ),
@@ -219,7 +219,7 @@ STAGES = {
         _proxy_parameters,
     ),
     "pretrain_mgca": Stage(
-        lambda job, config, sizes: work.steps(config["mgca"]),
+        lambda job, config, sizes: Work({"step": config["mgca"]["steps"]}),
         lambda config, _: _side(config, training_shape(config["mgca"])),
         lambda _, shape: batch(shape) * mgca.pair(shape, shape["resolution"]),
         lambda config, _: mgca.parameters(config["mgca"], config["study"]["resolution"]),

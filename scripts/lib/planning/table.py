@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.lib.planning.estimate import Plan, PlanLine, wall_hours
-from scripts.lib.planning.pricing import FLOOR, MEANING, MEASURED, NONE, ORDER
+from scripts.lib.planning.pricing import MEANING, MEASURED, NONE, ORDER
 from scripts.lib.planning.sizes import Size
 
 HEAD = ("stage", "arm", "jobs", "images", "steps", "hours", "at a share", "source", "disk GB", "memory MB", "GPU GB")

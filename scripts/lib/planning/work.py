@@ -10,7 +10,7 @@ from typing import Any
 from scripts.lib.conditions.plan import KINDS
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.planning.jobs import Job
-from scripts.lib.planning.sizes import Size, UnknownSize
+from scripts.lib.planning.sizes import Size
 from scripts.lib.study.arms import KEPT, RATERS, Generator
 from scripts.lib.study.cells import Cell, cell_of
 from scripts.lib.study.config import stage
@@ -29,9 +29,13 @@ class Work:
 
     units: Mapping[str, float] = field(default_factory=dict)
     images: int = 0
-    steps: int = 0
     bytes: float = 0
     unknown: bool = False
+
+    @property
+    def steps(self) -> int:
+        """Steps of trainings, of all their parts."""
+        return int(sum(amount for unit, amount in self.units.items() if unit.endswith("step")))
 
 
 def conditions_of(config: Config, cell: Cell, sizes: Sizes) -> dict[str, int]:
@@ -51,11 +55,6 @@ def rated_images(config: Config) -> dict[str, int]:
 def stored(films: int, masked: bool, config: Config) -> Work:
     """Return the work of putting films or images on the disk, with their rows of the index."""
     return Work({"film": films}, films, bytes=films * (config["study"]["resolution"] ** 2 * (1 + masked) + ROW_BYTES))
-
-
-def steps(section: Config, **units: int) -> Work:
-    """Return the steps of a training whose settings `section` holds, with other units beside them."""
-    return Work({"step": section["steps"], **units}, steps=section["steps"])
 
 
 def drawing(job: Job, config: Config, sizes: Sizes) -> Work:
@@ -123,26 +122,26 @@ def founding(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the steps of the foundation model's parts and the films that become latents."""
     parts = {f"{part} step": config["base"][part]["steps"] for part in ("vae", "text", "unet")}
     films = sum(sizes[name].splits.get("train", 0) for name in config["study"]["foundation"])
-    return Work({**parts, "film": films}, steps=sum(parts.values()))
+    return Work({**parts, "film": films})
 
 
 def generating(generator: Generator, config: Config, sizes: Sizes) -> Work:
     """Count the training of a generator of the registry: steps, films that become latents, held-out checks."""
-    section = config[generator.section]
+    units = {"step": config[generator.section]["steps"]}
     if RATERS in generator.taught_by:
-        return steps(section, film=sum(rated_images(config).values()), check=heldout_checks(config)[0])
+        return Work(units | {"film": sum(rated_images(config).values()), "check": heldout_checks(config)[0]})
     if KEPT in generator.taught_by:
-        pool = conditions_of(config, cell_of(config["finetune"]["source"]), sizes)
-        return steps(section, film=round(sum(pool.values()) * (100 - config["proxy"]["percentile"]) / 100))
+        pool = sum(conditions_of(config, cell_of(config["finetune"]["source"]), sizes).values())
+        return Work(units | {"film": round(pool * (100 - config["proxy"]["percentile"]) / 100)})
     splits = sizes[config["study"]["generator_dataset"]].splits
-    return steps(section, film=splits.get("generator", splits.get("train", 0)))
+    return Work(units | {"film": splits.get("generator", splits.get("train", 0))})
 
 
 def following_classes(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the steps of a U-Net that follows classes, of the study's or of a proposal, and the films that become latents."""
     section = config["search"] if job.rule == "train_proposal" else config["class_ldm"]["unet"]
     films = sizes[config["study"]["generator_dataset"]].splits.get("generator")
-    return replace(steps(section, film=films or 0), unknown=films is None)
+    return Work({"step": section["steps"], "film": films or 0}, unknown=films is None)
 
 
 def heldout_checks(config: Config) -> tuple[int, float]:
@@ -174,4 +173,4 @@ def testing(job: Job, config: Config, sizes: Sizes) -> Work:
     else:
         learned = (round(real * (1 - settings["validation_share"])) + multiplier * real for multiplier in multipliers)
         steps = sum(budget["epochs"] * math.ceil(films / settings["batch_size"]) for films in learned)
-    return Work({"step": steps, "test film": tested * len(multipliers)}, steps=steps)
+    return Work({"step": steps, "test film": tested * len(multipliers)})

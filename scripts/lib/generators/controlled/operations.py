@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +119,7 @@ class Networks:
             self.text = torch.empty(
                 1, 24 if small else CLIP["max_tokens"], unet["text"]
             )  # of a small base at least a few
-        self.denoising = cache(self._denoising)
+        self.denoising, self.coding = cache(self._denoising), cache(self._coding)
 
     def _denoising(self, trains: tuple[str, ...] = (), *, hinted: bool = True) -> float:
         """Return the operations of a time step through U-Net and (`hinted`) ControlNet.
@@ -141,19 +141,12 @@ class Networks:
 
         return count(run, bool(trains))
 
-    @cached_property
-    def encoding(self) -> float:
-        """Operations of a film into its latents."""
-        return count(lambda: self.vae.encode(self.film).latent_dist.mean)
-
-    @cached_property
-    def decoding(self) -> float:
-        """Operations of latents into an image."""
-        return count(lambda: self.vae.decode(self.latents).sample)
-
-    @cached_property
-    def coding(self) -> float:
-        """Operations of training the autoencoder with a film: encoding, decoding and their gradients."""
+    def _coding(self, what: str) -> float:
+        """Return the operations of `encoding` a film, of `decoding` latents, or of training with a film (`learning` both)."""
+        if what == "decoding":
+            return count(lambda: self.vae.decode(self.latents).sample)
+        if what == "encoding":
+            return count(lambda: self.vae.encode(self.film).latent_dist.mean)
         return count(lambda: self.vae.decode(self.vae.encode(self.film).latent_dist.mean).sample, learns=True)
 
 
@@ -180,14 +173,14 @@ def image(unit: str, own: Shape) -> float | None:
         return None
     made = networks(own)
     passes = 1 if kind == "mask" else 1 + own["guided"]  # the share of steps with two passes
-    return float(own["steps"] * passes * made.denoising(hinted=kind != "text") + made.decoding)
+    return float(own["steps"] * passes * made.denoising(hinted=kind != "text") + made.coding("decoding"))
 
 
 def tuning(pairs: bool, unit: str, own: Shape) -> float:
     """Return the operations of a unit (step | film | check) of the training of a generator; `pairs`: to preferences."""
     made = networks(own)
     if unit == "film":
-        return made.encoding
+        return made.coding("encoding")
     if unit == "check":
         return 2 * made.denoising()
     learned = made.denoising(tuple(sorted(own.get("trains", ["controlnet"]))))
@@ -202,5 +195,5 @@ def foundation(unit: str, own: Shape) -> float | None:
         return None
     made = networks({**trained_shape(own), "resolution": own["resolution"]})
     if part == "film":
-        return made.encoding
-    return batch(own[part]) * (made.coding if part == "vae" else made.denoising(("unet",), hinted=False))
+        return made.coding("encoding")
+    return batch(own[part]) * (made.coding("learning") if part == "vae" else made.denoising(("unet",), hinted=False))
