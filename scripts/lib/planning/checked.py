@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,10 @@ def cost_of(config: Mapping[str, Any], looks: Sequence[Look]) -> Cost:
 
 def write_counts(path: Path, config: Mapping[str, Any], looks: Sequence[Look]) -> None:
     """Write how many films each side of each dataset has, as JSON, for plans made before its cohort is there."""
-    counts = {name: {"of": counted_for(config, name), **asdict(size)} for name, size in _sizes(looks).items()}
+    counts = {
+        name: {"of": counted_for(config, name), "listed": size.listed, "splits": size.splits, "masked": size.masked}
+        for name, size in _sizes(looks).items()
+    }
     with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(counts, indent=1) + "\n")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,14 @@ class UnknownSize(Exception):
 class Size:
     """Films of one dataset: `listed` in its tables, `splits` {split: films}, `masked` whether its cohort has masks.
 
-    `source` says where this comes from.
+    `drawn` {(trial, fraction): films} holds exact subsets where they have been drawn. `source` says where this comes from.
     """
 
     source: str
     listed: int | None = None
     splits: Mapping[str, int] = field(default_factory=dict)
     masked: bool = False
+    drawn: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
     @property
     def films(self) -> int:
@@ -60,9 +61,10 @@ class Size:
             raise UnknownSize
         return self.splits[split]
 
-    def subset(self, fraction: str) -> int:
-        """Return the real training films of a trial at a fraction, right to within half a patient."""
-        return max(1, round(float(fraction) * self.side("train")))
+    def subset(self, trial: int, fraction: str) -> int:
+        """Return the real training films of a trial; from shares alone it is right to within half a patient."""
+        drawn = self.drawn.get((trial, fraction))
+        return max(1, round(float(fraction) * self.side("train"))) if drawn is None else drawn
 
 
 def read_sizes(config: Mapping[str, Any], results: Path) -> dict[str, Size]:
@@ -80,7 +82,8 @@ def size_of(config: Mapping[str, Any], name: str, results: Path) -> Size:
         known = read_json(meta, "a cohort's description; prepare this cohort again")
         try:
             splits = {split: counts["images"] for split, counts in known["splits"].items()}
-            return Size(PREPARED, known["n_listed"], splits, known["has_masks"])
+            drawn = _drawn(results / name / "subsets.parquet", config["study"]["fractions"])
+            return Size(PREPARED, known["n_listed"], splits, known["has_masks"], drawn)
         except KeyError as error:
             raise InputError(f"{meta}: cannot be read ({error!r}); prepare this cohort again") from None
     if (results / COUNTS).is_file():
@@ -95,6 +98,15 @@ def size_of(config: Mapping[str, Any], name: str, results: Path) -> Size:
         return Size(DRAWN, listed, _sides(section, films), masked)
     source, films = PAPERS.get(section["format"], (UNKNOWN, {}))
     return Size(source, None, _sides(section, films) if films else {}, masked)
+
+
+def _drawn(path: Path, fractions: Sequence[float]) -> dict[tuple[int, str], int]:
+    if not path.is_file():
+        return {}
+    import pandas as pd
+
+    ranks = pd.read_parquet(path, columns=["trial", "rank"]).groupby("trial")["rank"]
+    return {(int(trial), f"{one:g}"): int((rank < one).sum()) for trial, rank in ranks for one in fractions}
 
 
 def counted_for(config: Mapping[str, Any], name: str) -> str:

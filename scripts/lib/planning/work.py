@@ -41,7 +41,7 @@ class Work:
 def conditions_of(config: Config, cell: Cell, sizes: Sizes) -> dict[str, int]:
     """Return the images to make for a pool by kind, each trial its own; raises UnknownSize."""
     study = Study(config)
-    images = study.candidates(cell) * study.trials * sizes[cell.dataset].subset(cell.fraction)
+    images = study.candidates(cell) * sum(sizes[cell.dataset].subset(n, cell.fraction) for n in range(study.trials))
     kinds = study.condition_settings(cell)["kinds"]
     return {kind: round(images * kinds[kind]) for kind in KINDS if images * kinds.get(kind, 0.0)}
 
@@ -165,7 +165,7 @@ def testing(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the steps of a trial at all of its multipliers, and the films that it is tested on."""
     study, cell, settings = Study(config), job.cell, stage(config, "trials", job.dataset)
     budget, multipliers = settings["budget"], study.multipliers(cell)
-    real = sizes[job.dataset].subset(cell.fraction)
+    real = sizes[job.dataset].subset(int(job.wildcards["trial"]), cell.fraction)
     tested = sizes[job.dataset].side("test")
     tested += sum(sizes[name].splits.get("test", 0) for name in study.external(job.dataset) if name in sizes)
     if budget["kind"] == "steps":
