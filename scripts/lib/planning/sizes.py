@@ -105,8 +105,12 @@ def _drawn(path: Path, fractions: Sequence[float]) -> dict[tuple[int, str], int]
         return {}
     import pandas as pd
 
-    ranks = pd.read_parquet(path, columns=["trial", "rank"]).groupby("trial")["rank"]
-    return {(int(trial), f"{one:g}"): int((rank < one).sum()) for trial, rank in ranks for one in fractions}
+    table = pd.read_parquet(path, columns=["trial", "rank"])
+    return {
+        (int(trial), f"{one:g}"): int((table["rank"][table["trial"] == trial] < one).sum())
+        for trial in table["trial"].unique()
+        for one in fractions
+    }
 
 
 def counted_for(config: Mapping[str, Any], name: str) -> str:
