@@ -17,8 +17,10 @@ def bert(vocabulary: int, positions: int = 512, hidden: int = 768, layers: int =
     import torch
     from transformers import BertConfig, BertModel
 
-    size = {"hidden_size": hidden, "intermediate_size": 4 * hidden, "num_hidden_layers": layers}
-    config = BertConfig(vocab_size=vocabulary, max_position_embeddings=positions, num_attention_heads=1, **size)
+    config = BertConfig(
+        vocab_size=vocabulary, max_position_embeddings=positions, num_hidden_layers=layers, num_attention_heads=1,
+        hidden_size=hidden, intermediate_size=4 * hidden,
+    )  # fmt: skip
     with torch.device("meta"):
         made = BertModel(config, add_pooling_layer=False)
     made.set_attn_implementation("eager")
@@ -38,8 +40,10 @@ def clip_text(text: Shape) -> CLIPTextModel:
     import torch
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    width = {"hidden_size": text["hidden"], "intermediate_size": 4 * text["hidden"]}
-    size = {"num_hidden_layers": text["layers"], "max_position_embeddings": text["max_tokens"], **width}
-    ends = {"bos_token_id": None, "eos_token_id": None}
+    config = CLIPTextConfig(
+        vocab_size=text["vocabulary"], max_position_embeddings=text["max_tokens"], num_hidden_layers=text["layers"],
+        num_attention_heads=1, hidden_size=text["hidden"], intermediate_size=4 * text["hidden"],
+        bos_token_id=None, eos_token_id=None,
+    )  # fmt: skip
     with torch.device("meta"):
-        return CLIPTextModel(CLIPTextConfig(vocab_size=text["vocabulary"], num_attention_heads=1, **size, **ends))
+        return CLIPTextModel(config)

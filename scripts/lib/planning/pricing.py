@@ -139,5 +139,7 @@ def _counted(
 
 def _apart(measured: Mapping[str, Any], shape: Mapping[str, Any]) -> float:
     """Return how far two batches are apart, as the logarithm of their ratio: a GPU is slower with few images at once."""
-    sides = [one.get("micro_batch") or one.get("batch_size") for one in (measured, shape)]
-    return abs(math.log(sides[0] / sides[1])) if all(sides) else 0.0
+    for key in ("micro_batch", "batch_size"):
+        if measured.get(key) and shape.get(key):
+            return abs(math.log(measured[key] / shape[key]))
+    return 0.0
