@@ -20,7 +20,6 @@ from pathlib import Path
 from scripts.lib.engine.commands import make_parser, run
 from scripts.lib.planning.jobs import Job, list_jobs
 from scripts.lib.planning.records import read_benchmark
-from scripts.lib.study import config as study_config
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -117,8 +116,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--efficiency", type=float, default=0.72, help="of each thread of several (default .72)")
     parser.add_argument("--other", type=float, default=1.5, help="seconds of a job of which nothing is known")
     options = parser.parse_args(argv)
-    config = study_config.load_study([ROOT / "config.yaml", *options.overlays])
-    jobs = list_jobs(config, options.overlays, options.targets, max(options.cores))
+    jobs = list_jobs(options.overlays, options.targets, max(options.cores))
     factors, asked = dict(options.factor), dict(options.threads_of)
     spent = job_seconds(jobs, options.results.resolve(), dict(options.seconds), options.other)
     spent = [value * factors.get(job.rule, 1.0) for job, value in zip(jobs, spent)]

@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> None:
     overlays = [path.resolve() for path in options.configfile]
     config, rates = load_study([ROOT / "config.yaml", *overlays]), read_rates(options.machine)
     targets = options.targets or fit_targets(config, EVERYTHING)
-    jobs = list_jobs(config, overlays, targets, rates["machine"]["cores"])
+    jobs = list_jobs(overlays, targets, rates["machine"]["cores"])
     rows = cost_rows(make_plan(jobs, config, read_sizes(config, options.results), rates), root)
     if not rows[-1]["jobs_measured"]:
         raise InputError(f"{root / BENCHMARKS}: no benchmark file of this study; give the overlays that the run had")

@@ -16,16 +16,16 @@ from pathlib import Path
 
 from scripts.lib.engine.command_line import parse_values
 from scripts.lib.engine.commands import make_parser, run, set_threads
-from scripts.lib.planning.estimate import assumed_shares, found_missing, machine_size, make_plan, wall_hours
+from scripts.lib.planning.estimate import assumed_shares, found_missing, machine_size, make_plan
 from scripts.lib.planning.jobs import ROOT, list_jobs
 from scripts.lib.planning.rates import read_rates
 from scripts.lib.planning.sizes import read_sizes
-from scripts.lib.planning.table import known_lines, peak_lines, size_lines, table, wall_line, write_json, write_plan
+from scripts.lib.planning.table import known_lines, peak_lines, size_lines, table, wall_line
 from scripts.lib.study.config import load_study
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print the plan; write it where `--csv` and `--json` say."""
+    """Print the plan."""
     options = _parser().parse_args(argv)
     set_threads(options.threads)
     overlays = [path.resolve() for path in options.configfile]
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
     cores, gpus = machine_size(options.cores, options.gpus, machine, config)
     shares, source = assumed_shares(options.efficiency, machine)
     sizes = read_sizes(config, options.results)
-    plan = make_plan(list_jobs(config, overlays, options.targets, cores, given), config, sizes, rates)
+    plan = make_plan(list_jobs(overlays, options.targets, cores, given), config, sizes, rates)
     plan.warnings += found_missing(plan, config, options.results)
     print(f"{config['study']['name']} on {machine['name']} ({machine.get('gpu') or machine.get('processor')})")
     print("\n".join(size_lines(sizes)), end="\n\n")
@@ -45,11 +45,6 @@ def main(argv: list[str] | None = None) -> None:
     print(wall_line(plan, cores, gpus, shares))
     for warning in plan.warnings:
         print(f"warning: {warning}")
-    if options.csv:
-        write_plan(options.csv, plan)
-    if options.json:
-        notes = {"machine": machine, "wall_hours": wall_hours(plan, cores, gpus), "cores": cores, "gpus": gpus}
-        write_json(options.json, plan, {**notes, "assumed_shares": shares, "assumed_shares_source": source})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,8 +59,6 @@ def _parser() -> argparse.ArgumentParser:
         "--efficiency", type=float, nargs="+", metavar="SHARE", help="shares of the peak (default: the class's)"
     )
     parser.add_argument("--results", type=Path, default=Path("results"), help="prepared cohorts are read from here")
-    parser.add_argument("--csv", type=Path, help="write the lines to this file")
-    parser.add_argument("--json", type=Path, help="write everything to this file")
     return parser
 
 

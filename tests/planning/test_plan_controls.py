@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.lib.planning.jobs import Job, write_stand_ins
+from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.sizes import PREPARED, Size
 from scripts.lib.planning.stages import operations_of, shape_of, work_of
 from scripts.lib.study.config import load_study
@@ -63,12 +62,3 @@ def test_a_multiplier_that_is_left_out_is_not_counted() -> None:
     for arm, multipliers in (("more", 1), ("back", 2)):
         work = work_of(job("train_trials", arm, fraction="0.5", trial="0"), config, SIZES)
         assert work.units == {"step": multipliers * steps, "test film": multipliers * 20}
-
-
-def test_a_pool_that_is_not_there_yet_has_a_stand_in(tmp_path: Path) -> None:
-    config = study()
-    overlay = write_stand_ins(config, tmp_path, tmp_path)
-    path = Path(overlay["arms"]["mine"]["path"])
-    assert (path / "labels.csv").is_file() and list(overlay["arms"]) == ["mine"]
-    config["arms"]["mine"]["path"] = "results/rsna/pools/original/fraction-0.1/shard-0"
-    assert "arms" not in write_stand_ins(config, tmp_path / "other", tmp_path)

@@ -13,23 +13,17 @@ from transformers import BertConfig, BertModel
 from benchmarks.bars import Bar, bars
 from benchmarks.measuring import rates_of_run
 from scripts.lib.core.errors import InputError
+from scripts.lib.encoders.operations import bert, reading
+from scripts.lib.filters.proxy import operations as proxy
+from scripts.lib.filters.proxy.operations import BIOMEDCLIP
+from scripts.lib.mgca import operations as mgca
 from scripts.lib.mgca.model import MGCA
-from scripts.lib.planning.diffusion import generator_parameters
 from scripts.lib.planning.jobs import Job
-from scripts.lib.planning.networks import (
-    BIOMEDCLIP,
-    PUBMED_WORDS,
-    bert,
-    count,
-    mgca_parameters,
-    proxy_parameters,
-    reading,
-    size,
-)
 from scripts.lib.planning.records import measured_of
 from scripts.lib.planning.sizes import Size
-from scripts.lib.planning.stages import disk_of, gpu_bytes, work_of
+from scripts.lib.planning.stages import disk_of, generator_parameters, gpu_bytes, work_of
 from scripts.lib.planning.work import computed_images
+from scripts.lib.training.operations import count, size
 from scripts.lib.training.settings import Section
 from tests.planning.test_plan import PAPER, TINY, pool_job, study
 
@@ -57,14 +51,14 @@ def test_stable_diffusion_has_its_known_parameters() -> None:
 
 def test_the_encoders_beside_the_generator_have_their_known_parameters() -> None:
     # BERT base without pooler: 108,891,648 of PubMedBERT's 30,522 words, as bert-base-uncased has.
-    assert size(bert(PUBMED_WORDS)) == 108_891_648
+    assert size(bert(30_522)) == 108_891_648
     # Two blocks of 4 wide at 3 tokens: 24 * 16 * 3 + 4 * 9 * 4 = 1,296 each.
     assert reading(bert(9, 3, 4, 2), 3) == 2 * 1296
     # The published open_clip_pytorch_model.bin has 784 MB, 4 bytes a parameter.
     config = study(PAPER)
     assert config["proxy"]["model"] == BIOMEDCLIP
-    assert proxy_parameters(BIOMEDCLIP, 512) * 4 == pytest.approx(784e6, rel=1e-3)
-    assert gpu_bytes(config, "score_pool", None) == 4 * proxy_parameters(BIOMEDCLIP, 512)
+    assert proxy.parameters(BIOMEDCLIP, 512) * 4 == pytest.approx(784e6, rel=1e-3)
+    assert gpu_bytes(config, "score_pool", None) == 4 * proxy.parameters(BIOMEDCLIP, 512)
 
 
 def test_weights_of_the_small_encoders_are_those_that_they_have() -> None:
@@ -77,11 +71,11 @@ def test_weights_of_the_small_encoders_are_those_that_they_have() -> None:
     blocks = {"num_hidden_layers": text["layers"], "num_attention_heads": text["heads"]}
     bert = BertModel(BertConfig(**words, **width, **blocks), add_pooling_layer=False)
     built = sum(part.numel() for part in MGCA(section, bert, side).parameters())
-    assert mgca_parameters(own, side) == (built, 0)
+    assert mgca.parameters(own, side) == {"trained": built, "frozen": 0}
     # The folder holds the model, and a checkpoint itself, its mean and two moments: 5 * 4 bytes a parameter.
     assert disk_of(config, "pretrain_mgca") == 20 * built
     frozen = {**own, "text": {**text, "frozen": True}}
-    assert mgca_parameters(frozen, side)[1] == sum(part.numel() for part in bert.parameters())
+    assert mgca.parameters(frozen, side)["frozen"] == sum(part.numel() for part in bert.parameters())
 
 
 def test_what_dpo_and_its_checks_cost(tmp_path: Path) -> None:

@@ -37,10 +37,10 @@ def written(folder: Path, content: Any) -> Path:
         ({"machine": {**GPU, "processor_rates": "mainframe"}, "rates": {}}, "processor_rates = 'mainframe'"),
         ({"machine": MACHINE, "rates": {"train_base": None}}, "rates.train_base"),
         ({"machine": MACHINE, "rates": {"train_base": {"job_seconds": -3}}}, "rates.train_base.job_seconds = -3"),
-        ({"machine": MACHINE, "rates": {"train_base": {"units": [{**UNIT, "per_second": -1}]}}}, "unit 'step' is -1"),
+        ({"machine": MACHINE, "rates": {"train_base": {"units": [{**UNIT, "per_second": -1}]}}}, "unit 'step' = -1"),
         (
             {"machine": MACHINE, "rates": {"train_base": {"units": [{**UNIT, "per_second": None}]}}},
-            "unit 'step' is None",
+            "unit 'step' = None",
         ),
         ({"machine": MACHINE, "rates": {"train_base": {"units": [{"unit": "step", "shape": {}}]}}}, "lacks per_second"),
         ({"machine": MACHINE, "rates": {"train_base": {"units": ["step"]}}}, "lacks per_second, shape, unit"),

@@ -15,8 +15,8 @@ from benchmarks.gpu_operations import parameters_of, sampling_operations
 from benchmarks.gpu_profile import kind_of
 from benchmarks.gpu_rates import study_like
 from scripts.lib.core.errors import InputError
+from scripts.lib.generators.controlled.operations import SD15
 from scripts.lib.planning.rates import rate_of, read_rates
-from scripts.lib.planning.shapes import SD15
 from scripts.lib.planning.stages import shape_of
 
 pytestmark = pytest.mark.long

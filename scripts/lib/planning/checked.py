@@ -25,37 +25,34 @@ def cost_of(config: Mapping[str, Any], looks: Sequence[Look]) -> Cost:
     try:
         rates = read_rates(name)
         cores, gpus = machine_size(None, None, rates["machine"], config)
-        sizes = {**read_sizes(config, Path("results")), **{look.name: _size(look) for look in looks if len(look.films)}}
         with tempfile.TemporaryDirectory(prefix="synthorax-check-") as folder:
             overlay = Path(folder, "study.json")
             overlay.write_text(json.dumps(config))
-            jobs = list_jobs(config, [overlay], [], cores)  # a process beside this one, as long as this one is small
+            jobs = list_jobs([overlay], [], cores)
         with lean_imports():  # pricing counts the operations of networks; 100 MB less
-            plan = make_plan(jobs, config, sizes, rates)
+            plan = make_plan(jobs, config, read_sizes(config, Path("results")) | _sizes(looks), rates)
     except InputError as error:
         return Cost(name, None, 0.0, why=str(error))
-    unknown = any(line.unknown_sizes for line in plan.lines)
-    hours = None if unknown else wall_hours(plan, cores, gpus)
-    return Cost(f"{name} ({cores} cores)", hours, sum(line.disk_gb for line in plan.lines), plan.warnings)
+    hours = None if plan.total.unknown_sizes else wall_hours(plan, cores, gpus)
+    return Cost(f"{name} ({cores} cores)", hours, plan.total.disk_gb, plan.warnings)
 
 
 def write_counts(path: Path, config: Mapping[str, Any], looks: Sequence[Look]) -> None:
     """Write how many films each side of each dataset has, as JSON, for plans made before its cohort is there."""
-    counts = {}
-    for look in looks:
-        if len(look.films):
-            size = _size(look)
-            counts[look.name] = {
-                "of": counted_for(config, look.name),
-                "listed": size.listed,
-                "splits": dict(size.splits),
-                "masked": size.masked,
-            }
+    counts = {
+        name: {"of": counted_for(config, name), "listed": size.listed, "splits": size.splits, "masked": size.masked}
+        for name, size in _sizes(looks).items()
+    }
     with atomic_file(path) as temporary:
         temporary.write_text(json.dumps(counts, indent=1) + "\n")
 
 
-def _size(look: Look) -> Size:
-    splits = look.films["split"].dropna().value_counts().to_dict()
-    masked = bool(look.structures)
-    return Size(COUNTED, look.listed, {str(name): int(count) for name, count in splits.items()}, masked)
+def _sizes(looks: Sequence[Look]) -> dict[str, Size]:
+    sizes = {}
+    for look in looks:
+        if len(look.films):
+            splits = look.films["split"].dropna().value_counts().items()
+            sizes[look.name] = Size(
+                COUNTED, look.listed, {str(name): int(count) for name, count in splits}, bool(look.structures)
+            )
+    return sizes

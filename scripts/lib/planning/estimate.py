@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,10 @@ from typing import Any
 from scripts.lib.core.errors import InputError
 from scripts.lib.engine.progress import least_seconds
 from scripts.lib.planning.jobs import Job
-from scripts.lib.planning.pricing import MEASURED, Price, least_known, price_of
+from scripts.lib.planning.pricing import FLOOR, MEASURED, NONE, Price, least_known, price_of
 from scripts.lib.planning.rates import Rates, check_efficiency
-from scripts.lib.planning.shapes import Config
 from scripts.lib.planning.stages import disk_of, gpu_bytes, stage_of, work_of
-from scripts.lib.planning.work import Sizes, Work, conditions_of
+from scripts.lib.planning.work import Config, Sizes, Work, conditions_of
 from scripts.lib.study.cells import Cell
 
 
@@ -40,6 +39,20 @@ class PlanLine:
     gpu_gb: float | None = None
     unknown_sizes: bool = False
 
+    def add(self, other: PlanLine) -> None:
+        """Take the jobs of another line too."""
+        for name in ("jobs", "images", "steps", "hours", "gpu_hours", "peak_hours", "disk_gb"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("rss_mb", "gpu_gb"):
+            setattr(self, name, max(getattr(self, name) or 0.0, getattr(other, name) or 0.0) or None)
+        self.source = least_known([self.source, other.source])
+        self.unknown_sizes |= other.unknown_sizes
+
+    @property
+    def is_least(self) -> bool:
+        """Whether hours are missing, or floors, so that `hours` are the least."""
+        return self.source in (FLOOR, NONE)
+
     def hours_at(self, share: float) -> float:
         """Return the hours if GPUs reach this share of their peak wherever nothing was measured."""
         return self.hours + self.peak_hours * (1 / share - 1)
@@ -55,6 +68,14 @@ class Plan:
     prices: list[Price]
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def total(self) -> PlanLine:
+        """The sum of all lines."""
+        total = PlanLine("total", "")
+        for line in self.lines:
+            total.add(line)
+        return total
+
 
 def make_plan(jobs: Sequence[Job], config: Config, sizes: Sizes, rates: Rates) -> Plan:
     """Return the plan of all jobs; the jobs of a target alone (nothing to compute) are left out of its lines."""
@@ -62,31 +83,19 @@ def make_plan(jobs: Sequence[Job], config: Config, sizes: Sizes, rates: Rates) -
     prices = [price_of(job, amounts, config, rates) for job, amounts in zip(jobs, work)]
     lines: dict[tuple[str, str], PlanLine] = {}
     for job, amounts, price in zip(jobs, work, prices):
-        if not job.outputs:
-            continue
-        arm, hours = job.wildcards.get("arm", ""), (price.seconds or 0.0) / 3600
-        line = lines.setdefault((job.rule, arm), PlanLine(job.rule, arm))
-        line.jobs += 1
-        line.images += amounts.images
-        line.steps += amounts.steps
-        line.disk_gb += (amounts.bytes + disk_of(config, job.rule)) / 1e9
-        line.unknown_sizes |= amounts.unknown
-        line.hours += hours
-        line.peak_hours += price.at_peak / 3600
-        line.source = least_known([line.source, price.source])
-        line.rss_mb = larger(line.rss_mb, price.rss_mb)
-        if job.gpus and rates["machine"].get("gpu"):
-            line.gpu_hours += hours
-            held = gpu_bytes(config, stage_of(job.rule), job.wildcards.get("dataset"))
-            line.gpu_gb = larger(line.gpu_gb, held and held / 1e9)
+        if job.outputs:
+            stage, arm, hours = job.rule, job.wildcards.get("arm", ""), (price.seconds or 0.0) / 3600
+            on_gpu = bool(job.gpus and rates["machine"].get("gpu"))
+            held = gpu_bytes(config, stage_of(stage), job.wildcards.get("dataset")) if on_gpu else None
+            disk = (amounts.bytes + disk_of(config, stage)) / 1e9
+            line = PlanLine(
+                stage, arm, 1, amounts.images, amounts.steps, hours, hours * on_gpu, price.at_peak / 3600, price.source, disk,
+                price.rss_mb, held and held / 1e9, amounts.unknown,
+            )  # fmt: skip
+            lines.setdefault((stage, arm), PlanLine(stage, arm)).add(line)
     plan = Plan(list(lines.values()), jobs, work, prices)
-    plan.warnings = _warnings(plan, config, sizes, rates["machine"])
+    plan.warnings = list(_warnings(plan, config, sizes, rates["machine"]))
     return plan
-
-
-def larger(before: float | None, value: float | None) -> float | None:
-    """Return the larger of two numbers of which either may be missing."""
-    return max(before or 0.0, value) if value else before
 
 
 def wall_hours(plan: Plan, cores: int, gpus: int, share: float = 1.0) -> float:
@@ -98,44 +107,36 @@ def wall_hours(plan: Plan, cores: int, gpus: int, share: float = 1.0) -> float:
     return least_seconds(dict(enumerate(plan.jobs)), seconds, cores, gpus) / 3600
 
 
-def _warnings(plan: Plan, config: Config, sizes: Sizes, machine: Mapping[str, Any]) -> list[str]:
-    warnings, largest = [], config["compute"]["largest_pool"]
-    known = [job for job, amounts in zip(plan.jobs, plan.work) if not amounts.unknown]
-    sampled = {astuple(job.cell) for job in known if job.rule == "sample_pool"}
-    for dataset, arm, fraction in sorted(sampled):
+def _warnings(plan: Plan, config: Config, sizes: Sizes, machine: Mapping[str, Any]) -> Iterator[str]:
+    largest, pools = config["compute"]["largest_pool"], [job for job in plan.jobs if job.rule == "sample_pool"]
+    for dataset, arm, fraction in sorted({astuple(job.cell) for job in pools if sizes[job.dataset].splits}):
         images = sum(conditions_of(config, Cell(dataset, arm, fraction), sizes).values())
         if images > largest:
-            warnings.append(
+            yield (
                 f"pool of {dataset} {arm} at {fraction}: {images:,} images, more than compute.largest_pool = {largest:,}; "
                 f"lower study.multipliers[{fraction!r}] or raise the key"
             )
     without = {job.wildcards.get("dataset") for job, amounts in zip(plan.jobs, plan.work) if amounts.unknown}
     if None in without:  # e.g. a model of all of a cohort
         without |= {name for name, size in sizes.items() if not size.splits}
-    warnings += [
-        f"size of {name} not known: its cohort is not prepared and no table gives it; its jobs have no hours. make check, with "
-        "the same STUDY and DIR, counts its films: then plan again"
-        for name in sorted(name for name in without if name)
-    ]
-    memory, gpu_memory = machine["memory_gb"], machine.get("gpu_memory_gb")
-    warnings += [
-        f"{line.stage}: {line.rss_mb / 1e3:.1f} GB a job, more than the {memory} GB of this class"
-        for line in plan.lines
-        if line.rss_mb and line.rss_mb / 1e3 > memory
-    ]
-    warnings += [
-        f"{line.stage} {line.arm}: at least {line.gpu_gb:.1f} GB of GPU memory, before activations, more than the "
-        f"{gpu_memory} GB of this class"
-        for line in plan.lines
-        if gpu_memory and line.gpu_gb and line.gpu_gb > gpu_memory
-    ]
-    return warnings
+    for name in sorted(name for name in without if name):
+        yield (
+            f"size of {name} not known: its cohort is not prepared and no table gives it; its jobs have no hours. make check, "
+            "with the same STUDY and DIR, counts its films: then plan again"
+        )
+    memory = machine.get("gpu_memory_gb")
+    for line in plan.lines:
+        if memory and line.gpu_gb and line.gpu_gb > memory:
+            yield (
+                f"{line.stage} {line.arm}: at least {line.gpu_gb:.1f} GB of GPU memory, before activations, more than the "
+                f"{memory} GB of this class"
+            )
 
 
 def found_missing(plan: Plan, config: Config, results: Path) -> list[str]:
     """Return warnings: of a disk that is too small, and of a base whose shape has to be assumed."""
     there = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
-    free, disk = shutil.disk_usage(there).free, sum(line.disk_gb for line in plan.lines)
+    free, disk = shutil.disk_usage(there).free, plan.total.disk_gb
     warnings = []
     if disk * 1e9 > free:
         warnings.append(f"disk: {disk:,.0f} GB needed, {free / 1e9:,.0f} GB free in {results}; use another disk")

@@ -1,6 +1,7 @@
 """Write the jobs of a dry run as JSON: Snakemake's own account of them, taken from its log events.
 
-A command of its own, because Snakemake changes the process that it runs in. Called by jobs.py:
+A command of its own, because Snakemake changes the process that it runs in. What a study reads and this machine does not have
+(raw trees, weights) counts as there: a plan needs no data. Called by jobs.py:
 
     python -m scripts.lib.planning.listing JOBS.json --configfile studies/tiny.yaml --directory EMPTY results/figure2.pdf
 """
@@ -13,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.engine import run_setup
+
 
 class JobRecorder(logging.Handler):
     """Keep what Snakemake says of each job: rule, wildcards, files, threads, resources."""
@@ -23,22 +26,36 @@ class JobRecorder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record that describes a job."""
-        fields = vars(record)  # Snakemake's own fields
-        if str(fields.get("event", "")) != "job_info":
+        said = vars(record)  # Snakemake's own fields
+        if str(said.get("event", "")) != "job_info":
             return
-        job: dict[str, Any] = {"rule": fields["rule_name"], "threads": fields["threads"]}
-        job["wildcards"] = {name: str(value) for name, value in dict(fields["wildcards"] or {}).items()}
-        job |= {side: [str(file) for file in fields[side]] for side in ("input", "output")}
-        job["benchmark"] = str(fields["benchmark"]) if fields["benchmark"] else None
-        numbers = {name: one for name, one in dict(fields["resources"] or {}).items() if isinstance(one, (int, float))}
-        job["resources"] = {name: one for name, one in numbers.items() if not name.startswith("_")}
+        job: dict[str, Any] = {"rule": said["rule_name"], "threads": said["threads"], "benchmark": said["benchmark"]}
+        job |= {side: [str(file) for file in said[side]] for side in ("input", "output")}
+        job["wildcards"] = {name: str(value) for name, value in dict(said["wildcards"] or {}).items()}
+        numbers = dict(said["resources"] or {}).items()
+        job["resources"] = {key: one for key, one in numbers if isinstance(one, (int, float)) and key[0] != "_"}
         self.jobs.append(job)
+
+
+def sources_count_as_there() -> None:
+    """Let the workflow, and Snakemake, take every file outside of results/ as there, and old."""
+    from snakemake.io import Mtime, _IOFile
+
+    async def exists(file: Any) -> bool:
+        return not str(file.file).startswith("results/")
+
+    async def written(file: Any, skip_storage: bool = False) -> Mtime:
+        return Mtime(local=0.0)
+
+    run_setup.check_sources = lambda config: None
+    _IOFile.exists, _IOFile.mtime_uncached = exists, written
 
 
 def main(argv: list[str]) -> int:
     """Dry-run Snakemake with the arguments after the first; write its jobs to the file that the first one names."""
     from snakemake import cli
 
+    sources_count_as_there()
     recorder = JobRecorder()
     # Snakemake clears the handlers of its own logger when it starts, not those of the logger above.
     logging.getLogger("snakemake").addHandler(recorder)
@@ -48,7 +65,7 @@ def main(argv: list[str]) -> int:
     except SystemExit as end:
         status = int(end.code or 0)
     if status == 0:
-        Path(argv[0]).write_text(json.dumps(recorder.jobs))
+        Path(argv[0]).write_text(json.dumps(recorder.jobs, default=str))
     return status
 
 

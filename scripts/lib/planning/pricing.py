@@ -9,9 +9,8 @@ from typing import Any
 
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.rates import Rates, measured_rates, rate_of
-from scripts.lib.planning.shapes import Config
 from scripts.lib.planning.stages import operations_of, shape_of, stage_of
-from scripts.lib.planning.work import KINDS, Work
+from scripts.lib.planning.work import KINDS, Config, Work
 from scripts.lib.study.sources import PHANTOM
 
 MEASURED, SCALED, ELSEWHERE, FLOOR, NONE = "measured", "scaled", "elsewhere", "floor", "n/a"
@@ -69,13 +68,13 @@ def least_known(sources: Sequence[str]) -> str:
 def _priced(job: Job, work: Work, config: Config, rates: Rates, gpu: bool) -> Price:
     rule = stage_of(job.rule)
     measured = rates["rates"].get(rule, {})
-    known = measured.get("job_seconds")
+    known, rss = measured.get("job_seconds"), measured.get("rss_mb")
+    if not work.units and known is None:
+        return Price(None, NONE)
     if not work.units:
         # Such jobs read tables, which grow with a study; those of the phantom are small.
         phantom = all(config["datasets"][name]["root"] == PHANTOM for name in config["study"]["datasets"])
-        return (
-            Price(None, NONE) if known is None else Price(known, MEASURED if phantom else FLOOR, measured.get("rss_mb"))
-        )
+        return Price(known, MEASURED if phantom else FLOOR, rss)
     shape = shape_of(config, rule, job.wildcards.get("dataset"), gpu)
     parts, at_peak = [(known or 0.0, MEASURED)], 0.0
     for unit, amount in work.units.items():
@@ -90,7 +89,7 @@ def _priced(job: Job, work: Work, config: Config, rates: Rates, gpu: bool) -> Pr
         at_peak += amount * each if gpu and how == FLOOR else 0.0
     seconds = sum(part for part, _ in parts)
     source = least_known([how for part, how in parts if part >= SMALL * seconds])
-    return Price(seconds, source, measured.get("rss_mb") if source == MEASURED else None, at_peak)
+    return Price(seconds, source, rss if source == MEASURED else None, at_peak)
 
 
 def peak_of(rates: Rates, shape: Mapping[str, Any]) -> float | None:
@@ -104,16 +103,19 @@ def seconds_of(rule: str, unit: str, shape: Mapping[str, Any], rates: Rates, gpu
 
     `scaled`: measured at another shape in the same precision, or of another kind of image, times the ratio of the operations;
     of several the one with the nearest operations, and of equals that with the nearest batch. `floor`: operations over the
-    published peak of a GPU; of decoding films what smaller ones took.
+    published peak of a GPU; of decoding films what smaller ones of the same format took.
     """
-    rate = rate_of(rates, rule, unit, shape)
-    if rate is not None:
+    if (rate := rate_of(rates, rule, unit, shape)) is not None:
         return 1 / rate, MEASURED
     if rule == "prepare_cohort":
-        return _smaller_films(rates, shape)
-    known = _counted(rule, unit, shape, rates)
+        others = [
+            (rate, other) for rate, other in measured_rates(rates, rule, unit) if other["format"] == shape["format"]
+        ]
+        smaller = [rate for rate, other in others if other["resolution"] <= shape["resolution"]]
+        return (1 / min(smaller), FLOOR) if smaller else (None, NONE)
+    known = _counted(rule, [unit], shape, rates)
     if not known and rule == "sample_pool":
-        known = [one for kind in KINDS for one in _counted(rule, f"{kind} image", shape, rates)]
+        known = _counted(rule, [f"{kind} image" for kind in KINDS], shape, rates)
     peak = peak_of(rates, shape) if gpu else None
     here = operations_of(rule, unit, shape) if known or peak else None
     if here and known:
@@ -122,14 +124,17 @@ def seconds_of(rule: str, unit: str, shape: Mapping[str, Any], rates: Rates, gpu
     return (here / (peak * 1e12), FLOOR) if here and peak else (None, NONE)
 
 
-def _counted(rule: str, unit: str, shape: Mapping[str, Any], rates: Rates) -> list[tuple[float, float, float]]:
-    """Return (operations, units per second, how far the batch is) of what was measured of a unit in this precision."""
-    alike = (
+def _counted(
+    rule: str, units: Sequence[str], shape: Mapping[str, Any], rates: Rates
+) -> list[tuple[float, float, float]]:
+    """Return (operations, units per second, how far the batch is) of what was measured of units in this precision."""
+    found = [
         (operations_of(rule, unit, other), rate, _apart(other, shape))
+        for unit in units
         for rate, other in measured_rates(rates, rule, unit)
         if all(other.get(key) == shape.get(key) for key in ("precision", "task"))
-    )
-    return [(operations, rate, apart) for operations, rate, apart in alike if operations]
+    ]
+    return [(operations, rate, apart) for operations, rate, apart in found if operations]
 
 
 def _apart(measured: Mapping[str, Any], shape: Mapping[str, Any]) -> float:
@@ -138,13 +143,3 @@ def _apart(measured: Mapping[str, Any], shape: Mapping[str, Any]) -> float:
         if measured.get(key) and shape.get(key):
             return abs(math.log(measured[key] / shape[key]))
     return 0.0
-
-
-def _smaller_films(rates: Rates, shape: Mapping[str, Any]) -> tuple[float | None, str]:
-    """Return the seconds of a film of the same format where stored films were no larger: real ones are larger still."""
-    smaller = [
-        rate
-        for rate, other in measured_rates(rates, "prepare_cohort", "film")
-        if other["format"] == shape["format"] and other["resolution"] <= shape["resolution"]
-    ]
-    return (1 / min(smaller), FLOOR) if smaller else (None, NONE)

@@ -11,13 +11,13 @@
         units:
         - {unit: step, per_second: 4.1, shape: {...}, source: where this was measured}
 
-A rate holds for its shape alone (shapes.py).
+A rate holds for its shape alone (stages.py).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -41,16 +41,6 @@ def read_rates(name: str, folder: Path = FOLDER) -> dict[str, Any]:
             f"machine class {name!r}: no {path}; known classes: {known}. Measure it there: "
             f"python -m benchmarks.rates --machine {name} --from results"
         )
-    content = _read(path)
-    other = content["machine"].get("processor_rates")
-    if other is not None:
-        if not (folder / f"{other}.yaml").is_file():
-            raise InputError(f"{path}: machine.processor_rates = {other!r}: no such class in {folder}")
-        content["borrowed"] = _read(folder / f"{other}.yaml")
-    return content
-
-
-def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
@@ -59,36 +49,41 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in ("machine", "rates")):
         raise InputError(f"{path}: expected the keys machine and rates, each with keys of its own")
     check_rates(content, path)
+    if (other := content["machine"].get("processor_rates")) is not None:
+        if not (folder / f"{other}.yaml").is_file():
+            raise InputError(f"{path}: machine.processor_rates = {other!r}: no such class in {folder}")
+        content["borrowed"] = read_rates(other, folder)
     return content
 
 
 def check_rates(content: Rates, path: Path) -> None:
     """Raise InputError with the first key that is missing or makes no sense."""
-    machine = content["machine"]
+    if fault := next(_faults(content["machine"], content["rates"]), None):
+        raise InputError(f"{path}: {fault}")
+    if (shares := content["machine"].get("efficiency")) is not None:
+        check_efficiency(shares, f"{path}: machine.efficiency")
+
+
+def _faults(machine: Rates, rates: Rates) -> Iterator[str]:
     for key in ("name", "cores", "memory_gb", "date"):
         if machine.get(key) is None:
-            raise InputError(f"{path}: machine.{key} is missing")
-        if key in ("cores", "memory_gb") and not _above_zero(machine[key]):
-            raise InputError(f"{path}: machine.{key} = {machine[key]!r}: expected a number above 0")
+            yield f"machine.{key} is missing"
     peak = machine.get("peak_tflops")
-    if peak is not None and not all(map(_above_zero, peak.values() if isinstance(peak, dict) else [peak])):
-        raise InputError(f"{path}: machine.peak_tflops = {peak!r}: expected TFLOP/s above 0, or one for each precision")
-    if machine.get("efficiency") is not None:
-        check_efficiency(machine["efficiency"], f"{path}: machine.efficiency")
-    for stage, measured in content["rates"].items():
-        where = f"{path}: rates.{stage}"
+    peaks = peak if isinstance(peak, dict) else {"all": peak}
+    numbers = {f"machine.{key}": machine[key] for key in ("cores", "memory_gb")}
+    numbers |= {f"machine.peak_tflops ({key})": one for key, one in peaks.items() if peak is not None}
+    for stage, measured in rates.items():
+        where = f"rates.{stage}"
         if not isinstance(measured, dict) or not {"job_seconds", "units"} & measured.keys():
-            raise InputError(f"{where}: expected job_seconds, units or both, got {measured!r}")
-        seconds = measured.get("job_seconds", 0)
-        if seconds != 0 and not _above_zero(seconds):
-            raise InputError(f"{where}.job_seconds = {seconds!r}: expected seconds, 0 or more")
+            yield f"{where}: expected job_seconds, units or both, got {measured!r}"
+            continue
+        numbers[f"{where}.job_seconds"] = measured.get("job_seconds") or 1
         for entry in measured.get("units") or []:
-            missing = {"unit", "per_second", "shape"} - (entry.keys() if isinstance(entry, dict) else set())
-            if missing:
-                raise InputError(f"{where}.units: an entry lacks {', '.join(sorted(missing))}: {str(entry)[:120]}")
-            if not _above_zero(rate := entry["per_second"]):
-                unit = entry["unit"]
-                raise InputError(f"{where}: per_second of unit {unit!r} is {rate!r}; expected a number above 0")
+            if missing := {"unit", "per_second", "shape"} - (entry.keys() if isinstance(entry, dict) else set()):
+                yield f"{where}.units: an entry lacks {', '.join(sorted(missing))}: {str(entry)[:120]}"
+                continue
+            numbers[f"{where}: per_second of unit {entry['unit']!r}"] = entry["per_second"]
+    yield from (f"{key} = {one!r}: expected a number above 0" for key, one in numbers.items() if not _above_zero(one))
 
 
 def check_efficiency(shares: object, where: str) -> tuple[float, float]:

@@ -35,11 +35,8 @@ def measured_of(job: Job, root: Path) -> Measured | None:
     """
     if job.benchmark:
         return read_benchmark(root / job.benchmark)
-    spans = [_span(root, output) for output in job.outputs]
-    known = [span for span in spans if span is not None]
-    if not known:
-        return None
-    return Measured(max(0.0, max(end for _, end in known) - min(start for start, _ in known)))
+    spans = [span for output in job.outputs if (span := _span(root, output))]
+    return Measured(max(0.0, max(end for _, end in spans) - min(start for start, _ in spans))) if spans else None
 
 
 def read_benchmark(path: Path) -> Measured | None:

@@ -26,13 +26,11 @@ def main(run: Path, out: Path) -> None:
     asked = json.loads(run.read_text())
     config, rates = asked["config"], read_rates(asked["machine"])
     sizes = read_sizes(config, Path(asked["results"]))
-    seconds = {}
+    jobs = [Job(**one, needs=(), benchmark=None) for one in asked["jobs"].values()]
     with lean_imports():
-        for number, record in asked["jobs"].items():
-            job = Job(**{**record, "outputs": tuple(record["outputs"])}, needs=(), benchmark=None)
-            seconds[number] = price_of(job, work_of(job, config, sizes), config, rates).seconds
+        seconds = [price_of(job, work_of(job, config, sizes), config, rates).seconds for job in jobs]
     with atomic_file(out) as temporary:
-        temporary.write_text(json.dumps(seconds))
+        temporary.write_text(json.dumps(dict(zip(asked["jobs"], seconds))))
 
 
 if __name__ == "__main__":

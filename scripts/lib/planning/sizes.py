@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,16 @@ from scripts.lib.study.shared import store_of
 from scripts.lib.study.sources import PHANTOM
 from scripts.lib.study.tasks import of_structures
 
-PREPARED, DRAWN, PUBLISHED, UNKNOWN = "prepared cohort", "phantom settings", "paper's Table 1", "unknown"
-COUNTED = "check of the films"
+PREPARED, COUNTED, DRAWN = "prepared cohort", "check of the films", "phantom settings"
+PUBLISHED, LISTED, UNKNOWN = "paper's Table 1", "the lists that the dataset is published with", "unknown"
 COUNTS = "check_films.json"  # of a results folder: what `make check` has counted
-LISTED = "the lists that the dataset is published with"
-CHESTXDET = {"train": 3_025, "test": 553}  # rows of its two lists
 # Films as the paper's Table 1 means them: its counts of two datasets include header lines (see its notes). Of CheXpert the
-# frontal films of chexpert.train.csv and valid.csv.
-PAPERS = {name: {"all": train + test} for name, (train, test, _) in PAPER.items()}
-PAPERS |= {"rsna": {"all": PAPERS["rsna"]["all"] - 2}, "chexpert": {"train": 191_027, "test": 202}}
+# frontal films of chexpert.train.csv and valid.csv; of ChestX-Det the rows of its two lists.
+PAPERS = {name: (PUBLISHED, {"all": train + test}) for name, (train, test, _) in PAPER.items()} | {
+    "rsna": (PUBLISHED, {"all": 26_684}),
+    "chexpert": (PUBLISHED, {"train": 191_027, "test": 202}),
+    "chestxdet": (LISTED, {"train": 3_025, "test": 553}),
+}
 # Formats whose labels cover their training folder alone; a study splits that folder itself.
 TRAIN_TABLE_ONLY = ("siim", "rsna")
 
@@ -69,12 +69,9 @@ class Size:
 
 def read_sizes(config: Mapping[str, Any], results: Path) -> dict[str, Size]:
     """Return the size of every dataset that the study may use."""
-    study = config["study"]
-    used = dict.fromkeys(
-        [*study["datasets"], *study["foundation"], study["generator_dataset"], *config["feedback"]["splits"]]
-        + [config["proxy"]["validation"]["dataset"]]
-    )
-    return {name: size_of(config, name, results) for name in used}
+    study, proxy = config["study"], config["proxy"]["validation"]["dataset"]
+    used = [*study["datasets"], *study["foundation"], study["generator_dataset"], *config["feedback"]["splits"], proxy]
+    return {name: size_of(config, name, results) for name in dict.fromkeys(used)}
 
 
 def size_of(config: Mapping[str, Any], name: str, results: Path) -> Size:
@@ -82,55 +79,43 @@ def size_of(config: Mapping[str, Any], name: str, results: Path) -> Size:
     section, dataset, name = config["datasets"][name], name, store_of(config, name)
     meta = results / name / "cohort" / "cohort.json"
     if meta.is_file():
-        return _prepared(meta, results / name / "subsets.parquet", config["study"])
-    if (counted := _counted(results / COUNTS, config, dataset)) is not None:
-        return counted
+        known = read_json(meta, "a cohort's description; prepare this cohort again")
+        try:
+            splits = {split: counts["images"] for split, counts in known["splits"].items()}
+            drawn = _drawn(results / name / "subsets.parquet", config["study"]["fractions"])
+            return Size(PREPARED, known["n_listed"], splits, known["has_masks"], drawn)
+        except KeyError as error:
+            raise InputError(f"{meta}: cannot be read ({error!r}); prepare this cohort again") from None
+    if (results / COUNTS).is_file():
+        counts = read_json(results / COUNTS, "the counts of make check; remove it, or run make check again").get(
+            dataset
+        )
+        if counts and counts["of"] == counted_for(config, dataset):
+            return Size(COUNTED, counts["listed"], counts["splits"], counts["masked"])
     masked = of_structures(section) or bool(section.get("structures"))
     if section["root"] == PHANTOM:
         listed, films = _phantom_films(section, name, config["study"]["seed"])
         return Size(DRAWN, listed, _sides(section, films), masked)
-    if section["format"] == "chestxdet":
-        return Size(LISTED, sum(CHESTXDET.values()), _sides(section, CHESTXDET), masked)
-    if known := PAPERS.get(section["format"]):
-        return Size(PUBLISHED, None, known if "all" not in known else _sides(section, known), masked)
-    return Size(UNKNOWN, masked=masked)
+    source, films = PAPERS.get(section["format"], (UNKNOWN, {}))
+    return Size(source, None, _sides(section, films) if films else {}, masked)
 
 
-def _prepared(path: Path, subsets: Path, study: Mapping[str, Any]) -> Size:
-    try:
-        meta = json.loads(path.read_text())
-        splits = {split: counts["images"] for split, counts in meta["splits"].items()}
-        return Size(PREPARED, meta["n_listed"], splits, meta["has_masks"], _drawn(subsets, study))
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read ({error!r}); prepare this cohort again") from None
-
-
-def counted_for(config: Mapping[str, Any], name: str) -> str:
-    """Return a hash of what a dataset's counts depend on in the study: its section as it is prepared, and the seed."""
-    return content_hash(to_json(stage(config, "prepare_cohort", name)), config["study"]["seed"])
-
-
-def _counted(path: Path, config: Mapping[str, Any], name: str) -> Size | None:
-    """Return what a check has counted under the same settings of a dataset, None where none has."""
-    if not path.is_file():
-        return None
-    counts = read_json(path, "the counts of make check; remove it, or run make check again").get(name)
-    if not counts or counts.get("of") != counted_for(config, name):
-        return None
-    return Size(COUNTED, counts["listed"], counts["splits"], counts["masked"])
-
-
-def _drawn(path: Path, study: Mapping[str, Any]) -> dict[tuple[int, str], int]:
+def _drawn(path: Path, fractions: Sequence[float]) -> dict[tuple[int, str], int]:
     if not path.is_file():
         return {}
     import pandas as pd
 
     table = pd.read_parquet(path, columns=["trial", "rank"])
     return {
-        (int(trial), f"{fraction:g}"): int((table["rank"][table["trial"] == trial] < fraction).sum())
+        (int(trial), f"{one:g}"): int((table["rank"][table["trial"] == trial] < one).sum())
         for trial in table["trial"].unique()
-        for fraction in study["fractions"]
+        for one in fractions
     }
+
+
+def counted_for(config: Mapping[str, Any], name: str) -> str:
+    """Return a hash of what a dataset's counts depend on in the study: its section as it is prepared, and the seed."""
+    return content_hash(to_json(stage(config, "prepare_cohort", name)), config["study"]["seed"])
 
 
 def _phantom_films(section: Mapping[str, Any], name: str, seed: int) -> tuple[int, dict[str, int]]:

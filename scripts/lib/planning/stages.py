@@ -1,23 +1,28 @@
 """The stages of a study in one table: what their jobs count, the shape that a rate holds for, operations and weights.
 
-A rule that is not in it costs its job alone. What is left out of the operations (a generator's texts, augmentation, the
+A rule that is not in it costs its job alone. What is left out of the operations (a generator's texts and hints, augmentation, the
 optimizer's step) makes them smaller, so that operations over a peak are a floor. Of a GPU's memory activations are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from scripts.lib.planning import diffusion, networks, shapes, work
+from scripts.lib.downstream import operations as trials
+from scripts.lib.filters.proxy import operations as proxy
+from scripts.lib.generators.controlled import operations as diffusion
+from scripts.lib.mgca import operations as mgca
+from scripts.lib.planning import work
 from scripts.lib.planning.jobs import Job
-from scripts.lib.planning.shapes import Config
 from scripts.lib.planning.sizes import UnknownSize
-from scripts.lib.planning.work import Sizes, Work, step_work
+from scripts.lib.planning.work import Config, Sizes, Work
 from scripts.lib.study.arms import BASE, CLASS, GENERATORS, RATERS, Generator
 from scripts.lib.study.processor import BF16, FP32, resolved
+from scripts.lib.study.sources import PHANTOM
+from scripts.lib.training.operations import Shape, batch, kept, size, training_shape
 
 FLOAT, HALF = 4, 2  # bytes
 # Rules whose jobs are those of another stage.
@@ -30,38 +35,28 @@ ALIASES = {
 }
 
 
-class Weights(NamedTuple):
-    """Parameters that a stage trains, that it holds frozen, and that its folder keeps."""
-
-    trained: int
-    frozen: int = 0
-    stored: int = 0
-
-
 @dataclass(frozen=True)
 class Stage:
     """One stage, i.e. a rule.
 
     count       what a job has to do
-    shape       what its rate holds for, of the configuration and the dataset
+    shape       what its rate holds for, of the configuration and the dataset: all that decides how long a unit takes
     operations  floating point operations of a unit at a shape, None where they are not counted. Unit `film` of a training
                 is a film that becomes latents once, `check` a held-out pair that DPO's monitor judges once
-    weights     its parameters, None where they are not known
-    casts       section whose precision says how frozen weights lie on a GPU; None: in fp32, autocast casts them when used
-    learning    tensors a trained parameter on a GPU: itself, gradient, Adam's two moments and the running mean
-    kept        tensors a trained parameter in a checkpoint: itself, running mean, two moments; 0: not counted
+    parts       {part: parameters} of its networks, {} where they are not known
+    trains      those parts that learn; the others lie beside them
+    casts       section whose precision says how frozen weights lie on a GPU; "": in fp32, autocast casts them when used
+    tensors     of a trained parameter: on a GPU (itself, gradient, Adam's two moments, running mean), and on the disk (itself
+                and in a checkpoint itself, mean and moments; 0 where checkpoints are not counted)
     """
 
     count: Callable[[Job, Config, Sizes], Work]
     shape: Callable[[Config, str], dict[str, Any]] = lambda config, dataset: {}
-    operations: Callable[[str, Mapping[str, Any]], float | None] = lambda unit, shape: None
-    weights: Callable[[Config, str | None], Weights | None] = lambda config, dataset: None
-    casts: str | None = None
-    learning: int = 5
-    kept: int = 4
-
-
-NO_STAGE = Stage(lambda job, config, sizes: Work())
+    operations: Callable[[str, Shape], float | None] = lambda unit, shape: None
+    parts: Callable[[Config, str | None], Mapping[str, int]] = lambda config, dataset: {}
+    trains: Callable[[Config], Sequence[str]] = lambda config: ()
+    casts: str = ""
+    tensors: tuple[int, int] = (5, 5)
 
 
 def stage_of(rule: str) -> str:
@@ -89,130 +84,148 @@ def shape_of(config: Config, rule: str, dataset: str | None, gpu: bool) -> dict[
     return _stage(rule).shape(resolved(config, BF16 if gpu else FP32), str(dataset))
 
 
-@networks.kept
-def operations_of(rule: str, unit: str, shape: Mapping[str, Any]) -> float | None:
+@kept
+def operations_of(rule: str, unit: str, shape: Shape) -> float | None:
     """Return the operations of one unit of a stage, None where they are not counted. Two a multiply-add, as torch counts."""
     return _stage(rule).operations(unit, shape)
 
 
+def _trained(own: Stage, config: Config, parts: Mapping[str, int]) -> int:
+    return sum(parts.get(part, 0) for part in own.trains(config))
+
+
 def disk_of(config: Config, rule: str) -> int:
-    """Return the bytes of a model's own weights and of its largest checkpoint; 0 for stages without, or not counted."""
-    kept = _stage(rule).kept
-    weights = _stage(rule).weights(config, None) if kept else None
-    return FLOAT * (weights.stored + kept * weights.trained) if weights else 0
+    """Return the bytes of the weights that a stage trains and of its largest checkpoint; 0 for stages without, or not counted."""
+    own = _stage(rule)
+    return FLOAT * own.tensors[1] * _trained(own, config, own.parts(config, None)) if own.tensors[1] else 0
 
 
 def gpu_bytes(config: Config, rule: str, dataset: str | None) -> int | None:
     """Return the least bytes of a GPU that a job needs for weights, gradients and optimizer, None where not known."""
-    stage = _stage(rule)
-    if (weights := stage.weights(config, dataset)) is None:
+    own = _stage(rule)
+    if not (parts := own.parts(config, dataset)):
         return None
-    half = stage.casts is not None and config[stage.casts]["precision"] != FP32  # auto is bf16 on a GPU
-    return FLOAT * stage.learning * weights.trained + (HALF if half else FLOAT) * weights.frozen
+    trained = _trained(own, config, parts)
+    half = own.casts and config[own.casts]["precision"] != FP32  # auto is bf16 on a GPU
+    return FLOAT * own.tensors[0] * trained + (HALF if half else FLOAT) * (sum(parts.values()) - trained)
 
 
-def _trial(unit: str, shape: Mapping[str, Any]) -> float:
-    if unit == "test film":
-        return networks.judging(shape)
-    return float(shape["batch_size"] * networks.judging(shape, learns=not shape["model"]["frozen"]))
+def _side(config: Config, *parts: Mapping[str, Any]) -> dict[str, Any]:
+    return {"resolution": config["study"]["resolution"]} | {key: one for part in parts for key, one in part.items()}
 
 
-def _tuned(generator: Generator, config: Config, dataset: str | None) -> Weights:
-    parts = diffusion.generator_parameters(config)
-    trained = sum(parts[part] for part in config[generator.section].get("trains", ["controlnet"]))
-    reference = trained if RATERS in generator.taught_by else 0
-    return Weights(trained, sum(parts.values()) - trained + reference, trained)
+def _film(config: Config, dataset: str) -> dict[str, Any]:
+    """Return the shape of a film of a dataset's raw tree."""
+    section = config["datasets"][dataset]
+    side = (section.get("phantom") or {}).get("size") if section["root"] == PHANTOM else "real"
+    return {"format": section["format"], **({"film": side} if side else {})}
 
 
-def _founded(config: Config, dataset: str | None) -> Weights:
-    parts = diffusion.generator_parameters(config)
-    # The U-Net and the text encoder learn together, after the autoencoder.
-    return Weights(max(parts["vae"], parts["unet"] + parts["text"]), 0, parts["vae"] + parts["text"] + parts["unet"])
+def _class_unet(config: Config, dataset: str) -> dict[str, Any]:
+    section = config["class_ldm"]
+    return _side(config, {"latents_of": section["autoencoder"]["channels"]}, training_shape(section, "unet"))
 
 
-def _proxy(learns: bool, config: Config, dataset: str | None) -> Weights | None:
-    section = config["proxy"]
-    known = networks.proxy_parameters(section["model"] or section["train"], config["study"]["resolution"])
-    return None if known is None else Weights(known, 0, known) if learns else Weights(0, known)
+def _proxy_model(config: Config) -> Any:
+    return config["proxy"]["model"] or training_shape(config["proxy"]["train"])
 
 
-def _pretrained(config: Config, dataset: str | None) -> Weights:
-    trained, frozen = networks.mgca_parameters(config["mgca"], config["study"]["resolution"])
-    return Weights(trained, frozen, trained + frozen)
+def generator_parameters(config: Config) -> dict[str, int]:
+    """Return the parameters of unet, controlnet, vae and text of the configured generator."""
+    return diffusion.parameters(diffusion.shape(config), config["base"]["text"])
 
 
-def _judge(config: Config, dataset: str | None) -> Weights:
+def _proxy_parameters(config: Config, dataset: str | None) -> dict[str, int]:
+    known = proxy.parameters(_proxy_model(config), config["study"]["resolution"])
+    return {"proxy": known} if known else {}
+
+
+def _trial_parameters(config: Config, dataset: str | None) -> dict[str, int]:
     shape = shape_of(config, "train_trials", dataset, True)
-    known = networks.size(networks.judge(shape))
-    return Weights(0, known) if shape["model"]["frozen"] else Weights(known)
+    return {"frozen" if shape["model"]["frozen"] else "model": size(trials.model(shape))}
 
 
 def _generator_stage(one: Generator) -> Stage:
-    pairs = RATERS in one.taught_by
     keys = ("batch_size", "gradient_accumulation", "precision", "trains")
+    pairs = RATERS in one.taught_by
+
+    def parts(config: Config, dataset: str | None) -> dict[str, int]:
+        own = generator_parameters(config)
+        return own | {"reference": sum(own[part] for part in trains(config))} if pairs else own
+
+    def trains(config: Config) -> Sequence[str]:
+        return config[one.section].get("trains", ["controlnet"])
+
     return Stage(
-        lambda job, config, sizes: work.generator_work(one, config, sizes),
-        lambda config, _: shapes.generator(config, one.section, *keys),
+        lambda job, config, sizes: work.generating(one, config, sizes),
+        lambda config, _: diffusion.shape(config, one.section, *keys),
         partial(diffusion.tuning, pairs),
-        partial(_tuned, one),
+        parts,
+        trains,
         casts=one.section,
-        learning=7 if pairs else 5,  # pairs: also the start and the best state
-        kept=5 if pairs else 4,  # pairs: also the best state
+        tensors=(7, 6) if pairs else (5, 5),  # pairs: also the start and, in the checkpoint too, the best state
     )
 
 
-_CLASS_UNET = Stage(work.class_work, lambda config, _: shapes.class_model(config, "unet"), casts="class_ldm")
+NO_STAGE = Stage(lambda job, config, sizes: Work())
+CLASS_UNET = Stage(work.following_classes, _class_unet)
 STAGES = {
-    "write_phantom": Stage(work.phantom_work, shapes.drawn),
-    "prepare_cohort": Stage(work.cohort_work, lambda config, name: shapes.drawn(config, name) | shapes.side(config)),
-    "build_conditions": Stage(work.condition_work),
+    "write_phantom": Stage(work.drawing, _film),
+    "prepare_cohort": Stage(
+        lambda job, config, sizes: work.stored(sizes[job.dataset].films, sizes[job.dataset].masked, config),
+        lambda config, name: _side(config, _film(config, name)),
+    ),
+    "build_conditions": Stage(work.conditioning),
     "train_base": Stage(
-        work.base_work,
-        lambda config, _: shapes.side(config) | shapes.training(config["base"], "vae", "text", "unet"),
+        work.founding,
+        lambda config, _: _side(config, training_shape(config["base"], "vae", "text", "unet")),
         diffusion.foundation,
-        _founded,
+        lambda config, _: {part: generator_parameters(config)[part] for part in ("vae", "unet", "text")},
+        lambda config: ("unet", "text"),  # together, after the autoencoder
         casts="base",
     ),
     **{one.rule: _generator_stage(one) for one in GENERATORS.values() if one.name != BASE and one.follows != CLASS},
     "train_class_autoencoder": Stage(
-        lambda job, config, sizes: step_work(config["class_ldm"]["autoencoder"]),
-        lambda config, _: shapes.class_model(config, "autoencoder"),
-        casts="class_ldm",
+        lambda job, config, sizes: Work({"step": config["class_ldm"]["autoencoder"]["steps"]}),
+        lambda config, _: _side(config, training_shape(config["class_ldm"], "autoencoder")),
     ),
-    "train_class_ldm": _CLASS_UNET,
-    "train_proposal": _CLASS_UNET,
+    "train_class_ldm": CLASS_UNET,
+    "train_proposal": CLASS_UNET,
     "sample_pool": Stage(
-        work.sampling_work,
-        lambda config, _: shapes.sampling(config),
+        work.sampling,
+        lambda config, _: diffusion.image_shape(config),
         diffusion.image,
-        lambda config, _: Weights(0, sum(diffusion.generator_parameters(config).values())),
+        lambda config, _: generator_parameters(config),
         casts="sampling",
-        kept=0,
     ),
     "reconstruct_films": Stage(
-        work.reconstruction_work,
-        lambda config, _: shapes.generator(config, "sampling", "micro_batch", "precision"),
-        diffusion.reconstruction,
-        kept=0,
+        work.reconstructing,
+        lambda config, _: diffusion.shape(config, "sampling", "micro_batch", "precision"),
+        lambda _, shape: sum(map(diffusion.networks(shape).coding, ("encoding", "decoding"))),
     ),
     "train_proxy": Stage(
-        lambda job, config, sizes: step_work(config["proxy"]["train"]),
-        lambda config, _: shapes.proxy(config, trained=True),
-        lambda _, shape: networks.batch(shape) * (networks.proxy_film(shape, shape["resolution"], learns=True) or 0.0),
-        partial(_proxy, True),
+        lambda job, config, sizes: Work({"step": config["proxy"]["train"]["steps"]}),
+        lambda config, _: _side(
+            config, training_shape(config["proxy"]["train"]), {"precision": config["proxy"]["precision"]}
+        ),
+        lambda _, shape: batch(shape) * (proxy.film(shape, shape["resolution"], learns=True) or 0.0),
+        _proxy_parameters,
+        lambda config: ("proxy",),
     ),
     "score_pool": Stage(
-        work.scoring_work,
-        lambda config, _: shapes.proxy(config, trained=False),
-        lambda _, shape: networks.proxy_film(shape["model"], shape["resolution"]),
-        partial(_proxy, False),
-        kept=0,
+        work.scoring,
+        lambda config, _: _side(config, {"model": _proxy_model(config), "precision": config["proxy"]["precision"]}),
+        lambda _, shape: proxy.film(shape["model"], shape["resolution"]),
+        _proxy_parameters,
     ),
     "pretrain_mgca": Stage(
-        lambda job, config, sizes: step_work(config["mgca"]),
-        lambda config, _: shapes.side(config) | shapes.training(config["mgca"]),
-        lambda _, shape: networks.batch(shape) * networks.mgca_pair(shape, shape["resolution"]),
-        _pretrained,
+        lambda job, config, sizes: Work({"step": config["mgca"]["steps"]}),
+        lambda config, _: _side(config, training_shape(config["mgca"])),
+        lambda _, shape: batch(shape) * mgca.pair(shape, shape["resolution"]),
+        lambda config, _: mgca.parameters(config["mgca"], config["study"]["resolution"]),
+        lambda config: ("trained",),
     ),
-    "train_trials": Stage(work.trial_work, shapes.trial, _trial, _judge, learning=4, kept=0),
+    "train_trials": Stage(
+        work.testing, trials.trial_shape, trials.trial, _trial_parameters, lambda config: ("model",), tensors=(4, 0)
+    ),
 }

@@ -10,7 +10,7 @@ from typing import Any
 from scripts.lib.conditions.plan import KINDS
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.planning.jobs import Job
-from scripts.lib.planning.sizes import Size, UnknownSize
+from scripts.lib.planning.sizes import Size
 from scripts.lib.study.arms import KEPT, RATERS, Generator
 from scripts.lib.study.cells import Cell, cell_of
 from scripts.lib.study.config import stage
@@ -29,15 +29,19 @@ class Work:
 
     units: Mapping[str, float] = field(default_factory=dict)
     images: int = 0
-    steps: int = 0
     bytes: float = 0
     unknown: bool = False
+
+    @property
+    def steps(self) -> int:
+        """Steps of trainings, of all their parts."""
+        return int(sum(amount for unit, amount in self.units.items() if unit.endswith("step")))
 
 
 def conditions_of(config: Config, cell: Cell, sizes: Sizes) -> dict[str, int]:
     """Return the images to make for a pool by kind, each trial its own; raises UnknownSize."""
-    study, size = Study(config), sizes[cell.dataset]
-    images = study.candidates(cell) * sum(size.subset(trial, cell.fraction) for trial in range(study.trials))
+    study = Study(config)
+    images = study.candidates(cell) * sum(sizes[cell.dataset].subset(n, cell.fraction) for n in range(study.trials))
     kinds = study.condition_settings(cell)["kinds"]
     return {kind: round(images * kinds[kind]) for kind in KINDS if images * kinds.get(kind, 0.0)}
 
@@ -48,44 +52,38 @@ def rated_images(config: Config) -> dict[str, int]:
     return {kind: round(sets["sets"] * sets["images"] * share) for kind, share in sets["kinds"].items() if share}
 
 
-def _stored(films: int, masked: bool, config: Config) -> Work:
+def stored(films: int, masked: bool, config: Config) -> Work:
     """Return the work of putting films or images on the disk, with their rows of the index."""
     return Work({"film": films}, films, bytes=films * (config["study"]["resolution"] ** 2 * (1 + masked) + ROW_BYTES))
 
 
-def phantom_work(job: Job, config: Config, sizes: Sizes) -> Work:
+def drawing(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the films that are drawn."""
     from scripts.lib.phantom.settings import settings_of
 
-    section = config["datasets"][job.dataset]
+    section, films = config["datasets"][job.dataset], sizes[job.dataset].listed or 0
     side = settings_of(section["format"], dict(section.get("phantom") or {}))["size"]
-    films = sizes[job.dataset].listed or 0
     return Work({"film": films}, films, bytes=films * side**2)
 
 
-def cohort_work(job: Job, config: Config, sizes: Sizes) -> Work:
-    """Count the films that are decoded."""
-    return _stored(sizes[job.dataset].films, sizes[job.dataset].masked, config)
-
-
-def condition_work(job: Job, config: Config, sizes: Sizes) -> Work:
+def conditioning(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the rows of a table of conditions."""
     rows = sum(conditions_of(config, job.cell, sizes).values())
     return Work({"row": rows}, bytes=rows * ROW_BYTES)
 
 
-def sampling_work(job: Job, config: Config, sizes: Sizes) -> Work:
+def sampling(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the images that a shard of a pool, or of the rated pool, computes by kind."""
     if job.rule == "sample_rated_pool":
         rows, shards, masked = rated_images(config), config["feedback"]["shards"], True
     else:
         rows, masked = conditions_of(config, job.cell, sizes), sizes[job.dataset].masked
         shards = Study(config).shard_count(job.cell)
-    shard, sampling = int(job.wildcards["shard"]), config["sampling"]
+    shard, settings = int(job.wildcards["shard"]), config["sampling"]
     mine = {kind: count // shards + (shard < count % shards) for kind, count in rows.items()}
-    computed = computed_images(mine, sampling["save_every"], sampling["micro_batch"])
-    stored = _stored(sum(mine.values()), masked, config)
-    return replace(stored, units={f"{kind} image": count for kind, count in computed.items()})
+    computed = computed_images(mine, settings["save_every"], settings["micro_batch"])
+    units = {f"{kind} image": count for kind, count in computed.items()}
+    return replace(stored(sum(mine.values()), masked, config), units=units)
 
 
 def computed_images(rows: Mapping[str, int], batch: int, micro: int) -> dict[str, int]:
@@ -102,16 +100,16 @@ def computed_images(rows: Mapping[str, int], batch: int, micro: int) -> dict[str
     }
 
 
-def reconstruction_work(job: Job, config: Config, sizes: Sizes) -> Work:
+def reconstructing(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the films that any trial learns from at the largest fraction at which the arm runs."""
     size, study = sizes[job.dataset], Study(config)
     share = float(Stores(study).largest_fraction(Cell(job.dataset, job.wildcards["arm"], "")))
     draws = study.trials if config["subsets"]["per_trial"] else 1
     films = round(size.side("train") * (1 - (1 - share) ** draws))  # trials that draw for themselves share some films
-    return _stored(films, size.masked, config)
+    return stored(films, size.masked, config)
 
 
-def scoring_work(job: Job, config: Config, sizes: Sizes) -> Work:
+def scoring(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the images of a shard, or the films of the validation, that the proxy model scores."""
     if job.rule == "validate_proxy":
         validation = config["proxy"]["validation"]
@@ -120,38 +118,30 @@ def scoring_work(job: Job, config: Config, sizes: Sizes) -> Work:
     return Work({"image": images}, images, bytes=images * ROW_BYTES)
 
 
-def base_work(job: Job, config: Config, sizes: Sizes) -> Work:
+def founding(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the steps of the foundation model's parts and the films that become latents."""
-    steps = {f"{part} step": config["base"][part]["steps"] for part in ("vae", "text", "unet")}
+    parts = {f"{part} step": config["base"][part]["steps"] for part in ("vae", "text", "unet")}
     films = sum(sizes[name].splits.get("train", 0) for name in config["study"]["foundation"])
-    return Work({**steps, "film": films}, steps=sum(steps.values()))
+    return Work({**parts, "film": films})
 
 
-def step_work(section: Config, **units: int) -> Work:
-    """Return the steps of a training whose settings `section` holds, with other units beside them."""
-    return Work({"step": section["steps"], **units}, steps=section["steps"])
-
-
-def generator_work(generator: Generator, config: Config, sizes: Sizes) -> Work:
+def generating(generator: Generator, config: Config, sizes: Sizes) -> Work:
     """Count the training of a generator of the registry: steps, films that become latents, held-out checks."""
-    section = config[generator.section]
+    units = {"step": config[generator.section]["steps"]}
     if RATERS in generator.taught_by:
-        return step_work(section, film=sum(rated_images(config).values()), check=heldout_checks(config)[0])
+        return Work(units | {"film": sum(rated_images(config).values()), "check": heldout_checks(config)[0]})
     if KEPT in generator.taught_by:
-        try:
-            pool = conditions_of(config, cell_of(config["finetune"]["source"]), sizes)
-        except UnknownSize:
-            pool = {}
-        return step_work(section, film=round(sum(pool.values()) * (100 - config["proxy"]["percentile"]) / 100))
+        pool = sum(conditions_of(config, cell_of(config["finetune"]["source"]), sizes).values())
+        return Work(units | {"film": round(pool * (100 - config["proxy"]["percentile"]) / 100)})
     splits = sizes[config["study"]["generator_dataset"]].splits
-    return step_work(section, film=splits.get("generator", splits.get("train", 0)))
+    return Work(units | {"film": splits.get("generator", splits.get("train", 0))})
 
 
-def class_work(job: Job, config: Config, sizes: Sizes) -> Work:
+def following_classes(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the steps of a U-Net that follows classes, of the study's or of a proposal, and the films that become latents."""
     section = config["search"] if job.rule == "train_proposal" else config["class_ldm"]["unet"]
     films = sizes[config["study"]["generator_dataset"]].splits.get("generator")
-    return replace(step_work(section, film=films or 0), unknown=films is None)
+    return Work({"step": section["steps"], "film": films or 0}, unknown=films is None)
 
 
 def heldout_checks(config: Config) -> tuple[int, float]:
@@ -171,7 +161,7 @@ def heldout_checks(config: Config) -> tuple[int, float]:
     return round(judged * (inside + around)), around / (inside + around)
 
 
-def trial_work(job: Job, config: Config, sizes: Sizes) -> Work:
+def testing(job: Job, config: Config, sizes: Sizes) -> Work:
     """Count the steps of a trial at all of its multipliers, and the films that it is tested on."""
     study, cell, settings = Study(config), job.cell, stage(config, "trials", job.dataset)
     budget, multipliers = settings["budget"], study.multipliers(cell)
@@ -183,4 +173,4 @@ def trial_work(job: Job, config: Config, sizes: Sizes) -> Work:
     else:
         learned = (round(real * (1 - settings["validation_share"])) + multiplier * real for multiplier in multipliers)
         steps = sum(budget["epochs"] * math.ceil(films / settings["batch_size"]) for films in learned)
-    return Work({"step": steps, "test film": tested * len(multipliers)}, steps=steps)
+    return Work({"step": steps, "test film": tested * len(multipliers)})
