@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,8 @@ from scripts.lib.cohort.looking import Look
 from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.engine.lean_imports import lean_imports
-from scripts.lib.planning.estimate import machine_size, make_plan, wall_hours
-from scripts.lib.planning.jobs import list_jobs
+from scripts.lib.planning.estimate import Plan, machine_size, make_plan, wall_hours
+from scripts.lib.planning.jobs import Job, list_jobs
 from scripts.lib.planning.rates import read_rates
 from scripts.lib.planning.sizes import COUNTED, Size, counted_for, read_sizes
 from scripts.lib.reporting.check_page import Cost
@@ -29,12 +31,21 @@ def cost_of(config: Mapping[str, Any], looks: Sequence[Look]) -> Cost:
             overlay = Path(folder, "study.json")
             overlay.write_text(json.dumps(config))
             jobs = list_jobs([overlay], [], cores)
-        with lean_imports():  # pricing counts the operations of networks; 100 MB less
-            plan = make_plan(jobs, config, read_sizes(config, Path("results")) | _sizes(looks), rates)
+        # A process of its own: pricing loads torch to count the operations of networks, and the tables of all films stay out of it.
+        with ProcessPoolExecutor(1, get_context("spawn")) as beside:
+            sizes = read_sizes(config, Path("results")) | _sizes(looks)
+            plan = beside.submit(_priced, jobs, config, sizes, rates).result()
     except InputError as error:
         return Cost(name, None, 0.0, why=str(error))
     hours = None if plan.total.unknown_sizes else wall_hours(plan, cores, gpus)
     return Cost(f"{name} ({cores} cores)", hours, plan.total.disk_gb, plan.warnings)
+
+
+def _priced(
+    jobs: Sequence[Job], config: Mapping[str, Any], sizes: Mapping[str, Size], rates: Mapping[str, Any]
+) -> Plan:
+    with lean_imports():
+        return make_plan(jobs, config, sizes, rates)
 
 
 def write_counts(path: Path, config: Mapping[str, Any], looks: Sequence[Look]) -> None:
