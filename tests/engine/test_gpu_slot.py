@@ -19,6 +19,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path, TWO)
 
 
+@pytest.mark.long
 def test_thirty_jobs_on_two_devices_with_random_kills(machine: Machine) -> None:
     stream = random.Random(5)
     jobs = [

@@ -19,12 +19,26 @@ from scripts.lib.planning.rates import rate_of, read_rates
 from scripts.lib.planning.shapes import SD15
 from scripts.lib.planning.stages import shape_of
 
-pytestmark = pytest.mark.long
 TINY = ["--device", "cpu", "--tiny", "--precision", "fp32", "--repeats", "1", "--warm", "0"]
 # Published numbers of parameters: diffusers' documentation (U-Net), MLCommons' mobile benchmark (text), the model cards.
 PUBLISHED = {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480, "controlnet": 361_279_120}
 
 
+def test_a_part_runs_on_the_cpu_fills_its_tables_and_is_measured_once(tmp_path):
+    files = ["--out", str(tmp_path / "gpu.md"), "--json", str(tmp_path / "gpu.json"), "--folder", str(tmp_path)]
+    some = ["--parts", "sampling", "writing", "--kinds", "both", "--ours", "1", "--stock", "1"]
+    gpu.main([*TINY, *files, *some])
+    measured = json.loads((tmp_path / "gpu.json").read_text())["measured"]
+    for whose in ("ours 1 no switches", "stock 1"):
+        assert measured[f"sampling both {whose}"]["median"] > 0
+    assert measured["writing 1"]["rate"] > 0
+    text = (tmp_path / "gpu.md").read_text()
+    assert "### Sampling" in text and "### A whole shard, made and written" in text
+    gpu.main([*TINY, *files, *some, "--seconds", "0"])
+    assert json.loads((tmp_path / "gpu.json").read_text())["measured"] == measured
+
+
+@pytest.mark.long
 def test_every_part_runs_on_the_cpu(tmp_path, monkeypatch):
     wanted = ("none", "channels_last", "CUDA graph of a step", "guidance in two passes", "bytes made on the CPU")
     monkeypatch.setattr("benchmarks.gpu_sampling.LEVERS", [one for one in gpu_levers.LEVERS if one.name in wanted])
