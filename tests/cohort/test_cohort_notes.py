@@ -8,7 +8,6 @@ import json
 import pickle
 import pkgutil
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
