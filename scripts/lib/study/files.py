@@ -50,10 +50,13 @@ class _Loader(yaml.SafeLoader):
         super().__init__(text)
         self.name = name
         if quick:
+            from yaml._yaml import CParser
+
             source = _Named(text)
             source.name = name
-            words = yaml.cyaml.CParser(source)
-            self.check_event, self.peek_event, self.get_event = words.check_event, words.peek_event, words.get_event
+            words = CParser(source)
+            for event in ("check_event", "peek_event", "get_event"):
+                setattr(self, event, getattr(words, event))
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         self.depth += 1
