@@ -36,7 +36,7 @@ ifneq ($(wildcard docs/pictures.json),)
 DOCS_CHECK = $(BIN)/python -m scripts.renew_docs --check
 endif
 
-.PHONY: install figure2 figure3 figure5 figures evidence controls replicate rate start check plan docs-figures test test-cluster lint types lock clean help mend demo status report provenance masks paediatric search ask questionnaire draw read reading
+.PHONY: install figure2 figure3 figure5 figures evidence controls replicate rate start check plan docs-figures test test-long test-cluster lint types lock clean help mend demo status report provenance masks paediatric search ask questionnaire draw read reading
 
 help:  ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -142,7 +142,10 @@ docs-figures: $(VENV)/.ready  ## renew pictures and captions of README and docs/
 	$(BIN)/python -m scripts.renew_docs --results '$(DIR)/results'
 
 test: $(VENV)/.ready  ## the tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+test-long: $(VENV)/.ready  ## the tests of the whole that take long and that make test leaves out
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m long
 
 test-cluster: $(VENV)/.ready  ## the tests on a real SLURM of this machine (Debian or Ubuntu: installs slurm-wlm and munge)
 	@command -v slurmctld > /dev/null || PATH="$$PATH:/usr/sbin" command -v slurmctld > /dev/null \

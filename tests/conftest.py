@@ -85,7 +85,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: [
             item.path.name != "test_workflow.py",
-            *(item.get_closest_marker(name) is None for name in ("workflow", "long")),
+            *(item.get_closest_marker(name) is None for name in ("workflow", "early")),
         ]
     )
 
@@ -112,22 +112,34 @@ SKIPS = {
 }
 
 
-def skipped_line(reasons: list[str]) -> str:
-    """Return the line that says which tests were skipped and how to run them, from the reasons that they gave."""
+# What the tests of a mark are, and how to run them; `make test` leaves them out.
+MARKED = {
+    "long": "those of the whole that take long (`make test-long`)",
+    "cluster": "those on a SLURM (`make test-cluster`)",
+}
+
+
+def skipped_line(reasons: list[str], chosen: str) -> str:
+    """Return the line that says which tests did not run and how to run them.
+
+    `reasons` are those that skipped tests gave, `chosen` the expression of marks that were wanted.
+    """
     told = []
     for word, what in SKIPS.items():
         if count := sum(word in reason for reason in reasons):
             told.append(f"{count} {what}")
     others = sorted({reason for reason in reasons if not any(word in reason for word in SKIPS)})
     told += [f"{sum(one == reason for one in reasons)} because: {reason}" for reason in others]
-    return f"Skipped tests: {'; '.join([*told, 'those on a SLURM (`make test-cluster`)'])}"
+    told += [what for mark, what in MARKED.items() if mark not in chosen or f"not {mark}" in chosen]
+    return f"Skipped tests: {'; '.join(told)}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in one line what did not run and how to get it."""
     reports = terminalreporter.stats.get("skipped", [])
     reasons = [str(report.longrepr[-1]) for report in reports if isinstance(report.longrepr, tuple)]
-    terminalreporter.write_line(skipped_line([reason.removeprefix("Skipped: ") for reason in reasons]))
+    reasons = [reason.removeprefix("Skipped: ") for reason in reasons]
+    terminalreporter.write_line(skipped_line(reasons, terminalreporter.config.getoption("markexpr")))
 
 
 @cache
@@ -178,9 +190,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, forked_jobs: str) -> Work
     """The tiny study, run to its end, with all evidence."""
     copy = copy_repository(tmp_path_factory.mktemp("finished") / "a study's copy")
     workflow = replace(copy, interpreter=forked_jobs)
-    done = workflow.run("figure3", "figures", "all", "evidence")
+    done = workflow.run("figure3", "figures", "all", "evidence", "--omit-from", "write_report")
     assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
-    done = workflow.run("report")  # as `make evidence` does: the page may have been written before the last table
+    done = workflow.run("all", "report")  # the page comes last: it may otherwise be written before the last table
     assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]
     return workflow
 

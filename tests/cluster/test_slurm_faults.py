@@ -15,7 +15,7 @@ from tests.cluster.conftest import ClusterWorkflow, cluster_workflow
 from tests.cluster.slurm import Slurm, wait_for
 from tests.cluster.test_slurm_study import job_of, processes_of
 from tests.conftest import copy_repository
-from tests.workflow.test_workflow import digests
+from tests.workflow.test_killed_workflow import digests
 
 pytestmark = pytest.mark.cluster
 BASE = "results/generators/base"

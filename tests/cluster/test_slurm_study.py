@@ -16,7 +16,7 @@ import pytest
 from tests.cluster.conftest import cluster_workflow
 from tests.cluster.slurm import Slurm, wait_for
 from tests.conftest import Workflow
-from tests.workflow.test_workflow import digests
+from tests.workflow.test_killed_workflow import digests
 
 pytestmark = pytest.mark.cluster
 TARGETS = ("figure3", "figures", "all", "evidence")  # those of `finished`

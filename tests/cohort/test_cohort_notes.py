@@ -8,7 +8,6 @@ import json
 import pickle
 import pkgutil
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,6 @@ from scripts.lib.formats.record import EXAMPLES, Notes
 from scripts.lib.formats.spreadsheet import inert
 from scripts.tabulate_cohorts import main as tabulate_main
 from tests.cohort.test_prepare_cohort import prepare, tree
-from tests.conftest import copy_repository
 from tests.helpers.dicom_files import dicom_bytes, ramp
 
 
@@ -188,20 +186,3 @@ def test_no_exported_cell_is_a_formula(tmp_path: Path) -> None:
     for name in ("quarantine.tsv", "notes.csv"):
         for line in (tmp_path / "out" / name).read_text().splitlines():
             assert not any(cell.startswith(("=", '"=', "@")) for cell in line.replace("\t", ",").split(",")), line
-
-
-@pytest.mark.workflow
-def test_the_end_of_a_run_tells_what_the_log_files_hold(tmp_path: Path, forked_jobs: str) -> None:
-    workflow = replace(copy_repository(tmp_path / "study"), interpreter=forked_jobs)
-    done = workflow.run("results/siim/cohort/index.parquet")
-    assert done.returncode == 0, done.stderr[-4000:]
-    lines = [line for line in done.stderr.splitlines() if line.startswith("siim: ")]
-    assert (
-        len(lines) == 1 and "films taken" in lines[0] and "results/siim/cohort/quarantine.tsv and notes.csv" in lines[0]
-    )
-    # A run that fails tells of the cohorts that are there; the one that was stopped is in the log that Snakemake shows.
-    overlay = tmp_path / "study" / "strict.yaml"
-    overlay.write_text("datasets: {rsna: {max_pixels: 1024}}\n")
-    overlays = ("--configfile", "studies/tiny.yaml", str(overlay))
-    failed = workflow.run("results/siim/subsets.parquet", "results/rsna/subsets.parquet", *overlays, study=None)
-    assert failed.returncode == 1 and "siim: " in failed.stderr and "more than quarantine_limit" in failed.stderr

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -172,27 +170,3 @@ def test_augmentation_can_be_off_or_a_flip() -> None:
     assert torch.allclose(augment(images, None, {**STILL, "hflip": 1.0}, 1)[0], images.flip(-1), atol=1e-6)
     bright, _ = augment(images, None, {**STILL, "brightness": 0.5, "noise": 0.5, "contrast": 0.5, "gamma": 0.5}, 1)
     assert bright.min() >= 0 and bright.max() <= 1
-
-
-def test_training_needs_no_compiler() -> None:
-    """Loading torch's compiler costs more than loading torch; what really needs it gets the real one."""
-    code = (
-        "import sys\n"
-        "from scripts.lib.engine.lean_imports import without_compiler\n"
-        "with without_compiler():\n"
-        "    import torch, torchvision\n"
-        "    import scripts.lib.generators.controlled.generator\n"
-        "    weight = torch.ones(3, requires_grad=True)\n"
-        "    optimizer = torch.optim.AdamW([weight])\n"
-        "    weight.sum().backward(); optimizer.step(); optimizer.zero_grad()\n"
-        "    assert weight[0] < 1\n"
-        "    assert not hasattr(sys.modules['torch._dynamo'], '__file__')\n"
-        "assert not [name for name in sys.modules if name.startswith('torch._dynamo')]\n"
-        "from transformers.masking_utils import TransformGetItemToIndex\n"
-        "with TransformGetItemToIndex():\n"
-        "    assert torch.vmap(lambda i: torch.arange(3)[i])(torch.tensor([2, 0])).tolist() == [2, 0]\n"
-        "with without_compiler():\n"
-        "    assert torch._dynamo.config.cache_size_limit > 0\n"
-        "assert hasattr(sys.modules['torch._dynamo'], '__file__')\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

@@ -72,7 +72,7 @@ def test_a_second_start_while_local_jobs_of_a_killed_run_go_on(held: Held) -> No
     held.free("a")
     status, text = held.run(*LOCAL, "a.txt")
     assert status == 0, text
-    assert held.records() == []
+    assert held.records() == [] and (held.root / "a.txt").read_text() == "done\n"
 
 
 def test_a_second_start_while_submitted_jobs_of_a_killed_run_go_on(held: Held) -> None:

@@ -19,29 +19,26 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path, TWO)
 
 
+@pytest.mark.long
 def test_thirty_jobs_on_two_devices_with_random_kills(machine: Machine) -> None:
     stream = random.Random(5)
-    jobs = [
-        machine.start(
-            "--gpus", 1 + (number % 7 == 3), command=machine.holder(stream.uniform(0.1, 0.3), 0.1 * (number % 2))
-        )
-        for number in range(30)
-    ]
-    killed: set[int] = set()
+    killed = set(stream.sample(range(30), 12))  # these go on until they are killed
+    jobs = []
+    for number in range(30):
+        hold = machine.holder(60 if number in killed else stream.uniform(0.1, 0.3), 0.1 * (number % 2))
+        jobs.append(machine.start("--gpus", 1 + (number % 7 == 3), command=hold))
+    wanted = {jobs[number].pid for number in killed}
     while any(job.poll() is None for job in jobs):
         time.sleep(stream.uniform(0.02, 0.1))
-        running = {int(child): int(launcher) for _, _, child, launcher, _ in machine.told("begin")}
-        ended = {int(child) for kind in ("end", "stopped") for _, _, child, _, _ in machine.told(kind)}
-        alive = [child for child in running if child not in ended | killed]
-        if alive and len(killed) < 12:
-            child = stream.choice(alive)
-            killed.add(child)
-            target = stream.choice([child, running[child]])
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(target, stream.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1]))
-    assert not machine.told("COLLISION")
+        for child, launcher in [(int(event[2]), int(event[3])) for event in machine.told("begin")]:
+            if launcher in wanted:
+                wanted.remove(launcher)
+                with contextlib.suppress(ProcessLookupError):
+                    number = stream.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])
+                    os.kill(stream.choice([child, launcher]), number)
+    assert not machine.told("COLLISION") and not wanted
     began = machine.told("begin")
-    assert len(began) == 30 and len(killed) >= 6
+    assert len(began) == 30 and len(machine.told("end")) == 30 - 12
     assert {name for event in began for name in event[4].split(",")} == {"GPU-aaaa-1", "GPU-bbbb-2"}
     assert {event[4].count(",") for event in began} == {0, 1}
     # Nothing is left behind: both devices are free at once, and nobody is waiting.

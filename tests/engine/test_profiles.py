@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,12 +16,14 @@ from scripts.lib.engine.launch import check_gpu_limit
 from scripts.lib.engine.locks import clear_stale_locks
 from scripts.lib.engine.start import begin_jobs, check_profile
 from tests.conftest import ROOT, copy_repository
+from tests.helpers.forked_snakemake import snakemake
 from tests.helpers.held_workflow import wait_until
 
 SCRIPTS = ROOT / "profiles" / "generic"
 GENERIC = ("--workflow-profile", "profiles/generic", "--seconds-between-status-checks", "1", "--latency-wait", "5")
 
 
+@pytest.mark.long
 @pytest.mark.workflow
 def test_a_shell_as_the_scheduler_gives_the_local_bytes(tmp_path: Path, forked_jobs: str) -> None:
     """One run computes here, the other in another folder through the profile's scripts: the same manifest of the same films."""
@@ -62,9 +63,7 @@ def test_a_scheduler_is_asked_for_the_cpus_of_all_processes(tmp_path: Path) -> N
     script = tmp_path / "profiles" / "generic" / "submit.sh"
     script.write_text(script.read_text().replace("set -eu\n", 'set -eu\necho "$1 $2 $3 $4 $5" >> asked.txt\n'))
     (tmp_path / "Snakefile").write_text(ASKING)
-    command = [sys.executable, "-m", "snakemake", *GENERIC]
-    environment = {**os.environ, "SYNTHORAX_ROOT": str(tmp_path)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = snakemake(GENERIC, tmp_path, {**os.environ, "SYNTHORAX_ROOT": str(tmp_path)})
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted((tmp_path / "asked.txt").read_text().splitlines()) == ["few 3 10 1 0", "many 8 20 2 4"]
 

@@ -112,7 +112,7 @@ def real(folder: Path, source: list[str], tmp_path: Path) -> tuple[np.ndarray, p
     return cohort.images(slice(None)), cohort.index
 
 
-@pytest.mark.long
+@pytest.mark.early
 @pytest.mark.parametrize("source", [["nih", "ieee8023"], ["kermany"]], ids=["adults", "children"])
 def test_the_same_among_real_films(real_films: Path, tmp_path: Path, source: list[str]) -> None:
     images, _ = real(real_films, source, tmp_path)
@@ -121,7 +121,7 @@ def test_the_same_among_real_films(real_films: Path, tmp_path: Path, source: lis
         assert (name, found, false) == (name, set(range(PLANTED)), set())
 
 
-@pytest.mark.long
+@pytest.mark.early
 @pytest.mark.parametrize("source", [["nih", "ieee8023"], ["kermany"]], ids=["adults", "children"])
 def test_no_real_film_is_taken_for_another(real_films: Path, tmp_path: Path, source: list[str]) -> None:
     images, _ = real(real_films, source, tmp_path)

@@ -30,7 +30,7 @@ from tests.generators.test_finetuning import changed
 from tests.helpers.diffusion_models import PLACE, STRUCTURES, write_controlnet
 from tests.helpers.diffusion_toy import TRAINING
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.early
 DPO = {**PLACE, **TRAINING, "checkpoint_seconds": 0, "trains": ["controlnet"]}
 DPO |= {"beta": 5000.0, "weighting": "none", "timesteps": [0.0, 1.0]}
 DPO |= {"monitor_steps": 2, "monitor_draws": 2, "patience": 10}

@@ -17,7 +17,7 @@ from scripts.lib.generators.controlled.generator import open_generator
 from tests.helpers.diffusion_models import CONTROL, SAMPLING, conditions_table, write_cohort
 from tests.helpers.published_models import write_published, write_single_file
 
-pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore:.* texts have more than .* tokens:UserWarning")]
+pytestmark = [pytest.mark.early, pytest.mark.filterwarnings("ignore:.* texts have more than .* tokens:UserWarning")]
 SINGLE = [("one", ".safetensors", "roentgen"), ("pickled", ".ckpt", "roentgen"), ("one2", ".safetensors", "roentgen2")]
 NETWORKS = ("unet", "vae", "text_encoder")
 

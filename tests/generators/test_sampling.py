@@ -33,7 +33,7 @@ from tests.helpers.diffusion_models import (
 
 # The toys' tokenizer has eight places: it cuts nearly every text, and the command says so.
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.early,
     pytest.mark.filterwarnings("ignore:.* texts have more than 8 tokens:UserWarning"),
 ]
 

@@ -116,6 +116,16 @@ def test_compiled_blocks_are_whole_graphs_with_the_same_result(base, plain_image
     assert np.abs(images.astype(int) - plain_images[chosen]).max() <= 1
 
 
+def test_a_step_and_the_decoder_are_what_is_compiled_as_one_piece(base, plain_images, monkeypatch):
+    asked = []
+    monkeypatch.setattr(sampling, "compile_step", lambda predict: asked.append("step") or predict)
+    monkeypatch.setattr(speed, "compile_decoder", lambda vae: asked.append(vae))
+    sampler = sampler_of(base, compile="step")
+    assert asked == [sampler.model.generator.vae, "step"] or asked == ["step", sampler.model.generator.vae]
+    assert (make_batch(sampler, requests()) == plain_images).all()
+
+
+@pytest.mark.long
 def test_a_step_compiled_as_one_piece_makes_the_same_images(base, plain_images, graphs):
     chosen = [number for number, kind in enumerate(KINDS) if kind == "mask"]  # one form is enough: each takes seconds
     images = make_batch(sampler_of(base, compile="step"), [requests()[k] for k in chosen])

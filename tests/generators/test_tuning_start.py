@@ -21,7 +21,7 @@ from tests.generators.test_dpo import DPO, write_preferences
 from tests.generators.test_finetuning import FINETUNE, write_pool
 from tests.helpers.diffusion_models import CONTROL, SAMPLING, STRUCTURES, conditions_table, write_base, write_cohort
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.early
 STARTS = ("zero_residual", "black_image")
 SHORT = {"steps": 2, "batch_size": 2, "monitor_steps": 1, "monitor_draws": 1}
 

@@ -1,4 +1,4 @@
-"""Commands in processes of their own that a test interrupts. A server imports torch and the library once and forks them.
+"""Commands in processes of their own that a test interrupts, forks of the tests' job server.
 
 Every piece of work (micro-batch, batch of the monitor, step of a trial, batch of images) is counted, so that a test says
 at which of them a signal arrives.
@@ -7,18 +7,14 @@ at which of them a signal arrives.
 from __future__ import annotations
 
 import importlib
-import multiprocessing
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import scripts.lib.filters.proxy.small  # noqa: F401
-
-# Imported before the fork, once for all.
-import scripts.lib.generators.controlled.control_training  # noqa: F401
-import scripts.lib.mgca.pretraining  # noqa: F401
 from scripts.lib.core.stop_requests import end_on_request
 from scripts.lib.downstream import trials
 from scripts.lib.generators import shards
@@ -26,14 +22,6 @@ from scripts.lib.generators.controlled import preference_training
 from scripts.lib.training import loop
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def server() -> Any:
-    """Return the context whose processes are forked from a server that has imported this module."""
-    os.environ["PYTHONPATH"] = str(ROOT)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
 
 
 def _counted(function: Any, work: Path, at: int, number: int) -> Any:
@@ -47,11 +35,8 @@ def _counted(function: Any, work: Path, at: int, number: int) -> Any:
     return counted
 
 
-def command(module: str, arguments: Sequence[str], folder: Path, at: int, number: int) -> None:
-    """Run a command with its stderr in FOLDER/log; piece `at` of its work, from 1, gets it signal `number`."""
-    log = os.open(folder / "log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.dup2(log, 2)
-    sys.stderr = os.fdopen(2, "w", buffering=1)
+def command(folder: Path, at: int, number: int, module: str, *arguments: str) -> None:
+    """Run a command; piece `at` of its work, from 1, gets it signal `number`."""
     places = ((loop, "batch_noise"), (preference_training, "batch_noise"), (shards, "make_batch"))
     for owner, name in (*places, (trials.Training, "_step")):
         setattr(owner, name, _counted(getattr(owner, name), folder / "work", at, number))
@@ -59,19 +44,33 @@ def command(module: str, arguments: Sequence[str], folder: Path, at: int, number
     importlib.import_module(module).main(list(arguments))
 
 
-def run(call: tuple[str, Sequence[object]], folder: Path, at: int = 0, number: int = 0) -> tuple[int | None, str]:
-    """Run a command to its end; return its exit status, negative after a signal, and what it has logged."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("work", "log"):
-        (folder / name).unlink(missing_ok=True)
-    module, arguments = call
-    words = [str(word) for word in arguments]
-    process = server().Process(target=command, args=(module, words, folder, at, int(number)))
-    process.start()
-    process.join(120)
-    return process.exitcode, (folder / "log").read_text()
+@dataclass(frozen=True)
+class Forks:
+    """Starts commands; `python` is the client that `fork_of` names."""
+
+    python: str
+
+    def run(self, call: tuple[str, Sequence[object]], folder: Path, at: int = 0, number: int = 0) -> tuple[int, str]:
+        """Run a command to its end; return its exit status, that of a shell after a signal, and what it has logged."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "work").unlink(missing_ok=True)
+        module, arguments = call
+        words = [self.python, "-m", __name__, str(folder), str(at), str(int(number)), module, *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with (folder / "log").open("w") as log:
+            done = subprocess.run(words, cwd=ROOT, env=environment, stderr=log, timeout=120, check=False)
+        return done.returncode, (folder / "log").read_text()
+
+    def finish(self, call: tuple[str, Sequence[object]], folder: Path) -> None:
+        """Run a command to its end, which must be a good one."""
+        status, log = self.run(call, folder)
+        assert status == 0, log[-3000:]
 
 
 def work_done(folder: Path) -> int:
     """Return how many pieces of work the last run has begun."""
     return (folder / "work").stat().st_size if (folder / "work").exists() else 0
+
+
+if __name__ == "__main__":
+    command(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])

@@ -1,7 +1,7 @@
 """One job server for all processes of the tests: `with shared_server(folder) as interpreter:`.
 
 A Snakemake that is started with that interpreter finds the server's client beside it as `python`, also in the Snakemakes that a
-profile starts for single jobs.
+profile starts for single jobs. `fork_of(interpreter)` is a client that also takes the modules of the tests and the benchmarks.
 """
 
 from __future__ import annotations
@@ -36,9 +36,18 @@ def shared_server(folder: Path) -> Iterator[str]:
                 os.close(held)
 
 
+def fork_of(interpreter: str) -> str:
+    """Return the `python` whose `-m tests.helpers.X`, `-m benchmarks.X` and `-m scripts.X` are forks of the server."""
+    return str(Path(interpreter).with_name("fork"))
+
+
 def _start(jobs: Path) -> int:
     jobs.mkdir()
-    write_client(jobs)
+    client = write_client(jobs)
+    plain, own = 'startswith("scripts.")', 'startswith(("scripts.", "tests.helpers.", "benchmarks."))'
+    assert plain in client.read_text()
+    client.with_name("fork").write_text(client.read_text().replace(plain, own))
+    client.with_name("fork").chmod(0o755)
     held = start_server(jobs)
     (jobs / "bin" / "interpreter").symlink_to(sys.executable)
     own = Path(sys.prefix)

@@ -1,7 +1,7 @@
 """Trainings that a test runs in several processes: `accelerate launch ... -m tests.helpers.multiprocess_runs RUNS.json`.
 
 RUNS.json names a folder and lists of commands [module, arguments], the last ones slowed. Each process runs them one after the
-other (importing torch costs more than all of them) and writes the losses of every step to FOLDER/losses-RANK.json.
+other (importing torch costs more than all of them), trains a toy, and writes the losses of every step to FOLDER/losses-RANK.json.
 """
 
 from __future__ import annotations
@@ -61,6 +61,17 @@ def toy_trainer(stage: str, **changes: object) -> tuple[Trainer, torch.nn.Linear
     return Trainer({"toy": network}, settings, 3, stage, place(Section(ON_CPU, "toy"), shared=True)), network
 
 
+def train_toy(folder: Path) -> None:
+    """Train on rows that are all different, three micro-batches of two a step: two processes cannot divide them evenly."""
+    trainer, network = toy_trainer("happy", batch_size=2, steps=4, clip=0)
+    data = torch.arange(40.0).view(10, 4) / 40
+
+    def loss(rows: Any, noise: torch.Generator) -> torch.Tensor:
+        return (network(data[rows]) - torch.rand(1, generator=noise)).pow(2).mean()
+
+    trainer.train(loss, 10, Checkpoints(folder, "f", 0))
+
+
 def unhappy(folder: Path) -> list[Any]:
     """Return what a process makes of a loss that is not finite in one of them, and of a signal to one of them."""
     rank = int(os.environ["RANK"])
@@ -90,6 +101,7 @@ def main(runs: Path) -> None:
     Trainer._step = recorded(losses)  # type: ignore[method-assign]
     for module, arguments in wanted["commands"]:
         importlib.import_module(module).main(arguments)
+    train_toy(folder / "toy")
     told = unhappy(folder / "unhappy")
     (folder / f"losses-{os.environ['RANK']}.json").write_text(json.dumps({"losses": losses, "told": told}))
     Trainer._step = slowed(plain, wanted["pause"])  # type: ignore[method-assign]

@@ -19,12 +19,22 @@ from scripts.lib.generators.controlled.operations import SD15
 from scripts.lib.planning.rates import rate_of, read_rates
 from scripts.lib.planning.stages import shape_of
 
-pytestmark = pytest.mark.long
 TINY = ["--device", "cpu", "--tiny", "--precision", "fp32", "--repeats", "1", "--warm", "0"]
 # Published numbers of parameters: diffusers' documentation (U-Net), MLCommons' mobile benchmark (text), the model cards.
 PUBLISHED = {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480, "controlnet": 361_279_120}
 
 
+def test_a_part_runs_on_the_cpu_fills_its_tables_and_is_measured_once(tmp_path):
+    files = ["--out", str(tmp_path / "gpu.md"), "--json", str(tmp_path / "gpu.json"), "--folder", str(tmp_path)]
+    gpu.main([*TINY, *files, "--parts", "writing"])
+    measured = json.loads((tmp_path / "gpu.json").read_text())["measured"]
+    assert measured["writing 1"]["rate"] > 0
+    assert "### A whole shard, made and written" in (tmp_path / "gpu.md").read_text()
+    gpu.main([*TINY, *files, "--parts", "writing", "--seconds", "0"])
+    assert json.loads((tmp_path / "gpu.json").read_text())["measured"] == measured
+
+
+@pytest.mark.long
 def test_every_part_runs_on_the_cpu(tmp_path, monkeypatch):
     wanted = ("none", "channels_last", "CUDA graph of a step", "guidance in two passes", "bytes made on the CPU")
     monkeypatch.setattr("benchmarks.gpu_sampling.LEVERS", [one for one in gpu_levers.LEVERS if one.name in wanted])

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
 from functools import cache
-from pathlib import Path
 
 import pytest
 
 from scripts.lib.engine.command_line import check_command_line
 from tests.conftest import ROOT, Workflow
 from tests.helpers.forked_snakemake import snakemake
+from tests.helpers.job_server import fork_of
 from tests.helpers.written_commands import (
     environment,
     run,
     write_place,
 )
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.early
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("benchmarks/*.md"))]
 COMMENTED = [ROOT / "config.yaml", *sorted(ROOT.glob("studies/**/*.yaml"))]
 BEGINNINGS = ("snakemake ", "make ", "python -m ", ".venv/bin/")
 NOT_DRY = {  # what a dry run cannot have, and why
     "make test": "pytest itself",
+    "make test-long": "pytest itself",
     "make test-cluster": "needs a SLURM",
     "make lint": "needs no study, and takes minutes",
 }
@@ -116,7 +118,8 @@ def test_the_snakemake_commands_of_the_pages_plan(
 def help_of(python: str, module: str, *part: str) -> subprocess.CompletedProcess[str]:
     """Run `PYTHON -m MODULE [PART] --help`, once for all commands that name it."""
     command = [python, "-m", module, *part, "--help"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    own = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("python -m ")])
@@ -129,7 +132,7 @@ def test_a_python_command_of_the_pages_is_there(command: str, forked_jobs: str) 
     assert file.is_file() or folder.is_file(), command
     words = shlex.split(command.replace("[", "").replace("]", ""))[3:]
     part = words[:1] if words and not words[0].startswith("-") else []
-    done = help_of(str(Path(forked_jobs).with_name("python")), module, *part)
+    done = help_of(fork_of(forked_jobs), module, *part)
     assert done.returncode == 0 and "usage" in done.stdout, done.stdout + done.stderr
     for option in [word for word in words if word.startswith("--")]:
         assert option in done.stdout, f"{command}: {option} is no option of {module}"

@@ -16,7 +16,7 @@ from tests.helpers.written_commands import (
     write_place,
 )
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.early
 
 
 @pytest.fixture(scope="module")

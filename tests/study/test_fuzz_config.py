@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study import config as study_config
+from scripts.lib.study import files
 from scripts.lib.study.files import read_yaml
 from scripts.lib.study.parts import PARTS, check_part
 
@@ -134,6 +136,12 @@ def test_what_is_plain_is_taken(tmp_path: Path) -> None:
     shared = {"x": 0.0001, "y": "no", "z": "2026-01-31", "0.01": [1]}
     other = {**shared, "y": "12:30", "n": None, "f": 0.5, "text": "1", "neg": -3}
     assert read_yaml(path) == {"shared": shared, "other": other}
+
+
+def test_libyaml_reads_what_pyyaml_reads() -> None:
+    for path in (study_config.CONFIG_FILE, ROOT / "studies" / "paper.yaml", ROOT / "studies" / "tiny.yaml"):
+        quick, plain = (files._read(path.read_text(), str(path), quick) for quick in (True, False))
+        assert quick == plain and json.dumps(quick) == json.dumps(plain)  # 1 and 1.0 are equal, and differ as text
 
 
 def test_a_folder_and_a_file_without_the_right_to_read_are_one_line(tmp_path: Path) -> None:

@@ -26,9 +26,10 @@ from tests.generators.test_dpo import DPO, write_preferences
 from tests.generators.test_finetuning import FINETUNE, write_pool
 from tests.helpers.diffusion_models import BASE, CONTROL, write_base, write_cohort
 from tests.helpers.diffusion_toy import CPU, TRAINING
-from tests.helpers.multiprocess_runs import Losses, recorded
+from tests.helpers.job_server import fork_of
+from tests.helpers.multiprocess_runs import Losses, recorded, train_toy
+from tests.helpers.rating_toy import free_port
 
-pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[2]
 LISTING = "GPU 0: A (UUID: GPU-a)\nGPU 1: A (UUID: GPU-b)"
 
@@ -107,6 +108,36 @@ def launch(tree: Path, wanted: dict[str, Any]) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
 
 
+def test_two_processes_of_a_toy_give_its_losses_and_stop_together(
+    tmp_path: Path, forked_jobs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As accelerate starts them, but forks of a process that has torch."""
+    runs = tmp_path / "runs.json"
+    runs.write_text(json.dumps({"folder": str(tmp_path), "pause": 0, "commands": [], "last": []}))
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    command = [fork_of(forked_jobs), "-m", "tests.helpers.multiprocess_runs", str(runs)]
+    started = []
+    for rank in ("0", "1"):
+        own = {**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank, "PYTHONPATH": str(ROOT)}
+        started.append(subprocess.Popen(command, cwd=ROOT, env=own, stderr=subprocess.PIPE, text=True))
+    for process in started:
+        log = process.communicate(timeout=240)[1]
+        assert process.returncode == 0, log[-4000:]
+    first, second = (json.loads((tmp_path / f"losses-{rank}.json").read_text()) for rank in (0, 1))
+    assert first["losses"] == second["losses"]
+    alone: Losses = {}
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_step", recorded(alone))
+        train_toy(tmp_path / "alone")
+    assert set(alone) == {"happy", "happy gradient"}
+    for stage, numbers in alone.items():
+        # Sums in another order; a micro-batch left out or counted twice would move them by tens of percent.
+        assert first["losses"][stage] == pytest.approx(numbers, rel=1e-4) and len(numbers) == 4
+    for told in (first["told"], second["told"]):
+        assert told[0].startswith("broken: the loss is nan at step 0") and told[1:] == [143, 2]
+
+
+@pytest.mark.long
 def test_two_processes_give_the_losses_of_one_and_stop_together(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

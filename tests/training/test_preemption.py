@@ -16,18 +16,24 @@ from tests.generators.test_dpo import DPO, write_preferences
 from tests.helpers.diffusion_models import BASE, CONTROL, SAMPLING, conditions_table, write_base, write_cohort
 from tests.helpers.downstream_films import SIDE as TRIAL_SIDE
 from tests.helpers.downstream_films import settings_for, write_trial_inputs
-from tests.helpers.forked_commands import run, work_done
+from tests.helpers.forked_commands import Forks, work_done
+from tests.helpers.job_server import fork_of
 from tests.helpers.mgca_toy import settings_of, write_reported
 from tests.helpers.proxy_models import PROXY
 from tests.helpers.proxy_models import SIDE as PROXY_SIDE
 from tests.training.test_multiprocess import in_threes
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.early
 NEVER = 10_000  # checkpoint_seconds: what is stored is stored because of the signal
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def forks(forked_jobs: str) -> Forks:
+    return Forks(fork_of(forked_jobs))
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Path:
     root = tmp_path_factory.mktemp("preempted")
     write_base(root / "base")
     write_cohort(root / "cohort")
@@ -36,13 +42,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_reported(root / "mgca")
     write_trial_inputs(root / "trial")
     conditions_table(24).to_parquet(root / "conditions.parquet")
-    finish(control(root, root / "made"), root / "made")
+    forks.finish(control(root, root / "made"), root / "made")
     return root
-
-
-def finish(call: tuple[str, Sequence[object]], folder: Path) -> None:
-    status, log = run(call, folder)
-    assert status == 0, log[-3000:]
 
 
 def places(folder: Path) -> list[object]:
@@ -100,14 +101,14 @@ def results(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def whole(tree: Path) -> Any:
+def whole(tree: Path, forks: Forks) -> Any:
     """Return a function: the result of an undisturbed run of a command."""
     made: dict[Any, dict[str, bytes]] = {}
 
     def result(make: Any) -> dict[str, bytes]:
         if make not in made:
             folder = tree / f"whole-{make.__name__}"
-            finish(make(tree, folder), folder)
+            forks.finish(make(tree, folder), folder)
             made[make] = results(folder)
         return made[make]
 
@@ -136,14 +137,14 @@ ASKED = [
 
 @pytest.mark.parametrize(("make", "number", "work", "said"), ASKED)
 def test_asked_to_end_it_stores_its_state(
-    tree: Path, tmp_path: Path, whole: Any, make: Any, number: int, work: int, said: str
+    tree: Path, forks: Forks, tmp_path: Path, whole: Any, make: Any, number: int, work: int, said: str
 ) -> None:
-    status, log = run(make(tree, tmp_path), tmp_path, work, number)
+    status, log = forks.run(make(tree, tmp_path), tmp_path, work, number)
     assert status == 143 and said in log, log[-3000:]
     assert not (tmp_path / "out").exists() and stored(tmp_path)
     begun = work_done(tmp_path)
     assert begun <= work + (make in (proxy, trials) or work == 12)  # no more than what was at hand is finished
-    finish(make(tree, tmp_path), tmp_path)
+    forks.finish(make(tree, tmp_path), tmp_path)
     assert results(tmp_path) == whole(make)
     assert work_done(tmp_path) < work_done(tree / f"whole-{make.__name__}")
     assert not stored(tmp_path) and not list(tmp_path.glob(".*.part"))
@@ -151,35 +152,35 @@ def test_asked_to_end_it_stores_its_state(
 
 @pytest.mark.parametrize(("make", "work"), [(dpo, 12), (control, 5), (trials, 11)])
 def test_killed_it_loses_what_came_after_the_last_checkpoint(
-    tree: Path, tmp_path: Path, whole: Any, make: Any, work: int
+    tree: Path, forks: Forks, tmp_path: Path, whole: Any, make: Any, work: int
 ) -> None:
-    assert run(make(tree, tmp_path, 0), tmp_path, work, signal.SIGKILL)[0] == -signal.SIGKILL
+    assert forks.run(make(tree, tmp_path, 0), tmp_path, work, signal.SIGKILL)[0] == 128 + signal.SIGKILL
     assert stored(tmp_path) and not (tmp_path / "out").exists()
-    finish(make(tree, tmp_path, 0), tmp_path)
+    forks.finish(make(tree, tmp_path, 0), tmp_path)
     assert results(tmp_path) == whole(make)
     # A checkpoint a step: what is done twice is the step at hand, with its check (3 + 4 less the one that is left).
     assert work_done(tmp_path) <= work_done(tree / f"whole-{make.__name__}") - work + 6
 
 
-def test_before_the_first_step_there_is_nothing_to_store(tree: Path, tmp_path: Path) -> None:
-    status, log = run(control(tree, tmp_path), tmp_path, 1, signal.SIGTERM)
+def test_before_the_first_step_there_is_nothing_to_store(tree: Path, forks: Forks, tmp_path: Path) -> None:
+    status, log = forks.run(control(tree, tmp_path), tmp_path, 1, signal.SIGTERM)
     assert status == 143 and "no step was made yet" in log and not stored(tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_an_interrupted_shard_keeps_its_finished_batches(tree: Path, tmp_path: Path, number: int) -> None:
+def test_an_interrupted_shard_keeps_its_finished_batches(tree: Path, forks: Forks, tmp_path: Path, number: int) -> None:
     def shard(folder: Path) -> tuple[str, Sequence[object]]:
         own = ["--generator", tree / "made" / "out", "--conditions", tree / "conditions.parquet"]
         config = {**SAMPLING, "save_every": 4}
         own += ["--cohort", tree / "cohort", "--config", json.dumps(config), *places(folder)]
         return "scripts.sample_pool", own
 
-    finish(shard(tmp_path / "whole"), tmp_path / "whole")
+    forks.finish(shard(tmp_path / "whole"), tmp_path / "whole")
     cut = tmp_path / "cut"
-    assert run(shard(cut), cut, 3, number)[0] == (143 if number == signal.SIGTERM else -number)
+    assert forks.run(shard(cut), cut, 3, number)[0] == (128 + number)
     assert len(list((cut / "checkpoints").rglob("[0-9]*.npy"))) == 2 and not (cut / "out" / "images.npy").exists()
     assert bool(list((cut / "out").glob(".*.part"))) == (number == signal.SIGKILL)
-    finish(shard(cut), cut)
+    forks.finish(shard(cut), cut)
     assert work_done(cut) == 4  # 24 images are 6 batches of 4
     assert not list((cut / "out").glob(".*.part"))
     for name in ("images.npy", "masks.npy", "index.parquet"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from scripts.lib.training.loop import Trainer
 from scripts.lib.training.settings import Section
 from tests.helpers.diffusion_models import BASE, PLACE
 from tests.helpers.diffusion_toy import CPU, TRAINING, toy
+from tests.helpers.job_server import fork_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -185,9 +185,9 @@ def test_a_loss_that_is_not_finite_is_one_clear_line(tmp_path):
         toy(tmp_path, learning_rate=1e30, clip=0, schedule="constant")
 
 
-def test_a_training_that_is_asked_to_end_stops_by_itself_and_ends_with_the_same_bytes(tmp_path):
+def test_a_training_that_is_asked_to_end_stops_by_itself_and_ends_with_the_same_bytes(tmp_path, forked_jobs):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "tests.helpers.diffusion_toy", str(tmp_path / "killed")]
+    command = [fork_of(forked_jobs), "-m", "tests.helpers.diffusion_toy", str(tmp_path / "killed")]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE)
     checkpoint = tmp_path / "killed" / "toy.safetensors"
     deadline = time.monotonic() + 300

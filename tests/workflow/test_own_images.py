@@ -23,16 +23,12 @@ def workflow(tmp_path: Path, forked_jobs: str) -> Workflow:
     return replace(copy_repository(tmp_path / "copy"), interpreter=forked_jobs)
 
 
-def test_your_own_images_in_ten_minutes(workflow: Workflow, tmp_path: Path) -> None:
+def prepared(workflow: Workflow, folder: Path) -> list[str]:
+    """Write the page's overlay and what names a folder of images; return the words of the page's command, on the tiny study."""
     overlay = re.search(r"^```yaml\n(.*?)^```", PAGE, re.M | re.S)
     commands = [line.split() for line in PAGE.splitlines() if line.startswith("snakemake --cores")]
     assert overlay is not None and len(commands) == 1
     (workflow.root / "studies" / "own-images.yaml").write_text(overlay[1])
-    folder = tmp_path / "my images"
-    # Twice the same picture: the second one is not taken.
-    write_images(
-        folder, [{**row, "number": place % (COUNT - 1)} for place, row in enumerate(labelled(COUNT))], 48, "images.csv"
-    )
     (workflow.root / "there.yaml").write_text(
         f"arms: {{mine: {{path: '{folder}'}}}}\ndatasets: {{rsna: {{phantom: {{patients: 120}}}}}}\n"
         "training: {precision: auto}\nstudy:\n  trials: 1\n"
@@ -40,6 +36,32 @@ def test_your_own_images_in_ten_minutes(workflow: Workflow, tmp_path: Path) -> N
     words = commands[0][3:]
     place = words.index("--configfile") + 1
     words[place:] = ["studies/tiny.yaml", *words[place:], "there.yaml"]
+    return words
+
+
+def test_a_plan_of_your_own_images_makes_none(workflow: Workflow, tmp_path: Path) -> None:
+    folder = tmp_path / "my images"
+    write_images(folder, [{**row, "number": place} for place, row in enumerate(labelled(2))], 48, "images.csv")
+    done = workflow.run("--dry-run", *prepared(workflow, folder), study=None)
+    text = done.stdout + done.stderr
+    assert done.returncode == 0, text[-8000:]
+    assert "its images were made elsewhere" in text and not re.search(r"rule (train_base|sample_pool)", text)
+    jobs = {
+        line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines() if re.fullmatch(r"\w+ +\d+", line)
+    }
+    # real, and mine and duplicate, each with both multipliers in one job
+    assert jobs["train_trials"] == 3 and jobs["import_pool"] == 1
+    assert not {"train_base", "train_controlnet", "sample_pool"} & set(jobs)
+
+
+@pytest.mark.long
+def test_your_own_images_in_ten_minutes(workflow: Workflow, tmp_path: Path) -> None:
+    folder = tmp_path / "my images"
+    # Twice the same picture: the second one is not taken.
+    write_images(
+        folder, [{**row, "number": place % (COUNT - 1)} for place, row in enumerate(labelled(COUNT))], 48, "images.csv"
+    )
+    words = prepared(workflow, folder)
     done = workflow.run(*words, study=None)
     text = done.stdout + done.stderr
     assert done.returncode == 0, text[-8000:]
