@@ -19,6 +19,7 @@
 #   {dataset}/trials/{arm}/fraction-{f}/            what each model says of each test film    train_trials
 #   {dataset}/{trials,differences,summary}.csv      the dataset's results                     score_trials ... summarize_dataset
 #   tables/                                         those of all datasets, tests, intervals   rules/tables.smk, evidence.smk, worth.smk
+#   {dataset}/transfer.csv  transfer.png            trained on against tested on              tabulate_transfer, plot_transfer
 #   seeds/  replication.png                         the study under other seeds               replicate_study, measure_replication
 #   figure{1,2,3,4,5}.pdf  evidence.png  table{1,2}.md figures, Tables 1 and 2                rules/figures.smk, figure5.smk
 #   {check,report}.html  methods.md  cost.{csv,png} data; answer; how it was made; its cost   check_data, write_report, compare_cost
@@ -52,6 +53,7 @@ include: "rules/feedback.smk"
 include: "rules/leakage.smk"
 include: "rules/trials.smk"
 include: "rules/tables.smk"
+include: "rules/transfer.smk"
 include: "rules/figures.smk"
 include: "rules/figure5.smk"
 include: "rules/evidence.smk"
@@ -74,6 +76,7 @@ rule all:
         collect("results/{dataset}/summary.csv", dataset=STUDY.datasets),
         one_line(STUDY.sheets),
         one_line(STUDY.external_tables),
+        one_line(STUDY.transfer_files),
     localrule: True
 
 

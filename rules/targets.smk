@@ -92,6 +92,7 @@ rule paediatric:
         tell(STUDY.sheets),
         tell(FIDELITY.pictures),
         tell(STUDY.external_tables),
+        tell(STUDY.transfer_files),
         "results/ldm_edits.pdf",
         f"{EDITING.folder}/edits.csv",
     localrule: True

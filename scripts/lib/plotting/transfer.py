@@ -1,0 +1,129 @@
+"""What models were trained on (rows) against what they were tested on (columns): a matrix for each fraction and metric.
+
+The number in a cell is the mean of the trials, below it stand the lowest and the highest. The darker a cell, the higher the score;
+the numbers say the same without colour. Below the name of a column stand how much was tested and what one answer for all scores.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from scripts.lib.plotting.figure2 import METRIC_NAMES
+from scripts.lib.plotting.panels import titled_panels, without_panels
+from scripts.lib.plotting.style import GRID, INK, MM, SOFT, SYNTHETIC, journal_style
+from scripts.lib.study.transfer import BOTH, IMAGES_OF, OWN, REAL_FILMS
+
+CELL_MM, HEAD_MM, FOOT_MM = 10.5, 22.0, 5.0  # height of a row; of titles and names of columns; of the note below
+SCALE = LinearSegmentedColormap.from_list("scores", ("#f2f6fb", *SYNTHETIC))
+DARK = 0.55  # share of the scale from which on numbers are white
+VAIN = "▾"
+NOTE = f"Mean of the trials, below it the lowest and the highest. {VAIN} no better than one answer for all."
+ROW_WIDTH, COLUMN_WIDTH = 26, 15  # characters of a line of a name
+
+
+def draw_transfer(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
+    """Return the figure of results/tables/transfer.csv; `settings`: width_mm, `titles` {dataset: title}. Without a number it says so."""
+    if not table["mean"].notna().any():
+        return without_panels(settings["width_mm"], "No model was tested on more than its own films.")
+    lines = list(table.groupby(["dataset", "fraction"], sort=False))
+    beside = max(part["metric"].nunique() for _, part in lines)
+    rows = [part[["arm", "multiplier"]].drop_duplicates().shape[0] for _, part in lines]
+    height = sum(count * CELL_MM + HEAD_MM for count in rows) + FOOT_MM
+    with journal_style():
+        figure, axes = plt.subplots(
+            len(lines), beside, figsize=(settings["width_mm"] * MM, height * MM), squeeze=False, layout="constrained",
+            gridspec_kw={"height_ratios": rows},
+        )  # fmt: skip
+        for number, (((dataset, fraction), part), axis_row) in enumerate(zip(lines, axes)):
+            metrics = list(dict.fromkeys(part["metric"]))
+            title = settings["titles"].get(dataset, dataset)
+            panels = [(f"{METRIC_NAMES.get(name, name)}, {fraction * 100:g} % of the films" + (f" of {title}" if len(settings["titles"]) > 1 else ""), name) for name in metrics]
+            for axis, metric in titled_panels(axis_row, panels, number * beside):
+                shown = table[table["metric"] == metric]
+                least = float(np.nanmin([*shown["mean"], *shown["baseline"]]))
+                _draw_panel(axis, part[part["metric"] == metric], Normalize(least, max(1.0, shown["mean"].max())), metric == metrics[0])
+        figure.supxlabel(NOTE, fontsize=6, color=SOFT)
+    return figure
+
+
+def row_order(table: pd.DataFrame) -> list[tuple[str, int]]:
+    """Return (arm, multiplier) of the rows: real films alone, with something added, what learned from no film of its own."""
+
+    def rank(words: str) -> int:
+        kinds = (words == REAL_FILMS, words == f"{BOTH} images", words.startswith(BOTH), words.startswith("images"))
+        return kinds.index(True) if True in kinds else len(kinds)
+
+    first = table.drop_duplicates(["arm", "multiplier"])
+    ranked = sorted(
+        zip(first["trained_on"], first["arm"], first["multiplier"]), key=lambda one: (rank(one[0]), one[1], one[2])
+    )
+    return [(arm, int(multiplier)) for _, arm, multiplier in ranked]
+
+
+def column_order(names: Sequence[str]) -> list[str]:
+    """Return the names of what was tested: own films, films of others, images."""
+    return sorted(dict.fromkeys(names), key=lambda name: (name != OWN, name.startswith(IMAGES_OF), name))
+
+
+def _draw_panel(axis: Axes, part: pd.DataFrame, scale: Normalize, named: bool) -> None:
+    """Draw the matrix of one dataset, fraction and metric; `named`: with the names of its rows."""
+    rows, columns = row_order(part), column_order(list(part["tested_on"]))
+    cells = {(row["arm"], row["multiplier"], row["tested_on"]): row for row in part.to_dict("records")}
+    for down, key in enumerate(rows):
+        for across, tested in enumerate(columns):
+            _draw_cell(axis, across, down, cells.get((*key, tested)), scale)
+    axis.set_xlim(-0.5, len(columns) - 0.5)
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set_xticks(range(len(columns)), [_column_name(part[part["tested_on"] == name]) for name in columns], fontsize=6)
+    axis.xaxis.tick_top()
+    axis.tick_params(length=0, labeltop=True)
+    firsts = [part[(part["arm"] == arm) & (part["multiplier"] == multiplier)].iloc[0] for arm, multiplier in rows]
+    axis.set_yticks(range(len(rows)), [_row_name(first) if named else "" for first in firsts], fontsize=6)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+
+def _draw_cell(axis: Axes, across: int, down: int, cell: Mapping[Any, Any] | None, scale: Normalize) -> None:
+    known = cell is not None and not np.isnan(cell["mean"])
+    share = float(scale(cell["mean"])) if cell is not None and known else 0.0
+    colour = SCALE(share) if known else GRID
+    axis.add_patch(Rectangle((across - 0.5, down - 0.5), 1, 1, facecolor=colour, edgecolor="white", linewidth=1.5))
+    if cell is None or not known:
+        axis.text(across, down, "–" if cell is None else "n/a", ha="center", va="center", color=SOFT)
+        return
+    ink = "white" if share > DARK else INK
+    vain = f" {VAIN}" if cell["mean"] <= cell["baseline"] + 1e-9 else ""
+    several = cell["n_trials"] > 1
+    axis.text(across, down - 0.16 * several, f"{cell['mean']:.2f}{vain}", ha="center", va="center", color=ink, fontsize=8)
+    if several:
+        span = f"{cell['min']:.2f} to {cell['max']:.2f}"
+        axis.text(across, down + 0.24, span, ha="center", va="center", color=ink, fontsize=5.5)
+
+
+def _column_name(rows: pd.DataFrame) -> str:
+    """Return the name of a column, how much was tested, and what one answer for all scores there."""
+    name, first = str(rows["tested_on"].iloc[0]), rows.iloc[0]
+    kind = "images" if name.startswith(IMAGES_OF) else "films"
+    lines = [*textwrap.wrap(name, COLUMN_WIDTH), f"{first['n_tested']:.0f} {kind}"]
+    if pd.notna(first["baseline"]):
+        lines.append(f"one answer: {first['baseline']:.2f}")
+    return "\n".join(lines)
+
+
+def _row_name(first: pd.Series) -> str:
+    """Return the name of a row: what was trained on, the arm, and how much of each."""
+    words, real = str(first["trained_on"]), f"{first['n_real']:.0f}"
+    made = f"{first['n_synthetic']:.0f}"
+    counts = real if words == REAL_FILMS else f"{real} + {made}" if REAL_FILMS in words else made
+    arm = "" if first["arm"] == "real" else f"{first['arm']}: "
+    return "\n".join([*textwrap.wrap(words, ROW_WIDTH), f"{arm}{counts}"])
