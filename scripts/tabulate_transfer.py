@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scripts.lib.core.atomic import atomic_file
-from scripts.lib.engine.commands import add_config, make_parser, progress, run, set_threads
+from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -26,14 +26,12 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(args.threads)
 
     from scripts.lib.core.seeds import derive_seed
-    from scripts.lib.downstream.predictions import open_predictions
     from scripts.lib.downstream.scoring import numbered
     from scripts.lib.evidence.tables import write_table
     from scripts.lib.evidence.transfer import transfer
 
     paths = numbered(args.predictions, args.trials)
-    trials = (open_predictions(path) for path in progress(paths, desc="read"))
-    table = transfer(trials, args.config, derive_seed(args.seed, "bootstrap", args.dataset))
+    table = transfer(paths, args.config, derive_seed(args.seed, "bootstrap", args.dataset))
     with atomic_file(args.out) as path:
         write_table(table, path)
 

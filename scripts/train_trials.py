@@ -28,7 +28,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--pool", type=Path, nargs="*", default=[], help="shard folders of the arm's pool, in order")
     parser.add_argument("--kept", type=Path, help="what a filter kept of the pool (.parquet); left out = all of it")
     parser.add_argument("--external", nargs="*", default=[], help="NAME=FOLDER of other cohorts to test on as well")
-    parser.add_argument("--images", nargs="*", default=[], help="ARM=FOLDER: shards of images to test on as well, in order")
+    parser.add_argument(
+        "--images", nargs="*", default=[], help="ARM=FOLDER: shards of images to test on as well, in order"
+    )
     parser.add_argument("--images-kept", nargs="*", default=[], help="ARM=FILE: what a filter kept of them (.parquet)")
     parser.add_argument("--images-trial", type=int, help="the trial whose images these are, not the models' own")
     parser.add_argument("--control", choices=CONTROLLED, default="", help="source of an arm without a generator")

@@ -91,7 +91,9 @@ def cohort_films(cohort: Cohort, settings: Mapping[str, Any], seed: int) -> Film
     elif films.known is not None:
         films = films.take(np.flatnonzero(films.known.any(axis=1)))
     if not len(films):
-        raise InputError(f"{cohort.folders[0]}: no training film (split = train) says anything of {settings['target']}; name another dataset in arms.*.cohort")
+        raise InputError(
+            f"{cohort.folders[0]}: no training film (split = train) says anything of {settings['target']}; name another dataset in arms.*.cohort"
+        )
     return films.take(rng(seed, "cohort", "order").permutation(len(films)))
 
 

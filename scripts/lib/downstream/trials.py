@@ -23,7 +23,16 @@ from scripts.lib.downstream.added import Stock, control_films, make_stock
 from scripts.lib.downstream.data import Films, annotated_alike, check_learnable, films_of, films_to_test, images_to_test
 from scripts.lib.downstream.models import Network, build_model
 from scripts.lib.downstream.predict import predicted
-from scripts.lib.downstream.predictions import EXTERNAL, IMAGES, TEST, TUNING, Predictions, model_rows, read_rows, write_rows
+from scripts.lib.downstream.predictions import (
+    EXTERNAL,
+    IMAGES,
+    TEST,
+    TUNING,
+    Predictions,
+    model_rows,
+    read_rows,
+    write_rows,
+)
 from scripts.lib.downstream.rows import Setting
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.downstream.training import Material, Training
@@ -178,7 +187,9 @@ def _run_cell(
         )
         begun.forget(cell.stem)
         write_rows(cell, rows, {"key": key})
-    counts = ", ".join(f"{len(part)} {split} films of {dataset}" for dataset, split, part in tested).replace("images films", "images")
+    counts = ", ".join(f"{len(part)} {split} films of {dataset}" for dataset, split, part in tested).replace(
+        "images films", "images"
+    )
     print(f"multiplier {multiplier}: predicted {counts}", file=sys.stderr)
     return rows
 

@@ -7,7 +7,7 @@ for all trials, images are those of another trial, so each trial has its own. Th
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,10 @@ import pandas as pd
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import rng
 from scripts.lib.downstream.metrics import label_scores, overlap_scores
-from scripts.lib.downstream.predictions import AGAIN, IMAGES, TEST, TUNING, Predictions, widened
+from scripts.lib.downstream.predictions import AGAIN, IMAGES, TEST, TUNING, Predictions, open_predictions, widened
 from scripts.lib.evidence.bootstrap import interval
 from scripts.lib.evidence.covered import coverage_note
-from scripts.lib.evidence.predicted import Member, Predicted, gather_predictions
+from scripts.lib.evidence.predicted import Cell, Predicted, gather_predictions
 from scripts.lib.evidence.resampling import SMALLER_IS_BETTER, resample
 from scripts.lib.formats.csv_text import read_columns
 from scripts.lib.study.tasks import BOXES, MASKS
@@ -33,7 +33,6 @@ TRANSFER = [
 ]
 NUMBERS = ("fraction", "mean", "low", "high", "min", "max", "baseline", "n_tested", "n_real", "n_synthetic")
 OPTIONAL = NUMBERS[1:7]  # may be n/a
-Key = tuple[str, str, str, int]  # tested on, fraction, arm, multiplier
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Tested:
     cell: Mapping[str, Any]
 
 
-def transfer(trials: Iterable[Predictions], settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
+def transfer(paths: Sequence[Path], settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
     """Return the table (TRANSFER) of one dataset's trials, rows by fraction, arm, tested films and metric in the order of `settings`.
 
     settings  `arms` {arm: what it is trained on}; `tested` [[split, name, title]]; `metrics`; `draws` of the test patients;
@@ -57,23 +56,27 @@ def transfer(trials: Iterable[Predictions], settings: Mapping[str, Any], seed: i
 
     Raises InputError for a trial that was not tested on films that are asked for.
     """
-    known: dict[Key, dict[int, Tested]] = defaultdict(dict)
+    largest = largest_multipliers(map(open_predictions, paths))
+    known: dict[Cell, dict[str, dict[int, Tested]]] = {(*key, most): defaultdict(dict) for key, most in largest.items()}
     dataset = task = ""
-    for made in trials:
-        dataset, task = made.dataset, made.task
+    for made in map(open_predictions, paths):
+        dataset, task, most = made.dataset, made.task, largest[made.fraction, made.arm]
         table = widened(made).to_pandas()
-        for split, name, title in settings["tested"]:
-            if split != IMAGES or _has(table, split, name):
-                for multiplier, tested in _of_trial(made, table, (split, name), settings, seed).items():
-                    known[title, made.fraction, made.arm, multiplier][made.trial] = tested
-    rows = []
-    for fraction, arm, multiplier in _largest(known, list(settings["arms"])):
-        for _, _, title in settings["tested"]:
-            if found := known.get((title, fraction, arm, multiplier)):
-                about = {"dataset": dataset, "task": task, "fraction": fraction, "arm": arm, "multiplier": multiplier}
-                about |= {"trained_on": settings["arms"][arm], "tested_on": title}
-                rows += [about | _row(found, metric, about, seed) for metric in settings["metrics"]]
-    return pd.DataFrame(rows, columns=TRANSFER)
+        table = table[table["multiplier"] == most]
+        for split, name, title in settings["tested"] if len(table) else ():
+            rows = table[(table["split"] == split) & (table["dataset"] == name)]
+            if split == IMAGES and rows.empty:  # at a fraction where the arm has no images
+                continue
+            tested = _of_trial(made, rows, table[table["split"] == TUNING], (split, name), settings, seed)
+            known[made.fraction, made.arm, most][title][made.trial] = tested
+    found = []
+    arms = list(settings["arms"])
+    for cell in sorted(known, key=lambda cell: (float(cell[0]), arms.index(cell[1]))):
+        about = {"dataset": dataset, "task": task, "fraction": cell[0], "arm": cell[1], "multiplier": cell[2]}
+        for title, trials in known[cell].items():
+            words = {"trained_on": settings["arms"][cell[1]], "tested_on": title}
+            found += [about | words | _row(trials, metric, cell, seed) for metric in settings["metrics"]]
+    return pd.DataFrame(found, columns=TRANSFER)
 
 
 def read_transfer(path: Path) -> pd.DataFrame:
@@ -81,32 +84,34 @@ def read_transfer(path: Path) -> pd.DataFrame:
     return read_columns(path, TRANSFER, NUMBERS, ("multiplier", "n_trials"), (), OPTIONAL)
 
 
-def _has(table: pd.DataFrame, split: str, name: str) -> bool:
-    return bool(((table["split"] == split) & (table["dataset"] == name)).any())
+def largest_multipliers(trials: Iterable[Predictions]) -> dict[tuple[str, str], int]:
+    """Return {(fraction, arm): the largest multiplier}: of those that most of its trials have, as a trial may find too few films."""
+    counts: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+    for made in trials:
+        counts[made.fraction, made.arm].update(made.cells.keys())
+    return {cell: max((count, multiplier) for multiplier, count in of.items())[1] for cell, of in counts.items()}
 
 
 def _of_trial(
-    made: Predictions, table: pd.DataFrame, tested: tuple[str, str], settings: Mapping[str, Any], seed: int
-) -> dict[int, Tested]:
-    """Return {multiplier: its model on one set of films} of a trial. Images of each trial have draws of their own."""
+    made: Predictions,
+    rows: pd.DataFrame,
+    tuning: pd.DataFrame,
+    tested: tuple[str, str],
+    settings: Mapping[str, Any],
+    seed: int,
+) -> Tested:
+    """Return one model on the films or images of `rows`. Images, which are each trial's own, have draws of their own."""
     split, name = tested
-    rows = (table["split"] == split) & (table["dataset"] == name)
-    if not rows.any():
+    if rows.empty:
         raise InputError(f"{made.place}: no row of split {split} of {name}; {AGAIN}")
-    chosen = table[rows | (table["split"] == TUNING)].assign(
-        split=np.where(rows[rows | (table["split"] == TUNING)], TEST, TUNING), dataset=made.dataset
-    )
-    predicted = gather_predictions([chosen])
+    whole = pd.concat([rows.assign(split=TEST, dataset=made.dataset), tuning], ignore_index=True)
+    predicted = gather_predictions([whole])
     stream = rng(seed, "patients") if split != IMAGES else rng(seed, "images", name, made.trial)
     drawn = resample(predicted, settings["draws"], stream, settings["metrics"], settings["empty_policy"])
-    trivial = trivial_scores(predicted, settings)
-    found = {}
-    for place, member in enumerate(drawn.members):
-        points = {metric: float(values[place]) for metric, values in drawn.points.items()}
-        draws = {metric: values[:, place] for metric, values in drawn.draws.items()}
-        about = made.cells[member.multiplier]
-        found[member.multiplier] = Tested(points, draws, trivial, len(predicted.films), predicted.n_patients, about)
-    return found
+    points = {metric: float(values[0]) for metric, values in drawn.points.items()}
+    draws = {metric: values[:, 0] for metric, values in drawn.draws.items()}
+    cell = made.cells[drawn.members[0].multiplier]
+    return Tested(points, draws, trivial_scores(predicted, settings), len(predicted.films), predicted.n_patients, cell)
 
 
 def trivial_scores(predicted: Predicted, settings: Mapping[str, Any]) -> dict[str, float]:
@@ -129,25 +134,12 @@ def trivial_scores(predicted: Predicted, settings: Mapping[str, Any]) -> dict[st
     return best
 
 
-def _largest(known: Mapping[Key, Mapping[int, Tested]], arms: Sequence[str]) -> list[tuple[str, str, int]]:
-    """Return (fraction, arm, multiplier) of each arm's largest multiplier that most of its trials have, in order."""
-    trials: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
-    for (_, fraction, arm, multiplier), found in known.items():
-        trials[fraction, arm][multiplier] = max(len(found), trials[fraction, arm].get(multiplier, 0))
-    chosen = []
-    for (fraction, arm), counts in trials.items():
-        most = max(counts.values())
-        chosen.append((fraction, arm, max(multiplier for multiplier, count in counts.items() if count == most)))
-    return sorted(chosen, key=lambda cell: (float(cell[0]), arms.index(cell[1])))
-
-
-def _row(found: Mapping[int, Tested], metric: str, about: Mapping[str, Any], seed: int) -> dict[str, Any]:
+def _row(found: Mapping[int, Tested], metric: str, cell: Cell, seed: int) -> dict[str, Any]:
     """Return what a row says of the trials of a cell on one set of films."""
     trials = [found[number] for number in sorted(found)]
     points = np.array([one.scores[metric] for one in trials])
     draws = np.column_stack([one.draws[metric] for one in trials])
     patients = min(one.patients for one in trials)
-    cell = Member(about["fraction"], about["arm"], about["multiplier"], 0)[:3]
     estimate = interval(points, draws, patients, rng(seed, *cell), (0.0, 1.0), metric in SMALLER_IS_BETTER)
     notes = [*dict.fromkeys(one.cell["note"] for one in trials), estimate.note]
     if not np.isnan(estimate.low):

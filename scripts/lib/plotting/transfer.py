@@ -35,23 +35,24 @@ def draw_transfer(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
     """Return the figure of results/tables/transfer.csv; `settings`: width_mm, `titles` {dataset: title}. Without a number it says so."""
     if not table["mean"].notna().any():
         return without_panels(settings["width_mm"], "No model was tested on more than its own films.")
-    lines = list(table.groupby(["dataset", "fraction"], sort=False))
-    beside = max(part["metric"].nunique() for _, part in lines)
-    rows = [part[["arm", "multiplier"]].drop_duplicates().shape[0] for _, part in lines]
-    height = sum(count * CELL_MM + HEAD_MM for count in rows) + FOOT_MM
+    groups = table.groupby(["dataset", "fraction"], sort=False)
+    lines = [(str(key[0]), float(str(key[1])), part) for key, part in groups]
+    beside = max(part["metric"].nunique() for *_, part in lines)
+    rows = [len(part[["arm", "multiplier"]].drop_duplicates()) for *_, part in lines]
+    size = (settings["width_mm"] * MM, (sum(rows) * CELL_MM + len(rows) * HEAD_MM + FOOT_MM) * MM)
+    shares = {"height_ratios": rows}
     with journal_style():
         figure, axes = plt.subplots(
-            len(lines), beside, figsize=(settings["width_mm"] * MM, height * MM), squeeze=False, layout="constrained",
-            gridspec_kw={"height_ratios": rows},
-        )  # fmt: skip
-        for number, (((dataset, fraction), part), axis_row) in enumerate(zip(lines, axes)):
-            metrics = list(dict.fromkeys(part["metric"]))
-            title = settings["titles"].get(dataset, dataset)
-            panels = [(f"{METRIC_NAMES.get(name, name)}, {fraction * 100:g} % of the films" + (f" of {title}" if len(settings["titles"]) > 1 else ""), name) for name in metrics]
-            for axis, metric in titled_panels(axis_row, panels, number * beside):
-                shown = table[table["metric"] == metric]
-                least = float(np.nanmin([*shown["mean"], *shown["baseline"]]))
-                _draw_panel(axis, part[part["metric"] == metric], Normalize(least, max(1.0, shown["mean"].max())), metric == metrics[0])
+            len(lines), beside, figsize=size, squeeze=False, layout="constrained", gridspec_kw=shares
+        )
+        for number, ((dataset, fraction, part), across) in enumerate(zip(lines, axes)):
+            of_whom = f" of {settings['titles'].get(dataset, dataset)}" if len(settings["titles"]) > 1 else ""
+            words = f"{fraction * 100:g} % of the real films{of_whom}"
+            panels = [(f"{METRIC_NAMES.get(name, name)}, {words}", name) for name in dict.fromkeys(part["metric"])]
+            for place, (axis, metric) in enumerate(titled_panels(across, panels, number * beside)):
+                every = table[table["metric"] == metric]
+                least = float(np.nanmin([*every["mean"], *every["baseline"]]))
+                _draw_panel(axis, part[part["metric"] == metric], Normalize(min(least, 0.99), 1.0), not place)
         figure.supxlabel(NOTE, fontsize=6, color=SOFT)
     return figure
 
@@ -84,7 +85,9 @@ def _draw_panel(axis: Axes, part: pd.DataFrame, scale: Normalize, named: bool) -
             _draw_cell(axis, across, down, cells.get((*key, tested)), scale)
     axis.set_xlim(-0.5, len(columns) - 0.5)
     axis.set_ylim(len(rows) - 0.5, -0.5)
-    axis.set_xticks(range(len(columns)), [_column_name(part[part["tested_on"] == name]) for name in columns], fontsize=6)
+    axis.set_xticks(
+        range(len(columns)), [_column_name(part[part["tested_on"] == name]) for name in columns], fontsize=6
+    )
     axis.xaxis.tick_top()
     axis.tick_params(length=0, labeltop=True)
     firsts = [part[(part["arm"] == arm) & (part["multiplier"] == multiplier)].iloc[0] for arm, multiplier in rows]
@@ -104,7 +107,9 @@ def _draw_cell(axis: Axes, across: int, down: int, cell: Mapping[Any, Any] | Non
     ink = "white" if share > DARK else INK
     vain = f" {VAIN}" if cell["mean"] <= cell["baseline"] + 1e-9 else ""
     several = cell["n_trials"] > 1
-    axis.text(across, down - 0.16 * several, f"{cell['mean']:.2f}{vain}", ha="center", va="center", color=ink, fontsize=8)
+    axis.text(
+        across, down - 0.16 * several, f"{cell['mean']:.2f}{vain}", ha="center", va="center", color=ink, fontsize=8
+    )
     if several:
         span = f"{cell['min']:.2f} to {cell['max']:.2f}"
         axis.text(across, down + 0.24, span, ha="center", va="center", color=ink, fontsize=5.5)

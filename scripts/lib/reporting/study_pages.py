@@ -166,7 +166,8 @@ def _images(config: Mapping[str, Any]) -> Iterator[str]:
             kept = f", of which the filter {filtered} kept a part" if filtered else ""
             yield f"Arm {arm.name}: images of {arm.generator.says or arm.generator.name}{kept}."
         else:
-            yield f"Arm {arm.name}: a control or images from elsewhere ({arm.source.name})."
+            other = f" of {arm.cohort}" if arm.cohort else ""
+            yield f"Arm {arm.name}: a control or images from elsewhere ({arm.source.name}{other})."
     most = {fraction: max(multipliers) for fraction, multipliers in study["multipliers"].items()}
     added = [f"{most[key]:g} at {100 * float(key):g} %" for key in sorted(most, key=float)]
     yield f"At most so many images were added for each real film: {listed(added)} of the real films."

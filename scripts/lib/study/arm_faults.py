@@ -24,7 +24,9 @@ def arm_faults(config: Mapping[str, Any]) -> list[str]:
         if source == "pool" and "path" not in given:
             faults.append(f"config: arms.{name}: path is missing; expected the folder or table of the images")
         if source == "cohort" and "cohort" not in given:
-            faults.append(f"config: arms.{name}: cohort is missing; expected the dataset whose training films are added")
+            faults.append(
+                f"config: arms.{name}: cohort is missing; expected the dataset whose training films are added"
+            )
         if source != "generator":
             faults += [
                 f"config: arms.{name}.{key}: goes with source: generator alone, not with {source}; take it out"

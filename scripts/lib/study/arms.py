@@ -263,7 +263,11 @@ def arm_of(config: Mapping[str, Any], name: str) -> Arm:
         }  # what taught those of experts.own is not known
         chosen = replace(chosen, taught_by=tuple(one for one in chosen.taught_by if one in named))
     candidates = given.get("candidates", chosen.spare) if chosen else 1
-    keys = (given.get("cells", {}), given.get("mixing", {}), *(given.get(key, "") for key in ("path", "masks", "cohort")))
+    keys = (
+        given.get("cells", {}),
+        given.get("mixing", {}),
+        *(given.get(key, "") for key in ("path", "masks", "cohort")),
+    )
     return Arm(name, source, generator, chosen, candidates, *keys)
 
 

@@ -21,7 +21,7 @@ from scripts.lib.study.number_faults import number_faults
 from scripts.lib.study.parts import maskless_faults, outside_faults
 from scripts.lib.study.schema import unknown_key
 from scripts.lib.study.search_faults import space_faults
-from scripts.lib.study.tasks import TASKS, of_structures, targets_of
+from scripts.lib.study.tasks import TASKS, targets_of
 
 # Folders of results/ that a dataset of the same name would write into, and the arm that is always there.
 TAKEN_DATASETS = (
