@@ -153,10 +153,11 @@ def test_the_images_are_those_of_the_next_trial_at_the_same_fraction() -> None:
     given["arms"] = {"few": {"generator": "controlnet", "filter": "proxy"}}
     study = Study(load_study([ROOT / "config.yaml"], {**given, "trials": {"images": {"rsna": ["original", "few"]}}}))
     real = Cell("rsna", "real", "0.1")
-    folders = [f"results/rsna/pools/{arm}/fraction-0.1/shard-0" for arm in ("original", "few")]
-    assert study.image_shards(real) == [f"original={folders[0]}", f"few={folders[1]}"]
+    folders = {arm: f"results/rsna/pools/{arm}/fraction-0.1/shard" for arm in ("original", "few")}
+    shards = [f"{arm}={folder}-{shard}" for arm, folder in folders.items() for shard in range(2)]
+    assert study.image_shards(real) == shards
     assert study.image_kept(real) == ["few=results/rsna/pools/few/fraction-0.1/kept.parquet"]
-    assert {f"{folder}/index.parquet" for folder in folders} < set(study.trial_sources(real))
+    assert {f"{word.partition('=')[2]}/index.parquet" for word in shards} < set(study.trial_sources(real))
     jobs = [SimpleNamespace(dataset="rsna", arm="real", fraction="0.1", trial=str(trial)) for trial in range(3)]
     assert [study.image_trial(job) for job in jobs] == ["1", "2", "0"]
     # Real films alone at a further fraction have no pool beside them; neither has a dataset that is not named.

@@ -1,4 +1,4 @@
-"""The transfer table: its numbers by hand from made-up predictions, its intervals, and the figure's order."""
+"""The transfer table: its numbers by hand from made-up predictions, its intervals, and what rows and columns are called."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts import plot_transfer, tabulate_transfer
+from scripts import tabulate_transfer
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import derive_seed, rng
 from scripts.lib.downstream.predictions import read_predictions
@@ -156,12 +156,3 @@ def test_what_is_trained_and_tested_on_in_words() -> None:
     order = ["real", "class-ldm", "class-ldm-safe", "duplicate", "images-alone", "other-hospital"]
     assert [arm for arm, _ in row_order(table[::-1])] == order
     assert column_order(["images of a", hospital, "own films"]) == ["own films", hospital, "images of a"]
-
-
-def test_the_figure_is_drawn_and_says_when_there_is_nothing(tmp_path: Path, files: list[Path]) -> None:
-    command(files, tmp_path / "t.csv")
-    draw = ["--table", str(tmp_path / "t.csv"), "--config", '{"width_mm": 120, "dpi": 40, "titles": {}}', "--out"]
-    plot_transfer.main([*draw, str(tmp_path / "f.png"), str(tmp_path / "f.pdf")])
-    first = (tmp_path / "f.png").read_bytes()
-    plot_transfer.main([*draw, str(tmp_path / "f.png")])
-    assert (tmp_path / "f.png").read_bytes() == first and (tmp_path / "f.pdf").stat().st_size > 1000
