@@ -70,6 +70,7 @@ def test_controls_and_other_cohorts(tmp_path: Path) -> None:
     ]
     assert own.settings(Cell("chexpert", "twice", "1"))["external"] == ["mimic"]
     assert "added" not in own.settings(Cell("chexpert", "twice", "1"))
+    assert own.datasets(Cell("chexpert", "twice", "1")) == ["chexpert", "mimic"]
     own = firewall(
         arms={"there": {"source": "cohort", "cohort": "mimic"}}, study={"arms": ["there"], "datasets": ["rsna"]}
     )
@@ -82,7 +83,6 @@ def test_controls_and_other_cohorts(tmp_path: Path) -> None:
     assert (
         own.study.exposure(there) == "not limited to 100 % of the training films: it adds real training films of mimic"
     )
-    assert own.datasets(Cell("chexpert", "twice", "1")) == ["chexpert", "mimic"]
 
 
 def test_models_from_elsewhere_are_told(tmp_path: Path) -> None:

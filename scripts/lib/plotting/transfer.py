@@ -23,9 +23,10 @@ from scripts.lib.plotting.panels import titled_panels, without_panels
 from scripts.lib.plotting.style import GRID, INK, MM, SOFT, SYNTHETIC, journal_style
 from scripts.lib.study.transfer import BOTH, IMAGES_OF, OWN, REAL_FILMS
 
-CELL_MM, HEAD_MM, FOOT_MM = 10.5, 22.0, 5.0  # height of a row; of titles and names of columns; of the note below
+CELL_MM, HEAD_MM, FOOT_MM = 10.5, 26.0, 5.0  # height of a row; of titles and names of columns; of the note below
 SCALE = LinearSegmentedColormap.from_list("scores", ("#f2f6fb", *SYNTHETIC))
-DARK = 0.55  # share of the scale from which on numbers are white
+LIGHTEST = 0.8  # the lightest cell is the lowest mean of a metric, or this, so that small differences stay small
+DARK = 0.66  # share of the scale from which on numbers are white
 VAIN = "▾"
 NOTE = f"Mean of the trials, below it the lowest and the highest. {VAIN} no better than one answer for all."
 ROW_WIDTH, COLUMN_WIDTH = 26, 15  # characters of a line of a name
@@ -50,9 +51,8 @@ def draw_transfer(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
             words = f"{fraction * 100:g} % of the real films{of_whom}"
             panels = [(f"{METRIC_NAMES.get(name, name)}, {words}", name) for name in dict.fromkeys(part["metric"])]
             for place, (axis, metric) in enumerate(titled_panels(across, panels, number * beside)):
-                every = table[table["metric"] == metric]
-                least = float(np.nanmin([*every["mean"], *every["baseline"]]))
-                _draw_panel(axis, part[part["metric"] == metric], Normalize(min(least, 0.99), 1.0), not place)
+                least = min(float(table["mean"][table["metric"] == metric].min()), LIGHTEST)
+                _draw_panel(axis, part[part["metric"] == metric], Normalize(least, 1.0), not place)
         figure.supxlabel(NOTE, fontsize=6, color=SOFT)
     return figure
 
@@ -89,6 +89,9 @@ def _draw_panel(axis: Axes, part: pd.DataFrame, scale: Normalize, named: bool) -
         range(len(columns)), [_column_name(part[part["tested_on"] == name]) for name in columns], fontsize=6
     )
     axis.xaxis.tick_top()
+    axis.xaxis.set_label_position("top")
+    axis.set_xlabel("tested on", color=SOFT)
+    axis.set_ylabel("trained on" if named else "", color=SOFT)
     axis.tick_params(length=0, labeltop=True)
     firsts = [part[(part["arm"] == arm) & (part["multiplier"] == multiplier)].iloc[0] for arm, multiplier in rows]
     axis.set_yticks(range(len(rows)), [_row_name(first) if named else "" for first in firsts], fontsize=6)
@@ -129,6 +132,6 @@ def _row_name(first: pd.Series) -> str:
     """Return the name of a row: what was trained on, the arm, and how much of each."""
     words, real = str(first["trained_on"]), f"{first['n_real']:.0f}"
     made = f"{first['n_synthetic']:.0f}"
-    counts = real if words == REAL_FILMS else f"{real} + {made}" if REAL_FILMS in words else made
+    counts = f"{real} films" if words == REAL_FILMS else f"{real} + {made}" if REAL_FILMS in words else made
     arm = "" if first["arm"] == "real" else f"{first['arm']}: "
     return "\n".join([*textwrap.wrap(words, ROW_WIDTH), f"{arm}{counts}"])

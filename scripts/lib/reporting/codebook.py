@@ -149,7 +149,11 @@ TABLES: dict[str, dict[str, Entry]] = {
         "value": ("the measure", "share or correlation", "-1 to 1"),
     },
     "transfer": {
-        "n_real": ("films of the subset; none was learned from where trained_on names no real films", "films", "1 and more"),
+        "n_real": (
+            "films of the subset; none was learned from where trained_on names no real films",
+            "films",
+            "1 and more",
+        ),
         "baseline": ("the best score there of an answer that looks at no film", "metric", "0 to 1"),
     },
     "reliability": {
