@@ -21,6 +21,7 @@ from matplotlib.patches import Rectangle
 from scripts.lib.plotting.figure2 import METRIC_NAMES
 from scripts.lib.plotting.panels import titled_panels, without_panels
 from scripts.lib.plotting.style import GRID, INK, MM, SOFT, SYNTHETIC, journal_style
+from scripts.lib.study.tasks import TASKS
 from scripts.lib.study.transfer import BOTH, IMAGES_OF, OWN, REAL_FILMS
 
 CELL_MM, HEAD_MM, FOOT_MM = 10.5, 26.0, 5.0  # height of a row; of titles and names of columns; of the note below
@@ -49,12 +50,20 @@ def draw_transfer(table: pd.DataFrame, settings: Mapping[str, Any]) -> Figure:
         for number, ((dataset, fraction, part), across) in enumerate(zip(lines, axes)):
             of_whom = f" of {settings['titles'].get(dataset, dataset)}" if len(settings["titles"]) > 1 else ""
             words = f"{fraction * 100:g} % of the real films{of_whom}"
-            panels = [(f"{METRIC_NAMES.get(name, name)}, {words}", name) for name in dict.fromkeys(part["metric"])]
+            panels = [(f"{METRIC_NAMES.get(name, name)}, {words}", name) for name in _metrics(part)]
             for place, (axis, metric) in enumerate(titled_panels(across, panels, number * beside)):
                 least = min(float(table["mean"][table["metric"] == metric].min()), LIGHTEST)
                 _draw_panel(axis, part[part["metric"] == metric], Normalize(least, 1.0), not place)
-        figure.supxlabel(NOTE, fontsize=6, color=SOFT)
+        foot = FOOT_MM * MM / size[1]
+        figure.get_layout_engine().set(rect=(0, foot, 1, 1 - foot))  # type: ignore[union-attr,call-arg]  # it is a constrained one
+        figure.text(0.005, foot / 2, NOTE, fontsize=6, color=SOFT, va="center")
     return figure
+
+
+def _metrics(part: pd.DataFrame) -> list[str]:
+    """Return the metrics of a part in the order of its task."""
+    known = TASKS[part["task"].iloc[0]].metrics
+    return sorted(dict.fromkeys(part["metric"]), key=known.index)
 
 
 def row_order(table: pd.DataFrame) -> list[tuple[str, int]]:
