@@ -187,8 +187,9 @@ def _run_cell(
         )
         begun.forget(cell.stem)
         write_rows(cell, rows, {"key": key})
-    counts = ", ".join(f"{len(part)} {split} films of {dataset}" for dataset, split, part in tested).replace(
-        "images films", "images"
+    counts = ", ".join(
+        f"{len(part)} {'images' if split == IMAGES else f'{split} films'} of {dataset}"
+        for dataset, split, part in tested
     )
     print(f"multiplier {multiplier}: predicted {counts}", file=sys.stderr)
     return rows
