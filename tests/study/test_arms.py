@@ -32,7 +32,9 @@ rule train_toy:
         "train-toy {input.base:q} {output:q}"
 """
 TOY_STUDY = {
-    **{"study": {"arms": ["toy"]}, "arms": {"toy": {"generator": "toy"}}, "figures": {"arm": "toy"}},
+    "study": {"arms": ["toy"]},
+    "arms": {"toy": {"generator": "toy"}},
+    "figures": {"arm": "toy"},
     "trials": {"images": {"rsna": ["toy"]}},
 }
 
