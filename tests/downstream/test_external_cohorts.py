@@ -123,7 +123,7 @@ OTHER = {"source": "cohort", "cohort": "mimic"}
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"images": {"rsna": ["orignal"]}}, "trials.images.rsna: .*orignal.*original"),
+        ({"images": {"rsna": ["orginal"]}}, "trials.images.rsna: .*orginal.*original"),
         ({"images": {"rsan": ["original"]}}, "trials.images: .*rsan.*rsna"),
         ({"images": {"rsna": ["duplicate"]}}, "images.rsna: duplicate: no generator makes its images; write some of original"),
         ({"images": {"rsna": ["dpo"]}}, "trials.images.rsna: dpo: not among study.arms"),

@@ -151,7 +151,10 @@ def test_what_is_trained_and_tested_on_in_words() -> None:
         "duplicate": "real films and the same films again",
     }
     assert [title for *_, title in settings["tested"]] == ["own films", hospital, "images of class-ldm"]
-    assert settings["metrics"] == ["f1", "auroc"] and study.transfer_files()[0] == "results/tables/transfer.csv"
+    assert settings["metrics"] == ["f1", "auroc"] and study.elsewhere_files()[1:] == [
+        "results/tables/transfer.csv",
+        "results/transfer.pdf",
+    ]
     table = pd.DataFrame(settings["arms"].items(), columns=["arm", "trained_on"]).assign(multiplier=5)
     order = ["real", "class-ldm", "class-ldm-safe", "duplicate", "images-alone", "other-hospital"]
     assert [arm for arm, _ in row_order(table[::-1])] == order

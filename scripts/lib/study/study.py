@@ -102,9 +102,11 @@ class Study(Pools):
         """Return the trial whose images the models of `job.trial` are tested on: the next one, never their own; "" for none."""
         return str((int(job.trial) + 1) % self.trials) if self.image_cells(job) else ""
 
-    def transfer_files(self) -> list[str]:
-        """Return the table and the figure of what was trained on against what was tested on, where a dataset has more than its own."""
-        return ["results/tables/transfer.csv", "results/transfer.pdf"] if self.transferred() else []
+    def elsewhere_files(self) -> list[str]:
+        """Return the tables of other cohorts, and table and figure of what was trained on against what was tested on; none where
+        models are tested on their own films alone."""
+        transfer = ["results/tables/transfer.csv", "results/transfer.pdf"] if self.transferred() else []
+        return [*self.external_tables(), *transfer]
 
     def cell_settings(self, cell: AnyCell) -> dict[str, Any]:
         """Return the settings of a cell's trials: those of its dataset, with what the arm mixes in a way of its own."""
