@@ -17,7 +17,7 @@
 #   feedback/                                       sets to rate, ratings, pairs              rules/feedback.smk
 #   {dataset}/leakage/{arm}.csv                     test films that taught the arm's models   check_leakage
 #   {dataset}/trials/{arm}/fraction-{f}/            what each model says of each test film    train_trials
-#   {dataset}/{trials,differences,summary}.csv      the dataset's results                     score_trials ... summarize_dataset
+#   {dataset}/{trials,differences,transfer,summary}.csv  the dataset's results                score_trials ... summarize_dataset
 #   tables/                                         those of all datasets, tests, intervals   rules/tables.smk, evidence.smk, worth.smk
 #   seeds/  replication.png                         the study under other seeds               replicate_study, measure_replication
 #   figure{1,2,3,4,5}.pdf  evidence.png  table{1,2}.md figures, Tables 1 and 2                rules/figures.smk, figure5.smk
@@ -73,7 +73,7 @@ rule all:
         collect("results/tables/{table}.csv", table=["trend", "power", "leakage"]),
         collect("results/{dataset}/summary.csv", dataset=STUDY.datasets),
         one_line(STUDY.sheets),
-        one_line(STUDY.external_tables),
+        one_line(STUDY.elsewhere_files),
     localrule: True
 
 

@@ -193,7 +193,7 @@ rule describe_study:
     input:
         cohorts="results/table1.csv",
         figure2="results/tables/figure2.csv",
-        tables=collect("results/tables/{table}.csv", table=STUDY_TABLES),
+        tables=collect("results/tables/{table}.csv", table=STUDY_TABLES + ["transfer"] * bool(STUDY.transferred())),
     output:
         methods="results/methods.md",
         page="results/tables/README.md",

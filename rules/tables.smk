@@ -66,7 +66,7 @@ rule collect_study:
     log:
         "results/logs/collect_study/{table}.log",
     wildcard_constraints:
-        table="trials|baselines|intervals|leakage",
+        table="trials|baselines|intervals|leakage|transfer",
     localrule: True
     conda:
         "../envs/main.yaml"

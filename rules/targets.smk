@@ -91,7 +91,7 @@ rule paediatric:
         collect("results/tables/{table}.csv", table=["leakage", "fidelity", "memorisation"]),
         tell(STUDY.sheets),
         tell(FIDELITY.pictures),
-        tell(STUDY.external_tables),
+        tell(STUDY.elsewhere_files),
         "results/ldm_edits.pdf",
         f"{EDITING.folder}/edits.csv",
     localrule: True

@@ -4,7 +4,8 @@
         --pool results/rsna/pools/original/fraction-0.1/shard-0 --config trials.json --dataset rsna --arm original \\
         --fraction 0.1 --trial 0 --multipliers 2 5 10 25 --seed 1 --checkpoint-dir /tmp/trial --out trial-0.parquet
 
-The arm `real` takes no pool and runs multiplier 0; `--control duplicate` takes none either. An interrupted run goes on where it
+The arm `real` takes no pool and runs multiplier 0; `--control duplicate` takes none either, and the pool of `--control cohort` is
+another prepared cohort. An interrupted run goes on where it
 was, to the same file.
 """
 
@@ -27,6 +28,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--pool", type=Path, nargs="*", default=[], help="shard folders of the arm's pool, in order")
     parser.add_argument("--kept", type=Path, help="what a filter kept of the pool (.parquet); left out = all of it")
     parser.add_argument("--external", nargs="*", default=[], help="NAME=FOLDER of other cohorts to test on as well")
+    parser.add_argument(
+        "--images", nargs="*", default=[], help="ARM=FOLDER: shards of images to test on as well, in order"
+    )
+    parser.add_argument("--images-kept", nargs="*", default=[], help="ARM=FILE: what a filter kept of them (.parquet)")
+    parser.add_argument("--images-trial", type=int, help="the trial whose images these are, not the models' own")
     parser.add_argument("--control", choices=CONTROLLED, default="", help="source of an arm without a generator")
     add_config(parser, "the section trials, merged with the dataset's own and the arm's")
     parser.add_argument("--dataset", required=True, help="name of the dataset")
@@ -60,8 +66,9 @@ def train(args: Namespace) -> None:
 
     from scripts.lib.cohort.store import Cohort, with_films
     from scripts.lib.core.seeds import trial_seed
-    from scripts.lib.downstream.added import fitting_multipliers, open_store
-    from scripts.lib.downstream.data import label_names, named_folders, open_pool, partly_annotated
+    from scripts.lib.downstream.added import fitting_multipliers
+    from scripts.lib.downstream.data import named_folders
+    from scripts.lib.downstream.opening import open_added, open_tested
     from scripts.lib.downstream.predict import place_trial
     from scripts.lib.downstream.predictions import write_predictions
     from scripts.lib.downstream.rows import Setting
@@ -69,11 +76,10 @@ def train(args: Namespace) -> None:
 
     seed = trial_seed(args.seed, args.films_of or args.dataset, args.trial)
     setting = Setting(args.dataset, args.arm, args.fraction, args.trial, seed)
-    cohort, pool = with_films(Cohort.open(args.cohort)), None
-    if args.pool:
-        columns = label_names(args.config) + (["mask_source"] if partly_annotated(cohort, args.config) else [])
-        pool = open_store(args.pool, columns) if args.control else open_pool(args.pool, args.kept, args.trial, columns)
+    cohort = with_films(Cohort.open(args.cohort))
+    pool = open_added(args.control, args.pool, args.kept, args.trial, cohort, args.config) if args.pool else None
     others = {name: Cohort.open(folder) for name, folder in named_folders(args.external).items()}
+    images = open_tested(args.images, args.images_kept, args.images_trial, args.trial, cohort, args.config)
     films = select_films(
         cohort,
         pd.read_parquet(args.subsets),
@@ -82,6 +88,7 @@ def train(args: Namespace) -> None:
         args.config,
         others,
         args.control,
+        images,
     )
     multipliers, left_out = fitting_multipliers(args.control, films.stock, len(films.real), args.multipliers)
     note = "; ".join(filter(None, [args.note, left_out]))

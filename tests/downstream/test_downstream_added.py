@@ -12,7 +12,7 @@ import pytest
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import trial_seed
-from scripts.lib.downstream.added import fitting_multipliers, open_store, repeated_places
+from scripts.lib.downstream.added import cohort_films, fitting_multipliers, open_store, repeated_places
 from scripts.lib.downstream.rows import Setting
 from scripts.lib.downstream.sampler import Mixture
 from scripts.lib.downstream.training import Training
@@ -103,6 +103,22 @@ def test_pretraining_shows_synthetic_films_first_and_real_ones_after_them() -> N
     np.testing.assert_array_equal(shown, np.concatenate([plain.batch(step)[0] for step in range(3)]))
 
 
+def test_learning_alone_shows_no_real_film_at_any_step() -> None:
+    mixture = Mixture(3, 5, 2, "alone", 0.5, 7)
+    batches = [mixture.batch(step) for step in range(5)]
+    assert [(len(real), len(made)) for real, made in batches] == [(0, 2)] * 5
+    # Five batches of 2 are two passes over the 5 images; 3 batches hold one of them, where 4 would hold the 3 real films too.
+    shown = np.concatenate([made for _, made in batches])
+    assert sorted(shown[:5]) == sorted(shown[5:]) == [0, 1, 2, 3, 4] and mixture.steps_per_epoch == 3
+    # The order is that of a pretraining's first part; without images it is that of real films alone.
+    before = Mixture(3, 5, 2, "pretrain", 0.5, 7)
+    before.turn_to_real(5)
+    np.testing.assert_array_equal(shown, np.concatenate([before.batch(step)[1] for step in range(5)]))
+    plain, real = Mixture(3, 0, 2, "concat", 0.5, 7), Mixture(3, 0, 2, "alone", 0.5, 7)
+    np.testing.assert_array_equal(real.batch(4)[0], plain.batch(4)[0])
+
+
+ALONE = {"mixing": {"kind": "alone"}}
 PRETRAIN = {"mixing": {"kind": "pretrain", "share": 0.5, "rate": "restarted"}}
 
 
@@ -154,11 +170,16 @@ def test_epochs_of_the_first_part_neither_end_a_training_nor_are_the_best(
     ended: list[int] = []
     end = Training._end_epoch
     monkeypatch.setattr(Training, "_end_epoch", lambda self: (ended.append(self.progress.step), end(self)))
-    changes = {**PRETRAIN, "validation_share": 0.4, "validation_patients": 2}
+    changes = {"validation_share": 0.4, "validation_patients": 2}
     changes["budget"] = {"kind": "epochs", "epochs": 4, "patience": 9}
-    train(tmp_path, inputs, "classification", "m", (), [inputs[2]], (1,), **changes)
+    train(tmp_path, inputs, "classification", "m", (), [inputs[2]], (1,), **PRETRAIN, **changes)
     # 6 films learned from and 10 images in batches of 4: 4 steps a pass, 16 in all, of which the first 8 see images alone.
     assert ended == [12, 16]
+    # Images alone: 10 of them are 3 steps a pass. The films set aside, which are real, end each.
+    ended.clear()
+    (row,) = rows_of(train(tmp_path, inputs, "classification", "m", (), [inputs[2]], (1,), **ALONE, **changes))
+    assert ended == [3, 6, 9, 12] and (row["n_real"], row["n_synthetic"]) == ("10", "10")
+    assert row["note"] == "no real film was learned from, images alone; the films set aside are real"
 
 
 def test_pretraining_needs_its_keys(tmp_path: Path, inputs: tuple[Path, Path, Path]) -> None:
@@ -216,6 +237,42 @@ def test_a_multiplier_that_finds_too_few_is_left_out_and_the_rows_say_so(
     assert all(row["note"].endswith(told) for row in rows)
     with pytest.raises(InputError, match="the largest multiplier that works is 1: lower study.multipliers"):
         train(tmp_path, inputs, "classification", "more", ("--control", "extra-real"), multipliers=(2, 3))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_films_of_another_dataset_are_added_in_an_order_of_the_trial(
+    tmp_path: Path, inputs: tuple[Path, Path, Path], task: str
+) -> None:
+    # 24 films of the other dataset, of which 4 are for testing: 20 can teach, and 10 of the subset need 30 for 3x.
+    other = write_films(tmp_path / "other", 24, 4, first=500)
+    orders = []
+    for trial in range(2):
+        setting = Setting("toy", "there", 0.5, trial, trial_seed(1, "toy", trial))
+        own, subsets = Cohort.open(inputs[0]), pd.read_parquet(inputs[1])
+        films = select_films(own, subsets, other, setting, settings_for(task), control="cohort")
+        small, large = (synthetic_films(films, multiplier, setting, settings_for(task)) for multiplier in (1, 2))
+        np.testing.assert_array_equal(small.rows, large.rows[:10])
+        assert sorted(large.rows) == list(range(20)) and large.cohort is other
+        orders.append(large.rows.tolist())
+    assert orders[0] != orders[1] != sorted(orders[1])
+    mixed = {"multipliers": (1, 2, 3), "pools": [tmp_path / "other"]}
+    rows = rows_of(train(tmp_path, inputs, task, "there", ("--control", "cohort"), **mixed, **ALONE))
+    assert [(row["multiplier"], row["n_synthetic"]) for row in rows] == [("1", "10"), ("2", "20")]
+    assert rows[0]["note"] == (
+        "no film of the subset was learned from, training films of the other dataset alone; left out: 3x of 10 films need more "
+        "than the 20 training films of the other dataset there are; the largest multiplier that works is 2"
+    )
+    with pytest.raises(InputError, match="expected numbers above 0 and a pool"):
+        train(tmp_path, inputs, task, "there", ("--control", "cohort"))
+
+
+def test_films_of_another_dataset_of_which_nothing_is_known_are_not_added(tmp_path: Path) -> None:
+    other = write_films(tmp_path / "other", 8)
+    other.index["pneumonia"] = [1, None, 0, None, 1, 0, None, 1]
+    assert sorted(cohort_films(other, settings_for("classification"), 1).rows) == [0, 2, 4, 5, 7]
+    other.index["split"] = "test"
+    with pytest.raises(InputError, match=r"no training film \(split = train\) says anything of pneumonia"):
+        cohort_films(other, settings_for("classification"), 1)
 
 
 @pytest.mark.parametrize("control", ["augmented", "extra-real"])

@@ -113,6 +113,30 @@ def test_patients(stores: dict[str, Store]) -> None:
     assert_found(check(stores, films), "patient form")
 
 
+def test_training_films_that_an_arm_adds_are_held_against_test_films_of_their_own_dataset(
+    stores: dict[str, Store],
+) -> None:
+    # 26 films of the other dataset, whose last 6 are for testing, and among its 20 training films under other names. A film of the
+    # tested dataset that a trial may set aside is there as well.
+    films = stores["other"].films.assign(split=["train"] * 20 + ["test"] * 6)
+    pictures, own = stores["other"].pictures.copy(), stores["mine"].films.copy()
+    pictures[20:] = pictures[:6]
+    films.loc[20:, "sha256"], own.loc[24, "sha256"] = films["sha256"][:6].to_numpy(), films["sha256"][10]
+    both = {"mine": Store(own, stores["mine"].pictures), "other": Store(films, pictures)}
+    none, settings = learned({"other": stores["other"]}).iloc[:0], {"external": ["other"], "tuning": True}
+    table = check(both, none, **settings, added=["other"])
+    found = hits(table).query("verdict == 'stops'")
+    assert set(found["split"]) == {"external"}
+    assert found["learned_image_id"].tolist() == [f"other-{number}" for number in range(6)]
+    line = stopping_line(table, "x.csv")
+    assert line.startswith(
+        "mine, arm original: test films are not new to what is tested: 6 of 6 among 20 films of other"
+    )
+    assert hits(table).query("verdict == 'told'")[["split", "image_id"]].to_numpy().tolist() == [["tuning", "mine-24"]]
+    # An arm that adds nothing of them has not learned from them.
+    assert hits(check(both, none, **settings)).empty
+
+
 def test_composed_and_decomposed_letters_are_one_patient(stores: dict[str, Store]) -> None:
     own, films = stores["mine"].films.copy(), learned({"mine": stores["other"]})
     own.loc[: PLANTED - 1, "patient_id"] = [unicodedata.normalize("NFC", f"Mélanie {n}") for n in range(PLANTED)]

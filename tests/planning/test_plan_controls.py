@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -62,3 +63,18 @@ def test_a_multiplier_that_is_left_out_is_not_counted() -> None:
     for arm, multipliers in (("more", 1), ("back", 2)):
         work = work_of(job("train_trials", arm, fraction="0.5", trial="0"), config, SIZES)
         assert work.units == {"step": multipliers * steps, "test film": multipliers * 20}
+
+
+def test_images_that_models_are_tested_on_and_what_is_learned_alone_are_counted() -> None:
+    config = study()
+    config["study"]["arms"] = [*config["study"]["arms"], "original"]
+    config["trials"]["images"] = {"rsna": ["original"]}
+    # At 50 % of 80 films: 20 test films, and 2 images for each of the 40 films of another trial.
+    own = job("train_trials", "back", fraction="0.5", trial="0")
+    assert work_of(own, config, SIZES).units["test film"] == 2 * (20 + 2 * 40)
+    # By passes: 36 or 40 real films with 40 or 80 images, or these images alone, in batches of 32.
+    config["trials"]["budget"] = {**config["trials"]["budget"], "kind": "epochs", "epochs": 10}
+    config["trials"]["validation_share"] = 0.1
+    assert work_of(own, config, SIZES).units["step"] == 10 * (math.ceil(76 / 32) + math.ceil(116 / 32))
+    config["arms"]["back"] = {**config["arms"]["back"], "mixing": {"kind": "alone"}}
+    assert work_of(own, config, SIZES).units["step"] == 10 * (math.ceil(40 / 32) + math.ceil(80 / 32))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import plot_edits, plot_reading, plot_search, plot_sweep
+from scripts import plot_edits, plot_reading, plot_search, plot_sweep, plot_transfer
 from scripts.lib.core.errors import InputError
 
 SWEEP = (
@@ -20,6 +20,11 @@ EDITS = "method,to,measure,value\nddpm,any,flip_rate,0.5\n"
 SHARES = (
     "question,answer,rater,share,low,high,share_real,low_real,high_real,note\n"
     "authentic,yes,all,0.5,0.4,0.6,0.75,0.6,0.9,\nauthentic,yes,ann,0.5,0.4,0.6,,,,\n"
+)
+TRANSFER = (
+    "dataset,task,metric,fraction,arm,multiplier,trained_on,tested_on,mean,low,high,min,max,baseline,n_trials,n_tested,n_real,n_synthetic,note\n"
+    "toy,classification,f1,0.5,real,0,real films,own films,0.75,0.7,0.8,0.7,0.8,0.6,2,9,5,0,\n"
+    "toy,classification,f1,0.5,made,2,images,own films,n/a,n/a,n/a,n/a,n/a,0.6,2,9,5,10,one class\n"
 )
 AGREEMENT = "measure,rater,value,low,high\nauc,all,0.75,0.6,0.9\n"
 Draw = Callable[[Path, str], None]
@@ -39,6 +44,12 @@ def search(folder: Path, table: str) -> None:
     )
 
 
+def transfer(folder: Path, table: str) -> None:
+    (folder / "t.csv").write_text(table, newline="")
+    look = FIGURE[1].replace("}", ', "titles": {"toy": "Toy"}}')
+    plot_transfer.main(["--table", str(folder / "t.csv"), "--config", look, "--out", str(folder / "f.png")])
+
+
 def edits(folder: Path, table: str) -> None:
     (folder / "t.csv").write_text(table, newline="")
     names = ["--cohort", str(folder), "--edits", str(folder), "--films", str(folder / "f.parquet")]
@@ -54,7 +65,9 @@ def reading(folder: Path, table: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("draw", "table"), [(sweep, SWEEP), (search, HISTORY), (reading, SHARES)], ids=["sweep", "search", "reading"]
+    ("draw", "table"),
+    [(sweep, SWEEP), (search, HISTORY), (reading, SHARES), (transfer, TRANSFER)],
+    ids=["sweep", "search", "reading", "transfer"],
 )
 def test_a_byte_order_mark_and_other_line_ends_are_read(tmp_path: Path, draw: Draw, table: str) -> None:
     draw(tmp_path, table)
@@ -65,8 +78,8 @@ def test_a_byte_order_mark_and_other_line_ends_are_read(tmp_path: Path, draw: Dr
 
 @pytest.mark.parametrize(
     ("draw", "table"),
-    [(sweep, SWEEP), (search, HISTORY), (edits, EDITS), (reading, SHARES)],
-    ids=["sweep", "search", "edits", "reading"],
+    [(sweep, SWEEP), (search, HISTORY), (edits, EDITS), (reading, SHARES), (transfer, TRANSFER)],
+    ids=["sweep", "search", "edits", "reading", "transfer"],
 )
 def test_what_a_spreadsheet_made_of_it_is_refused(tmp_path: Path, draw: Draw, table: str) -> None:
     wrong = {

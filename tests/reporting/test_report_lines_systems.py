@@ -1,4 +1,4 @@
-"""Lines about masks from words and about edits, with numbers reckoned by hand."""
+"""Lines about masks from words, about edits and about what images alone teach, with numbers reckoned by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.reporting.page import lines_edits, lines_masks
+from scripts.lib.reporting.page import lines_edits, lines_masks, lines_transfer
 from scripts.lib.reporting.page.words import span
 from tests.helpers.report_tables import difference, facts, study, write_table
 
@@ -85,3 +85,24 @@ def test_edits_change_the_class_and_not_the_child(tmp_path: Path, sharp: float, 
         f"{100 * sharp:g} % where the film is only made as sharp as its edit. Of the edited films {100 * kept:g} % look most like "
         "their own film, among all films."
     )
+
+
+@pytest.mark.parametrize(("mean", "low", "state"), [(0.8, 0.7, "green"), (0.8, 0.5, "amber"), (0.55, 0.5, "red")])
+def test_what_images_alone_teach_is_held_against_one_answer_for_all(
+    tmp_path: Path, mean: float, low: float, state: str
+) -> None:
+    own = study()
+    own["arms"] = {**own["arms"], "made": {"generator": "controlnet", "mixing": {"kind": "alone"}}}
+    row = {"dataset": "rsna", "task": "classification", "metric": "f1", "fraction": 0.1, "tested_on": "own films"}
+    row |= {"min": low, "max": 0.9, "high": 0.9, "baseline": 0.6, "n_tested": 40, "n_real": 10, "n_synthetic": 50}
+    rows = [{**row, "arm": "real", "mean": 0.85, "low": 0.8}, {**row, "arm": "made", "mean": mean, "low": low}]
+    rows.append({**rows[1], "tested_on": "images of made", "mean": 0.1})
+    write_table(tmp_path, "tables/transfer.csv", [*rows, {**rows[1], "metric": "auroc", "mean": 0.1}])
+    line = lines_transfer.transfer(facts(tmp_path, own))
+    assert line.state == state and line.reason == (
+        f"RSNA Pneumonia at 10 %: models of images alone (arm made) have F1 {mean:.2f} (95 % interval {span(low, 0.9)}) on the "
+        "dataset's own test films, beside 0.85 of real films alone and 0.60 of one answer for all."
+    )
+    write_table(tmp_path, "tables/transfer.csv", [rows[0], {**rows[0], "tested_on": "MIMIC"}])
+    line = lines_transfer.transfer(facts(tmp_path, own))
+    assert line.state == "amber" and line.reason.endswith("Models were also tested on: MIMIC.")

@@ -31,7 +31,12 @@ rule train_toy:
     shell:
         "train-toy {input.base:q} {output:q}"
 """
-TOY_STUDY = {"study": {"arms": ["toy"]}, "arms": {"toy": {"generator": "toy"}}, "figures": {"arm": "toy"}}
+TOY_STUDY = {
+    "study": {"arms": ["toy"]},
+    "arms": {"toy": {"generator": "toy"}},
+    "figures": {"arm": "toy"},
+    "trials": {"images": {"rsna": ["toy"]}},
+}
 
 
 def test_the_editors_schema_names_what_is_registered() -> None:

@@ -44,6 +44,10 @@ def test_controls_and_another_mixing() -> None:
     # The question of a control is whether images do more than it: the images stand first.
     sections = {"duplicate": {}, "original": {}, "pretrain": {"mixing": {"kind": "pretrain"}}}
     assert _suggested(arms, sections) == [("original", "duplicate"), ("pretrain", "original")]
+    # A control that is mixed in a way of its own stands beside the images that are mixed so.
+    alone = {"pretrain": {"mixing": {"kind": "alone"}}, "there": {"mixing": {"kind": "alone"}}}
+    there = {"there": Arm("there", Source("cohort"))}
+    assert _suggested(arms | there, sections | alone)[-1] == ("pretrain", "there")
     del arms["original"], arms["pretrain"]
     assert _suggested(arms, sections) == []
 

@@ -69,7 +69,20 @@ def test_controls_and_other_cohorts(tmp_path: Path) -> None:
         "docs/leakage.md"
     ]
     assert own.settings(Cell("chexpert", "twice", "1"))["external"] == ["mimic"]
+    assert "added" not in own.settings(Cell("chexpert", "twice", "1"))
     assert own.datasets(Cell("chexpert", "twice", "1")) == ["chexpert", "mimic"]
+    own = firewall(
+        arms={"there": {"source": "cohort", "cohort": "mimic"}}, study={"arms": ["there"], "datasets": ["rsna"]}
+    )
+    there = Cell("rsna", "there", "1")
+    assert (
+        own.settings(there)["added"] == ["mimic"]
+        and own.datasets(there) == ["rsna", "mimic"]
+        and own.teachers(there) == []
+    )
+    assert (
+        own.study.exposure(there) == "not limited to 100 % of the training films: it adds real training films of mimic"
+    )
 
 
 def test_models_from_elsewhere_are_told(tmp_path: Path) -> None:

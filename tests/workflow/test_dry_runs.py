@@ -66,7 +66,9 @@ def test_the_phantom_children_and_their_search_need_neither_masks_nor_reports(tm
     jobs = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if len(line.split()) == 2}
     # 3 rounds of 4; shards: 2 at 0.1 for each arm and 1 at 1 for one; 3 ways and 2 controls of edits
     wanted = {"propose_round": 3, "train_proposal": 12, "train_class_ldm": 1, "drop_copies": 1, "sample_pool": 5}
-    wanted |= {"sweep_edits": 1, "edit_films": 5}
+    wanted |= {"sweep_edits": 1, "edit_films": 5, "tabulate_transfer": 1, "plot_transfer": 1}
+    # real, class-ldm and duplicate at 0.1 and 1; class-ldm-safe, images and the other hospital alone at 0.1: 9 cells of 2 trials
+    wanted |= {"train_trials": 18}
     assert {name: int(jobs[name]) for name in wanted} == wanted
     assert not {"train_base", "train_controlnet", "train_proxy", "validate_proxy"} & set(jobs)
 

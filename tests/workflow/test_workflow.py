@@ -63,6 +63,33 @@ def test_every_control_ran_beside_the_arms_of_a_generator(finished: Workflow) ->
     assert set(back["film"]) == set(subsets["image_id"])
 
 
+def test_models_are_tested_on_other_films_and_on_images_of_another_trial(finished: Workflow) -> None:
+    results = finished.root / "results"
+    table = pd.read_csv(results / "tables" / "transfer.csv", na_values="n/a", keep_default_na=False)
+    arms = {"real", "original", "duplicate", "extra-real", "pool"}
+    assert (
+        set(table["dataset"]) == {"rsna"}
+        and set(table["arm"]) == arms
+        and (results / "transfer.png").stat().st_size > 0
+    )
+    assert len(table) == len(arms) * 3 * 2 and set(table["metric"]) == {"f1", "auroc"}
+    # The models of trial 1 on the images of trial 0, by hand; none of them is of trial 1.
+    rows = pd.read_parquet(results / "rsna" / "trials" / "real" / "fraction-0.5" / "trial-1.parquet").query(
+        "split == 'images'"
+    )
+    shards = [results / "rsna" / "pools" / "original" / "fraction-0.5" / f"shard-{shard}" for shard in range(2)]
+    pool = pd.concat([pd.read_parquet(shard / "index.parquet") for shard in shards])
+    shown = pool[pool["trial"] == 0].sort_values("position")
+    assert (
+        rows["image_id"].tolist() == shown["image_id"].tolist()
+        and rows["truth"].tolist() == shown["pneumonia"].tolist()
+    )
+    found, truth = rows["score"].to_numpy() > 0.5, rows["truth"].to_numpy() == 1
+    f1 = 2 * (found & truth).sum() / (found.sum() + truth.sum())
+    cell = table.query("arm == 'real' and metric == 'f1' and tested_on == 'images of original'").iloc[0]
+    assert min(abs(f1 - cell["min"]), abs(f1 - cell["max"])) < 1e-9 and cell["n_trials"] == 2
+
+
 def test_the_proxy_models_arms_ran_like_any_other(finished: Workflow) -> None:
     results = finished.root / "results"
     table = pd.read_csv(results / "tables" / "figure3.csv")

@@ -2,7 +2,7 @@
 
 A control answers what a gain is not: `duplicate` repeats the films that the trial learns from anyway, `augmented` changes each
 copy, `reconstructed` shows what the decoder alone costs, `extra-real` takes other real films, the ceiling of what images could
-be worth. `pool` holds images that somebody made elsewhere. All sources give Films, so that the
+be worth. `cohort` takes the training films of another dataset, and `pool` holds images that somebody made elsewhere. All sources give Films, so that the
 training does not know the one from the other.
 """
 
@@ -62,6 +62,8 @@ def make_stock(
     if control == "extra-real":
         rows = other_rows(cohort.index, subsets, setting.trial, setting.fraction)
         others = films_of(cohort, rows, task, target)
+    elif control == "cohort" and pool is not None:
+        others = cohort_films(pool, settings, setting.seed)
     elif control == "pool" and pool is not None:
         columns = ["present"] if of_structures(settings) else label_names(settings)
         kinds = kinds_of(pool.index[columns].to_numpy(dtype=np.float64, na_value=np.nan))
@@ -76,6 +78,23 @@ def make_stock(
             )
         training = films_of(pool, rows, task, target)
     return Stock(training, others, settings, setting.seed)
+
+
+def cohort_films(cohort: Cohort, settings: Mapping[str, Any], seed: int) -> Films:
+    """Return the training films of another dataset, those of which something is known of the target, in the order of a seed.
+
+    A prefix is a random part of them. Raises InputError where there are none.
+    """
+    films = films_of(cohort, cohort.rows(split="train"), settings["task"], settings["target"])
+    if films.labels is not None:
+        films = films.take(np.flatnonzero(~np.isnan(films.labels).all(axis=1)))
+    elif films.known is not None:
+        films = films.take(np.flatnonzero(films.known.any(axis=1)))
+    if not len(films):
+        raise InputError(
+            f"{cohort.folders[0]}: no training film (split = train) says anything of {settings['target']}; name another dataset in arms.*.cohort"
+        )
+    return films.take(rng(seed, "cohort", "order").permutation(len(films)))
 
 
 def open_store(folders: Sequence[Path], labels: Sequence[str]) -> Cohort:
@@ -128,6 +147,7 @@ CONTROLS: dict[str, Callable[[Stock, int], Films]] = {
     "augmented": _augmented,
     "reconstructed": _duplicate,
     "extra-real": _others,
+    "cohort": _others,
     "pool": _others,
 }
 
@@ -152,6 +172,6 @@ def fitting_multipliers(control: str, stock: Stock | None, films: int, wanted: S
     lacking = ", ".join(f"{value}x" for value in wanted if value not in fits)
     most = there // films
     line = f"{lacking} of {films} films need more than the {there} {name} there are; the largest multiplier that works is {most}"
-    if not fits or not SOURCES[control].others:
+    if not fits or not (SOURCES[control].others or SOURCES[control].cohort):
         raise InputError(f"{line}: lower study.multipliers, or say in arms.*.cells where the arm runs")
     return fits, f"left out: {line}"

@@ -22,6 +22,7 @@ HASHES = ("sha256", "mask_sha256")
 SOURCES = ("mask_source", "film")  # columns of a pool that name a film
 ANNOTATED = "annotated"  # column: bits of the structures that somebody looked for
 READ = ("trial", "position", *HASHES)
+TESTED = ("image_id", "patient_id")  # what predictions say of an image beside that
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,17 @@ def films_to_test(cohort: Cohort, settings: Mapping[str, Any]) -> Films:
     if not len(test):
         raise InputError(f"{cohort.folders[0]}: no test films (split = test); check the split of this dataset")
     return test
+
+
+def images_to_test(pool: Cohort, settings: Mapping[str, Any]) -> Films:
+    """Return the images of a pool that models are tested on, all that it holds, in the order of the trial that they were made for.
+
+    Their targets are what they were asked to show. Raises InputError where there are none.
+    """
+    if not len(pool):
+        raise InputError(f"{pool.folders[0]}: no image of another trial to test on; take this arm out of trials.images")
+    order = np.argsort(pool.index["position"].to_numpy(), kind="stable")
+    return films_of(pool, order, settings["task"], settings["target"])
 
 
 def label_names(settings: Mapping[str, Any]) -> list[str]:

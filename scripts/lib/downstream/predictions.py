@@ -3,7 +3,8 @@
 One row a multiplier, tested film and label or structure, in this order. For labels `truth` (1, 0, or NaN where it is not known)
 and `score` (probability); for masks `overlap`, `predicted` and `truth` (pixels, empty where nobody looked for the structure); for
 boxes lists: `truth` and `boxes` (left, top, right and lower edge of one box after another, in pixels of the film; `truth` is empty
-where nobody looked) and `score` (one a box, high to low). What holds for the whole trial stands in the file's metadata. Other columns of a film are in the index of its cohort, under the same `image_id`.
+where nobody looked) and `score` (one a box, high to low). `dataset` and `split` say what was tested: `test` and `tuning` films of
+its own dataset, `external` films of another one, `images` of an arm, whose name then stands in `dataset`. What holds for the whole trial stands in the file's metadata. Other columns of a film are in the index of its cohort, under the same `image_id`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from scripts.lib.downstream.data import Films
 from scripts.lib.study import tasks
 
 KEY = b"synthorax"
-TEST, TUNING, EXTERNAL = "test", "tuning", "external"
+TEST, TUNING, EXTERNAL, IMAGES = "test", "tuning", "external", "images"
 TEXTS = ("dataset", "split", "image_id", "patient_id", "label")
 ROW = [("dataset", pa.string()), ("split", pa.string()), ("multiplier", pa.int32())]
 ROW += [(name, pa.string()) for name in TEXTS[2:]]
@@ -189,13 +190,13 @@ def read_predictions(paths: Sequence[Path]) -> pd.DataFrame:
         seed, first = seeds.setdefault((made.dataset, made.trial), (made.seed, path))
         if seed != made.seed:
             raise InputError(f"{path}: seed {made.seed}, but {first} has {seed}: files of two studies; {AGAIN}")
-        parts.append(_widened(made))
+        parts.append(widened(made))
         if parts[-1].schema.names != parts[0].schema.names:
             raise InputError(f"{path}: task {made.task}, but {paths[0]} holds others; read labels and masks apart")
     return pa.concat_tables(parts).unify_dictionaries().to_pandas()
 
 
-def _widened(made: Predictions) -> pa.Table:
+def widened(made: Predictions) -> pa.Table:
     """Return the rows with a column for each thing that the metadata say."""
     table, count = made.table, made.table.num_rows
     for name in ("task", "arm", "fraction"):

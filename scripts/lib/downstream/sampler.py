@@ -13,6 +13,7 @@ class Mixture:
     concat    every film, real or synthetic, is equally likely (the paper adds one set to the other)
     balanced  a fixed share of each batch is real, however many synthetic films there are
     pretrain  synthetic films alone up to the step that `turn_to_real` names, real ones alone from there on
+    alone     synthetic films alone in every step, and no real one; without synthetic films nothing changes
 
     Real films come in one order that depends on the seed only, so trainings of one trial with and without synthetic
     films, or with more of them, see the real ones in the same order. Each stream passes once over its films before
@@ -20,7 +21,8 @@ class Mixture:
     """
 
     def __init__(self, real: int, synthetic: int, batch_size: int, kind: str, real_share: float, seed: int) -> None:
-        self.counts = {"real": real, "synthetic": synthetic, "slot": real + synthetic}
+        self.alone = kind == "alone" and synthetic > 0
+        self.counts = {"real": real, "synthetic": synthetic, "slot": synthetic if self.alone else real + synthetic}
         self.batch_size = batch_size
         self.balanced = kind == "balanced" and synthetic > 0
         self.pretrains = kind == "pretrain" and synthetic > 0
@@ -40,9 +42,9 @@ class Mixture:
 
     def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the places of the real films and of the synthetic films in batch `step`, `batch_size` in all."""
-        if self.pretrains:
+        if self.pretrains or self.alone:
             size, nothing = self.batch_size, np.empty(0, dtype=np.int64)
-            if step < self.turn:
+            if self.alone or step < self.turn:
                 return nothing, self._stream("synthetic", step * size, size)
             return self._stream("real", (step - self.turn) * size, size), nothing
         if self.balanced:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.arms import SOURCES
+from scripts.lib.study.arms import ALONE, SOURCES
 from scripts.lib.study.tables import EMPTY_POLICIES
 from scripts.lib.study.tasks import BOXES, LABELS, MASKS, TASKS
 from scripts.lib.training.learning_rate import SCHEDULES
@@ -33,7 +33,7 @@ CHOICES = {
     "precision": ("auto", "fp32", "bf16"),
     "schedule": SCHEDULES,
     "budget.kind": ("steps", "epochs"),
-    "mixing.kind": ("concat", "balanced", PRETRAIN),
+    "mixing.kind": ("concat", "balanced", PRETRAIN, ALONE),
     "optimizer.name": ("adamw", "adam", "sgd"),
 }
 
@@ -114,7 +114,7 @@ def check_multipliers(arm: str, multipliers: Sequence[int], has_pool: bool, cont
         raise InputError(f"multipliers {list(multipliers)}: expected different whole numbers from 0")
     if arm == "real" and (list(multipliers) != [0] or has_pool or control):
         raise InputError(f"arm real: multipliers {list(multipliers)}, expected 0 alone and no pool")
-    needs_pool = not control or bool(SOURCES[control].rule)
+    needs_pool = not control or SOURCES[control].has_store
     if arm != "real" and (0 in multipliers or has_pool != needs_pool):
         pool = "a pool (--pool)" if needs_pool else f"no pool, as its source is {control}"
         raise InputError(f"arm {arm}: multipliers {list(multipliers)}, expected numbers above 0 and {pool}")

@@ -94,6 +94,7 @@ class Training:
     mixing.kind `pretrain`: the first `share` of these steps see synthetic films alone, the others real ones alone. Where its
     rate is `restarted` the second part begins like a training of its own (warm-up, learning rate, no memory of gradients),
     as when published weights are fine-tuned; `one` spans both. Epochs of the first part neither end it nor are the best.
+    mixing.kind `alone`: all steps see synthetic films alone; an epoch is a pass over these. The films to stop by stay real.
     Everything random is a function of the seed and the step, so a resumed training ends with the same weights.
     """
 

@@ -20,14 +20,24 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import derive_seed
 from scripts.lib.core.stop_requests import TERMINATED, stop_requests
 from scripts.lib.downstream.added import Stock, control_films, make_stock
-from scripts.lib.downstream.data import Films, annotated_alike, check_learnable, films_of, films_to_test
+from scripts.lib.downstream.data import Films, annotated_alike, check_learnable, films_of, films_to_test, images_to_test
 from scripts.lib.downstream.models import Network, build_model
 from scripts.lib.downstream.predict import predicted
-from scripts.lib.downstream.predictions import EXTERNAL, TEST, TUNING, Predictions, model_rows, read_rows, write_rows
+from scripts.lib.downstream.predictions import (
+    EXTERNAL,
+    IMAGES,
+    TEST,
+    TUNING,
+    Predictions,
+    model_rows,
+    read_rows,
+    write_rows,
+)
 from scripts.lib.downstream.rows import Setting
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.downstream.training import Material, Training
 from scripts.lib.encoders.weights import weights_digest
+from scripts.lib.study.arms import ALONE, REAL, SOURCES
 from scripts.lib.study.tasks import targets_of
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import Placement
@@ -42,7 +52,7 @@ class TrialFilms:
     training    what of it is learned from
     validation  the share of its patients that was set aside, perhaps none: early stopping and thresholds see these alone
     test        the cohort's test split; pool: the arm's synthetic images
-    external    the test split of other cohorts, by name
+    external    the test split of other cohorts, by name; images: those of another trial that models are tested on, by arm
     stock       of a control, an arm that adds other images than a generator's: what it adds from (added.py); None otherwise
     control     its source, "" for any other arm
     """
@@ -53,6 +63,7 @@ class TrialFilms:
     test: Films
     pool: Cohort | None
     external: dict[str, Films] = field(default_factory=dict)
+    images: dict[str, Films] = field(default_factory=dict)
     stock: Stock | None = None
     control: str = ""
 
@@ -65,11 +76,15 @@ def select_films(
     settings: Mapping[str, Any],
     others: Mapping[str, Cohort] | None = None,
     control: str = "",
+    images: Mapping[str, Cohort] | None = None,
 ) -> TrialFilms:
-    """Return the films of a trial; at 1 % of a small dataset too few patients are there to set any aside."""
+    """Return the films of a trial; at 1 % of a small dataset too few patients are there to set any aside.
+
+    `images`: of each arm whose images the models are tested on, what open_pool holds of another trial.
+    """
     task, target = settings["task"], settings["target"]
     real = films_of(cohort, subset_rows(cohort.index, subsets, setting.trial, setting.fraction), task, target)
-    for other in [*([] if pool is None else [pool]), *(others or {}).values()]:
+    for other in [*([] if pool is None else [pool]), *(others or {}).values(), *(images or {}).values()]:
         if other.resolution != cohort.resolution:
             raise InputError(
                 f"{other.folders[0]}: images of side {other.resolution}, but the cohort's have {cohort.resolution}"
@@ -80,11 +95,31 @@ def select_films(
     )
     aside = (settings["validation_share"], settings["validation_patients"])
     kept, held = set_aside(cohort.index, real.rows, *aside, setting.seed)
-    check_learnable(real.take(kept))
+    if not learns_alone(setting.arm, settings):
+        check_learnable(real.take(kept))
     if pool is not None:
         pool = annotated_alike(pool, cohort)
+    made = {arm: images_to_test(annotated_alike(each, cohort), settings) for arm, each in (images or {}).items()}
     stock = make_stock(control, cohort, subsets, real.take(kept), pool, setting, settings)
-    return TrialFilms(real, real.take(kept), real.take(held), test, pool, external, stock, control)
+    return TrialFilms(real, real.take(kept), real.take(held), test, pool, external, made, stock, control)
+
+
+def learns_alone(arm: str, settings: Mapping[str, Any]) -> bool:
+    """Whether trainings of an arm see what it adds and no film of the subset; those of `real` add nothing."""
+    return arm != REAL and settings["mixing"]["kind"] == ALONE
+
+
+def alone_note(films: TrialFilms, setting: Setting, settings: Mapping[str, Any]) -> str:
+    """Return what the rows of a trial say that learned from no film of its subset, "" for any other."""
+    if not learns_alone(setting.arm, settings):
+        return ""
+    source = SOURCES[films.control or "generator"]
+    if source.repeats:
+        return "learned from what the arm makes of the real films alone, not from these beside it"
+    learned = f"no real film was learned from, {source.says} alone"
+    if source.others or source.cohort:
+        learned = f"no film of the subset was learned from, {source.says} alone"
+    return f"{learned}; the films set aside are real" if len(films.validation) else learned
 
 
 def budget_note(films: TrialFilms, settings: Mapping[str, Any]) -> str:
@@ -111,13 +146,15 @@ def run_trial(
     stores the training at hand, or ends after the test at hand: SystemExit(143). `note`: what is to be known of the arm.
     """
     settings = {**settings, "budget": {**settings["budget"], "steps": steps_of(settings["budget"], setting.fraction)}}
-    noted = "; ".join(filter(None, [budget_note(films, settings), note]))
+    noted = "; ".join(filter(None, [budget_note(films, settings), alone_note(films, setting, settings), note]))
     cells, parts = {}, []
     with stop_requests() as asked:
         for multiplier in multipliers:
             if asked.is_set():
                 raise SystemExit(TERMINATED)
             made = synthetic_films(films, multiplier, setting, settings)
+            if made is not None and learns_alone(setting.arm, settings):
+                check_learnable(made)
             cells[multiplier] = {"n_real": len(films.real), "n_synthetic": len(made or ()), "note": noted}
             parts.append(_run_cell(films, made, multiplier, setting, settings, placement, checkpoints, asked))
     about = (setting.dataset, settings["task"], setting.arm, f"{setting.fraction:g}", setting.trial, setting.seed)
@@ -150,16 +187,20 @@ def _run_cell(
         )
         begun.forget(cell.stem)
         write_rows(cell, rows, {"key": key})
-    counts = ", ".join(f"{len(part)} {split} films of {dataset}" for dataset, split, part in tested)
+    counts = ", ".join(
+        f"{len(part)} {'images' if split == IMAGES else f'{split} films'} of {dataset}"
+        for dataset, split, part in tested
+    )
     print(f"multiplier {multiplier}: predicted {counts}", file=sys.stderr)
     return rows
 
 
 def tested_films(films: TrialFilms, setting: Setting) -> list[tuple[str, str, Films]]:
-    """Return the dataset, split and films of everything that a model is tested on, in the order of the rows."""
+    """Return the dataset, split and films of everything that a model is tested on, in the order of the rows; of images the arm."""
     tuning = [(setting.dataset, TUNING, films.validation)] if len(films.validation) else []
     external = [(name, EXTERNAL, part) for name, part in films.external.items()]
-    return [(setting.dataset, TEST, films.test), *tuning, *external]
+    images = [(arm, IMAGES, part) for arm, part in films.images.items()]
+    return [(setting.dataset, TEST, films.test), *tuning, *external, *images]
 
 
 def synthetic_films(films: TrialFilms, multiplier: int, setting: Setting, settings: Mapping[str, Any]) -> Films | None:

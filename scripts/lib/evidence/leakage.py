@@ -60,11 +60,11 @@ def check_arm(
 
     stores    {dataset: Store} of the tested datasets and of those whose films taught
     learned   columns of learned_from.parquet: what taught the arm's models
-    settings  allow, links, least_correlation; `tuning`: whether trials set films aside; `external`: other tested cohorts
+    settings  allow, links, least_correlation; `tuning`: whether trials set films aside; `external`: other tested cohorts;
+              `added`: datasets whose training films the arm adds
     """
-    index = stores[dataset].films
-    training = index[(index["split"] == "train").to_numpy()].assign(dataset=dataset, role=TRAINING)
-    everything = pd.concat([learned, training[list(LEARNED)]], ignore_index=True)
+    learned = pd.concat([learned, *(_training(stores, name) for name in settings.get("added", ()))], ignore_index=True)
+    everything = pd.concat([learned, _training(stores, dataset)], ignore_index=True)
     parts = [(TEST, dataset, everything), *((EXTERNAL, name, everything) for name in settings.get("external", ()))]
     if settings["tuning"]:
         parts.append((TUNING, dataset, learned))
@@ -76,6 +76,12 @@ def check_arm(
         tables.append(_check_part(films, teachers, stores, settings).assign(split=split, tested_dataset=name))
     table = pd.concat(tables, ignore_index=True).assign(dataset=dataset, arm=arm)
     return _judged(table, settings["allow"])[COLUMNS]
+
+
+def _training(stores: Mapping[str, Store], dataset: str) -> pd.DataFrame:
+    """Return the training films of a dataset in the form of learned_from.parquet."""
+    films = stores[dataset].films
+    return films[(films["split"] == "train").to_numpy()].assign(dataset=dataset, role=TRAINING)[list(LEARNED)]
 
 
 def stopping_line(table: pd.DataFrame, where: object) -> str:

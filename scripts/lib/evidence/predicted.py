@@ -89,13 +89,14 @@ class _Tested(NamedTuple):
 def gather_predictions(tables: Iterable[pd.DataFrame]) -> Predicted:
     """Return the predictions of one dataset from tables in the form of `read_predictions`, one or more trainings each.
 
-    Only rows of split `test` are scored; rows of split `tuning` choose the thresholds of f1_tuned. Raises InputError for
+    Only rows of split `test` are scored; rows of split `tuning` choose the thresholds of f1_tuned; those of other splits are
+    evidence/transfer.py's. Raises InputError for
     two datasets, other test films or truths in one trial than in another, a film or a training given twice, or scores
     outside of [0, 1].
     """
     predicted: Predicted | None = None
     for table in tables:
-        table = table[table["split"] != "external"]
+        table = table[table["split"].isin(("test", "tuning"))]
         keys = ["dataset", "task", *Member._fields]
         for (dataset, task, *cell), rows in table.groupby(keys, observed=True, sort=True):
             member = Member(str(cell[0]), str(cell[1]), int(str(cell[2])), int(str(cell[3])))

@@ -70,7 +70,7 @@ def write_table(table: pd.DataFrame, path: Path, digits: int | None = None) -> N
         if digits is not None and pd.api.types.is_float_dtype(table[name]):
             short = [shortened(float(value), digits) for value in table[name]]
             table[name] = pd.Series(short, index=table.index, dtype=object)
-    for name in ("trial", "multiplier", "n_real", "n_synthetic", "n_labels"):
+    for name in ("trial", "multiplier", "n_real", "n_synthetic", "n_tested", "n_labels"):
         if name in table and pd.api.types.is_float_dtype(table[name]) and (table[name].dropna() % 1 == 0).all():
             table[name] = table[name].astype("Int64")
     table.to_csv(path, index=False, lineterminator="\n", na_rep=MISSING)

@@ -10,8 +10,8 @@ from typing import Any
 from scripts.lib.conditions.plan import KINDS
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.planning.jobs import Job
-from scripts.lib.planning.sizes import Size
-from scripts.lib.study.arms import KEPT, RATERS, Generator
+from scripts.lib.planning.sizes import Size, UnknownSize
+from scripts.lib.study.arms import ALONE, KEPT, RATERS, Generator
 from scripts.lib.study.cells import Cell, cell_of
 from scripts.lib.study.config import stage
 from scripts.lib.study.stores import Stores
@@ -168,9 +168,12 @@ def testing(job: Job, config: Config, sizes: Sizes) -> Work:
     real = sizes[job.dataset].subset(int(job.wildcards["trial"]), cell.fraction)
     tested = sizes[job.dataset].side("test")
     tested += sum(sizes[name].splits.get("test", 0) for name in study.external(job.dataset) if name in sizes)
+    tested += sum(max(study.multipliers(other)) * real for other in study.image_cells(cell))
     if budget["kind"] == "steps":
         steps = len(multipliers) * steps_of(budget, float(cell.fraction))
     else:
-        learned = (round(real * (1 - settings["validation_share"])) + multiplier * real for multiplier in multipliers)
+        alone = 0 not in multipliers and study.cell_settings(cell)["mixing"]["kind"] == ALONE
+        own = 0 if alone else round(real * (1 - settings["validation_share"]))
+        learned = (own + multiplier * real for multiplier in multipliers)
         steps = sum(budget["epochs"] * math.ceil(films / settings["batch_size"]) for films in learned)
     return Work({"step": steps, "test film": tested * len(multipliers)})

@@ -32,14 +32,14 @@ def look(place: int) -> tuple[str, str]:
     return COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
 
 
-def titled_panels(axes: np.ndarray, panels: Sequence[tuple[str, T]]) -> Iterator[tuple[Axes, T]]:
-    """Yield the axes of each panel (title, what it shows), titled; axes beyond the last panel are hidden."""
+def titled_panels(axes: np.ndarray, panels: Sequence[tuple[str, T]], first: int = 0) -> Iterator[tuple[Axes, T]]:
+    """Yield the axes of each panel (title, what it shows), titled from the letter `first` on; axes beyond the last panel are hidden."""
     for number, axis in enumerate(axes.flat):
         if number >= len(panels):
             axis.set_visible(False)
             continue
         title, shown = panels[number]
-        axis.set_title(f"{letter(number)}   {title}", loc="left", pad=7)
+        axis.set_title(f"{letter(first + number)}   {title}", loc="left", pad=7)
         yield axis, shown
 
 

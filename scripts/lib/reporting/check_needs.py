@@ -21,6 +21,7 @@ from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.spreadsheet import inert
 from scripts.lib.study.needs import from_reports, masked_arms, trains_foundation, words_of
+from scripts.lib.study.shared import store_of
 from scripts.lib.study.tasks import TASKS, of_structures, targets_of
 from scripts.lib.training.films import foundation_rows, has_reports, label_texts
 
@@ -63,7 +64,11 @@ def cohort_films(cohort: Cohort) -> FilmTable:
 
 def missing_needs(config: Mapping[str, Any], films: Mapping[str, FilmTable]) -> list[CheckLine]:
     """Return what the study needs and these films do not have, datasets by name; a dataset that is not there is passed over."""
-    needs = [*needs_masks(config, films, masked_arms(config)), *_reading_needs(config, films)]
+    needs = [
+        *needs_masks(config, films, masked_arms(config)),
+        *_reading_needs(config, films),
+        *_added_needs(config, films),
+    ]
     for name in config["study"]["datasets"]:
         if name in films:
             needs += _trial_needs(config, name, films[name])
@@ -104,6 +109,15 @@ def needs_masks(
         yield CheckLine(
             MISSING, name, what, f"name masks (docs/own-data.md), or write {instead}: images of texts, without masks"
         )
+
+
+def _added_needs(config: Mapping[str, Any], films: Mapping[str, FilmTable]) -> Iterator[CheckLine]:
+    """Yield a line for each dataset whose training films an arm adds, and that has none."""
+    for arm in config["study"]["arms"]:
+        name = store_of(config, config["arms"][arm].get("cohort", ""))
+        if name in films and not (films[name].index["split"] == "train").any():
+            todo = f"change datasets.{name}.split, or take {arm} out of study.arms"
+            yield CheckLine(MISSING, name, f"no film of split train, which arm {arm} adds", todo)
 
 
 def _reading_needs(config: Mapping[str, Any], films: Mapping[str, FilmTable]) -> Iterator[CheckLine]:

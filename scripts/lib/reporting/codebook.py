@@ -26,6 +26,11 @@ COLUMNS: dict[str, Entry] = {
     "n_labels": ("labels or structures over which the value is the mean", "labels", "0 and more"),
     "value": ("the score on the test films", "metric", "0 to 1"),
     "mean": ("mean of the trials", "metric", "0 to 1"),
+    "trained_on": ("what the models learned from", "", "real films; images; real films and images ..."),
+    "tested_on": ("what they were tested on", "", "own films; the title of another dataset; images of an arm"),
+    "min": ("the lowest of the trials", "metric", "0 to 1"),
+    "max": ("the highest of the trials", "metric", "0 to 1"),
+    "n_tested": ("films or images that each training was tested on, mean of the trials", "pictures", "1 and more"),
     "low": ("lower end of the two-sided 95 % interval", "as the value", "as the value"),
     "high": ("upper end of the two-sided 95 % interval", "as the value", "as the value"),
     "origin": (
@@ -142,6 +147,14 @@ TABLES: dict[str, dict[str, Entry]] = {
     },
     "memorisation": {
         "value": ("the measure", "share or correlation", "-1 to 1"),
+    },
+    "transfer": {
+        "n_real": (
+            "films of the subset; none was learned from where trained_on names no real films",
+            "films",
+            "1 and more",
+        ),
+        "baseline": ("the best score there of an answer that looks at no film", "metric", "0 to 1"),
     },
     "reliability": {
         "low": ("lower end of the 95 % interval of the share", "share", "0 to 1"),

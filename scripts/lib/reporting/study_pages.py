@@ -28,6 +28,7 @@ TABLES = {
     "trials": "every metric of every training, with all digits",
     "baselines": "what a model reaches that says the same of every film",
     "leakage": "whether test films taught a model",
+    "transfer": "what models were trained on against what they were tested on: own films, other cohorts, images",
     "equivalence": "how many real films alone would give the score of each training with images",
     "subgroups": "scores by sex, age band and view, with and without images",
     "calibration": "whether the models' probabilities are right, by label",
@@ -76,8 +77,8 @@ def tables_page(book: pd.DataFrame, config: Mapping[str, Any]) -> str:
         f"# Tables of the study {config['study']['name']}",
         *(["", phantom_line(config)] if phantom_datasets(config) else []),
         "",
-        "Numbers have four significant digits; `trials.csv`, `baselines.csv` and `intervals.csv` have all. `n/a` is a number that",
-        "could not be had, and the column `note` says why. The table below is also in `codebook.csv`.",
+        "Numbers have four significant digits; `trials.csv`, `baselines.csv`, `intervals.csv` and `transfer.csv` have all. `n/a` is a",
+        "number that could not be had, and the column `note` says why. The table below is also in `codebook.csv`.",
         "",
         *(f"* `{name}.csv`: {TABLES.get(name, 'see docs/results.md')}" for name in names),
     ]
@@ -91,7 +92,8 @@ def tables_page(book: pd.DataFrame, config: Mapping[str, Any]) -> str:
 def phantom_datasets(config: Mapping[str, Any]) -> list[str]:
     """Return the datasets of the study whose films the workflow has drawn itself."""
     study = config["study"]
-    made = any(config["arms"][name].get("generator") for name in study["arms"])  # else nothing learns from the others
+    # Else nothing learns from the others.
+    made = any({"generator", "cohort"} & set(config["arms"][name]) for name in study["arms"])
     used = dict.fromkeys([*study["datasets"], *([*study["foundation"], study["generator_dataset"]] if made else [])])
     return [name for name in used if config["datasets"][name]["root"] == "phantom"]
 
@@ -166,7 +168,8 @@ def _images(config: Mapping[str, Any]) -> Iterator[str]:
             kept = f", of which the filter {filtered} kept a part" if filtered else ""
             yield f"Arm {arm.name}: images of {arm.generator.says or arm.generator.name}{kept}."
         else:
-            yield f"Arm {arm.name}: a control or images from elsewhere ({arm.source.name})."
+            other = f" of {arm.cohort}" if arm.cohort else ""
+            yield f"Arm {arm.name}: a control or images from elsewhere ({arm.source.name}{other})."
     most = {fraction: max(multipliers) for fraction, multipliers in study["multipliers"].items()}
     added = [f"{most[key]:g} at {100 * float(key):g} %" for key in sorted(most, key=float)]
     yield f"At most so many images were added for each real film: {listed(added)} of the real films."

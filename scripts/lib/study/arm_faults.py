@@ -11,7 +11,7 @@ from typing import Any
 from scripts.lib.study.arms import GATES, GENERATORS, action_of
 
 # Keys of an arm that one source alone has.
-OF_SOURCE = {"path": "pool", "reader": "pool", "allow_one_class": "pool"}
+OF_SOURCE = {"cohort": "cohort", "path": "pool", "reader": "pool", "allow_one_class": "pool"}
 
 
 def arm_faults(config: Mapping[str, Any]) -> list[str]:
@@ -23,6 +23,10 @@ def arm_faults(config: Mapping[str, Any]) -> list[str]:
             faults.append(f"config: arms.{name}: generator is missing; expected one of {', '.join(GENERATORS)}")
         if source == "pool" and "path" not in given:
             faults.append(f"config: arms.{name}: path is missing; expected the folder or table of the images")
+        if source == "cohort" and "cohort" not in given:
+            faults.append(
+                f"config: arms.{name}: cohort is missing; expected the dataset whose training films are added"
+            )
         if source != "generator":
             faults += [
                 f"config: arms.{name}.{key}: goes with source: generator alone, not with {source}; take it out"

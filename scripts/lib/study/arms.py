@@ -21,6 +21,7 @@ KEPT = "kept"  # what a filter kept of the pool of finetune.source
 JUDGE = "judge"  # films that taught the judge of faithfulness
 OTHERS = "others"  # real training films outside of the subset
 ELSEWHERE = "elsewhere"  # films that the study does not know
+ANOTHER = "another"  # training films of another dataset of the study, arms.*.cohort
 CLASS = "class"  # what an image shows where a generator follows neither text nor mask: one of its classes
 
 
@@ -80,6 +81,7 @@ class Source:
     folder     that store below results/{dataset}/pools/{arm}/; {fraction} where every fraction has its own
     repeats    its images stand for the trial's own training films, again and again, as many as the cell wants
     others     it needs that many training films outside of the subset, so that a large multiplier may find too few
+    cohort     it adds the training films of another dataset of the study, arms.*.cohort, and may find too few of these as well
     says       what a line calls its images
     taught_by  what it learned from, beside the films of the subset
     """
@@ -90,8 +92,14 @@ class Source:
     folder: str = ""
     repeats: bool = False
     others: bool = False
+    cohort: bool = False
     says: str = "images"
     taught_by: tuple[str, ...] = ()
+
+    @property
+    def has_store(self) -> bool:
+        """Whether its trials read a store beside that of their dataset."""
+        return bool(self.rule) or self.cohort
 
     @property
     def is_control(self) -> bool:
@@ -192,10 +200,12 @@ SOURCES = {
             "reconstructed", rule="reconstruct_films", folder="reconstructed", repeats=True, taught_by=(FOUNDATION,)
         ),
         Source("extra-real", others=True, says="other real training films", taught_by=(OTHERS,)),
+        Source("cohort", cohort=True, says="training films of the other dataset", taught_by=(ANOTHER,)),
         Source("pool", rule="import_pool", folder="imported", taught_by=(ELSEWHERE,)),
     )
 }
 REAL = "real"  # the arm that is always there
+ALONE = "alone"  # mixing.kind of an arm whose trials learn from what it adds, and from no film of the subset
 # Masks that an arm's images are made from, in place of transformed real ones: of the mask generator, or real shapes at random.
 MASKS = ("generated", "shuffled")
 
@@ -205,7 +215,7 @@ class Arm:
     """One arm of a study: what it adds, and in which cells it runs ({datasets, fractions}; left out = all).
 
     `mixing` holds the keys of trials.mixing that are its own; `path` is where somebody has put the images of the source pool;
-    `masks` one of MASKS, "" for transformed real masks or words.
+    `masks` one of MASKS, "" for transformed real masks or words; `cohort` the dataset whose films the source cohort adds.
     """
 
     name: str
@@ -217,6 +227,7 @@ class Arm:
     mixing: Mapping[str, Any] = field(default_factory=dict)
     path: str = ""
     masks: str = ""
+    cohort: str = ""
 
     @property
     def taught_by(self) -> set[str]:
@@ -252,7 +263,11 @@ def arm_of(config: Mapping[str, Any], name: str) -> Arm:
         }  # what taught those of experts.own is not known
         chosen = replace(chosen, taught_by=tuple(one for one in chosen.taught_by if one in named))
     candidates = given.get("candidates", chosen.spare) if chosen else 1
-    keys = (given.get("cells", {}), given.get("mixing", {}), given.get("path", ""), given.get("masks", ""))
+    keys = (
+        given.get("cells", {}),
+        given.get("mixing", {}),
+        *(given.get(key, "") for key in ("path", "masks", "cohort")),
+    )
     return Arm(name, source, generator, chosen, candidates, *keys)
 
 

@@ -19,7 +19,8 @@ def comparisons(config: Mapping[str, Any]) -> list[Pair]:
 
     These are: an arm with a filter against all images of its generator, an arm with a tuned generator against the untuned
     one, an arm with a mixing of its own against the same images mixed as usual, and the untuned, unfiltered arm against each
-    control, which adds other films than a generator's. Raises InputError for an arm that the study does not run.
+    control, which adds other films than a generator's; a control with a mixing of its own has beside it the images that are mixed
+    so. Raises InputError for an arm that the study does not run.
     """
     given = config["statistics"]["comparisons"]
     names = config["study"]["arms"]
@@ -47,6 +48,9 @@ def _suggested(arms: Mapping[str, Arm], sections: Mapping[str, Any]) -> list[Pai
     for name, arm in arms.items():
         alike = (one for one in plain if one.generator == arm.generator)
         same = min(alike, key=lambda one: one.masks != arm.masks, default=untuned)
+        if name in mixed and arm.generator is None and (mixed_so := _mixed_alike(name, arms, sections)):
+            pairs.append((mixed_so, name))
+            continue
         if name in mixed:
             same = next((one for one in generated if _alike(one, arm)), same)
         elif arm.generator is None:
@@ -58,6 +62,12 @@ def _suggested(arms: Mapping[str, Arm], sections: Mapping[str, Any]) -> list[Pai
         if same and same.name != name:
             pairs.append((name, same.name))
     return pairs
+
+
+def _mixed_alike(name: str, arms: Mapping[str, Arm], sections: Mapping[str, Any]) -> str:
+    """Return the first arm with a generator whose images are mixed as what `name` adds, "" without one."""
+    wanted = sections[name]["mixing"]
+    return next((other for other, arm in arms.items() if arm.generator and sections[other].get("mixing") == wanted), "")
 
 
 def _alike(one: Arm, other: Arm) -> bool:

@@ -37,7 +37,7 @@ PER_DATASET = (
 )
 # Keys of the section trials that a training does not read: how its predictions are scored.
 SCORING = ("empty_policy",)
-OTHERS = (*SCORING, "external")  # of all datasets
+OTHERS = (*SCORING, "external", "images")  # of all datasets
 FIGURES = ("figure2", "figure3", "figure4", "figure5")
 # Where the keys of section `training` hold, and which of them; a section's own value comes before that of `training`.
 MODEL = ("device", "precision")

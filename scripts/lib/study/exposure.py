@@ -12,7 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from scripts.lib.study.arms import ELSEWHERE, FOUNDATION, JUDGE, KEPT, OTHERS, RATERS, REAL, VALIDATION, Arm, arm_of
+from scripts.lib.study.arms import (
+    ANOTHER,
+    ELSEWHERE,
+    FOUNDATION,
+    JUDGE,
+    KEPT,
+    OTHERS,
+    RATERS,
+    REAL,
+    VALIDATION,
+    Arm,
+    arm_of,
+)
 from scripts.lib.study.teachers import judge_source, learned_split
 
 NOT_LIMITED = "not limited to"  # with this the note of an arm begins, by which figures find it
@@ -23,7 +35,8 @@ def exposure(config: Mapping[str, Any], arm: str, dataset: str, fraction: float)
     if arm == REAL or arm not in config["arms"]:
         return ""
     own = arm_of(config, arm)
-    if fraction >= 1 and ELSEWHERE not in own.taught_by:  # who made a pool elsewhere may have seen test films, too
+    # Who made a pool elsewhere may have seen test films, too; and no fraction holds the films of another dataset.
+    if fraction >= 1 and not {ELSEWHERE, ANOTHER} & own.taught_by:
         return ""
     reasons = list(dict.fromkeys(_reasons(config, own, dataset, fraction)))
     if not reasons:
@@ -91,6 +104,10 @@ def _of_others(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: floa
     yield "it adds other real training films, the ceiling of what images could be worth"
 
 
+def _of_another(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float) -> Iterator[str]:
+    yield f"it adds real training films of {arm.cohort}"
+
+
 def _of_elsewhere(config: Mapping[str, Any], arm: Arm, dataset: str, fraction: float) -> Iterator[str]:
     yield "its images were made elsewhere, from films that are not known here, perhaps test films among them"
 
@@ -104,6 +121,7 @@ REASONS: dict[str, Reasons] = {
     KEPT: _of_kept,
     JUDGE: _of_judge,
     OTHERS: _of_others,
+    ANOTHER: _of_another,
     ELSEWHERE: _of_elsewhere,
 }
 

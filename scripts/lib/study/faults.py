@@ -14,13 +14,14 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.formats.sources import FOLDER_COLUMNS, reader_settings
 from scripts.lib.study.arm_faults import arm_faults, gate_faults
 from scripts.lib.study.arms import KEPT, RATERS, REAL, arm_of
+from scripts.lib.study.cohort_faults import cohort_faults
 from scripts.lib.study.expert_faults import expert_faults
 from scripts.lib.study.name_faults import unknown_names
 from scripts.lib.study.number_faults import number_faults
 from scripts.lib.study.parts import maskless_faults, outside_faults
 from scripts.lib.study.schema import unknown_key
 from scripts.lib.study.search_faults import space_faults
-from scripts.lib.study.tasks import TASKS, of_structures, targets_of
+from scripts.lib.study.tasks import TASKS, targets_of
 
 # Folders of results/ that a dataset of the same name would write into, and the arm that is always there.
 TAKEN_DATASETS = (
@@ -59,7 +60,7 @@ def sense_faults(config: Mapping[str, Any]) -> list[str]:
     return faults or [
         *outside_faults(config),
         *maskless_faults(config, "study.arms", config["study"]["arms"]),
-        *_external_faults(config),
+        *cohort_faults(config),
         *_leaks(config),
         *_mask_faults(config),
     ]
@@ -150,28 +151,6 @@ def _dataset_faults(where: str, name: str, section: Mapping[str, Any]) -> list[s
                 f"config: {where}.split.{key} = {value}: expected a share below 1, or a whole number of images"
             )
     return faults
-
-
-def _external_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield one fault for each cohort that a dataset's models cannot be tested on: itself, not of the study, another label."""
-    study, sections = config["study"], config["datasets"]
-    known = list(dict.fromkeys([*study["datasets"], *study["foundation"], study["generator_dataset"]]))
-    for name, others in config["trials"]["external"].items():
-        section, where = sections[name], f"config: trials.external.{name}"
-        masks = of_structures(section)
-        key = "structures" if masks else "labels"
-        targets = targets_of(section)
-        for other in others:
-            if other == name:
-                yield f"{where}: {name} itself; name other cohorts, its own test films are always tested"
-            elif other not in known:
-                yield f"{where}: {other} is not of this study; write some of {', '.join(known)}, or add it to study.datasets"
-            # A dataset of masks that lists no structures has all that its tables hold.
-            elif (has := sections[other].get(key)) is None and (of_structures(sections[other]) or not masks):
-                continue
-            elif missing := [one for one in targets if one not in (has or [])]:
-                known_there = ", ".join(has or ["none"])
-                yield f"{where}: {other} has no {key[:-1]} {', '.join(missing)} ({key}: {known_there}); leave it out"
 
 
 def _leaks(config: Mapping[str, Any]) -> list[str]:

@@ -61,13 +61,17 @@ class Firewall:
     def datasets(self, cell: AnyCell) -> list[str]:
         """Return the tested datasets, its own first, and those whose films may be in the lists of these models."""
         arm = self.study.arm(cell.arm)
-        names = [cell.dataset, *self._taught_by(arm)]
+        names = [cell.dataset, *self._taught_by(arm), *self._added(arm)]
         if JUDGE in arm.taught_by:
             names.append(Judging(self.study).source(cell.dataset).dataset)
         if MGCA in self._weights(cell):
             names += self.study.foundation
         names += self._external(cell)
         return list(dict.fromkeys(names))
+
+    def _added(self, arm: Arm) -> list[str]:
+        """Return the other dataset whose training films an arm adds to its trials."""
+        return [self.study.store(arm.cohort)] if arm.cohort else []
 
     def cohorts(self, cell: AnyCell) -> list[str]:
         """Return NAME=FOLDER of these datasets."""
@@ -83,10 +87,13 @@ class Firewall:
         return [f"results/{name}/{file}" for name in names for file in ("cohort/index.parquet", "reduced.npy")] + tables
 
     def settings(self, cell: AnyCell) -> dict[str, Any]:
-        """Return the section leakage, whether the dataset's trials set films aside, and other cohorts that they are tested on."""
+        """Return the section leakage, whether the dataset's trials set films aside, other cohorts that they are tested on, and those
+        whose training films they add, where an arm does."""
         sharing = self.study.sharing(cell.dataset)
         aside = any(self.study.trial_settings(name)["validation_share"] > 0 for name in sharing)
-        return {**self.config["leakage"], "tuning": aside, "external": self._external(cell)}
+        settings = {**self.config["leakage"], "tuning": aside, "external": self._external(cell)}
+        added = self._added(self.study.arm(cell.arm))
+        return {**settings, "added": added} if added else settings
 
     def tables(self, dataset: str) -> list[str]:
         """Return the tables of the arms that the study runs in a dataset."""

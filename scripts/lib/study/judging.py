@@ -69,7 +69,15 @@ class Judging:
         own = task_settings(self.config, "trials", {"task": task})
         model = {**own["model"], "frozen": False}
         model["weights"] = model["weights"] if model["weights"] == "imagenet" else None
-        unread = ("empty_policy", "external", "strong_augment", "mixing", "validation_share", "validation_patients")
+        unread = (
+            "empty_policy",
+            "external",
+            "images",
+            "strong_augment",
+            "mixing",
+            "validation_share",
+            "validation_patients",
+        )
         kept = {key: value for key, value in own.items() if key not in unread}
         judge = self.config["faithfulness"]["judge"]
         budget = {"kind": "steps", "steps": judge["steps"]}

@@ -14,7 +14,7 @@ from scripts.lib.core.errors import InputError
 LIKE = "like"
 # An arm that sets one of these itself takes none of what the other says of its images.
 ABOUT_IMAGES = ("generator", "source")
-OF_IMAGES = ("source", "generator", "filter", "candidates", "masks", "path", "reader", "allow_one_class")
+OF_IMAGES = ("source", "generator", "filter", "candidates", "masks", "cohort", "path", "reader", "allow_one_class")
 
 
 def with_likes(config: Mapping[str, Any]) -> dict[str, Any]:

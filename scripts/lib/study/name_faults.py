@@ -31,6 +31,7 @@ def unknown_names(config: Mapping[str, Any]) -> list[str]:
         *_of_other_stages(config),
         ("figures.figure3.labels", config["figures"]["figure3"]["labels"], labels),
         *((f"arms.{arm}.cells.datasets", arms[arm].get("cells", {}).get("datasets", []), datasets) for arm in arms),
+        *((f"arms.{arm}.cohort", [arms[arm]["cohort"]], datasets) for arm in arms if "cohort" in arms[arm]),
         ("controlnet.palette", palette if isinstance(palette, Mapping) else [], list(dict.fromkeys(structures))),
         *_of_metrics(config),
         *_of_figures(config, [REAL, *arms, *labels]),
@@ -55,6 +56,9 @@ def _of_the_study(config: Mapping[str, Any]) -> Iterator[Named]:
     yield "trials.external", external, datasets
     for name, others in external.items():
         yield f"trials.external.{name}", others, datasets
+    yield "trials.images", config["trials"]["images"], datasets
+    for name, shown in config["trials"]["images"].items():
+        yield f"trials.images.{name}", shown, arms
     yield "figures.arm", [config["figures"]["arm"]], arms
     yield "figures.beside", config["figures"]["beside"], arms
 

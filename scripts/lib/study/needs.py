@@ -37,6 +37,7 @@ def needed_datasets(config: Mapping[str, Any]) -> list[str]:
     arms = [arm_of(config, name) for name in study["arms"]]
     if any(arm.generator.own_films for arm in arms if arm.generator):
         names.append(study["generator_dataset"])
+    names += [arm.cohort for arm in arms if arm.cohort]
     return [name for name in study_datasets(config) if name in stores_of(config, names)]
 
 

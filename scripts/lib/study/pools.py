@@ -58,8 +58,22 @@ class Pools(Cells):
         return "" if store == cell.dataset else store
 
     def tabled(self, table: str) -> list[str]:
-        """Return the datasets with a table of their own: all, but for leakage, which is of films."""
+        """Return the datasets with a table of their own: all, but for leakage, which is of films, and transfer."""
+        if table == "transfer":
+            return self.transferred()
         return self.stores if table == "leakage" else self.datasets
+
+    def external(self, dataset: str) -> list[str]:
+        """Return the other cohorts that a dataset's models are tested on."""
+        return self.config["trials"].get("external", {}).get(dataset, [])
+
+    def tested_images(self, dataset: str) -> list[str]:
+        """Return the arms on whose images a dataset's models are tested."""
+        return self.config["trials"].get("images", {}).get(dataset, [])
+
+    def transferred(self) -> list[str]:
+        """Return the datasets whose models are tested on more than their own films."""
+        return [name for name in self.datasets if self.external(name) or self.tested_images(name)]
 
     # Pools
 
@@ -118,15 +132,18 @@ class Pools(Cells):
         return (own.source, elsewhere) if own.source.rule else ()
 
     def has_pool(self, cell: AnyCell) -> bool:
-        """Whether a cell's trials read a store of images beside their cohort: `real` and controls of its own films do not."""
+        """Whether a cell's trials read a pool of images beside cohorts: `real` and controls of real films do not."""
         return bool(self.arm(cell.arm).source.rule)
 
     def shards(self, cell: AnyCell) -> list[str]:
-        """Return the folders of its shards in order; none where there is no pool."""
-        source = self.arm(cell.arm).source
+        """Return the folders of its shards in order, for films of another dataset its cohort; none where there is no pool."""
+        arm = self.arm(cell.arm)
+        source = arm.source
+        if source.cohort:
+            return [f"results/{self.store(arm.cohort)}/cohort"]
         if not source.rule:
             return []
-        if not self.arm(cell.arm).generator:
+        if not arm.generator:
             return [f"results/{self.store(cell.dataset)}/pools/{self.pool_arm(cell.arm)}/{source.folder}"]
         return [f"{self.pool(cell)}/shard-{shard}" for shard in range(self.shard_count(cell))]
 

@@ -51,7 +51,8 @@ def needed(study: Study) -> list[str]:
     """Return the files that the report waits for: what the target `all` builds anyway."""
     tables = [f"results/tables/{name}.csv" for name in TABLES]
     pictures = [f"results/{name}" for name in PICTURES]
-    return [*tables, "results/table1.csv", *pictures, *study.sheets(), *study.external_tables()]
+    transfer = ["results/tables/transfer.csv", "results/transfer.png"] if study.transferred() else []
+    return [*tables, "results/table1.csv", *pictures, *study.sheets(), *study.external_tables(), *transfer]
 
 
 def found_beside(results: Path, waited_for: Iterable[str]) -> dict[str, str]:

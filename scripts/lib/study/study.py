@@ -12,7 +12,7 @@ from typing import Any
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.arms import BASE as BASE_GENERATOR
 from scripts.lib.study.arms import REAL, Generator, gates
-from scripts.lib.study.cells import AnyCell
+from scripts.lib.study.cells import AnyCell, Cell
 from scripts.lib.study.config import stage
 from scripts.lib.study.confounder import confounder
 from scripts.lib.study.exposure import exposure
@@ -69,10 +69,6 @@ class Study(Pools):
         """Return how a dataset's predictions are scored; no training reads this."""
         return stage(self.config, "score_trials", dataset)
 
-    def external(self, dataset: str) -> list[str]:
-        """Return the other cohorts that a dataset's models are tested on."""
-        return self.config["trials"].get("external", {}).get(dataset, [])
-
     def external_cohorts(self, cell: AnyCell) -> list[str]:
         """Return the same as options of a command: NAME=FOLDER."""
         return [f"{name}=results/{self.store(name)}/cohort" for name in self.external(cell.dataset)]
@@ -89,6 +85,29 @@ class Study(Pools):
         """Return the tables of the datasets whose models are tested on other cohorts."""
         return [f"results/{name}/external.csv" for name in self.datasets if self.external(name)]
 
+    def image_cells(self, cell: AnyCell) -> list[Cell]:
+        """Return the cells whose images a cell's models are tested on, at the same fraction; none without images there."""
+        every = (Cell(cell.dataset, arm, cell.fraction) for arm in self.tested_images(cell.dataset))
+        return [other for other in every if self.runs(other)]
+
+    def image_shards(self, cell: AnyCell) -> list[str]:
+        """Return the shards of these images as options of a command: ARM=FOLDER."""
+        return [f"{other.arm}={shard}" for other in self.image_cells(cell) for shard in self.shards(other)]
+
+    def image_kept(self, cell: AnyCell) -> list[str]:
+        """Return what filters kept of these images: ARM=FILE."""
+        return [f"{other.arm}={kept}" for other in self.image_cells(cell) for kept in self.kept(other)]
+
+    def image_trial(self, job: Any) -> str:
+        """Return the trial whose images the models of `job.trial` are tested on: the next one, never their own; "" for none."""
+        return str((int(job.trial) + 1) % self.trials) if self.image_cells(job) else ""
+
+    def elsewhere_files(self) -> list[str]:
+        """Return the tables of other cohorts, and table and figure of what was trained on against what was tested on; none where
+        models are tested on their own films alone."""
+        transfer = ["results/tables/transfer.csv", "results/transfer.pdf"] if self.transferred() else []
+        return [*self.external_tables(), *transfer]
+
     def cell_settings(self, cell: AnyCell) -> dict[str, Any]:
         """Return the settings of a cell's trials: those of its dataset, with what the arm mixes in a way of its own."""
         settings = self.trial_settings(cell.dataset)
@@ -97,12 +116,19 @@ class Study(Pools):
         return {**settings, "mixing": {**settings["mixing"], **self.arm(cell.arm).mixing}}
 
     def trial_sources(self, cell: AnyCell) -> list[str]:
-        """Return what a trial reads beside its cohort: the pool, other cohorts to test on, what a filter kept, and weights that are files."""
+        """Return what a trial reads beside its cohort: the pool, other cohorts and images to test on, what a filter kept, and weights
+        that are files."""
         weights = self.trial_settings(cell.dataset)["model"]["weights"]
         indices = [f"{shard}/index.parquet" for shard in self.shards(cell)]
         indices += [f"results/{self.store(name)}/cohort/index.parquet" for name in self.external(cell.dataset)]
-        gate = [f"{self.pool(cell)}/{file}" for file in gates(self.config, cell.arm)]
-        return [*indices, *self.kept(cell), *gate, *([] if weights in (None, "imagenet") else [weights])]
+        files = [*indices, *self.kept(cell), *self._gates(cell), *([] if weights in (None, "imagenet") else [weights])]
+        for other in self.image_cells(cell):
+            files += [f"{shard}/index.parquet" for shard in self.shards(other)]
+            files += [*self.kept(other), *self._gates(other)]
+        return list(dict.fromkeys(files))
+
+    def _gates(self, cell: AnyCell) -> list[str]:
+        return [f"{self.pool(cell)}/{file}" for file in gates(self.config, cell.arm)]
 
     def control(self, cell: AnyCell) -> str:
         """Return the name of an arm's source, "" where its images come from a generator or it adds none."""

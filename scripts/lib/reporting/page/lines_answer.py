@@ -102,7 +102,7 @@ def controls(facts: Facts) -> Line:
     key, title = "controls", "A gain comes from the images, not from longer training or repetition"
     arms = facts.config["study"]["arms"]
     sources = {name: arm_of(facts.config, name).source for name in arms}
-    beside = [name for name in arms if sources[name].is_control and sources[name].name != "pool"]
+    beside = [name for name in arms if sources[name].is_control and sources[name].name not in ("pool", "cohort")]
     longer = [name for name in facts.config["study"]["datasets"] if counts_passes(facts.config, name)]
     steps = (
         "with and without images a model is trained for the same number of steps, so longer training is no explanation"

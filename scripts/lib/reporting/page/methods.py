@@ -12,7 +12,7 @@ from typing import Any
 
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.words import count, listed, number, percent, sentence
-from scripts.lib.study.arms import arm_of
+from scripts.lib.study.arms import ALONE, arm_of
 from scripts.lib.study.confounder import counts_passes
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -65,7 +65,11 @@ def methods(config: Mapping[str, Any], names: Names) -> list[str]:
     )
     said.append(f"Trials with the same number share their real films and seed; the study's seed is {study['seed']}")
     if trials.get("external"):
-        said.append("Models were also tested on cohorts that they had not learned from")
+        said.append("Models were also tested on test films of other cohorts")
+    if any(trials.get("images", {}).get(name) for name in study["datasets"]):
+        said.append(
+            "Models were also tested on synthetic images of another trial, whose truth is what they were asked to show"
+        )
     return [sentence(text) for text in said]
 
 
@@ -74,8 +78,10 @@ def _arm(config: Mapping[str, Any], name: str, names: Names) -> str:
     if arm.generator:
         kept = f", of which the filter {arm.filter.name} keeps a part" if arm.filter else ""
         made = MASKS.get(arm.masks, "")
-        return f"Arm {name} adds images of the generator {arm.generator.name}{made}{kept}"
-    return f"Arm {name} adds {names.added(name)} (source: {arm.source.name})"
+        said = f"Arm {name} adds images of the generator {arm.generator.name}{made}{kept}"
+    else:
+        said = f"Arm {name} adds {names.added(name)} (source: {arm.source.name})"
+    return f"{said}; its models learn from these alone" if arm.mixing.get("kind") == ALONE else said
 
 
 def versions() -> dict[str, str]:

@@ -39,4 +39,7 @@ class Names:
         """Return what an arm adds, in the plural."""
         if arm == REAL or arm not in self._config["arms"]:
             return "synthetic images"
-        return ADDED.get(arm_of(self._config, arm).source.name, "added images")
+        own = arm_of(self._config, arm)
+        if own.cohort:
+            return f"films of {self.dataset(own.cohort)}"
+        return ADDED.get(own.source.name, "added images")

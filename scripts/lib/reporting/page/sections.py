@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scripts.lib.reporting.page import lines_answer, lines_edits, lines_images, lines_masks, lines_proxy, lines_seeds
+from scripts.lib.reporting.page import (
+    lines_answer,
+    lines_edits,
+    lines_images,
+    lines_masks,
+    lines_proxy,
+    lines_seeds,
+    lines_transfer,
+)
 from scripts.lib.reporting.page.lines import Facts, Line
 
 
@@ -107,6 +115,16 @@ SECTIONS = (
         optional=True,
     ),
     PageSection(
+        lines_transfer.transfer,
+        "Models are tested on films of their own dataset, on those of other ones, and on images of a trial that they have not learned "
+        "from. The truth of an image is what it was asked to show. A column is easier or harder as a whole, so numbers are compared "
+        "within one.",
+        (lines_transfer.TABLE,),
+        ("transfer.png",),
+        optional=True,
+        pictured="Rows are what models were trained on, columns what they were tested on.",
+    ),
+    PageSection(
         lines_answer.controls,
         "A control adds the real films again, augmented or reconstructed, as many as there would be images: nothing new is in "
         "them.",
@@ -164,6 +182,7 @@ CAPTIONS = {
     "equivalence.png": "What images are worth in real films: score over the number of real films, with real films alone (black) and with what each arm adds",
     "calibration.png": "Of films that a model gives a certain probability, the share that has the finding, with its 95 % interval",
     "replication.png": "Every comparison with the difference under each seed",
+    "transfer.png": "What models were trained on (rows) against what they were tested on (columns): mean of the trials, and the lowest and the highest",
     "ldm_edits.png": "Films and their edits to the other class: typical ones, and the worst",
     "failures.png": "Test films that got worse by the synthetic images; below each, its score with real films alone and, after the arrow, with images",
     "feedback/agreement.png": "How far raters agree",
