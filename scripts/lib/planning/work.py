@@ -10,7 +10,7 @@ from typing import Any
 from scripts.lib.conditions.plan import KINDS
 from scripts.lib.downstream.settings import steps_of
 from scripts.lib.planning.jobs import Job
-from scripts.lib.planning.sizes import Size, UnknownSize
+from scripts.lib.planning.sizes import Size
 from scripts.lib.study.arms import ALONE, KEPT, RATERS, Generator
 from scripts.lib.study.cells import Cell, cell_of
 from scripts.lib.study.config import stage
