@@ -67,6 +67,7 @@ def test_trials_learn_from_none_of_the_films_whose_masks_are_kept_from_condition
     assert set(targets) == set(TASKS)
     for task, target in targets.items():
         own = {"task": task, "target": target, "validation_share": 0.25, "validation_patients": 1}
+        own["mixing"] = {"kind": "concat"}
         found = select_films(cohort, subsets, None, setting, own)
         assert found.training.rows.tolist() == rows[kept].tolist()
         assert found.validation.rows.tolist() == rows[aside].tolist()

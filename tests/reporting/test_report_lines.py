@@ -18,7 +18,7 @@ def test_a_line_without_its_table_is_not_measured(tmp_path: Path) -> None:
     lines = [section.tell(facts(tmp_path)) for section in SECTIONS]
     # What the study says of its controls needs no table.
     assert {line.state for line in lines if line.key != "controls"} == {"grey"}
-    assert len({line.key for line in lines}) == len(lines) == 17
+    assert len({line.key for line in lines}) == len(lines) == 18
     assert all(line.reason.endswith(".") and line.word for line in lines)
 
 

@@ -31,7 +31,7 @@ def prepared(workflow: Workflow, folder: Path) -> list[str]:
     (workflow.root / "studies" / "own-images.yaml").write_text(overlay[1])
     (workflow.root / "there.yaml").write_text(
         f"arms: {{mine: {{path: '{folder}'}}}}\ndatasets: {{rsna: {{phantom: {{patients: 120}}}}}}\n"
-        "training: {precision: auto}\nstudy:\n  trials: 1\n"
+        "training: {precision: auto}\ntrials: {images: {rsna: []}}\nstudy:\n  trials: 1\n"
     )
     words = commands[0][3:]
     place = words.index("--configfile") + 1
