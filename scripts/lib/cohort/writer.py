@@ -152,7 +152,7 @@ def _leave(part: Any, error: BaseException | None) -> BaseException | None:
     return None
 
 
-def npy_header(shape: tuple[int, int, int]) -> bytes:
+def npy_header(shape: tuple[int, ...]) -> bytes:
     """Return the head of an .npy file of uint8 of this shape, always HEADER_BYTES long."""
     stream = io.BytesIO()
     np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
