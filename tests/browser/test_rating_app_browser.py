@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,14 @@ class Tab:
     def says_no_more(self, selector: str, text: str) -> None:
         """Wait until the first node of a selector no longer holds a text."""
         playwright.expect(self.page.locator(selector).first).not_to_contain_text(text, timeout=PATIENCE)
+
+    def until(self, there: Callable[[], bool]) -> None:
+        """Wait until a condition outside of the page holds, while the page goes on."""
+        for _ in range(PATIENCE // 20):
+            if there():
+                return
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"not within {PATIENCE / 1000:g} s")
 
     def pressed(self, aspect: str = "text") -> list[int]:
         """Return the scores that the page shows, in the order of the images."""

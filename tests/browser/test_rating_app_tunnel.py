@@ -126,8 +126,7 @@ def test_keys_after_clicks_go_where_the_mark_is_however_slow_the_line(
     page.page.locator(".desk canvas").nth(3).click()
     page.keys("1")
     tunnel.delay = 0
-    while len(sent) < 2:
-        page.page.wait_for_timeout(20)
+    page.until(lambda: len(sent) == 2)
     sent[1].continue_()
     page.saved()
     assert page.pressed() == [3, 4, 1] and page.page.inner_text(".count") == "Set 1 of 5 0 done"

@@ -121,8 +121,7 @@ def test_flags_comment_pace_and_guide(server: Server, chromium: Any) -> None:
     held: list[Any] = []  # the first remark takes long on its way, and stays the first
     ann.page.route("**/rate/remark", lambda route: route.continue_() if held else held.append(route))
     ann.keys("nu")
-    while not held:
-        ann.page.wait_for_timeout(20)
+    ann.until(lambda: bool(held))
     ann.page.wait_for_timeout(300)  # time for the second to overtake it, if it could
     held[0].continue_()
     ann.page.click('.flags[data-image="2"] [data-flag="unsure"]')

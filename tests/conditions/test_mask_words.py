@@ -36,6 +36,13 @@ def chest(right: bool = False, left: bool = False, large: bool = False) -> np.nd
     return field
 
 
+def moved(count: int = 40) -> np.ndarray:
+    """Chests moved by up to two pixels."""
+    stream = np.random.default_rng(0)
+    chests = (chest(k % 2 == 0, k % 3 == 0, k % 2 == 1) for k in range(count))
+    return np.stack([np.roll(one, stream.integers(-2, 3, 2), (0, 1)) for one in chests])
+
+
 def test_an_ask_is_what_a_mask_shows_and_the_patients_left_is_the_images_right() -> None:
     assert ask_of(chest(right=True, large=True), STRUCTURES) == {"pleural_effusion": "right", "cardiomegaly": ""}
     assert ask_of(chest(left=True), STRUCTURES) == {"pleural_effusion": "left"}

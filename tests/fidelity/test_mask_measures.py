@@ -53,8 +53,8 @@ def test_real_masks_have_the_floor_and_each_fault_its_measure(tmp_path: Path) ->
     alike = table(masks(real_fields(3)), real, learned)
     assert alike.loc[("shown_if_asked", "all"), "value"] == 1 and alike.loc[("side_agreement", "all"), "value"] == 1
     count = len(real_fields(3))
-    assert alike.loc[("as_asked", "all"), "value"] == 1
-    assert alike.loc[("as_asked", "first try"), "value"] == pytest.approx(1 - 2 / count)  # as `table` writes it
+    assert alike.loc[("all_shown", "all"), "value"] == 1
+    assert alike.loc[("all_shown", "first try"), "value"] == pytest.approx(1 - 2 / count)  # as `table` writes it
     assert alike.loc[("validity", "first try"), "value"] == pytest.approx(1 - 3 / count)
     for key in (("co_occurrence", "all"), ("position", "pleural_effusion"), ("two_sample_auroc", "all")):
         assert abs(alike.loc[key, "value"] - alike.loc[key, "floor"]) < 0.12

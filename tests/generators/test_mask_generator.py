@@ -1,4 +1,4 @@
-"""The mask generator: its coding, what its network sees, training on partial annotation, and masks with one identity."""
+"""The mask generator: what its network sees, training on partial annotation, and masks with one identity."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.conditions.mask_shape import NO_LUNGS
 from scripts.lib.core.errors import InputError
-from scripts.lib.generators.masks.basis import check_round_trip, fit_basis, round_trip
-from scripts.lib.generators.masks.coding import Part, make_code, signed_distance
+from scripts.lib.generators.masks.coding import make_code
 from scripts.lib.generators.masks.film import FILES, boxes_of, summary
 from scripts.lib.generators.masks.network import SCHEDULE, check_stages, new_generator, open_masks
 from scripts.lib.generators.masks.sampling import MadeMask, MaskRequest, MaskSampler
@@ -25,7 +24,7 @@ from scripts.lib.generators.masks.training import MaskFilms, read_films, stage_m
 from scripts.lib.generators.solvers import training_scheduler
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.settings import Section
-from tests.conditions.test_mask_words import STRUCTURES, chest
+from tests.conditions.test_mask_words import STRUCTURES, chest, moved
 from tests.helpers.diffusion_models import CONTROL, PLACE, write_base
 from tests.helpers.diffusion_toy import CPU, TRAINING
 
@@ -55,13 +54,6 @@ SAMPLING = {
 }
 
 
-def moved(count: int = 40) -> np.ndarray:
-    """Chests moved by up to two pixels."""
-    stream = np.random.default_rng(0)
-    chests = (chest(k % 2 == 0, k % 3 == 0, k % 2 == 1) for k in range(count))
-    return np.stack([np.roll(one, stream.integers(-2, 3, 2), (0, 1)) for one in chests])
-
-
 def films(folder: Path, fields: np.ndarray, looked: list[int]) -> Cohort:
     """A cohort of these masks, for the bits of whose structures somebody `looked`."""
     with CohortWriter(folder, 32, STRUCTURES, [], {"dataset": "d"}, with_masks=True) as writer:
@@ -85,67 +77,6 @@ def trained(base: Path) -> Path:
     options |= {"--config": json.dumps(SETTINGS), "--seed": 1}
     train_mask_model.main([str(word) for option in options.items() for word in option])
     return root / "masks"
-
-
-def test_the_distance_by_hand() -> None:
-    # one row 0 1 1 0 0 0: the edge lies between pixels, half a pixel from their middles; reach 2 halves and cuts at 1
-    line = signed_distance(np.array([[0, 1, 1, 0, 0, 0]], dtype=bool), 2.0)[0]
-    assert line.tolist() == [-0.25, 0.25, 0.25, -0.25, -0.75, -1.0]
-    assert (signed_distance(np.zeros((3, 3), bool), 2.0) == -1).all()
-    assert (signed_distance(np.ones((3, 3), bool), 2.0) == 1).all()
-
-
-def test_a_finding_of_both_sides_has_two_parts_seen_in_the_boxes_of_the_lungs() -> None:
-    code = make_code(STRUCTURES, 32, 16, 4.0)
-    assert code.parts[2:] == [
-        Part("pleural_effusion", "right"),
-        Part("pleural_effusion", "left"),
-        Part("cardiomegaly", ""),
-    ]
-    both = np.stack([chest(right=True, left=True)])
-    lungs, effusion = (code.layer(both, name)[0] for name in ("lungs", "pleural_effusion"))
-    right, left = (code.cut(both, part)[0] for part in code.parts[2:4])
-    # the patient's right is the image's left half
-    assert right[:, :16].any() and not right[:, 16:].any() and left[:, 16:].any() and not left[:, :16].any()
-    assert np.array_equal(right | left, effusion)
-    across, down = np.flatnonzero(lungs.any(0)), np.flatnonzero(lungs.any(1))
-    x0, x1, y0, y1 = across[0], across[-1] + 1, down[0], down[-1] + 1
-    middle = (x0 + x1) / 2
-    dx, dy = (middle - x0) / 4, (y1 - y0) / 4  # a quarter of the box beyond it
-    assert code.frames(both, code.parts[2])[0].tolist() == pytest.approx([x0 - dx, y0 - dy, middle + dx, y1 + dy])
-    assert code.frames(both, code.parts[0])[0].tolist() == [0, 0, 32, 32]
-    assert code.asked(
-        [{"pleural_effusion": "left"}, {"pleural_effusion": "both", "cardiomegaly": ""}, {}]
-    ).tolist() == [
-        [0, 0, 0, 1, 0],
-        [0, 0, 1, 1, 1],
-        [0, 0, 0, 0, 0],
-    ]
-
-
-def test_masks_come_back_from_the_coding_and_those_that_do_not_are_refused() -> None:
-    fields = moved()
-    code = make_code(STRUCTURES, 32, 32, 4.0)
-    every = np.ones((len(fields), len(code.parts)), bool)
-    basis = fit_basis(code, fields, every, 8)
-    assert min(round_trip(basis, fields).values()) > 0.9
-    numbers = basis.encode(fields)
-    # what is there says 1, what is absent -1 with nothing else
-    assert set(numbers[:, :, 0].unique().tolist()) == {-1.0, 1.0}
-    assert numbers[numbers[:, :, 0] < 0][:, 1:].abs().max() == 0
-    # each direction has a spread of 1 among the masks that show a part: by hand for the lungs, which all of them show
-    used = basis.spreads[0] > 0
-    assert numbers[:, 0, 1:][:, used].pow(2).mean(0).tolist() == pytest.approx([1.0] * int(used.sum()), abs=1e-3)
-    # dots here and there are lost: no few directions describe them
-    stream = np.random.default_rng(1)
-    fields &= 0xFB
-    fields |= ((stream.random(fields.shape) < 0.02) & (fields & 1 == 1)).astype(np.uint8) << np.uint8(2)
-    with pytest.raises(InputError, match="pleural_effusion comes back from the coding with a Dice of 0.[0-7]"):
-        check_round_trip(fit_basis(code, fields, every, 8), fields)
-    with pytest.raises(InputError, match="9 structures"):
-        make_code([str(k) for k in range(9)], 32, 16, 4.0)
-    with pytest.raises(InputError, match="expected at most the 32 pixels"):
-        make_code(STRUCTURES, 32, 64, 4.0)
 
 
 def test_the_last_step_shows_nothing_of_the_maps() -> None:
@@ -240,42 +171,9 @@ def test_a_mask_is_the_same_in_any_company(trained: Path) -> None:
     assert not np.array_equal(whole[0].field, whole[1].field)
     # Lungs as large as the film cannot be, and a model that has hardly learned may leave them out: both are drawn to the last
     # try, and named.
-    sampler.limits = {"lung area": 1.0}
+    sampler.notes = {**sampler.notes, "limits": {"lung area": 1.0}}
     refused = sampler.masks(requests)
     assert {mask.tries for mask in refused} == {2} and all({"lung area", NO_LUNGS} & {*mask.faults} for mask in refused)
-
-
-def test_a_mask_is_drawn_again_until_it_shows_what_was_asked_for(
-    trained: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sampler = MaskSampler(open_masks(trained), Section({**SAMPLING, "tries": 3}, "masks.sampling"), 1)
-    sampler.limits, sampler.least = {}, {"pleural_effusion": 0.0}
-    empty = np.zeros_like(chest(left=True))
-    draws = {
-        "at once": [chest(left=True)],
-        "second": [chest(right=True), chest(left=True)],  # on the wrong side first
-        "never": [chest(right=True), chest(), chest(right=True)],  # all miss it: the first counts
-        "no lungs": [empty, chest(right=True), empty],  # valid before invalid, whatever it misses
-    }
-    asked: dict[str, int] = dict.fromkeys(draws, 0)
-
-    def fields(requests: list[MaskRequest]) -> np.ndarray:
-        drawn = [draws[one.condition_id][asked[one.condition_id]] for one in requests]
-        for one in requests:
-            asked[one.condition_id] += 1
-        return np.stack(drawn)
-
-    monkeypatch.setattr(sampler, "_fields", fields)
-    made = dict(zip(draws, sampler.masks([MaskRequest(name, 0, {"pleural_effusion": "left"}) for name in draws])))
-    words = ("left pleural effusion",)
-    assert {name: (mask.tries, mask.missed, mask.first_missed) for name, mask in made.items()} == {
-        "at once": (1, (), ()),
-        "second": (2, (), words),
-        "never": (3, words, words),
-        "no lungs": (3, words, words),
-    }
-    assert np.array_equal(made["never"].field, chest(right=True)) and made["no lungs"].faults == ()
-    assert made["no lungs"].first_faults == (NO_LUNGS,)
 
 
 def test_weights_that_do_not_fit_are_refused(trained: Path, tmp_path: Path) -> None:

@@ -92,11 +92,14 @@ def test_what_images_alone_teach_is_held_against_one_answer_for_all(
     tmp_path: Path, mean: float, low: float, state: str
 ) -> None:
     own = study()
-    own["arms"] = {**own["arms"], "made": {"generator": "controlnet", "mixing": {"kind": "alone"}}}
     row = {"dataset": "rsna", "task": "classification", "metric": "f1", "fraction": 0.1, "tested_on": "own films"}
     row |= {"min": low, "max": 0.9, "high": 0.9, "baseline": 0.6, "n_tested": 40, "n_real": 10, "n_synthetic": 50}
-    rows = [{**row, "arm": "real", "mean": 0.85, "low": 0.8}, {**row, "arm": "made", "mean": mean, "low": low}]
+    rows = [
+        {**row, "arm": "real", "trained_on": "real films", "mean": 0.85, "low": 0.8},
+        {**row, "arm": "made", "trained_on": "images", "mean": mean, "low": low},
+    ]
     rows.append({**rows[1], "tested_on": "images of made", "mean": 0.1})
+    rows.append({**rows[1], "trained_on": "real films and images", "mean": 0.1})
     write_table(tmp_path, "tables/transfer.csv", [*rows, {**rows[1], "metric": "auroc", "mean": 0.1}])
     line = lines_transfer.transfer(facts(tmp_path, own))
     assert line.state == state and line.reason == (

@@ -11,7 +11,7 @@ from scripts.lib.cohort.store import Cohort
 from scripts.lib.downstream.box_metrics import box_scores, match
 from scripts.lib.downstream.boxes import UNKNOWN, of_kind
 from scripts.lib.downstream.data import Films, films_of, films_to_test
-from scripts.lib.downstream.metrics import label_scores, overlap_scores
+from scripts.lib.downstream.metrics import constant_scores
 from scripts.lib.downstream.rows import MetricRow, score_rows
 
 MEAN_BOX = "mean_box"
@@ -32,16 +32,14 @@ def baseline_scores(cohort: Cohort, settings: Mapping[str, Any]) -> dict[str, di
 
 def _constant_scores(test: Films, value: int, settings: Mapping[str, Any]) -> dict[str, float | None]:
     if test.labels is not None:
-        return label_scores(test.labels, np.full(test.labels.shape, float(value)), [0.5] * test.labels.shape[1])
+        return constant_scores(test.labels, value)
     chunks = (np.arange(first, min(first + CHUNK, len(test))) for first in range(0, len(test), CHUNK))
     counted = []
     for places in chunks:
         masks = test.targets(places)
         pixels = masks.sum(axis=(2, 3), dtype=np.int64).astype(float)
         counted.append(np.where((masks == UNKNOWN).any(axis=(2, 3)), np.nan, pixels))
-    truth = np.concatenate(counted)
-    pixels = np.full(truth.shape, float(test.cohort.resolution**2) * value)
-    return overlap_scores(truth * value, pixels, truth, settings["empty_policy"])
+    return constant_scores(np.concatenate(counted), value, test.cohort.resolution, settings["empty_policy"])
 
 
 def _mean_box_scores(test: Films, cohort: Cohort, settings: Mapping[str, Any]) -> dict[str, float | None]:

@@ -130,3 +130,17 @@ def _one_label(truth: np.ndarray, scores: np.ndarray, threshold: float | None) -
         "auroc": auroc(positive, scores),
         "auprc": auprc(positive, scores),
     }
+
+
+def constant_scores(
+    truth: np.ndarray, value: int, resolution: int = 0, empty_policy: str = ""
+) -> dict[str, float | None]:
+    """Return the scores of an answer that is `value`, 1 or 0, for every film.
+
+    truth       float (films, labels), NaN where it is not known; with `resolution`, the side of a film in pixels, pixels of
+                true masks, for which every pixel is called `value`, and `empty_policy` counts
+    """
+    answer = np.full(truth.shape, float(value))
+    if not resolution:
+        return label_scores(truth, answer, [0.5] * truth.shape[1])
+    return overlap_scores(truth * value, answer * resolution**2, truth, empty_policy)

@@ -70,20 +70,11 @@ class Gallery:
 
     def framed(self) -> np.ndarray:
         """Return, of films with two views, which differ in these, bool (N,): those that have a frame."""
-        differ = [
-            np.concatenate(
-                [
-                    (pictures[first : first + TOGETHER, 0] != pictures[first : first + TOGETHER, 1]).any(axis=(1, 2))
-                    for first in range(0, len(pictures), TOGETHER)
-                ]
-                or [np.zeros(0, bool)]
-            )
-            for pictures in self.parts
-        ]
         out = np.zeros(len(self), bool)
-        for number, own in enumerate(differ):
-            here = self.part == number
-            out[here] = own[self.row[here]]
+        whole, inside = self.view(0), self.view(1)
+        for first in range(0, len(self), TOGETHER):
+            places = np.arange(first, min(first + TOGETHER, len(self)))
+            out[places] = (whole.take(places) != inside.take(places)).any(axis=(1, 2))
         return out
 
 
@@ -189,7 +180,7 @@ def _promising(large: Gallery, small: Gallery, pairs: np.ndarray, least: float) 
 
     Pairs that are alike and do not reach it are tried at cuts with other rows or other columns; what then reaches it has these.
     """
-    values = _rough(large, small, pairs)
+    values, pairs = _rough(large, small, pairs), pairs.copy()
     wanted = least - CLOSE
     doubtful = np.flatnonzero((values >= ALIKE) & (values < wanted))
     rows, columns = np.divmod(pairs[doubtful, 2], len(WINDOWS))

@@ -18,7 +18,7 @@ import pandas as pd
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import rng
-from scripts.lib.downstream.metrics import label_scores, overlap_scores
+from scripts.lib.downstream.metrics import constant_scores
 from scripts.lib.downstream.predictions import AGAIN, IMAGES, TEST, TUNING, Predictions, open_predictions, widened
 from scripts.lib.evidence.bootstrap import interval
 from scripts.lib.evidence.covered import coverage_note
@@ -118,14 +118,8 @@ def trivial_scores(predicted: Predicted, settings: Mapping[str, Any]) -> dict[st
     """Return by metric the better score of calling everything positive, or nothing; none of boxes, which no constant answer finds."""
     if predicted.says == BOXES:
         return {}
-    truth = predicted.truth
-    answers: list[Mapping[str, float | None]] = []
-    for value in (1, 0):
-        if predicted.says == MASKS:
-            pixels = np.full(truth.shape, float(settings["resolution"]) ** 2 * value)
-            answers.append(overlap_scores(truth * value, pixels, truth, settings["empty_policy"]))
-        else:
-            answers.append(label_scores(truth, np.full(truth.shape, float(value)), [0.5] * truth.shape[1]))
+    masks = (settings["resolution"], settings["empty_policy"]) if predicted.says == MASKS else ()
+    answers = [constant_scores(predicted.truth, value, *masks) for value in (1, 0)]
     best = {}
     for metric in settings["metrics"]:
         scores = [score for one in answers if (score := one.get(metric)) is not None]

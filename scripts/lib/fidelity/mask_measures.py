@@ -77,7 +77,7 @@ def measure_masks(
     halves = Halves(pool, real, seed, draws)
     rows = [
         *answers(pool),
-        *as_asked(pool, first["first_missed"].to_numpy() == ""),
+        *all_shown(pool, first["first_missed"].to_numpy() == ""),
         *frequencies(pool, real, halves),
         *shape_rows(pool, real, halves),
         *validity(pool, real, limits, first["first_faults"].to_numpy() == ""),
@@ -150,11 +150,11 @@ def answers(pool: MaskSet) -> Iterator[MeasureRow]:
         yield share_row(measure, "all", np.array(found, dtype=bool))
 
 
-def as_asked(pool: MaskSet, at_once: np.ndarray) -> Iterator[MeasureRow]:
+def all_shown(pool: MaskSet, at_once: np.ndarray) -> Iterator[MeasureRow]:
     """Yield the share of masks that show all that was asked for, each on its side: at last, and at the first draw, bool (n,)."""
     whole = [all(shown.get(name) == side for name, side in ask.items()) for ask, shown in zip(pool.asks, pool.shown)]
-    yield share_row("as_asked", "all", np.array(whole, dtype=bool))
-    yield share_row("as_asked", "first try", np.asarray(at_once, dtype=bool))
+    yield share_row("all_shown", "all", np.array(whole, dtype=bool))
+    yield share_row("all_shown", "first try", np.asarray(at_once, dtype=bool))
 
 
 def frequencies(pool: MaskSet, real: MaskSet, halves: Halves) -> Iterator[MeasureRow]:

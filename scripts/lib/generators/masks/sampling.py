@@ -57,6 +57,15 @@ class MadeMask:
     first_missed: tuple[str, ...] = ()
 
 
+def looked_at(
+    field: np.ndarray, ask: Ask, structures: Sequence[str], notes: Mapping[str, Any], tries: int = 1
+) -> MadeMask:
+    """Return a mask with what is wrong of it; `notes` of the generator hold `limits` and `least` of real masks."""
+    faults = tuple(faults_of(field, structures, notes["limits"]))
+    missed = tuple(missed_of(field, structures, ask, notes["least"]))
+    return MadeMask(field, tries, faults, missed, faults, missed)
+
+
 class StageModel:
     """One stage of a mask generator as protocol.Model: `known` numbers are given, the stage's parts are drawn."""
 
@@ -146,8 +155,7 @@ class MaskSampler:
         models = [StageModel(made, stage, settings) for stage in range(len(made.stages))]
         self.loops = [_Loop(model, settings, seed) for model in models]
         self.micro_batch: int = settings["micro_batch"]
-        self.limits: Mapping[str, float] = made.notes["limits"]
-        self.least: Mapping[str, float] = made.notes["least"]
+        self.notes = made.notes
 
     def masks(self, requests: Sequence[MaskRequest]) -> list[MadeMask]:
         """Return the masks of requests in their order, each drawn up to `tries` times until nothing is wrong of it.
@@ -159,17 +167,12 @@ class MaskSampler:
         for attempt in range(self.settings["tries"]):
             fields = self._fields([_again(requests[row], attempt) for row in waiting])
             for row, field in zip(waiting, fields, strict=True):
-                drawn = self._seen(field, requests[row].ask, attempt + 1)
+                drawn = looked_at(field, requests[row].ask, self.made.code.structures, self.notes, attempt + 1)
                 made[row] = _better(made[row], drawn) if attempt else drawn
             waiting = [row for row in waiting if made[row].faults or made[row].missed]
             if not waiting:
                 break
         return [made[row] for row in range(len(requests))]
-
-    def _seen(self, field: np.ndarray, ask: Ask, tries: int) -> MadeMask:
-        structures = self.made.code.structures
-        faults, missed = faults_of(field, structures, self.limits), missed_of(field, structures, ask, self.least)
-        return MadeMask(field, tries, tuple(faults), tuple(missed), tuple(faults), tuple(missed))
 
     def _fields(self, requests: Sequence[MaskRequest]) -> np.ndarray:
         """Return masks uint8 (n, H, W), each drawn once."""
@@ -255,10 +258,5 @@ def shuffle_masks(
         for trial in table["trial"].unique()
     }
     fields = shuffled_fields(cohort, table, films, seed)
-    limits, least = made.notes["limits"], made.notes["least"]
-    masks = []
-    for field, text in zip(fields, table["ask"], strict=True):
-        faults = tuple(faults_of(field, cohort.structures, limits))
-        missed = tuple(missed_of(field, cohort.structures, json.loads(text), least))
-        masks.append(MadeMask(field, 1, faults, missed, faults, missed))
-    return masks
+    asks = (json.loads(text) for text in table["ask"])
+    return [looked_at(field, ask, cohort.structures, made.notes) for field, ask in zip(fields, asks, strict=True)]

@@ -10,8 +10,8 @@ import pandas as pd
 from scripts.lib.evidence.transfer import NUMBERS
 from scripts.lib.reporting.page.lines import AMBER, GREEN, RED, Facts, Line, absent, line
 from scripts.lib.reporting.page.words import listed, number, percent, span
-from scripts.lib.study.arms import REAL, arm_of
-from scripts.lib.study.transfer import OWN
+from scripts.lib.study.arms import REAL
+from scripts.lib.study.transfer import ADDED, OWN
 
 TABLE = "tables/transfer.csv"
 
@@ -19,7 +19,7 @@ TABLE = "tables/transfer.csv"
 def transfer(facts: Facts) -> Line:
     """Red where models of images alone are no better than one answer for all films, amber where their interval reaches that."""
     key, title = "transfer", "What images teach holds on real films"
-    table = facts.tables.get("transfer", ["dataset", "task", "metric", "arm", "tested_on"], NUMBERS)
+    table = facts.tables.get("transfer", ["dataset", "task", "metric", "arm", "trained_on", "tested_on"], NUMBERS)
     if table is None:
         return absent(
             key,
@@ -32,7 +32,7 @@ def transfer(facts: Facts) -> Line:
         metric = facts.config["figures"]["metrics"][part["task"].iloc[0]]
         rows = part[(part["metric"] == metric) & (part["tested_on"] == OWN) & part["mean"].notna()]
         real = rows[rows["arm"] == REAL]
-        for row in rows[[_images_alone(facts, str(arm)) for arm in rows["arm"]]].to_dict("records"):
+        for row in rows[rows["trained_on"] == ADDED["generator"]].to_dict("records"):
             states.append(_state(row["mean"], row["low"], row["baseline"]))
             texts.append(_told(facts, row, float(real["mean"].iloc[0]) if len(real) else None))
     if not texts:
@@ -44,13 +44,6 @@ def transfer(facts: Facts) -> Line:
             f"no arm learned from images alone (mixing.kind: alone). Models were also tested on: {tested}",
         )
     return line(key, title, next(state for state in (RED, AMBER, GREEN) if state in states), "; ".join(texts))
-
-
-def _images_alone(facts: Facts, arm: str) -> bool:
-    if arm == REAL or arm not in facts.config["arms"]:
-        return False
-    own = arm_of(facts.config, arm)
-    return own.generator is not None and own.mixing.get("kind", facts.config["trials"]["mixing"]["kind"]) == "alone"
 
 
 def _state(mean: float, low: float, trivial: float) -> str:

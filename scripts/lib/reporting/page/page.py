@@ -87,19 +87,13 @@ class Report:
         return [part.line for part in self.evidence if part.line]
 
 
-def datasets_of(config: Mapping[str, Any]) -> set[str]:
-    """Return the datasets that a study's page may speak of: its own, those that teach its models, and those it tests on as well."""
-    external = config["trials"].get("external", {})
-    return {*study_datasets(config), *(name for names in external.values() for name in names)}
-
-
 def make_report(results: Path, config: Mapping[str, Any]) -> Report:
     """Return what the page says of a results folder; `config` is the study's resolved configuration.
 
     A table or picture that is not there is left out, and its line says "not measured". Raises InputError, one line, for a table
     or picture that is there and cannot be read.
     """
-    tables, names = Tables(results, datasets_of(config)), Names(config)
+    tables, names = Tables(results, study_datasets(config)), Names(config)
     comparisons = read_comparisons(tables, config)
     facts = Facts(tables, comparisons, config, names)
     evidence = tuple(_part(results, facts, one) for one in SECTIONS if not one.optional or tables.files(one.tables))
