@@ -18,6 +18,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= all
 SUDO ?= $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# The phantom children are a study of their own: in the folder of the embedded study they would take the place of its figures.
+CHILDREN := $(if $(filter undefined,$(origin DIR)),runs/paediatric,$(DIR))
+paediatric search questionnaire ask: DIR := $(CHILDREN)
 DIR ?= .
 # Targets come first: --configfile and --config take all words that follow.
 OVERLAY = $(if $(STUDY),--configfile '$(STUDY)') $(if $(CONFIG),--config $(CONFIG))
@@ -99,8 +102,9 @@ figure5: STUDY ?= studies/aurad-phantom.yaml
 figure5: $(VENV)/.ready  ## words to masks, images and boxes, and what they are worth (the embedded study, on top of figure2, or STUDY=FILE)
 	$(SNAKEMAKE) figure5 $(PLACE) $(OVERLAY)
 
-paediatric: $(VENV)/.ready  ## the class-conditional model: phantom children, or STUDY=studies/paediatric.yaml CONFIG="data=PATH"
+paediatric: $(VENV)/.ready  ## the class-conditional model, and its report: phantom children, or STUDY=studies/paediatric.yaml CONFIG="data=PATH" (DIR=FOLDER, else runs/paediatric)
 	$(SNAKEMAKE) paediatric $(PLACE) --configfile '$(or $(STUDY),studies/paediatric-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
+	$(SNAKEMAKE) report $(PLACE) --configfile '$(or $(STUDY),studies/paediatric-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
 
 search: $(VENV)/.ready  ## settings of the class-conditional model, searched: phantom children, or STUDY=FILE
 	$(SNAKEMAKE) search $(PLACE) --configfile '$(or $(STUDY),studies/paediatric-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))

@@ -14,6 +14,8 @@ from scripts.lib.core.atomic import atomic_dir
 from scripts.lib.core.errors import InputError
 from scripts.lib.engine.commands import make_parser, run, set_threads
 
+CHILDREN = Path("runs/paediatric/results")  # where make paediatric leaves its model
+
 
 def main(argv: list[str] | None = None) -> None:
     """Read the film, edit it, and write the folder whole."""
@@ -21,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("film", type=Path, help="a film: PNG, JPEG or DICOM")
     parser.add_argument("--to", required=True, help="class that the film is given, such as normal")
     parser.add_argument("--of", default="", help="class of the film; may be left out where there are two classes")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="results of a study (default results)")
+    parser.add_argument("--results", type=Path, default=CHILDREN, help=f"results of a study (default {CHILDREN})")
     parser.add_argument("--study", type=Path, nargs="*", default=[], help="overlays of the study")
     parser.add_argument("--way", default="", help="ddpm, ddim or sdedit (default: the first of edits.ways)")
     parser.add_argument(

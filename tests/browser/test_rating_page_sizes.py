@@ -77,7 +77,7 @@ def open_page(chromium: Any, server: Server, rater: str, size: tuple[int, int]) 
     return tab
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", ["room", pytest.param("laptop", marks=pytest.mark.long), "phone"])
 def test_a_rater_reads_trains_and_rates(name: str, server: Server, chromium: Any) -> None:
     """Nothing of the training is counted; every page passes the audit; a phone shows one image at a time."""
     ann = open_page(chromium, server, name, SIZES[name])

@@ -8,12 +8,12 @@ import subprocess
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
 
-from tests.cluster.conftest import cluster_workflow
+from tests.cluster.conftest import ClusterWorkflow, cluster_workflow
 from tests.cluster.slurm import Slurm, wait_for
 from tests.conftest import Workflow
 from tests.workflow.test_killed_workflow import digests
@@ -57,13 +57,21 @@ class Watch(threading.Thread):
             self.looks.append(dict(holders))
 
 
-def cancel_a_job(slurm: Slurm, run: subprocess.Popen[str]) -> None:
-    wait_for("a running prepare_cohort", lambda: job_of(slurm, "prepare_cohort") or run.poll() is not None, 300)
+def reach(
+    what: str, workflow: ClusterWorkflow, run: subprocess.Popen[str], found: Callable[[], object], patience: float
+) -> None:
+    """Wait until something is found while a run goes on; a run that ends before says why in its log."""
+    wait_for(what, lambda: found() or run.poll() is not None, patience)
+    assert run.poll() is None, f"the run ended with {run.returncode} before there was {what}:\n{workflow.log[-8000:]}"
+
+
+def cancel_a_job(slurm: Slurm, workflow: ClusterWorkflow, run: subprocess.Popen[str]) -> None:
+    reach("a running prepare_cohort", workflow, run, lambda: job_of(slurm, "prepare_cohort"), 300)
     slurm.query("scancel", str(job_of(slurm, "prepare_cohort")))
 
 
-def kill_a_step(slurm: Slurm, run: subprocess.Popen[str], script: str) -> None:
-    wait_for(f"a running {script}", lambda: any(processes_of(slurm, script)) or run.poll() is not None, 600)
+def kill_a_step(slurm: Slurm, workflow: ClusterWorkflow, run: subprocess.Popen[str], script: str) -> None:
+    reach(f"a running {script}", workflow, run, lambda: any(processes_of(slurm, script)), 600)
     process, _ = next(processes_of(slurm, script))
     process.send_signal(signal.SIGKILL)
 
@@ -81,10 +89,10 @@ def test_a_study_with_faults_gives_the_bytes_of_a_local_run(
     run, watch = workflow.start(*TARGETS), Watch(slurm)
     watch.start()
     try:
-        cancel_a_job(slurm, run)
-        kill_a_step(slurm, run, "train_base")
+        cancel_a_job(slurm, workflow, run)
+        kill_a_step(slurm, workflow, run, "train_base")
         restart_the_controller(slurm)
-        kill_a_step(slurm, run, "sample_pool")
+        kill_a_step(slurm, workflow, run, "sample_pool")
         status = run.wait(LONG)
     finally:
         run.kill()

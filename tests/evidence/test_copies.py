@@ -113,7 +113,10 @@ def real(folder: Path, source: list[str], tmp_path: Path) -> tuple[np.ndarray, p
 
 
 @pytest.mark.early
-@pytest.mark.parametrize("source", [["nih", "ieee8023"], ["kermany"]], ids=["adults", "children"])
+@pytest.mark.parametrize(
+    "source",
+    [pytest.param(["nih", "ieee8023"], id="adults", marks=pytest.mark.long), pytest.param(["kermany"], id="children")],
+)
 def test_the_same_among_real_films(real_films: Path, tmp_path: Path, source: list[str]) -> None:
     images, _ = real(real_films, source, tmp_path)
     for name, change in CHANGES.items():

@@ -127,10 +127,10 @@ def test_each_kind_of_pair_is_shown_its_own_conditions(tree, monkeypatch, start)
     ("trains", "absent", "moved"),
     [
         (["controlnet"], "difference", (True, False)),
-        (["unet"], "zero_residual", (False, True)),
+        pytest.param(["unet"], "zero_residual", (False, True), marks=pytest.mark.long),
         (["controlnet", "unet"], "difference", (True, True)),
         (["controlnet"], "black_image", (True, False)),
-        (["unet"], "black_image", (False, True)),
+        pytest.param(["unet"], "black_image", (False, True), marks=pytest.mark.long),
     ],
 )
 def test_pairs_of_every_kind_teach_the_networks_asked_for(tree, monkeypatch, trains, absent, moved):

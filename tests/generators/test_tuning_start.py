@@ -80,16 +80,20 @@ def before_tuning(tree):
     return {(start, scale): images(tree / "generators" / start, scale) for start in STARTS for scale in (1.0, 2.0)}
 
 
-@pytest.mark.parametrize(
-    ("start", "trains"),
-    [
-        ("zero_residual", ("controlnet",)),
-        ("zero_residual", ("unet",)),
-        ("zero_residual", ("controlnet", "unet")),
-        ("black_image", ("controlnet", "unet")),
-    ],
-)
-@pytest.mark.parametrize("command", [train_dpo, finetune_generator])
+LONG = pytest.mark.long
+NONE_MOVED = [
+    pytest.param(train_dpo, "zero_residual", ("controlnet",), marks=LONG),
+    pytest.param(train_dpo, "zero_residual", ("unet",), marks=LONG),
+    (train_dpo, "zero_residual", ("controlnet", "unet")),
+    (train_dpo, "black_image", ("controlnet", "unet")),
+    (finetune_generator, "zero_residual", ("controlnet",)),
+    pytest.param(finetune_generator, "zero_residual", ("unet",), marks=LONG),
+    pytest.param(finetune_generator, "zero_residual", ("controlnet", "unet"), marks=LONG),
+    pytest.param(finetune_generator, "black_image", ("controlnet", "unet"), marks=LONG),
+]
+
+
+@pytest.mark.parametrize(("command", "start", "trains"), NONE_MOVED)
 def test_until_a_weight_moves_all_images_are_those_of_the_start(tree, before_tuning, command, start, trains):
     tuned = tune(tree, command, start, trains=trains)
     for guidance in (1.0, 2.0):
@@ -104,7 +108,7 @@ def test_what_is_compared_would_show(tree, before_tuning):
     assert (before_tuning["zero_residual", 2.0]["text"] != images(generator)["text"]).any()
 
 
-@pytest.mark.parametrize("command", [train_dpo, finetune_generator])
+@pytest.mark.parametrize("command", [pytest.param(train_dpo, marks=LONG), finetune_generator])
 def test_a_silent_controlnet_learns_from_text_alone(tree, before_tuning, command, monkeypatch):
     from scripts.lib.generators.controlled import preference_training
 

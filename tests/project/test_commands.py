@@ -180,6 +180,18 @@ def test_every_study_target_of_make_takes_a_study_and_a_folder(target: str, plac
     assert any(word in ("runs/a b", "runs/a b/results") for word in lines[-1]), lines[-1]
 
 
+@pytest.mark.parametrize("target", ["paediatric", "search", "ask", "questionnaire"])
+def test_the_children_have_a_folder_of_their_own(target: str, place: Workflow) -> None:
+    """Beside the embedded study's results theirs would take the place of its figures and tables."""
+    for given, folder in (([], "runs/paediatric"), (["DIR=runs/a"], "runs/a"), (["DIR=."], None)):
+        done = run(["make", "-n", target, *given], place)
+        lines = [shlex.split(line) for line in done.stdout.splitlines() if line.startswith(".venv/bin/snakemake")]
+        assert lines and [
+            line[line.index("--directory") + 1] if folder else "--directory" in line for line in lines
+        ] == [folder or False] * len(lines)
+    assert ("report" in [line[3] for line in lines]) == (target == "paediatric")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

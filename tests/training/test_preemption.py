@@ -123,14 +123,16 @@ def stored(folder: Path) -> list[str]:
 # batches of 2 are 4 batches. So 1-4 are the first check, 5-10 two steps, 11-14 the next check. base: 12 a stage. A trial
 # counts steps, 8 for each multiplier.
 ASKED = [
-    pytest.param(dpo, signal.SIGTERM, 9, "stored step 1", id="dpo in the middle of a step"),
+    pytest.param(dpo, signal.SIGTERM, 9, "stored step 1", id="dpo in the middle of a step", marks=pytest.mark.long),
     pytest.param(dpo, signal.SIGUSR1, 12, "stored step 2", id="dpo in the middle of a check"),
     pytest.param(base, signal.SIGTERM, 29, "stored step 1", id="base in its last stage"),
-    pytest.param(control, signal.SIGUSR1, 5, "stored step 1", id="controlnet in the middle of a step"),
+    pytest.param(
+        control, signal.SIGUSR1, 5, "stored step 1", id="controlnet in the middle of a step", marks=pytest.mark.long
+    ),
     pytest.param(control, signal.SIGTERM, 12, "stored step 4", id="controlnet in its last step"),
     pytest.param(proxy, signal.SIGTERM, 7, "stored step 2", id="proxy"),
     pytest.param(mgca, signal.SIGUSR1, 8, "stored step 2", id="mgca in the middle of a step"),
-    pytest.param(trials, signal.SIGTERM, 3, "stored step 3", id="trials"),
+    pytest.param(trials, signal.SIGTERM, 3, "stored step 3", id="trials", marks=pytest.mark.long),
     pytest.param(trials, signal.SIGUSR1, 12, "stored step 4", id="trials, second multiplier"),
 ]
 
@@ -150,7 +152,7 @@ def test_asked_to_end_it_stores_its_state(
     assert not stored(tmp_path) and not list(tmp_path.glob(".*.part"))
 
 
-@pytest.mark.parametrize(("make", "work"), [(dpo, 12), (control, 5), (trials, 11)])
+@pytest.mark.parametrize(("make", "work"), [pytest.param(dpo, 12, marks=pytest.mark.long), (control, 5), (trials, 11)])
 def test_killed_it_loses_what_came_after_the_last_checkpoint(
     tree: Path, forks: Forks, tmp_path: Path, whole: Any, make: Any, work: int
 ) -> None:
@@ -167,7 +169,7 @@ def test_before_the_first_step_there_is_nothing_to_store(tree: Path, forks: Fork
     assert status == 143 and "no step was made yet" in log and not stored(tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL])
 def test_an_interrupted_shard_keeps_its_finished_batches(tree: Path, forks: Forks, tmp_path: Path, number: int) -> None:
     def shard(folder: Path) -> tuple[str, Sequence[object]]:
         own = ["--generator", tree / "made" / "out", "--conditions", tree / "conditions.parquet"]
