@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,13 +23,28 @@ HELPED = difference(2, 0.2, 0.1, 0.3, 0.01)
     ],
 )
 def test_leakage(tmp_path: Path, verdict: str, hit: str | None, state: str, word: str) -> None:
-    row = {"dataset": "rsna", "arm": "real", "kind": "all", "verdict": verdict, "tested": 40, "learned": 9, "hits": 0}
-    rows = [row] + (
-        [{**row, "kind": "pixels", "verdict": hit, "tested": "n/a", "learned": "n/a", "hits": "n/a"}] if hit else []
-    )
-    write_table(tmp_path, "tables/leakage.csv", rows)
+    hits = [leak("a1", arm=arm, verdict=hit) for arm in ("real", "original")] if hit == "stops" else []
+    hits += [leak("a1", verdict=hit)] if hit == "allowed" else []
+    write_table(tmp_path, "tables/leakage.csv", [check(40, verdict=verdict), *hits])
     line = lines_images.leakage(facts(tmp_path))
     assert line.state == state and word in line.reason
+
+
+def check(tested: int, verdict: str = "clean", **about: str) -> dict[str, Any]:
+    row = {"dataset": "rsna", "arm": "real", "split": "test", "tested_dataset": "rsna", "kind": "all"}
+    return {**row, "verdict": verdict, "tested": tested, "learned": 9, "hits": 0, "image_id": "n/a", **about}
+
+
+def leak(film: str, **about: Any) -> dict[str, Any]:
+    return {**check(0, kind="pixels"), "tested": "n/a", "learned": "n/a", "hits": "n/a", "image_id": film, **about}
+
+
+def test_every_tested_film_counts_once_of_whatever_cohort(tmp_path: Path) -> None:
+    rows = [check(36, split="external", tested_dataset="vindr"), check(250), check(250, arm="original")]
+    rows += [check(36, split="external", tested_dataset="vindr", dataset="siim"), check(99, split="tuning")]
+    write_table(tmp_path, "tables/leakage.csv", rows)
+    # 250 of its own and 36 of the other hospital, which two datasets' models are tested on; those that tune test nothing.
+    assert "286 test films are neither" in lines_images.leakage(facts(tmp_path)).reason
 
 
 @pytest.mark.parametrize(
