@@ -41,7 +41,7 @@ def test_a_folder_without_any_result_makes_a_whole_page(tmp_path: Path) -> None:
 def test_the_page_asks_for_nothing_and_holds_its_pictures(tmp_path: Path) -> None:
     page = render(make_report(write_results(tmp_path, ROWS), study()))
     assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', page) and "url(" not in page
-    assert page.count("data:image/png;base64,") == 1 and 'width="60" height="40"' in page
+    assert page.count("data:image/webp;base64,") == 1 and 'width="60" height="40"' in page
     assert (
         "--own: 30px" in page and "The picture" not in page
     )  # half of 60 pixels; no section has a picture to speak of

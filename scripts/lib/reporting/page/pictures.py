@@ -1,4 +1,7 @@
-"""Pictures inside the page: PNG files made small, as data that asks no network, with their text for who cannot see them."""
+"""Pictures inside the page: PNG files made small, as data that asks no network, with their text for who cannot see them.
+
+They are WebP without loss, which every browser since 2020 shows: three quarters of the bytes of PNG.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +45,10 @@ def picture(results: Path, file: str, names: Names) -> PagePicture:
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: not a readable picture ({error}); make it again") from None
     stream = io.BytesIO()
-    small.save(stream, "PNG", compress_level=7)
-    data = "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+    small.convert("RGB").save(
+        stream, "WEBP", lossless=True, quality=40, method=3
+    )  # how hard it packs, not how well it looks
+    data = "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()
     caption = caption_of(file, names)
     return PagePicture(file, caption, f"{caption}.", data, *small.size)
 
