@@ -184,6 +184,23 @@ def test_films_that_got_worse(tmp_path: Path) -> None:
     assert lines_answer.failures(facts(tmp_path)).reason.startswith("1 film stands among the worst")
 
 
+@pytest.mark.parametrize(
+    ("truth", "said"),
+    [
+        (157, "a Dice of 1.00 with real films alone, 0.50 with images."),
+        # Without the structure a training has 1 where it finds nothing and 0 elsewhere, so .5 of two trainings is one of them.
+        (
+            0,
+            "it has no rib fracture, which 0 % of the trainings with real films alone find there, and 50 % of those with images.",
+        ),
+    ],
+)
+def test_a_film_that_got_worse_without_the_structure_has_no_dice(tmp_path: Path, truth: int, said: str) -> None:
+    row = {"dataset": "candid", "task": "segmentation", "image_id": "a", "label": "rib_fracture", "truth": truth}
+    write_table(tmp_path, "tables/failures.csv", [{**row, "real": 1, "synthetic": 0.5, "change": -0.5}])
+    assert lines_answer.failures(facts(tmp_path)).reason.endswith(f"of CANDID-PTX for rib fracture: {said}")
+
+
 def test_warnings_of_films_are_named(tmp_path: Path) -> None:
     row = {"dataset": "rsna", "taken": 199, "quarantined": 1, "warnings": ""}
     write_table(tmp_path, "table1.csv", [row])

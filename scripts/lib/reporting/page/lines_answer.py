@@ -205,12 +205,18 @@ def failures(facts: Facts) -> Line:
         return line(key, title, GREEN, "no test film got worse in any comparison")
     worst = table.iloc[int(table["change"].argmin())]
     films = count(table.drop_duplicates(["dataset", "image_id"]).shape[0], "film")
-    what = "Dice" if worst.get("task") == "segmentation" else "score"
-    where = f"{worst['image_id']} of {facts.names.dataset(worst['dataset'])} for {worst['label'].replace('_', ' ')}"
+    label, masks = worst["label"].replace("_", " "), worst.get("task") == "segmentation"
+    where = f"{worst['image_id']} of {facts.names.dataset(worst['dataset'])} for {label}"
+    if masks and float(worst.get("truth", "nan")) == 0:  # its score is the share of trainings that rightly find nothing
+        said = f"it has no {label}, which {percent(1 - worst['real'])} of the trainings with real films alone find there, and "
+        said += f"{percent(1 - worst['synthetic'])} of those with images"
+    else:
+        what = "Dice" if masks else "score"
+        said = f"a {what} of {number(worst['real'])} with real films alone, {number(worst['synthetic'])} with images"
+    stand = "stands" if films.startswith("1 ") else "stand"
     return line(
         key,
         title,
         AMBER,
-        f"{films} {'stands' if films.startswith('1 ') else 'stand'} among the worst of a comparison. The largest change is that of "
-        f"{where}: a {what} of {number(worst['real'])} with real films alone, {number(worst['synthetic'])} with images",
+        f"{films} {stand} among the worst of a comparison. The largest change is that of {where}: {said}",
     )
