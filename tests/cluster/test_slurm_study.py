@@ -119,5 +119,5 @@ def assert_grouped(log: str) -> None:
     """Jobs of seconds went together: their SLURM logs are those of a group."""
     groups = set(re.findall(r"slurm_logs/group_(\w+)/", log))
     assert {"conditions_build_conditions", "sheets_draw_sheet"} < groups
-    assert any(name.startswith("tables_") and "draw_subsets" in name for name in groups)
+    assert any(name.startswith("subsets_") and "draw_subsets" in name for name in groups)
     assert not re.findall(r"slurm_logs/rule_(draw_sheet|build_conditions|draw_subsets|score_trials)/", log)
