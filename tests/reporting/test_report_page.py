@@ -11,6 +11,7 @@ import pytest
 
 from scripts.compare_reports import main as compare
 from scripts.lib.core.errors import InputError
+from scripts.lib.reporting.page.ages import outdated
 from scripts.lib.reporting.page.comparing import read_record
 from scripts.lib.reporting.page.durations import duration, time_text
 from scripts.lib.reporting.page.guidelines import FOR_YOU, as_markdown
@@ -134,6 +135,28 @@ def test_a_table_older_than_its_trials_is_named(tmp_path: Path) -> None:
     os.utime(tmp_path / "tables" / "failures.csv", (1.4e9, 1.4e9))
     line = next(line for line in make_report(tmp_path, study()).lines if line.key == "failures")
     assert line.state == "amber" and "older than the newest trials" in line.reason
+
+
+@pytest.mark.parametrize(
+    ("dataset", "arm", "fraction", "older"),
+    [
+        ("rsna", "original", "1", True),
+        ("rsna", "real", "1", True),  # beside which the images are compared
+        ("rsna", "proxy-filtered", "1", False),  # drawn later, for Figure 3: the table has no row of it
+        ("rsna", "original", "0.1", False),
+        ("siim", "original", "1", False),
+    ],
+)
+def test_a_table_is_as_old_as_what_it_has_rows_of(
+    tmp_path: Path, dataset: str, arm: str, fraction: str, older: bool
+) -> None:
+    row = {"dataset": "rsna", "arm": "original", "fraction": "1", "image_id": "a"}
+    write_table(tmp_path, "tables/failures.csv", [row])
+    trial = tmp_path / dataset / "trials" / arm / f"fraction-{fraction}" / "trial-0.parquet"
+    trial.parent.mkdir(parents=True)
+    trial.write_bytes(b"")
+    os.utime(tmp_path / "tables" / "failures.csv", (1.4e9, 1.4e9))
+    assert bool(outdated(tmp_path, ["tables/failures.csv"])) == older
 
 
 def test_a_picture_that_is_none_stops_the_page_and_leaves_none(tmp_path: Path) -> None:

@@ -84,6 +84,14 @@ def test_methods_say_what_this_run_did(config: dict) -> None:
     assert "_" not in page.replace("arXiv", "") and listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c"
 
 
+@pytest.mark.parametrize(
+    ("gpus", "said"), [(0, "on the processor."), (1, "on one GPU."), (4, "on up to 4 GPUs a training.")]
+)
+def test_methods_say_on_what_it_ran(config: dict, gpus: int, said: str) -> None:
+    computed = {**config, "compute": {**config["compute"], "gpus": gpus}}
+    assert said in " ".join(methods_page(computed, cohorts(config), figure2(), {}).split())
+
+
 def test_methods_name_a_foundation_model_only_where_an_arm_learned_from_it(config: dict) -> None:
     arms = {"classes": {"generator": "class-ldm"}, "words": {"generator": "base"}}
 

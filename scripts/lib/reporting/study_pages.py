@@ -211,7 +211,8 @@ def _statistics(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _software(config: Mapping[str, Any], versions: Mapping[str, str]) -> Iterator[str]:
     told = listed([f"{name} {version}" for name, version in versions.items()])
-    where = f"{config['compute']['gpus']} GPUs" if config["compute"]["gpus"] else "the processor"
+    gpus = config["compute"]["gpus"]  # of one training, at most
+    where = "the processor" if not gpus else "one GPU" if gpus == 1 else f"up to {gpus} GPUs a training"
     yield f"All was computed with {told}, on {where}."
     yield "Please cite Synthorax as CITATION.cff says, and Prakash et al. 2025 (arXiv 2411.18602)."
 
