@@ -21,6 +21,8 @@ SUDO ?= $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # The phantom children are a study of their own: in the folder of the embedded study they would take the place of its figures.
 CHILDREN := $(if $(filter undefined,$(origin DIR)),runs/paediatric,$(DIR))
 paediatric search questionnaire ask: DIR := $(CHILDREN)
+paediatric search questionnaire ask: STUDY ?= studies/paediatric-phantom.yaml
+masks figure5 reading read: STUDY ?= studies/aurad-phantom.yaml
 DIR ?= .
 # Targets come first: --configfile and --config take all words that follow.
 OVERLAY = $(if $(STUDY),--configfile '$(STUDY)') $(if $(CONFIG),--config $(CONFIG))
@@ -94,36 +96,34 @@ replicate: $(VENV)/.ready  ## the study under other seeds (SEEDS="1 2 3"; its ow
 controls: $(VENV)/.ready  ## on top of figure2: is a gain more than more of the same films, and is it the mixing that costs?
 	$(SNAKEMAKE) all $(PLACE) --configfile $(if $(STUDY),'$(STUDY)') studies/controls.yaml $(if $(CONFIG),--config $(CONFIG))
 
-masks: STUDY ?= studies/aurad-phantom.yaml
 masks: $(VENV)/.ready  ## words to masks of several findings, made and measured (the embedded study, or STUDY=studies/aurad.yaml)
 	$(SNAKEMAKE) masks $(PLACE) $(OVERLAY)
 
-figure5: STUDY ?= studies/aurad-phantom.yaml
 figure5: $(VENV)/.ready  ## words to masks, images and boxes, and what they are worth (the embedded study, on top of figure2, or STUDY=FILE)
 	$(SNAKEMAKE) figure5 $(PLACE) $(OVERLAY)
 
 paediatric: $(VENV)/.ready  ## the class-conditional model, and its report: phantom children, or STUDY=studies/paediatric.yaml CONFIG="data=PATH" (DIR=FOLDER, else runs/paediatric)
-	$(SNAKEMAKE) paediatric $(PLACE) --configfile '$(or $(STUDY),studies/paediatric-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
-	$(SNAKEMAKE) report $(PLACE) --configfile '$(or $(STUDY),studies/paediatric-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
+	$(SNAKEMAKE) paediatric $(PLACE) $(OVERLAY)
+	$(SNAKEMAKE) report $(PLACE) $(OVERLAY)
 
 search: $(VENV)/.ready  ## settings of the class-conditional model, searched: phantom children, or STUDY=FILE
-	$(SNAKEMAKE) search $(PLACE) --configfile '$(or $(STUDY),studies/paediatric-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
+	$(SNAKEMAKE) search $(PLACE) $(OVERLAY)
 
 questionnaire: $(VENV)/.ready  ## what raters say of counterfactual edits: phantom children with simulated raters, or STUDY=FILE with a log
-	$(SNAKEMAKE) questionnaire $(PLACE) --configfile '$(or $(STUDY),studies/paediatric-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
+	$(SNAKEMAKE) questionnaire $(PLACE) $(OVERLAY)
 
 ask: $(VENV)/.ready  ## the page of the questionnaire for radiologists, on 127.0.0.1
-	$(SNAKEMAKE) forms $(PLACE) --configfile '$(or $(STUDY),studies/paediatric-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
+	$(SNAKEMAKE) forms $(PLACE) $(OVERLAY)
 	$(BIN)/python -m scripts.rate_images --forms '$(DIR)'/results/*/questionnaire $(RATE)
 
 draw: $(VENV)/.ready  ## the page from a sentence to a film, on 127.0.0.1 (after figure5)
 	$(BIN)/python -m scripts.draw_prompts --results '$(DIR)/results' $(if $(STUDY),--study '$(STUDY)') $(DRAW)
 
 reading: $(VENV)/.ready  ## what readers say of images and their masks: the phantom with simulated readers, or STUDY=FILE with a log
-	$(SNAKEMAKE) reading $(PLACE) --configfile '$(or $(STUDY),studies/aurad-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
+	$(SNAKEMAKE) reading $(PLACE) $(OVERLAY)
 
 read: $(VENV)/.ready  ## the page of the reading study for radiologists, on 127.0.0.1
-	$(SNAKEMAKE) reading_forms $(PLACE) --configfile '$(or $(STUDY),studies/aurad-phantom.yaml)' $(if $(CONFIG),--config $(CONFIG))
+	$(SNAKEMAKE) reading_forms $(PLACE) $(OVERLAY)
 	$(BIN)/python -m scripts.rate_images --forms '$(DIR)'/results/*/reading $(RATE)
 
 rate: $(VENV)/.ready  ## the rating app for radiologists, on 127.0.0.1

@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.test_rating_app_browser import CHROMIUM
-from tests.browser.test_rating_page_sizes import AUDIT
+from tests.helpers.chromium import in_browser
 from tests.helpers.draw_toy import DrawnStudy, write_models
+from tests.helpers.page_audit import AUDIT
 from tests.helpers.rating_toy import Server
 
-pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="browser tests need Debian's chromium")
+pytestmark = in_browser
 PATIENCE = 60000  # ms; a machine full of other work is slow
 STAGES = """() => {
   window.stages = [];

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from scripts.lib.core.phantom import LINE, VARIABLE
-from tests.browser.test_rating_app_browser import CHROMIUM
-from tests.browser.test_rating_page_sizes import AUDIT
+from tests.helpers.chromium import in_browser
 from tests.helpers.form_toy import AskedStudy, write_questionnaire
+from tests.helpers.page_audit import AUDIT
 from tests.helpers.rating_toy import Server
 
 playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="browser tests need Debian's chromium")
+pytestmark = in_browser
 PATIENCE = 60000  # ms; a machine full of other work is slow
 
 

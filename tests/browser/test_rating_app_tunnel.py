@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_rating_app_browser import CHROMIUM, Tab, counted, own, playwright
+from tests.helpers.chromium import browser, in_browser
+from tests.helpers.rating_tab import Tab, counted, own
 from tests.helpers.rating_toy import Server, write_study
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="browser tests need Debian's chromium")
+pytestmark = in_browser
 
 
 class Tunnel:
@@ -62,13 +63,11 @@ def tunnel(server: Server) -> Iterator[Tunnel]:
 @pytest.fixture(scope="module")
 def page(server: Server, tunnel: Tunnel) -> Iterator[Any]:
     """The page of ann at the near end of the tunnel; the tests below go on where the one before stopped."""
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with browser() as launched:
         url = server.url("ann").replace(f"127.0.0.1:{server.port}", f"localhost:{tunnel.port}")
-        tab = Tab(browser.new_context(viewport={"width": 1280, "height": 800}), url)
+        tab = Tab(launched.new_context(viewport={"width": 1280, "height": 800}), url)
         tab.wait(0)
         yield tab
-        browser.close()
 
 
 def test_only_this_machine_can_reach_it(server: Server) -> None:

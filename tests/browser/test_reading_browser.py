@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 
 from tests.browser.test_forms_browser import PATIENCE, saved, wait
-from tests.browser.test_rating_app_browser import CHROMIUM
-from tests.browser.test_rating_page_sizes import AUDIT
+from tests.helpers.chromium import in_browser
 from tests.helpers.form_toy import AskedStudy
+from tests.helpers.page_audit import AUDIT
 from tests.helpers.rating_toy import Server
 from tests.helpers.reading_toy import TOLD, write_reading
 
-pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="browser tests need Debian's chromium")
+pytestmark = in_browser
 # Pixels of the film's canvas that have a colour: the film is grey, the outline is not.
 COLOURED = """() => {
   const canvas = document.querySelector(".films canvas");

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts.lib.reporting.page.page import make_report, render
+from tests.helpers.chromium import in_browser
 from tests.helpers.report_tables import difference, study, write_results, write_table
 
-playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="browser tests need Debian's chromium")
+pytestmark = in_browser
 
 # What each kind of colour vision makes of linear red, green and blue: Machado, Oliveira and Fernandes (2009), severity 1; without
 # any colour, luminance.

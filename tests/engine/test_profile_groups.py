@@ -15,7 +15,7 @@ GROUPS: dict[str, str] = PROFILE["groups"]
 
 
 def returning(jobs: Sequence[Job], rules: set[str]) -> list[str]:
-    """Return the rules of a group whose jobs wait for a job outside of it that waits for one inside; jobs wait for earlier ones or later."""
+    """Return the rules of a group whose jobs wait for a job outside of it that waits for one inside."""
     inside = {number for number, job in enumerate(jobs) if job.rule in rules}
     waits: dict[int, bool] = {}  # of jobs outside: whether a way from them leads into the group
 

@@ -19,6 +19,7 @@ from scripts.lib.reporting.page.page import make_report, record, render, ticks
 from scripts.lib.reporting.page.pictures import one_of_each_pool
 from scripts.lib.reporting.page.settings import paper_of, paper_rows, setting_rows
 from scripts.lib.reporting.page.shown import MOST_ROWS, cell
+from scripts.lib.reporting.page.tables import Tables
 from scripts.lib.study.reported import found_beside
 from scripts.write_report import main as write
 from tests.helpers.report_tables import difference, study, write_results, write_table
@@ -156,7 +157,7 @@ def test_a_table_is_as_old_as_what_it_has_rows_of(
     trial.parent.mkdir(parents=True)
     trial.write_bytes(b"")
     os.utime(tmp_path / "tables" / "failures.csv", (1.4e9, 1.4e9))
-    assert bool(outdated(tmp_path, ["tables/failures.csv"])) == older
+    assert bool(outdated(Tables(tmp_path), ["tables/failures.csv"])) == older
 
 
 def test_a_picture_that_is_none_stops_the_page_and_leaves_none(tmp_path: Path) -> None:

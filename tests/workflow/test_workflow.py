@@ -1,4 +1,7 @@
-"""The real workflow on the tiny study: it runs, a second run has nothing to do, and a change redoes what it must."""
+"""The real workflow on the tiny study: it runs, a second run has nothing to do, and a change redoes what it must.
+
+All tests of the study that has run stand in this file: it is run once a file and process of the tests, in minutes.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import ROOT, Workflow
+from tests.helpers.chromium import browser, in_browser
 
 pytestmark = pytest.mark.workflow
 
@@ -310,20 +314,17 @@ def test_the_report_holds_each_figure_and_table_with_caption_and_category(finish
         assert base64.b64decode(one["data_uri"].split(",", 1)[1]) == (finished.root / path).read_bytes(), path
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="browser tests need Debian's chromium")
+@in_browser
 def test_the_report_opens_in_a_browser(report: Path) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
     wrong: list[str] = []
     asked: list[str] = []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page()
+    with browser() as chromium:
+        page = chromium.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
         page.on("request", lambda request: asked.append(request.url))
         page.goto(report.as_uri())
         page.get_by_text("Figures").first.click()
         page.get_by_text("The proxy model").first.wait_for(timeout=15000)
-        browser.close()
     assert wrong == []
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

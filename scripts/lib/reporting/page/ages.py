@@ -5,16 +5,19 @@ The report does not wait for these tables, so they may speak of an earlier run; 
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
+
+from scripts.lib.reporting.page.tables import Tables
 from scripts.lib.study.arms import REAL
 
+ANY = "*"
 # Of a cell: dataset, arm, fraction.
-TRIALS = "{}/trials/{}/{}/trial-*.parquet"
-POOLS = "{}/pools/{}/{}/shard-*/images.npy"
+TRIALS = "{}/trials/{}/fraction-{}/trial-*.parquet"
+POOLS = "{}/pools/{}/fraction-{}/shard-*/images.npy"
 # Tables that the report does not wait for: what they are made of, and what renews them.
 MADE_OF = {
     **{
@@ -27,36 +30,33 @@ MADE_OF = {
 
 def date_of(results: Path) -> str:
     """Return the day (UTC) on which the newest trial ended, as 2025-11-27; "" without trials."""
-    newest = _newest(results.glob(TRIALS.format("*", "*", "*")))
+    newest = _newest(results.glob(TRIALS.format(ANY, ANY, ANY)))
     return datetime.fromtimestamp(newest, UTC).strftime("%Y-%m-%d") if newest else ""
 
 
-def outdated(results: Path, files: Sequence[str]) -> str:
+def outdated(tables: Tables, files: Sequence[str]) -> str:
     """Return a sentence on those of some tables that are older than what they are made of, "" where there are none.
 
     A table is made of the cells that it has rows of: other arms, such as those of Figures 3 and 4, may well be newer.
     """
     for file in files:
         pattern, what = MADE_OF.get(file, ("", ""))
-        if not pattern or not (results / file).is_file():
+        if not pattern or (table := tables.text(file)) is None:
             continue
-        of_cells = (found for cell in _cells(results / file) for found in results.glob(pattern.format(*cell)))
-        if _newest(of_cells) > (results / file).stat().st_mtime:
+        made_of = (found for cell in _cells(table) for found in tables.results.glob(pattern.format(*cell)))
+        if _newest(made_of) > (tables.results / file).stat().st_mtime:
             return f"{file} is older than the newest {what} and may speak of an earlier run: make it again."
     return ""
 
 
-def _cells(table: Path) -> Iterator[tuple[str, str, str]]:
-    """Yield dataset, arm and folder of the fraction of each cell that a table has rows of, and of the real films beside it.
+def _cells(table: pd.DataFrame) -> set[tuple[str, str, str]]:
+    """Return dataset, arm and fraction of each cell that a table has rows of, and of the real films beside it.
 
     * stands for a column that the table lacks, and for all of them where it has no row.
     """
-    with table.open(newline="", encoding="utf-8") as stream:
-        cells = {(row.get("dataset"), row.get("arm"), row.get("fraction")) for row in csv.DictReader(stream)}
-    for dataset, arm, fraction in sorted(cells, key=str) or [(None, None, None)]:
-        share = f"fraction-{float(fraction):g}" if fraction and fraction.replace(".", "", 1).isdigit() else "*"
-        yield dataset or "*", arm or "*", share
-        yield dataset or "*", REAL, share
+    columns = [table[name] if name in table else [ANY] * len(table) for name in ("dataset", "arm", "fraction")]
+    cells = set(zip(*columns)) or {(ANY, ANY, ANY)}
+    return cells | {(dataset, REAL, fraction) for dataset, _, fraction in cells}
 
 
 def _newest(files: Iterable[Path]) -> float:

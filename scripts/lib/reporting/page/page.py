@@ -96,7 +96,7 @@ def make_report(results: Path, config: Mapping[str, Any]) -> Report:
     tables, names = Tables(results, study_datasets(config)), Names(config)
     comparisons = read_comparisons(tables, config)
     facts = Facts(tables, comparisons, config, names)
-    evidence = tuple(_part(results, facts, one) for one in SECTIONS if not one.optional or tables.files(one.tables))
+    evidence = tuple(_part(facts, one) for one in SECTIONS if not one.optional or tables.files(one.tables))
     return Report(
         str(config["study"]["name"]),
         config,
@@ -117,9 +117,9 @@ def make_report(results: Path, config: Mapping[str, Any]) -> Report:
     )
 
 
-def _part(results: Path, facts: Facts, section: PageSection) -> PagePart:
+def _part(facts: Facts, section: PageSection) -> PagePart:
     line = section.tell(facts)
-    if line.state != GREY and (old := outdated(results, section.tables)):
+    if line.state != GREY and (old := outdated(facts.tables, section.tables)):
         state = AMBER if line.state == GREEN else line.state
         line = dataclasses.replace(line, state=state, reason=f"{line.reason} {old}")
     pictures, tables = facts.tables.files(section.pictures), facts.tables.files(section.tables)
