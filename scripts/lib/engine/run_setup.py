@@ -12,6 +12,7 @@ from scripts.lib.engine.job_starts import start_jobs_from_server
 from scripts.lib.engine.launch import check_gpu_limit
 from scripts.lib.engine.locks import clear_stale_locks
 from scripts.lib.engine.nameless_user import name_user
+from scripts.lib.engine.other_study import replaced_study
 from scripts.lib.engine.screen import tidy_screen
 from scripts.lib.engine.start import check_place, check_profile
 from scripts.lib.study.config import load_study
@@ -82,6 +83,7 @@ def read_config(workflow: Workflow) -> dict[str, Any]:
         check_gpu_limit(config["compute"]["gpus"], limit)
         shown = [part for part in ("figure3", "figure4") if not any(part_faults(config, part))]
         teachers = [*unknown_teachers(config), *unlinked_films(config)]
-        for line in [*exposures(config, shown), *confounders(config), *shortcuts(config), *teachers]:
+        others = replaced_study(config["study"]["name"], Path("results"))
+        for line in [*exposures(config, shown), *confounders(config), *shortcuts(config), *teachers, *others]:
             print(f"Note: {line}", file=sys.stderr)
     return config
