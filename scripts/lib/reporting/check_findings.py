@@ -11,6 +11,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.reporting import check_facts
 from scripts.lib.reporting.check_needs import MISSING, WARNING, CheckLine, FilmTable, missing_needs
 from scripts.lib.reporting.check_precision import few_tested
+from scripts.lib.reporting.check_teaching import few_taught
 
 
 def film_tables(looks: Sequence[Look]) -> dict[str, FilmTable]:
@@ -40,6 +41,7 @@ def findings(config: Mapping[str, Any], looks: Sequence[Look], roots: Mapping[st
                 CheckLine(WARNING, look.name, line, "") for line in warned if "its metrics there are n/a" not in line
             ]
             lines += _repeats(look)
+    lines += few_taught(config, looks)
     levels = {MISSING: 0, WARNING: 1}
     return sorted(dict.fromkeys(lines), key=lambda one: levels.get(one.level, 2))
 
