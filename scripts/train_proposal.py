@@ -20,7 +20,7 @@ from scripts.lib.core.json_files import read_json
 from scripts.lib.core.log import log
 from scripts.lib.engine.commands import add_config, make_parser, run, set_threads
 from scripts.lib.study.config import to_json
-from scripts.lib.study.search_space import with_values
+from scripts.lib.study.search_space import shortened, with_values
 from scripts.lib.training.identity import resume_identity
 from scripts.lib.training.options import add_training
 
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> None:
     proposal = Proposal(**read_json(args.proposal, "a proposal of a search"))
     search = args.config["search"]
     proposed = with_values(args.config["class_ldm"], proposal.values)
-    settings = Section({**proposed, "unet": {**proposed["unet"], "steps": search["steps"]}}, "class_ldm")
+    settings = Section({**proposed, "unet": shortened(proposed["unet"], search["steps"])}, "class_ldm")
     sampling = Section(args.config["sampling"], "sampling")
     placement = place(settings)
     films, _, content = class_films(Cohort.open(args.cohort), args.target, "generator")

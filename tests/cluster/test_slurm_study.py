@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from tests.workflow.test_killed_workflow import digests
 
 pytestmark = pytest.mark.cluster
 TARGETS = ("figure3", "figures", "all", "evidence")  # those of `finished`
+SAY_WHERE = ("methods.md", "report.json")  # on what a run was made
 LONG = 1800  # seconds for the whole study on a slow machine
 
 
@@ -101,8 +103,10 @@ def test_a_study_with_faults_gives_the_bytes_of_a_local_run(
     assert workflow.log.count("Trying to restart job") >= 3
     mine, local = digests(workflow.root / "results"), digests(finished.root / "results")
     assert mine.keys() == local.keys()
-    # The methods say on what it ran.
-    assert [name for name in mine if mine[name] != local[name] and name != "methods.md"] == []
+    assert [name for name in mine if mine[name] != local[name] and name not in SAY_WHERE] == []
+    records = [json.loads((one.root / "results" / "report.json").read_text()) for one in (workflow, finished)]
+    assert [record["config"]["compute"].pop("gpus") for record in records] == [1, 0]
+    assert records[0] == records[1]
     assert " on one GPU. " in " ".join((workflow.root / "results" / "methods.md").read_text().split())
     assert "Nothing to be done" in workflow.run(*TARGETS).stderr
     assert_distinct_gpus(watch)

@@ -285,7 +285,7 @@ def test_folder(tmp_path: Path) -> None:
         (ROWS, {"columns": {"repot": "words"}}, "'repot' is unknown"),
         ("a,i/a.png,,x,train,1,,\n", {}, "row 2: column patient_id is empty"),
         ("a,,p,x,train,1,,\n", {}, "row 2 column file: path '' holds nothing"),
-        ("a,i/a.png,p,x,dev,1,,\n", {}, "split 'dev'"),
+        ("a,i/a.png,p,x,fold1,1,,\n", {}, "split 'fold1'"),
         ("a,i/a.png,p,x,train,yes,,\n", {}, "row 2 column sick: label 'yes'"),
         ("a,i/a.png,p,x,train,1,../m.png,\n", {}, "row 2 column mask_file"),
     ],

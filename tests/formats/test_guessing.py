@@ -10,7 +10,7 @@ import yaml
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats import guessing
 from scripts.lib.formats.guessing import folders_of, guess_table
-from scripts.lib.formats.guessing_labels import label_of
+from scripts.lib.formats.guessing_labels import label_of, listed_labels
 from scripts.lib.formats.registry import list_records
 from scripts.lib.formats.starting import overlay_lines
 
@@ -45,6 +45,57 @@ def test_columns_that_are_labels(column: str, cells: list[str], name: str, words
 @pytest.mark.parametrize("cells", [["COVID", "flu"], ["yes", "no", "maybe"], ["1", "1"], ["no", "no"], [""], []])
 def test_columns_that_are_none(cells: list[str]) -> None:
     assert label_of("x", cells) is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        (["Effusion|Edema", "No Finding", "Effusion", "No Finding"], {"effusion": 2 / 4, "edema": 1 / 4}),
+        (["COVID", "Normal", "Viral Pneumonia", "Viral Pneumonia"], {"viral_pneumonia": 2 / 4, "covid": 1 / 4}),
+        (["['edema', 'nodule']", "['normal']", "['nodule']", "['edema']"], {"edema": 2 / 4, "nodule": 2 / 4}),
+        (["a;b", "b", "a", ""], {"a": 2 / 3, "b": 2 / 3}),
+        (["COVID", "flu", "cold"], {}),  # nothing says who is healthy
+        (["normal", "flu"], {}),  # two words are a label of their own
+        (["Right lung, clear.", "Left lung, no effusion.", "Heart, large."], {}),  # sentences
+        (["2020-01-01", "2020-01-02", "normal"], {}),
+        (["0", "1", "2"], {}),
+        (["", ""], {}),
+    ],
+)
+def test_columns_that_list_findings(cells: list[str], found: dict[str, float]) -> None:
+    assert {label.name: label.positive for label in listed_labels("x", cells)} == found
+
+
+def test_a_table_like_that_of_nih_becomes_a_study_that_its_reader_takes(tmp_path: Path) -> None:
+    """The sex is no label, though M and F read like yes and no: of four films one lists both findings, one the effusion alone."""
+    found = ("No Finding", "Effusion|Pleural_Thickening", "Effusion", "No Finding")
+    header = "Image Index,Finding Labels,Patient ID,Patient Age,Patient Gender,View Position"
+    lines = [f"{n}.png,{found[n % 4]},{n // 2},{30 + n},{'MF'[n % 2]},PA" for n in range(40)]
+    table = tmp_path / "Data_Entry_2017.csv"
+    table.write_text("\n".join([header, *lines]) + "\n")
+    text = "\n".join(overlay_lines(guess_table(table), tmp_path))
+    section = yaml.safe_load(text)["datasets"]["mine"]
+    assert section["target"] == "effusion" and section["reader"]["findings"] == "Finding Labels"
+    assert "the commonest finding of column Finding Labels; others: pleural_thickening" in text
+    listing = list_records("folder", tmp_path, section["reader"], ["pleural_thickening", "effusion"], None)
+    known = {record.image_id: record for record in listing.records}
+    assert [known[f"{n}.png"].labels for n in range(3)] == [
+        {"pleural_thickening": 0, "effusion": 0}, {"pleural_thickening": 1, "effusion": 1}, {"pleural_thickening": 0, "effusion": 1}
+    ]  # fmt: skip
+    assert (known["1.png"].sex, known["1.png"].age, known["1.png"].view) == ("F", 31, "PA")
+
+
+@pytest.mark.parametrize("name", ["dataset", "Split"])
+def test_a_split_in_other_words_is_found_by_what_it_says(tmp_path: Path, name: str) -> None:
+    lines = [f"{n}.png,p{n},{n % 2},{('training', 'Valid', 'testing')[n % 3]}" for n in range(12)]
+    table = tmp_path / "films.csv"
+    table.write_text("\n".join([f"file,patient,sick,{name}", *lines]) + "\n")
+    guess = guess_table(table)
+    assert guess.split and guess.columns["split"] == name
+    section = yaml.safe_load("\n".join(overlay_lines(guess, tmp_path)))["datasets"]["mine"]
+    records = list_records("folder", tmp_path, section["reader"], ["sick"], None).records
+    split = {record.image_id: record.split for record in records}
+    assert [split[f"{n}.png"] for n in range(3)] == ["train", "validate", "test"]
 
 
 @pytest.mark.parametrize("separator", [",", ";"])
@@ -91,8 +142,16 @@ def test_what_is_said_where_no_column_is_a_label(tmp_path: Path) -> None:
         guess_table(table)
     with pytest.raises(InputError, match="sick is 1 on every film: one class cannot be told from nothing"):
         guess_table(written(tmp_path, "file,sick", "{n}.png,1"))
-    with pytest.raises(InputError, match=r"sick has 3 values \(a\|b, no, a, \.\.\.\): give each finding a column"):
-        table.write_text("file,sick\n" + "1.png,a|b\n2.png,no\n3.png,a\n" * 3)
+    with pytest.raises(InputError, match=r"sick has 3 values \(a, b, c, \.\.\.\): give each finding a column"):
+        table.write_text("file,sick\n" + "1.png,a\n2.png,b\n3.png,c\n" * 3)
+        guess_table(table)
+    with pytest.raises(InputError, match=r"learn; from which grade of sick \(0, 1, 2\) on is it 1\? Write 1 and 0"):
+        table.write_text("file,day,sick\n" + "1.png,2020-01-01,0\n2.png,2020-01-02,2\n3.png,2020-01-02,1\n" * 3)
+        guess_table(table)
+    with pytest.raises(
+        InputError, match="the columns are file, mask; a study of masks learns words from labels or reports"
+    ):
+        table.write_text("file,mask\n1.png,m1.png\n2.png,m2.png\n")
         guess_table(table)
     with pytest.raises(InputError, match="first line names films"):
         table.write_text("1.png,yes\n2.png,no\n")

@@ -16,7 +16,7 @@ from scripts.lib.search.rounds import COMPLETE, FAIL, Proposal, Score, best_of, 
 from scripts.lib.search.tables import best_file, history, importance, read_scores
 from scripts.lib.study.config import CONFIG_FILE, load_study, to_json
 from scripts.lib.study.search_faults import default_faults, space_faults
-from scripts.lib.study.search_space import Search, defaults_of, with_values
+from scripts.lib.study.search_space import Search, defaults_of, shortened, with_values
 from scripts.lib.study.study import Study
 
 UNET = "class_ldm.unet"
@@ -52,6 +52,17 @@ def test_the_first_proposal_holds_the_defaults_and_all_lie_in_the_space():
     for one in propose(searched(3), SETTINGS, 3, 1):
         assert 1e-4 <= one.values[RATE] <= 1e-2 and one.values[WIDTH] in (1, 2, 3, 4) and one.round == 3
     assert propose([], SETTINGS, 0, 1) != propose([], SETTINGS, 0, 2)
+
+
+@pytest.mark.parametrize(
+    ("warmup", "ema", "short"),
+    # A third of the steps: a third of the warm-up, and what 600 steps forget of the first weights, 0.995^600 = 0.985075^200.
+    [(50, 0.995, (17, 0.995**3)), (0.1, 0.98, (0.1, 0.98**3)), (0, 0.0, (0, 0.0))],
+)
+def test_a_proposal_is_the_training_on_a_smaller_scale(warmup: float, ema: float, short: tuple[float, float]) -> None:
+    unet = {"steps": 600, "warmup": warmup, "ema": ema, "learning_rate": 2e-3}
+    assert shortened(unet, 200) == {**unet, "steps": 200, "warmup": short[0], "ema": pytest.approx(short[1])}
+    assert shortened(unet, 600) == unet
 
 
 def test_neither_the_order_of_scores_nor_of_keys_matters():

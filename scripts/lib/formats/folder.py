@@ -10,6 +10,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.formats.columns import find_column, note_near_columns
 from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.labels import label_columns, row_labels, set_person, view_of
+from scripts.lib.formats.listed_findings import ListedFindings
 from scripts.lib.formats.paths import safe_path
 from scripts.lib.formats.patients import nih_patient
 from scripts.lib.formats.record import Listing, MaskSource, Record
@@ -21,18 +22,28 @@ REQUIRED = ("image_id", "file", "patient_id")
 OPTIONAL = ("mask_file", "report", "split", "view", "sex", "age")
 UNMET = "values of reader.where that no row has"
 SPLITS = ("generator", "train", "validate", "test")
+# What else tables call these sides, without regard to case.
+SPLIT_WORDS = {
+    "training": "train",
+    "val": "validate",
+    "valid": "validate",
+    "validation": "validate",
+    "dev": "validate",
+    "testing": "test",
+}
 
 
 def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structures: Sequence[str]) -> Listing:
     """Return the films of the table's rows that `where` selects; `columns` says what the table calls our columns."""
     columns = _columns(settings, labels)
     table = Table(root / settings["table"], [columns[name] for name in REQUIRED], settings["encoding"])
-    _check_optional(table, settings, structures)
+    listed = ListedFindings(table, labels, settings)
+    _check_optional(table, settings, structures, listed)
     columns |= {name: find_column(table, columns[name]) or columns[name] for name in OPTIONAL}
     available = list(settings["mask_values"] or structures) if columns["mask_file"] in table.columns else []
     listing = Listing([], list(labels), available, tables("folder", root, settings))
-    named = label_columns(table, labels, settings["columns"])
-    read = [*columns.values(), *named.values(), *settings["where"]]
+    named = label_columns(table, [label for label in labels if label not in listed.words], settings["columns"])
+    read = [*columns.values(), *named.values(), *settings["where"], listed.column]
     note_near_columns(
         table, [columns[name] for name in OPTIONAL if columns[name] not in table.columns], read, listing.notes
     )
@@ -42,6 +53,7 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
         listing.listed.update(_files(row, columns, settings))
         for column, values in met.items():
             values.add(row[column])
+        shown = listed.labels(row)
         if not _selected(row, settings["where"]):
             listing.excluded["not selected by reader.where"] += 1
             continue
@@ -50,13 +62,21 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
         if settings["frontal_only"] and is_lateral(record.view):
             listing.excluded["lateral"] += 1
             continue
-        record.labels = row_labels(row, named, settings)
+        known = row_labels(row, named, settings) | shown
+        record.labels = {label: known[label] for label in labels}
         listing.records.append(record)
+    listed.check()
     _note_unmet(settings["where"], met, listing)
     if not listing.records:
         raise InputError(f"{table.path}: no row left after reader.where {settings['where']} and frontal_only")
     listing.folders = tuple(sorted(folders))
     return listing
+
+
+def split_of(text: str) -> str:
+    """Return the side that a cell means, one of SPLITS; any other text as it is."""
+    plain = text.strip().casefold()
+    return plain if plain in SPLITS else SPLIT_WORDS.get(plain, text)
 
 
 def _columns(settings: Mapping[str, Any], labels: Sequence[str]) -> dict[str, str]:
@@ -67,8 +87,10 @@ def _columns(settings: Mapping[str, Any], labels: Sequence[str]) -> dict[str, st
     return {name: settings["columns"].get(name, name) for name in known}
 
 
-def _check_optional(table: Table, settings: Mapping[str, Any], structures: Sequence[str]) -> None:
-    wanted = [*settings["columns"].values(), *settings["where"]]
+def _check_optional(
+    table: Table, settings: Mapping[str, Any], structures: Sequence[str], listed: ListedFindings
+) -> None:
+    wanted = [*(name for ours, name in settings["columns"].items() if ours not in listed.words), *settings["where"]]
     missing = [column for column in wanted if column not in table.columns]
     if missing:
         raise InputError(f"{table.path}: no column {', '.join(missing)}, named in reader.columns or reader.where")
@@ -122,9 +144,9 @@ def _record(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any], a
     values = {name: row.get(column) for name, column in columns.items()}
     if is_missing(values["patient_id"]):
         raise InputError(f"{row.where}: column {columns['patient_id']} is empty; expected whose film it is")
-    split = values["split"] or None
+    split = split_of(values["split"]) if values["split"] else None
     if split not in (None, *SPLITS):
-        raise InputError(f"{row.where}: split {split!r}, expected one of {', '.join(SPLITS)}")
+        raise InputError(f"{row.where}: split {split!r}, expected one of {', '.join((*SPLITS, *SPLIT_WORDS))}")
     masks: tuple[MaskSource, ...] = ()
     if available and not is_missing(values["mask_file"]):
         path = _path(row, columns["mask_file"], settings["masks"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -9,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.columns import plain_name
-from scripts.lib.formats.folder import SPLITS
-from scripts.lib.formats.guessing_labels import Label, labels_among, why_none
+from scripts.lib.formats.folder import SPLITS, split_of
+from scripts.lib.formats.guessing_labels import Label, labels_among, listed_labels, why_none
 from scripts.lib.formats.locating import folder_of, whereabouts
 from scripts.lib.formats.paths import safe_path
 from scripts.lib.formats.tables import Table, is_missing
@@ -32,11 +33,12 @@ NAMES = {
     "report": ("report", "findings", "impression", "text"),
     "split": ("split", "fold", "subset", "set"),
     "view": ("view", "view_position", "viewposition", "projection"),
-    "sex": ("sex", "gender", "patient_sex", "geschlecht", "sexe"),
-    "age": ("age", "patient_age", "age_years", "alter", "alter_jahre", "alter_in_jahren"),
+    "sex": ("sex", "gender", "geschlecht", "sexe"),
+    "age": ("age", "age_years", "alter", "alter_jahre", "alter_in_jahren"),
 }
 # How names of patients begin ("Patient No", "Pat-ID", "Patientennummer"), and words of what else is known of a patient.
 PATIENTS = ("patient", "pat_", "subject_", "mrn")
+OF_FILMS, OF_PATIENT = ("view", "sex", "age"), re.compile(r"patients?_?(?=.)")
 OF_PATIENTS = ("sex", "gender", "age", "birth", "position", "orientation", "weight", "size", "height", "name")
 
 
@@ -86,17 +88,15 @@ def guess_table(path: Path) -> Guess:
             columns[ours] = named
     _identify(columns, values, reasons)
     others = {name: values[name] for name in order if name not in columns.values()}
-    labels = labels_among(others)
+    splits = _find_split(columns, values, others, reasons)
+    labels = labels_among(others) or next(filter(None, (listed_labels(*one) for one in others.items())), [])
     if not labels:
         said = why_none(others) or f"the columns are {', '.join(table.columns)[:200]}"
-        raise InputError(f"{path}: no column with both 0 and 1 (or yes and no), so there is no label to learn; {said}")
-    whole = Table(path, encoding=encoding)
-    patients = len({row[columns["patient_id"]] for row in whole})
-    splits = "split" in columns and _is_split(values[columns["split"]])
-    if not splits and (column := columns.pop("split", None)) is not None:
-        words = list(dict.fromkeys(value or "nothing" for value in values[column]))
-        said = f"{', '.join(words[:4])}{' ...' if len(words) > 4 else ''}"
-        reasons["split"] = f"column {column} SAYS {said}, NOT train AND test, AND IS NOT USED"
+        also = "; a study of masks learns words from labels or reports, too" if masked else ""
+        raise InputError(
+            f"{path}: no column with both 0 and 1 (or yes and no), so there is no label to learn; {said}{also}"
+        )
+    patients = len({row[columns["patient_id"]] for row in Table(path, encoding=encoding)})
     return Guess(path, encoding, rows, patients, columns, labels, splits, reasons)
 
 
@@ -132,6 +132,8 @@ def _pictures(cells: Sequence[str]) -> bool:
 def _named(ours: str, columns: Sequence[str], taken: dict[str, str], values: dict[str, list[str]]) -> str | None:
     """Return the column whose name says that it is `ours`, None where none does."""
     free = {plain_name(name): name for name in reversed(columns) if name not in taken.values()}
+    if ours in OF_FILMS:  # "Patient Gender", "PatientSex"
+        free |= {OF_PATIENT.sub("", plain): name for plain, name in free.items() if OF_PATIENT.match(plain)}
     for word in NAMES[ours]:
         name = free.get(word)
         if name is not None and not (ours == "image_id" and len(set(values[name])) < len(values[name])):
@@ -168,8 +170,27 @@ def _identify(columns: dict[str, str], values: dict[str, list[str]], reasons: di
         reasons["patient_id"] = f"NO COLUMN SAYS WHOSE FILM IT IS: each film counts as a patient of its own{perhaps}"
 
 
+def _find_split(
+    columns: dict[str, str], values: Mapping[str, Sequence[str]], others: dict[str, list[str]], reasons: dict[str, str]
+) -> bool:
+    """Return whether a column is a split, and enter it: one that is called so, or any of `others` that says train and test.
+
+    A column that is called so and says other things leaves `columns`, with a reason.
+    """
+    named = columns.pop("split", None)
+    found = next((name for name in (*([named] if named else []), *others) if _is_split(values[name])), None)
+    if found:
+        columns["split"] = found
+        others.pop(found, None)
+    elif named:
+        words = list(dict.fromkeys(value or "nothing" for value in values[named]))
+        said = f"{', '.join(words[:4])}{' ...' if len(words) > 4 else ''}"
+        reasons["split"] = f"column {named} SAYS {said}, NOT train AND test, AND IS NOT USED"
+    return found is not None
+
+
 def _is_split(cells: Sequence[str]) -> bool:
-    return {"train", "test"} <= set(cells) <= set(SPLITS)
+    return {"train", "test"} <= set(map(split_of, cells)) <= set(SPLITS)
 
 
 def first_cells(guess: Guess, ours: str, most: int) -> list[str]:

@@ -110,6 +110,7 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "negative": (_words, "a list of words"),
     "columns": (_names, "for each name the column of the table that holds it"),
     "label_words": (_labels, 'for each word in quotes 1, 0 or -1 (uncertain), such as {"yes": 1, "no": 0}'),
+    "findings_separator": (bool, "what stands between two findings of a cell, such as '|'"),
     "where": (_cells, "for each column the value, or a list of values, of the rows to take"),
     "encoding": (_encoding, "an encoding that Python knows, such as 'utf-8' or 'latin-1'"),
 }  # fmt: skip

@@ -137,6 +137,8 @@ READERS: dict[str, dict[str, Any]] = {
         "masks": "",
         "columns": {},
         "label_words": {},
+        "findings": "",
+        "findings_separator": "|",
         "where": {},
         "mask_values": {},
         "mask_ignored": [],

@@ -24,7 +24,8 @@ def overlay_lines(guess: Guess, root: Path) -> list[str]:
     wanted = [f"{value:g}" for value in fractions]
     multipliers = ", ".join(f'"{text}": [0, 2, 5]' if float(text) < 1 else f'"{text}": [0, 2]' for text in wanted)
     label, *others = guess.labels
-    also = f"; others: {', '.join(other.column for other in others)[:120]}" if others else ""
+    named = [other.name if other.separator else other.column for other in others]
+    also = f"; others: {', '.join(named)[:120]}" if others else ""
     reader, structures = _reader(guess, root)
     drawn = (
         f": then target: {structures}, and a line labels: [{_plain(label.name)}]" if structures else " of a structure"
@@ -79,6 +80,8 @@ def _fractions(guess: Guess) -> tuple[list[float], str]:
 
 def _meant(label: Label) -> str:
     """Return which column a label is, and what its words count as."""
+    if label.separator:
+        return f"the commonest finding of column {label.column}"
     words = ", ".join(f"{word} = {value}" for word, value in label.words.items())
     return f"column {label.column}: {words}" if words else f"the first column with 0 and 1 ({label.column})"
 
@@ -95,13 +98,16 @@ def _reader(guess: Guess, root: Path) -> tuple[str, str]:
     parts = [f"table: {_text(guess.path.resolve().relative_to(root).as_posix())}"]
     parts += [f"{key}: {_text(folder)}" for key, folder in guess.folders.items() if folder]
     renamed = {ours: theirs for ours, theirs in guess.columns.items() if ours != theirs}
-    if plain_name(label.column) != label.name:
+    if plain_name(label.column) != label.name and not label.separator:
         renamed[label.name] = label.column
     if renamed:
         parts.append(f"columns: {{{', '.join(f'{ours}: {_text(theirs)}' for ours, theirs in renamed.items())}}}")
     if label.words:
         words = ", ".join(f"{json.dumps(word, ensure_ascii=False)}: {value}" for word, value in label.words.items())
         parts.append(f"label_words: {{{words}}}")
+    if label.separator:
+        parts.append(f"findings: {_text(label.column)}")
+        parts += [f"findings_separator: {json.dumps(label.separator)}"] if label.separator != "|" else []
     if guess.encoding != "utf-8":
         parts.append(f"encoding: {guess.encoding}")
     structure = ""

@@ -36,6 +36,17 @@ def with_values(section: Mapping[str, Any], values: Mapping[str, Any], root: str
     return changed
 
 
+def shortened(unet: Mapping[str, Any], steps: int) -> dict[str, Any]:
+    """Return the settings of a U-Net's training cut to `steps`: warm-up and running mean keep their share of it.
+
+    A running mean of 0.995 looks back some 200 steps. In a training of 200 that is all of it, the first weights too, and settings
+    would be chosen for how soon they leave these behind. A warm-up that is a share of the training (below 1) stays.
+    """
+    share, warmup = steps / unet["steps"], unet["warmup"]
+    warmup = round(warmup * share) if isinstance(warmup, int) else warmup
+    return {**unet, "steps": steps, "warmup": warmup, "ema": unet["ema"] ** (1 / share)}
+
+
 def class_settings(config: Mapping[str, Any], part: str) -> dict[str, Any]:
     """Return what the training of one part reads of section class_ldm: `autoencoder`, with the run's keys, or all but it."""
     section = config["class_ldm"]
