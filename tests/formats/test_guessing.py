@@ -175,6 +175,22 @@ def test_the_folder_that_a_column_leaves_out_is_found(tmp_path: Path, cell: str,
     assert file in [record.source_file for record in records]
 
 
+def test_films_in_several_folders_are_found_by_the_pattern_of_their_names(tmp_path: Path) -> None:
+    """As the archives of NIH unpack: films 0 to 19 in images_001/images, 20 to 39 in images_002/images."""
+    for n in range(40):
+        file = tmp_path / f"images_{1 + n // 20:03}" / "images" / f"{n}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    guess = guess_table(written(tmp_path, "file,sick", "{n}.png,{word}"))
+    guess.folders = folders_of(guess, tmp_path)
+    section = yaml.safe_load("\n".join(overlay_lines(guess, tmp_path)))["datasets"]["mine"]
+    assert section["reader"]["images"] == "images_*/images"
+    listing = list_records("folder", tmp_path, section["reader"], [section["target"]], None)
+    found = {record.image_id: record.source_file for record in listing.records}
+    assert (found["0.png"], found["39.png"]) == ("images_001/images/0.png", "images_002/images/39.png")
+    assert listing.folders == ("images_001/images", "images_002/images")
+
+
 @pytest.mark.parametrize(
     ("cell", "said"),
     [

@@ -11,8 +11,8 @@ from scripts.lib.formats.columns import find_column, note_near_columns
 from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.labels import label_columns, row_labels, set_person, view_of
 from scripts.lib.formats.listed_findings import ListedFindings
-from scripts.lib.formats.paths import safe_path
-from scripts.lib.formats.patients import nih_patient
+from scripts.lib.formats.locating import Places
+from scripts.lib.formats.patients import patient_of_film
 from scripts.lib.formats.record import Listing, MaskSource, Record
 from scripts.lib.formats.sources import tables
 from scripts.lib.formats.tables import Row, Table, is_missing
@@ -47,17 +47,19 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     note_near_columns(
         table, [columns[name] for name in OPTIONAL if columns[name] not in table.columns], read, listing.notes
     )
+    places = {"file": Places(root, settings["images"], "images"), "mask_file": Places(root, settings["masks"], "masks")}
     folders = set()
     met: dict[str, set[str]] = {column: set() for column in settings["where"]}
     for row in table.unique(columns["image_id"]):
-        listing.listed.update(_files(row, columns, settings))
+        files = _files(row, columns, places)
+        listing.listed.update(files)
         for column, values in met.items():
             values.add(row[column])
         shown = listed.labels(row)
         if not _selected(row, settings["where"]):
             listing.excluded["not selected by reader.where"] += 1
             continue
-        record = _record(row, columns, settings, available)
+        record = _record(row, columns, files, available)
         folders.add(record.source_file.rpartition("/")[0])
         if settings["frontal_only"] and is_lateral(record.view):
             listing.excluded["lateral"] += 1
@@ -100,17 +102,10 @@ def _check_optional(
         )
 
 
-def _files(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any]) -> list[str]:
-    """Return the checked paths of a row's film and mask, whether or not the row is selected."""
-    film = _path(row, columns["file"], settings["images"])
-    mask = is_missing(row.get(columns["mask_file"]))
-    return [film] if mask else [film, _path(row, columns["mask_file"], settings["masks"])]
-
-
-def _path(row: Row, column: str, folder: str) -> str:
-    """Return a cell as a path below the root, from the folder that all paths of its column start from ("" for the root)."""
-    path = safe_path(row[column], f"{row.where} column {column}")
-    return f"{safe_path(folder, 'reader')}/{path}" if folder else path
+def _files(row: Row, columns: Mapping[str, str], places: Mapping[str, Places]) -> list[str]:
+    """Return the checked paths of a row's film and, if it has one, its mask, whether or not the row is selected."""
+    named = [name for name in ("file", "mask_file") if name == "file" or not is_missing(row.get(columns[name]))]
+    return [places[name].path(row[columns[name]], f"{row.where} column {columns[name]}") for name in named]
 
 
 def _selected(row: Row, where: Mapping[str, Any]) -> bool:
@@ -140,7 +135,7 @@ def _note_unmet(where: Mapping[str, Any], met: Mapping[str, set[str]], listing: 
                 listing.notes.add(UNMET, f"{column}: {value}")
 
 
-def _record(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any], available: Sequence[str]) -> Record:
+def _record(row: Row, columns: Mapping[str, str], files: Sequence[str], available: Sequence[str]) -> Record:
     values = {name: row.get(column) for name, column in columns.items()}
     if is_missing(values["patient_id"]):
         raise InputError(f"{row.where}: column {columns['patient_id']} is empty; expected whose film it is")
@@ -148,13 +143,12 @@ def _record(row: Row, columns: Mapping[str, str], settings: Mapping[str, Any], a
     if split not in (None, *SPLITS):
         raise InputError(f"{row.where}: split {split!r}, expected one of {', '.join((*SPLITS, *SPLIT_WORDS))}")
     masks: tuple[MaskSource, ...] = ()
-    if available and not is_missing(values["mask_file"]):
-        path = _path(row, columns["mask_file"], settings["masks"])
-        masks = (MaskSource(available[0], "file", (path,), f"{row.where} column {columns['mask_file']}"),)
+    if available and files[1:]:
+        masks = (MaskSource(available[0], "file", tuple(files[1:]), f"{row.where} column {columns['mask_file']}"),)
     record = Record(
         image_id=values["image_id"],
-        source_file=_path(row, columns["file"], settings["images"]),
-        patient_id=nih_patient(values["patient_id"]) or values["patient_id"],
+        source_file=files[0],
+        patient_id=patient_of_film(values["patient_id"], values["image_id"]),
         view=view_of(values["view"]),
         report=None if is_missing(values["report"]) else " ".join(values["report"].split()),
         split=split,

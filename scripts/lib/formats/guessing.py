@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from scripts.lib.core.errors import InputError
@@ -17,7 +16,7 @@ from scripts.lib.formats.paths import safe_path
 from scripts.lib.formats.tables import Table, is_missing
 
 PICTURES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
-SEARCHED = 200  # first rows whose files are looked for
+SEARCHED = 200  # rows whose files are looked for
 LOOKED = 20_000  # rows that are looked at, at most, evenly over the table: some are sorted by label
 # Words of a column's plain name by what it may be, the surest first.
 NAMES = {
@@ -193,11 +192,11 @@ def _is_split(cells: Sequence[str]) -> bool:
     return {"train", "test"} <= set(map(split_of, cells)) <= set(SPLITS)
 
 
-def first_cells(guess: Guess, ours: str, most: int) -> list[str]:
-    """Return the first values of a column that hold something, at most so many."""
+def some_cells(guess: Guess, ours: str, most: int) -> list[str]:
+    """Return values of a column that hold something, at most so many, evenly over the table: folders change along one."""
     table = Table(guess.path, encoding=guess.encoding)
-    cells = (cell for row in table if not is_missing(cell := row[guess.columns[ours]]))
-    return list(islice(cells, most))
+    cells = [cell for row in table if not is_missing(cell := row[guess.columns[ours]])]
+    return cells[:: -(-len(cells) // most) or 1]
 
 
 def folders_of(guess: Guess, root: Path) -> dict[str, str]:
@@ -210,7 +209,7 @@ def folders_of(guess: Guess, root: Path) -> dict[str, str]:
         if ours not in guess.columns:
             continue
         column = f"{guess.path} column {guess.columns[ours]}"
-        paths = [safe_path(cell, column) for cell in first_cells(guess, ours, SEARCHED)]
+        paths = [safe_path(cell, column) for cell in some_cells(guess, ours, SEARCHED)]
         folder = folder_of(root, paths)
         if folder is None:
             near = whereabouts(root, paths[0]) if ours == "file" else ""  # a film is often called as its mask is

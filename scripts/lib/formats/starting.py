@@ -8,9 +8,9 @@ from pathlib import Path
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.columns import plain_name
-from scripts.lib.formats.guessing import Guess, first_cells
+from scripts.lib.formats.guessing import Guess, some_cells
 from scripts.lib.formats.guessing_labels import Label
-from scripts.lib.formats.paths import safe_path
+from scripts.lib.formats.locating import Places
 
 NAME = "mine"
 LEAST_FILMS, LEAST_CLASS = 10, 3  # that a fraction should hold, of all films and of the rarer class
@@ -125,11 +125,9 @@ def _masks(guess: Guess, root: Path) -> tuple[str, list[int]]:
     from PIL import Image
 
     greys: Counter[int] = Counter()
-    paths = first_cells(guess, "mask_file", MASKS)
+    paths, places = some_cells(guess, "mask_file", MASKS), Places(root, guess.folders.get("masks", ""), "masks")
     for path in paths:
-        mask_path = (
-            root / guess.folders.get("masks", "") / safe_path(path, f"{guess.path} column {guess.columns['mask_file']}")
-        )
+        mask_path = root / places.path(path, f"{guess.path} column {guess.columns['mask_file']}")
         try:
             with Image.open(mask_path) as picture:
                 values, counts = np.unique(np.asarray(picture.convert("L")), return_counts=True)
