@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.columns import plain_name
 from scripts.lib.formats.folder import SPLITS, split_of
+from scripts.lib.formats.foldering import PICTURES
 from scripts.lib.formats.guessing_labels import Label, labels_among, listed_labels, why_none
 from scripts.lib.formats.locating import folder_of, whereabouts
 from scripts.lib.formats.paths import safe_path
 from scripts.lib.formats.tables import Table, is_missing
 
-PICTURES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 SEARCHED = 200  # rows whose files are looked for
 LOOKED = 20_000  # rows that are looked at, at most, evenly over the table: some are sorted by label
 # Words of a column's plain name by what it may be, the surest first.

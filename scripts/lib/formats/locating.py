@@ -69,7 +69,7 @@ def folder_of(root: Path, paths: Sequence[str]) -> str | None:
     some = paths[:: max(1, len(paths) // LOOKED)][:LOOKED]
     best, most = None, 0
     every: dict[str, int] = {}
-    for place in _folders(root):
+    for place in all_folders(root):
         count = sum(Path(place, path).is_file() for path in some)
         every |= {Path(place).relative_to(root).as_posix(): count} if count else {}
         if count > most:
@@ -100,14 +100,14 @@ def whereabouts(root: Path, path: str) -> str:
     if folder:
         return f"it lies in {folder}: write reader: {{images: {folder}}} in the dataset's settings"
     wanted = PurePosixPath(path).stem.casefold()
-    for place in _folders(root):
+    for place in all_folders(root):
         for near in sorted(Path(place).iterdir()):
             if near.stem.casefold() == wanted:
                 return f"{near.relative_to(root).as_posix()} is there: write names as the files have them, with their ending"
     return ""
 
 
-def _folders(root: Path) -> Iterator[str]:
+def all_folders(root: Path) -> Iterator[str]:
     """Yield `root` and all folders below it, each before those inside; raises InputError for one that may not be read."""
 
     def refuse(error: OSError) -> None:

@@ -1,0 +1,96 @@
+"""A table of films that have none: their folders say what they show (PNEUMONIA/, NORMAL/), and perhaps their side (train/, test/)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.errors import InputError
+from scripts.lib.formats.folder import SPLITS, split_of
+from scripts.lib.formats.locating import all_folders
+
+TABLE = "films.csv"
+PICTURES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
+# Folders that say what kind of file lies in them, not what a film shows.
+KINDS = frozenset(
+    (
+        "image",
+        "images",
+        "img",
+        "imgs",
+        "film",
+        "films",
+        "xray",
+        "xrays",
+        "x-ray",
+        "x-rays",
+        "png",
+        "jpg",
+        "jpeg",
+        "dicom",
+    )
+)
+MASKS = frozenset(("mask", "masks", "segmentation", "segmentations"))
+
+
+def table_of_folder(root: Path) -> Path:
+    """Write TABLE in a folder whose films lie in a folder for each class, and return its path.
+
+    Its columns are file, class, split (where folders name one) and mask (where a folder of masks has files of the same names).
+    Raises InputError where the folder has a table already, no films, or films of one class alone.
+    """
+    if tables := sorted(root.glob("*.csv")):
+        raise InputError(f"{root}: a folder; name its table: {' or '.join(map(str, tables[:3]))}")
+    paths = list(_pictures(root))
+    films = [path for path in paths if not _parts(path) & MASKS]
+    if not films:
+        raise InputError(
+            f"{root}: no films ({', '.join(PICTURES)}) below this folder, and no CSV table with a row a film"
+        )
+    rows = [{"file": str(film), "class": _class(film), "split": _split(film), "mask": ""} for film in films]
+    classes = sorted({row["class"] for row in rows})
+    if len(classes) < 2:
+        raise InputError(
+            f"{root}: all films lie in {classes[0] or 'one folder'}, so nothing says what each one shows; write a CSV table with a row a "
+            "film (docs/own-data.md), or put films of each class in a folder of its own"
+        )
+    masks = {_bare(path): str(path) for path in paths if _parts(path) & MASKS}
+    rows = [row | {"mask": masks.get(_bare(film), "")} for row, film in zip(rows, films)]
+    columns = [name for name in rows[0] if any(row[name] for row in rows)]
+    try:
+        with atomic_file(root / TABLE) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, columns, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
+    except PermissionError:
+        raise InputError(f"{root}: may not be written, and the table of its films has to lie there") from None
+    return root / TABLE
+
+
+def _pictures(root: Path) -> Iterator[PurePosixPath]:
+    """Yield the paths of all pictures below a folder, in the order of their folders."""
+    for folder in all_folders(root):
+        for path in sorted(Path(folder).iterdir()):
+            if path.suffix.lower() in PICTURES and path.is_file():
+                yield PurePosixPath(path.relative_to(root).as_posix())
+
+
+def _parts(path: PurePosixPath) -> set[str]:
+    return {part.casefold() for part in path.parent.parts}
+
+
+def _class(film: PurePosixPath) -> str:
+    """Return the innermost folder that names neither a side nor a kind of file, "" where there is none."""
+    told = [part for part in film.parent.parts if part.casefold() not in KINDS and split_of(part) not in SPLITS]
+    return told[-1] if told else ""
+
+
+def _split(film: PurePosixPath) -> str:
+    return next((side for part in film.parent.parts if (side := split_of(part)) in SPLITS), "")
+
+
+def _bare(path: PurePosixPath) -> tuple[str, ...]:
+    """Return what a film and its mask have in common: the folders that say no kind, and the name without ending."""
+    return (*(part for part in path.parent.parts if part.casefold() not in KINDS | MASKS), path.stem)
