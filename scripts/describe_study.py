@@ -31,7 +31,8 @@ def main(argv: list[str] | None = None) -> None:
 
     from scripts.lib.evidence.tables import FIGURE2, read_table, write_table
     from scripts.lib.formats.csv_text import read_text
-    from scripts.lib.reporting.study_pages import codebook, methods_page, tables_page
+    from scripts.lib.reporting.methods_page import methods_page
+    from scripts.lib.reporting.study_pages import codebook, tables_page
 
     book = codebook({path.stem: list(read_text(path).columns) for path in sorted(args.tables)})
     figure2 = read_table(args.figure2, FIGURE2, optional=FIGURE2)

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from scripts.lib.evidence.tables import FIGURE2, shortened, write_table
-from scripts.lib.reporting.study_pages import codebook, listed, methods_page, phantom_datasets, tables_page
+from scripts.lib.reporting.methods_page import methods_page
+from scripts.lib.reporting.study_pages import codebook, listed, phantom_datasets, tables_page
 from scripts.lib.study.config import load_study
 from scripts.lib.study.tables import BASELINES, LABELS, TRIALS
 from tests.conftest import ROOT
@@ -84,6 +85,29 @@ def test_methods_say_what_this_run_did(config: dict) -> None:
     assert "_" not in page.replace("arXiv", "") and listed(["a"]) == "a" and listed(["a", "b", "c"]) == "a, b and c"
 
 
+def test_methods_say_how_trainings_show_images_and_name_no_fraction_that_did_not_run(config: dict) -> None:
+    study = {**config["study"], "fractions": [0.1], "arms": ["original", "duplicate", "pretrain", "alone", "half"]}
+    arms = {
+        **config["arms"],
+        "alone": {"generator": "base", "mixing": {"kind": "alone"}},
+        "half": {"generator": "base", "mixing": {"kind": "balanced", "real_share": 0.25}},
+    }
+    page = " ".join(methods_page({**config, "study": study, "arms": arms}, cohorts(config), figure2(), {}).split())
+    for words in (
+        "At most so many were added for each real film: 25 at 10 % of the real films.",
+        "Arm original: images of a ControlNet on a latent diffusion model. Arm duplicate: repeated real films, at the largest amount alone.",
+        "shown alone for the first 20 % of the steps, and real films alone after them, at the largest amount alone. Arm alone",
+        "Arm alone: images of the foundation model; its models learn from these alone. ",
+        "Arm half: images of the foundation model, 25 % of each batch being real. ",
+        # config.yaml: 150, 300 and 600 steps; masks have batches of 16, half of them real
+        "by a network with an encoder of plain convolutions, from random weights; AdamW at a rate of 0.01, batches of 16, 300 steps; 50 % of each batch being real.",
+        "AdamW at a rate of 0.004, batches of 32, 300 steps; real films and images drawn alike.",
+    ):
+        assert words in page, words
+    whole = " ".join(methods_page(config, cohorts(config), figure2(), {}).split())
+    assert "batches of 32, 150, 300 and 600 steps of 1 %, 10 % and 100 %; real" in whole
+
+
 @pytest.mark.parametrize(
     ("gpus", "said"), [(0, "on the processor."), (1, "on one GPU."), (4, "on up to 4 GPUs a training.")]
 )
@@ -100,7 +124,7 @@ def test_methods_name_a_foundation_model_only_where_an_arm_learned_from_it(confi
         page = methods_page({**config, "arms": arms, "study": study}, cohorts(config), figure2(), {})
         return " ".join(page.split())
 
-    learned = "A latent diffusion model learned from films and reports of MIMIC-CXR."
+    learned = "A latent diffusion model learned from films of MIMIC-CXR and what is written of them: reports, or else"
     assert learned in told("words") and "Arm words: images of the foundation model." in told("words")
     assert "Arm classes: images of a latent diffusion model of classes." in told("classes")
     assert "learned from" not in told("classes").split("Arm classes")[0]

@@ -10,9 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.reporting.arm_words import shown_how
 from scripts.lib.reporting.page.names import Names
 from scripts.lib.reporting.page.words import count, listed, number, percent, sentence
-from scripts.lib.study.arms import ALONE, arm_of
+from scripts.lib.study.arms import arm_of
 from scripts.lib.study.confounder import counts_passes
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -81,7 +82,7 @@ def _arm(config: Mapping[str, Any], name: str, names: Names) -> str:
         said = f"Arm {name} adds images of the generator {arm.generator.name}{made}{kept}"
     else:
         said = f"Arm {name} adds {names.added(name)} (source: {arm.source.name})"
-    return f"{said}; its models learn from these alone" if arm.mixing.get("kind") == ALONE else said
+    return said + shown_how(config, name)
 
 
 def versions() -> dict[str, str]:
