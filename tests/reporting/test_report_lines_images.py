@@ -30,6 +30,22 @@ def test_leakage(tmp_path: Path, verdict: str, hit: str | None, state: str, word
     assert line.state == state and word in line.reason
 
 
+@pytest.mark.parametrize(
+    ("films", "state", "word"),
+    [
+        # 650 steps of 64 films are 41,600: each of 18 films is seen 2,311 times, each of 400 some 104 times.
+        (18, "amber", "The foundation model learns from 18 films and sees each some 2,300 times, so images are likely"),
+        (400, "grey", "This run has no"),
+    ],
+)
+def test_copies_that_nobody_counted(tmp_path: Path, films: int, state: str, word: str) -> None:
+    write_table(
+        tmp_path, "table1.csv", [{"dataset": "mimic", "generator": "", "train": films, "validate": 9, "test": 9}]
+    )
+    line = lines_images.copies(facts(tmp_path))
+    assert line.state == state and word in line.reason and "make evidence" in line.reason
+
+
 def check(tested: int, verdict: str = "clean", **about: str) -> dict[str, Any]:
     row = {"dataset": "rsna", "arm": "real", "split": "test", "tested_dataset": "rsna", "kind": "all"}
     return {**row, "verdict": verdict, "tested": tested, "learned": 9, "hits": 0, "image_id": "n/a", **about}

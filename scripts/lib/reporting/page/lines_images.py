@@ -5,8 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from scripts.lib.reporting.page.lines import AMBER, GREEN, GREY, RED, Facts, Line, absent, line
+from scripts.lib.reporting.page.tables import as_numbers
 from scripts.lib.reporting.page.words import all_of, count, is_are, listed, number, part_of, percent
+from scripts.lib.study.passes import taught
 
+SPLITS = ("generator", "train")  # whose films may teach a generator, as table1.csv counts them
 POOL = ["dataset", "arm", "fraction"]
 UNTRAINED = "random"  # the network of fidelity.features that has learned nothing
 SURE_TO_FIND = 0.9  # share of planted copies of a kind below which the search is said to miss them
@@ -48,12 +51,27 @@ def leakage(facts: Facts) -> Line:
     )
 
 
+def _seen_often(facts: Facts) -> Line | None:
+    """Amber where nothing has counted copies and a generator saw its films so often that there are some; None elsewhere."""
+    films = facts.tables.text("table1.csv")
+    if films is None:
+        return None
+    films = as_numbers(films, facts.tables.results / "table1.csv", ["dataset"], SPLITS)
+    sides = films.set_index("dataset")[[*SPLITS]].fillna(0)
+    counts = {str(name): {split: int(row[split]) for split in SPLITS} for name, row in sides.iterrows()}
+    often = [one.words for one in taught(facts.config, counts) if one.often]
+    if not often:
+        return None
+    said = f"{listed(often)}, so images are likely to be near-copies of these films; `make evidence` counts them"
+    return line("copies", "Images are no copies of training films", AMBER, said)
+
+
 def copies(facts: Facts) -> Line:
     """The verdicts of memorisation.csv, worst first, with the kind of planted copy that the search finds least."""
     key, title = "copies", "Images are no copies of training films"
     table = facts.tables.get("memorisation", [*POOL, "measure", "verdict"], ["value", "floor"])
     if table is None or table.empty:
-        return absent(key, title, "tables/memorisation.csv")
+        return _seen_often(facts) or absent(key, title, "tables/memorisation.csv")
     pools = table.drop_duplicates(POOL)
     near = table[table["measure"] == "near_copies"]
     verdicts = pools["verdict"].value_counts()
