@@ -68,7 +68,10 @@ def test_the_command_goes_on_with_the_table_and_says_what_it_lacks(
     start_study.main([str(root), "--out", str(tmp_path / "mine.yaml")])
     said = capsys.readouterr().out
     assert "films.csv, a row a film, from the names of the folders; whose films they are has to be added" in said
-    assert "column class: PNEUMONIA = 1, NORMAL = 0" in said and "split: given" in said
+    assert (
+        "column class: PNEUMONIA = 1, NORMAL = 0" in said
+        and "split: {given: true, generator: 0.3} # column split" in said
+    )
     assert "NO COLUMN SAYS WHOSE FILM IT IS" in said
     reader = {
         "table": "films.csv",

@@ -91,7 +91,7 @@ def test_a_split_in_other_words_is_found_by_what_it_says(tmp_path: Path, name: s
     table = tmp_path / "films.csv"
     table.write_text("\n".join([f"file,patient,sick,{name}", *lines]) + "\n")
     guess = guess_table(table)
-    assert guess.split and guess.columns["split"] == name
+    assert guess.split == {"train", "validate", "test"} and guess.columns["split"] == name
     section = yaml.safe_load("\n".join(overlay_lines(guess, tmp_path)))["datasets"]["mine"]
     records = list_records("folder", tmp_path, section["reader"], ["sick"], None).records
     split = {record.image_id: record.split for record in records}

@@ -46,6 +46,7 @@ class Guess:
     """What a table seems to hold: `columns` {ours: theirs}, `labels` with both values, and why, in words.
 
     rows, patients  how many there are
+    split           the sides that a column of the table names; none without such a column
     folders         where paths of films (`images`) and of masks (`masks`) start, below the root (folders_of)
     """
 
@@ -55,7 +56,7 @@ class Guess:
     patients: int
     columns: dict[str, str]
     labels: list[Label]
-    split: bool
+    split: frozenset[str]
     reasons: dict[str, str] = field(default_factory=dict)
     folders: dict[str, str] = field(default_factory=dict)
 
@@ -171,8 +172,8 @@ def _identify(columns: dict[str, str], values: dict[str, list[str]], reasons: di
 
 def _find_split(
     columns: dict[str, str], values: Mapping[str, Sequence[str]], others: dict[str, list[str]], reasons: dict[str, str]
-) -> bool:
-    """Return whether a column is a split, and enter it: one that is called so, or any of `others` that says train and test.
+) -> frozenset[str]:
+    """Return the sides of a column that is a split, and enter it: one that is called so, or any of `others` that says train and test.
 
     A column that is called so and says other things leaves `columns`, with a reason.
     """
@@ -185,7 +186,7 @@ def _find_split(
         words = list(dict.fromkeys(value or "nothing" for value in values[named]))
         said = f"{', '.join(words[:4])}{' ...' if len(words) > 4 else ''}"
         reasons["split"] = f"column {named} SAYS {said}, NOT train AND test, AND IS NOT USED"
-    return found is not None
+    return frozenset(map(split_of, values[found])) if found else frozenset()
 
 
 def _is_split(cells: Sequence[str]) -> bool:

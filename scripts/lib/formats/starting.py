@@ -39,7 +39,7 @@ def overlay_lines(guess: Guess, root: Path) -> list[str]:
         f"    task: classification # or multilabel, with a list of labels as target; or segmentation{drawn}",
         f"    target: {_text(label.name)} # {_plain(_meant(label))}{_plain(also)}",
         f"    reader: {reader} # {_plain(_whose(guess))}",
-        f"    split: given # column {_plain(guess.columns['split'])}"
+        _given(guess)
         if guess.split
         else f"    split: {{generator: 0.3, test: 0.3}} # {_plain(guess.reasons.get('split', 'no column says it'))[:200]}: drawn by "
         "patient, every label in all parts",
@@ -52,6 +52,14 @@ def overlay_lines(guess: Guess, root: Path) -> list[str]:
     else:
         lines.insert(2, "arms: {original: {generator: base}} # no masks in the table: images are made from texts alone")
     return lines
+
+
+def _given(guess: Guess) -> str:
+    """Return the line of a table's own split; one without films for the generator lends it some that trials then lack."""
+    column = _plain(guess.columns["split"])
+    if "generator" in guess.split:
+        return f"    split: given # column {column}"
+    return f"    split: {{given: true, generator: 0.3}} # column {column}; 0.3 of its training films teach the generator and no trial"
 
 
 def _text(value: str) -> str:
@@ -71,7 +79,7 @@ def _plain(text: str) -> str:
 
 def _fractions(guess: Guess) -> tuple[list[float], str]:
     """Return a small fraction and all, and why: the smallest that holds enough films of both classes."""
-    train = guess.rows * (0.49 if not guess.split else 0.7)
+    train = guess.rows * 0.49
     rare = train * min(guess.labels[0].positive, 1 - guess.labels[0].positive)
     large = [share for share in SHARES if share * train >= LEAST_FILMS and share * rare >= LEAST_CLASS]
     first = large[0] if large else SHARES[-1]
