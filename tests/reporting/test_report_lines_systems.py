@@ -87,6 +87,26 @@ def test_edits_change_the_class_and_not_the_child(tmp_path: Path, sharp: float, 
     )
 
 
+@pytest.mark.parametrize(
+    ("low", "note", "end"),
+    [
+        (0.45, "", "; it may follow fewer than half of them."),
+        (0.6, "the judge learned from other films", "; the judge learned from other films."),
+    ],
+)
+def test_edits_that_a_judge_seldom_or_too_easily_follows_are_in_doubt(
+    tmp_path: Path, low: float, note: str, end: str
+) -> None:
+    row = {"method": "ddpm", "to": "any", "low": low, "high": 0.8, "note": note}
+    rows = [
+        {**row, "measure": "flip_rate", "value": 0.7},
+        {**row, "measure": "identity_pixels", "value": 1.0, "note": ""},
+    ]
+    write_table(tmp_path, "rsna/edits/edits.csv", rows)
+    line = lines_edits.edits(facts(tmp_path))
+    assert line.state == "amber" and line.reason.endswith(f"100 % look most like their own film, among all films{end}")
+
+
 @pytest.mark.parametrize(("mean", "low", "state"), [(0.8, 0.7, "green"), (0.8, 0.5, "amber"), (0.55, 0.5, "red")])
 def test_what_images_alone_teach_is_held_against_one_answer_for_all(
     tmp_path: Path, mean: float, low: float, state: str

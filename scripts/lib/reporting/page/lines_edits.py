@@ -9,16 +9,19 @@ from typing import Any
 import pandas as pd
 
 from scripts.lib.reporting.page.lines import AMBER, GREEN, RED, Facts, Line, absent, line
-from scripts.lib.reporting.page.tables import as_numbers
+from scripts.lib.reporting.page.tables import ABSENT, as_numbers
 from scripts.lib.reporting.page.words import percent, span
 
 TABLES, SWEEPS = "*/edits/edits.csv", "*/edits/sweep.csv"
 SHARPNESS = "as-sharp"
 ANY = "any"
+HALF = 0.5  # of the edits, which a judge has to follow for sure
 
 
 def edits(facts: Facts) -> Line:
-    """Red where sharpness alone turns the judge as often; amber where too few edits look most like their own film."""
+    """Red where sharpness alone turns the judge as often; amber where too few edits look most like their own film, the judge may
+    follow fewer than half of them, or it learned from films of the same dataset.
+    """
     key, title = "edits", "Edited films change the finding and stay the same child"
     states, texts = [], []
     for file in facts.tables.files([TABLES]):
@@ -45,6 +48,10 @@ def _told(settings: Mapping[str, Any], measures: Mapping[Any, Mapping[Any, Any]]
     if pd.notna(flips["low"]):
         text += f" (95 % interval {span(100 * flips['low'], 100 * flips['high'], 0)} %)"
     text += " a judge sees the other class"
+    said = str(flips.get("note", ""))
+    doubts = [] if said.lower() in ABSENT else [said]
+    if not flips["low"] > HALF:
+        doubts.append("it may follow fewer than half of them")
     sharp = measures.get((SHARPNESS, "flip_rate"))
     fooled = False
     if sharp is not None and pd.notna(sharp["value"]):
@@ -57,4 +64,5 @@ def _told(settings: Mapping[str, Any], measures: Mapping[Any, Mapping[Any, Any]]
     if kept is None:
         return RED if fooled else AMBER, f"{text}. Whether they stay the same child was not measured"
     text += f". Of the edited films {percent(round(kept, 3))} look most like their own film, among all films"
-    return RED if fooled else GREEN if kept >= settings["identity"] else AMBER, text
+    text += "".join(f"; {doubt}" for doubt in doubts)
+    return RED if fooled else GREEN if kept >= settings["identity"] and not doubts else AMBER, text
