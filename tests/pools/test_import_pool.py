@@ -48,6 +48,31 @@ def test_a_folder_with_a_table_needs_no_patients(tmp_path: Path, cohort: Path) -
     assert pool.meta["arm"] == "mine" and pool.meta["n_quarantined"] == 0 and len(quarantined(tmp_path / "out")) == 0
 
 
+def test_a_folder_for_each_class_needs_no_table(tmp_path: Path, cohort: Path) -> None:
+    root = tmp_path / "own"
+    for place, kind in enumerate(["Pneumonia", "normal", "Pneumonia", "normal"]):
+        (root / kind).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture(place)).save(root / kind / f"{place}.png")
+    pool = take_in(root, cohort, tmp_path / "out", {key: one for key, one in SETTINGS.items() if key != "reader"})
+    assert pool.index.set_index("image_id")["pneumonia"].to_dict() == {
+        "Pneumonia/0.png": 1, "normal/1.png": 0, "Pneumonia/2.png": 1, "normal/3.png": 0
+    }  # fmt: skip
+    assert sorted(path.name for path in root.iterdir()) == [
+        "Pneumonia",
+        "normal",
+    ]  # nothing is written beside the images
+    (root / "Pneumonia").rename(root / "Lung opacity")
+    with pytest.raises(InputError, match="no film has the finding 'pneumonia'.*it lists lung_opacity, normal"):
+        take_in(root, cohort, tmp_path / "other", {key: one for key, one in SETTINGS.items() if key != "reader"})
+
+
+def test_findings_in_one_column_are_labels(tmp_path: Path, cohort: Path) -> None:
+    shown = [{"shows": "Pneumonia|Edema"}, {"shows": "No Finding"}, {"shows": "Edema"}, {"shows": "Pneumonia"}]
+    settings = SETTINGS | {"reader": {**SETTINGS.get("reader", {}), "findings": "shows"}}
+    pool = take_in(write_images(tmp_path / "own", shown), cohort, tmp_path / "out", settings)
+    assert pool.index.set_index("image_id")["pneumonia"].to_dict() == {"i0": 1, "i1": 0, "i2": 0, "i3": 1}
+
+
 def test_the_same_images_give_the_same_bytes_whatever_the_order_of_the_rows(tmp_path: Path, cohort: Path) -> None:
     take_in(write_images(tmp_path / "own", labelled(5)), cohort, tmp_path / "one")
     table = tmp_path / "own" / "labels.csv"

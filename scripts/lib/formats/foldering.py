@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from scripts.lib.core.atomic import atomic_file
@@ -38,35 +38,51 @@ MASKS = frozenset(("mask", "masks", "segmentation", "segmentations"))
 def table_of_folder(root: Path) -> Path:
     """Write TABLE in a folder whose films lie in a folder for each class, and return its path.
 
-    Its columns are file, class, split (where folders name one) and mask (where a folder of masks has files of the same names).
-    Raises InputError where the folder has a table already, no films, or films of one class alone.
+    Raises InputError where the folder has a table already, or may not be written, and as `rows_of_folder` does.
     """
     if tables := sorted(root.glob("*.csv")):
         raise InputError(f"{root}: a folder; name its table: {' or '.join(map(str, tables[:3]))}")
+    rows = rows_of_folder(root)
+    try:
+        write_rows(root / TABLE, rows)
+    except PermissionError:
+        raise InputError(f"{root}: may not be written, and the table of its films has to lie there") from None
+    return root / TABLE
+
+
+def rows_of_folder(root: Path) -> list[dict[str, str]]:
+    """Return a row a film: file, class, split (where folders name one), mask (where a folder of masks has a file of its name).
+
+    Raises InputError where there are no films, or films of one class alone.
+    """
     paths = list(_pictures(root))
     films = [path for path in paths if not _parts(path) & MASKS]
     if not films:
         raise InputError(
             f"{root}: no films ({', '.join(PICTURES)}) below this folder, and no CSV table with a row a film"
         )
-    rows = [{"file": str(film), "class": _class(film), "split": _split(film), "mask": ""} for film in films]
+    masks = {_bare(path): str(path) for path in paths if _parts(path) & MASKS}
+    rows = [
+        {"file": str(film), "class": _class(film), "split": _split(film), "mask": masks.get(_bare(film), "")}
+        for film in films
+    ]
     classes = sorted({row["class"] for row in rows})
     if len(classes) < 2:
         raise InputError(
             f"{root}: all films lie in {classes[0] or 'one folder'}, so nothing says what each one shows; write a CSV table with a row a "
             "film (docs/own-data.md), or put films of each class in a folder of its own"
         )
-    masks = {_bare(path): str(path) for path in paths if _parts(path) & MASKS}
-    rows = [row | {"mask": masks.get(_bare(film), "")} for row, film in zip(rows, films)]
+    return rows
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Write rows as a CSV table without the columns that no row fills; return those that are left."""
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
-    try:
-        with atomic_file(root / TABLE) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, columns, extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(rows)
-    except PermissionError:
-        raise InputError(f"{root}: may not be written, and the table of its films has to lie there") from None
-    return root / TABLE
+    with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    return columns
 
 
 def _pictures(root: Path) -> Iterator[PurePosixPath]:

@@ -1,4 +1,5 @@
-"""Images that somebody made elsewhere, read like a cohort: a folder with a table, CheXGenBench's table, or a cohort store."""
+"""Images that somebody made elsewhere, read like a cohort: a folder with a table or with a folder for each class, CheXGenBench's
+table, or a cohort store."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from scripts.lib.cohort.store import Cohort, pixels_sha256, with_films
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.columns import find_column
+from scripts.lib.formats.foldering import rows_of_folder, write_rows
 from scripts.lib.formats.sources import reader_settings, table_path
 from scripts.lib.formats.tables import Table
 from scripts.lib.pools.prompt_info import NAME, rewrite
@@ -45,7 +47,7 @@ def read_pool(
         root = path
         if not root.is_dir():
             raise InputError(f"{path}: no such folder; expected images with a table, a cohort, or a file {NAME}")
-        reader, labels = _folder_reader(root, settings)
+        reader, labels = _class_folders(root, settings, folder) or _folder_reader(root, settings)
     _need_labels(settings, labels, root)
     config = {key: settings[key] for key in PREPARED if settings.get(key) is not None}
     structures = targets_of(settings) if of_structures(settings) else []
@@ -53,6 +55,20 @@ def read_pool(
     config |= {"format": "folder", "reader": reader, "labels": labels, "structures": structures, "split": {}}
     prepare_cohort(name, config, root, resolution, 0, folder / "pool", threads)
     return Cohort.open(folder / "pool")
+
+
+def _class_folders(root: Path, settings: Mapping[str, Any], scratch: Path) -> tuple[dict[str, Any], list[str]] | None:
+    """Return the same of a folder without any table, whose images lie in a folder for each class; None of any other folder.
+
+    The table is written to the folder `scratch`. An image shows the label that its class is called, and no other.
+    """
+    if settings.get("reader") or any(root.glob("*.csv")):
+        return None
+    rows = [{**row, "split": ""} for row in rows_of_folder(root)]
+    columns = write_rows(scratch / "table.csv", rows)
+    named = {"image_id": "file", "patient_id": "file"} | ({"mask_file": "mask"} if "mask" in columns else {})
+    reader = {"table": str((scratch / "table.csv").resolve()), "findings": "class", "columns": named}
+    return reader, list(settings["labels"])
 
 
 def _folder_reader(root: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -63,7 +79,8 @@ def _folder_reader(root: Path, settings: Mapping[str, Any]) -> tuple[dict[str, A
     columns = dict(given.get("columns") or {})
     if "patient_id" not in columns and "patient_id" not in table.columns:
         columns["patient_id"] = columns.get("image_id", "image_id")
-    labels = [label for label in settings["labels"] if find_column(table, label) is not None]
+    named = [label for label in settings["labels"] if find_column(table, columns.get(label, label)) is not None]
+    labels = list(settings["labels"]) if known["findings"] else named
     return {**given, "columns": columns}, labels
 
 

@@ -5,6 +5,7 @@ The Snakefile imports this module: standard library only.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ def tracked_files(section: Mapping[str, Any], dataset: str) -> list[str]:
 
 
 def pool_tables(path: str, reader: Mapping[str, Any] | None = None) -> list[Path]:
-    """Return the tables of images that somebody made elsewhere: of a cohort store, CheXGenBench's table, or a folder's own.
+    """Return the tables of images that somebody made elsewhere: of a cohort store, CheXGenBench's table, or a folder's own; of
+    a folder without any table the folders below it, which say what the images show.
 
     A path below results/ is a store that the workflow makes, there or not yet.
     """
@@ -52,7 +54,16 @@ def pool_tables(path: str, reader: Mapping[str, Any] | None = None) -> list[Path
         return [folder / "cohort.json", folder / "index.parquet"]
     if (folder / PROMPT_INFO).is_file():
         return [folder / PROMPT_INFO]
+    if not reader and not any(folder.glob("*.csv")) and (below := sorted(_folders_of_files(folder))):
+        return below
     return tables("folder", folder, reader)
+
+
+def _folders_of_files(root: Path) -> Iterator[Path]:
+    """Yield the folders below a folder that hold files: their times change with what lies in them."""
+    for place, _, files in os.walk(root):
+        if files and Path(place) != root:
+            yield Path(place)
 
 
 def made_here(path: str) -> bool:
@@ -65,13 +76,13 @@ def _missing_pools(config: Mapping[str, Any]) -> Iterator[str]:
         if not (path := arm_of(config, name).path) or made_here(path):
             continue
         try:
-            missing = [table for table in pool_tables(path, config["arms"][name].get("reader")) if not table.is_file()]
+            missing = [table for table in pool_tables(path, config["arms"][name].get("reader")) if not table.exists()]
         except InputError as error:
             raise InputError(f"config: arms.{name}.reader: {error}") from None
         if missing:
             yield (
                 f"arms.{name}.path = {path}: no such file: {missing[0]}; expected a folder with a table (arms.{name}.reader.table), "
-                f"{PROMPT_INFO}, or a cohort; see docs/own-images.md"
+                f"{PROMPT_INFO}, a folder for each class, or a cohort; see docs/own-images.md"
             )
 
 
