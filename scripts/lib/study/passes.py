@@ -18,7 +18,7 @@ OFTEN = 500
 
 
 @dataclass(frozen=True)
-class Taught:
+class SeenFilms:
     """A generator with the films that teach it, of these `datasets`, and how often its training sees each."""
 
     section: str
@@ -38,7 +38,7 @@ class Taught:
         return f"{name} learns from {self.films} film{'s' if self.films > 1 else ''} and sees each some {round(self.passes, -2):,.0f} times"
 
 
-def taught(config: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]]) -> Iterator[Taught]:
+def taught(config: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]]) -> Iterator[SeenFilms]:
     """Yield the generators that the study's arms need and that it trains on films.
 
     counts  {dataset: {split: films}}; a generator of whose datasets one is missing is left out, as is one without films
@@ -57,7 +57,7 @@ def taught(config: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]]) -
         unet = config[section]["unet"]
         seen = unet["steps"] * unet["batch_size"] * unet["gradient_accumulation"]
         if films:
-            yield Taught(section, tuple(sides), films, seen / films)
+            yield SeenFilms(section, tuple(sides), films, seen / films)
 
 
 def _follows_classes(arm: Arm) -> bool:
