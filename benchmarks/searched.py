@@ -21,15 +21,25 @@ import numpy as np
 import pandas as pd
 
 from scripts.lib.core.json_files import read_json
+from scripts.lib.core.seeds import content_hash
 from scripts.lib.engine.commands import make_parser, run, set_threads
 from scripts.lib.evidence.tables import write_table
-from scripts.lib.study.config import CONFIG_FILE, load_study
+from scripts.lib.study.config import CONFIG_FILE, load_study, to_json
 from scripts.lib.study.search_space import Search, with_values
 from scripts.lib.study.study import Study
 
 HELD_OUT = ["train", "test"]  # `validate` chose, `generator` taught
 DEFAULT, BEST = "default", "best"
-COLUMNS = ["seed", "settings", "steps", "kid", "low", "high", "processor_seconds"]
+COLUMNS = [
+    "seed",
+    "settings",
+    "of",
+    "steps",
+    "kid",
+    "low",
+    "high",
+    "processor_seconds",
+]  # of: hash of the settings themselves
 
 
 def paired(table: pd.DataFrame) -> str:
@@ -119,12 +129,15 @@ def measure(options: Namespace) -> None:
     table = pd.read_csv(options.out) if options.out.exists() else pd.DataFrame(columns=COLUMNS)
     for seed in options.seeds:
         for name, section in variants.items():
-            if ((table["seed"] == seed) & (table["settings"] == name)).any():
+            of = content_hash(to_json(section))
+            mine = (table["seed"] == seed) & (table["settings"] == name)
+            if (mine & (table["of"] == of)).any():
                 continue
+            table = table[~mine]  # of another search, or of other steps
             before = time.process_time()
             kid = kid_at(options, section, study.config, study.generator_target(), seed)
             spent = round(time.process_time() - before)
-            row = [seed, name, own["unet"]["steps"], kid.value, kid.low, kid.high, spent]
+            row = [seed, name, of, own["unet"]["steps"], kid.value, kid.low, kid.high, spent]
             table = pd.DataFrame([*table.to_numpy().tolist(), row], columns=COLUMNS)
             write_table(table, options.out)
     print(table.to_string(index=False))
