@@ -50,6 +50,11 @@ def paired(table: pd.DataFrame) -> str:
     return f"best - default: {apart.mean():.4f} +- {error:.4f}; lower in {(apart < 0).sum()} of {len(apart)}"
 
 
+def current(table: pd.DataFrame, seed: int, name: str, of: str) -> pd.DataFrame:
+    """Return the table without a row of this seed and name that was made with other settings: of another search, or other steps."""
+    return table[(table["seed"] != seed) | (table["settings"] != name) | (table["of"] == of)]
+
+
 def kid_at(
     options: Namespace, section: Mapping[str, Any], config: Mapping[str, Any], target: list[str], seed: int
 ) -> Any:
@@ -130,10 +135,9 @@ def measure(options: Namespace) -> None:
     for seed in options.seeds:
         for name, section in variants.items():
             of = content_hash(to_json(section))
-            mine = (table["seed"] == seed) & (table["settings"] == name)
-            if (mine & (table["of"] == of)).any():
+            table = current(table, seed, name, of)
+            if ((table["seed"] == seed) & (table["settings"] == name)).any():
                 continue
-            table = table[~mine]  # of another search, or of other steps
             before = time.process_time()
             kid = kid_at(options, section, study.config, study.generator_target(), seed)
             spent = round(time.process_time() - before)
