@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import levers
+from scripts.lib.core.errors import InputError
+from scripts.lib.core.seeds import content_hash
 from scripts.lib.engine.commands import make_parser, run, set_threads
 from scripts.lib.study import config as study_config
 from scripts.lib.study.processor import resolved
@@ -87,13 +89,20 @@ def command(module: str, *arguments: object) -> float:
 
 
 def train(name: str, results: Path, folder: Path, seed: int | None = None) -> dict[str, float]:
-    """Train a variant's two models into `folder`, unless they are there; return their seconds of processor."""
+    """Train a variant's two models into `folder`, unless they are there; return their seconds of processor.
+
+    Raises InputError where the folder holds models of other settings or another seed.
+    """
     notes = folder / "seconds.json"
-    if notes.exists():
-        return dict(json.loads(notes.read_text()))
     changes = {section: changed for section, changed in VARIANTS[name].items() if section != "on"}
     config = resolved(study_config.merge(study_config.load_study([ROOT / "config.yaml"]), changes), "fp32")
     study, folder = config["study"], folder.resolve()
+    of = content_hash(study_config.to_json({part: config[part] for part in ("base", "controlnet", "study")}), seed)
+    if notes.exists():
+        known = dict(json.loads(notes.read_text()))
+        if known.pop("of", None) != of:
+            raise InputError(f"{folder}: models of other settings; name another folder with --out, or remove this one")
+        return known
     folder.mkdir(parents=True, exist_ok=True)
     shared = ["--seed", study["seed"] if seed is None else seed, "--threads", 1]
     seconds = {}
@@ -114,7 +123,7 @@ def train(name: str, results: Path, folder: Path, seed: int | None = None) -> di
     ]
     words += ["--checkpoint-dir", folder / "kept", "--out", folder / "controlnet"]
     seconds["controlnet"] = command("scripts.train_controlnet", *words, *shared)
-    notes.write_text(json.dumps(seconds))
+    notes.write_text(json.dumps({"of": of, **seconds}))
     return seconds
 
 

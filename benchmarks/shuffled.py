@@ -143,7 +143,7 @@ def measure(options: Namespace) -> None:
         judge, shows = judge_of(options, config, folder)
         cohort = options.results / config["study"]["generator_dataset"] / "cohort"
         for name, taught in ((OWN, cohort), (DEALT, write_dealt(cohort, folder / "dealt", SEED))):
-            before, generator = time.process_time(), folder / name.replace(" ", "-")
+            before, generator = time.process_time(), folder / f"{name.replace(' ', '-')}-{options.steps}"
             if not generator.exists():
                 train_controlnet.main(
                     [
