@@ -85,6 +85,25 @@ def test_a_table_like_that_of_nih_becomes_a_study_that_its_reader_takes(tmp_path
     assert (known["1.png"].sex, known["1.png"].age, known["1.png"].view) == ("F", 31, "PA")
 
 
+@pytest.mark.parametrize(
+    ("column", "cell", "ours", "found"),
+    [
+        ("PatientSex_DICOM", "F", "sex", True),
+        ("sex_of_reader", "unclear", "sex", False),
+        ("Age at exam", "045Y", "age", True),
+        ("age_group", "elderly", "age", False),
+        ("Patient Gender", "M", "sex", True),
+        ("PatientSex", "M", "sex", True),
+        ("patients_age", "61", "age", True),
+    ],
+)
+def test_sex_and_age_are_found_by_their_first_word_and_their_values(
+    tmp_path: Path, column: str, cell: str, ours: str, found: bool
+) -> None:
+    guess = guess_table(written(tmp_path, f"file,{column},Befund", f"{{n}}.png,{cell},{{word}}"))
+    assert (guess.columns.get(ours) == column) == found
+
+
 @pytest.mark.parametrize("name", ["dataset", "Split"])
 def test_a_split_in_other_words_is_found_by_what_it_says(tmp_path: Path, name: str) -> None:
     lines = [f"{n}.png,p{n},{n % 2},{('training', 'Valid', 'testing')[n % 3]}" for n in range(12)]
@@ -122,6 +141,8 @@ def test_a_hospitals_export_becomes_a_study_that_its_reader_takes(tmp_path: Path
         ("Patientennummer", True),
         ("Patient Age", False),
         ("Patientname", False),
+        ("PatientSex_DICOM", False),
+        ("PatientID", True),
     ],
 )
 def test_whose_film_it_is(tmp_path: Path, column: str, found: bool) -> None:

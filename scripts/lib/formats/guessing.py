@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +12,7 @@ from scripts.lib.formats.columns import plain_name
 from scripts.lib.formats.folder import SPLITS, split_of
 from scripts.lib.formats.foldering import PICTURES
 from scripts.lib.formats.guessing_labels import Label, labels_among, listed_labels, why_none
+from scripts.lib.formats.labels import age_of, sex_of
 from scripts.lib.formats.locating import folder_of, whereabouts
 from scripts.lib.formats.paths import safe_path
 from scripts.lib.formats.tables import Table, is_missing
@@ -37,7 +38,8 @@ NAMES = {
 }
 # How names of patients begin ("Patient No", "Pat-ID", "Patientennummer"), and words of what else is known of a patient.
 PATIENTS = ("patient", "pat_", "subject_", "mrn")
-OF_FILMS, OF_PATIENT = ("view", "sex", "age"), re.compile(r"patients?_?(?=.)")
+OF_FILMS, OF_PATIENT = ("view", "sex", "age"), re.compile(r"patients?_(?=.)|patient(?=.)")
+SAYS: dict[str, Callable[[str], object]] = {"sex": sex_of, "age": lambda cell: age_of(cell) is not None}
 OF_PATIENTS = ("sex", "gender", "age", "birth", "position", "orientation", "weight", "size", "height", "name")
 
 
@@ -138,14 +140,23 @@ def _named(ours: str, columns: Sequence[str], taken: dict[str, str], values: dic
         name = free.get(word)
         if name is not None and not (ours == "image_id" and len(set(values[name])) < len(values[name])):
             return name
+    if ours in SAYS:  # "Sex_DICOM", "age_at_exam": by its first word, if its values say so, too
+        begun = (name for word in NAMES[ours] for plain, name in free.items() if plain.startswith(f"{word}_"))
+        return next((name for name in begun if _mostly(SAYS[ours], values[name])), None)
     if ours != "patient_id":
         return None
     began = (name for plain, name in free.items() if plain.startswith(PATIENTS) and not _said_of_patients(plain))
     return next((name for name in began if not all(map(is_missing, values[name]))), None)
 
 
+def _mostly(says: Callable[[str], object], cells: Sequence[str]) -> bool:
+    known = [cell for cell in cells if not is_missing(cell)]
+    return bool(known) and sum(bool(says(cell)) for cell in known) >= 0.9 * len(known)
+
+
 def _said_of_patients(plain: str) -> bool:
-    return any(word in OF_PATIENTS for word in plain.split("_")) or plain.endswith(OF_PATIENTS)
+    rest = OF_PATIENT.sub("", plain, count=1)
+    return any(word in OF_PATIENTS for word in (*plain.split("_"), *rest.split("_"))) or plain.endswith(OF_PATIENTS)
 
 
 def _repeating(columns: Mapping[str, str], values: Mapping[str, Sequence[str]]) -> list[str]:
