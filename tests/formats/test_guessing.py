@@ -164,10 +164,10 @@ def test_what_is_said_where_no_column_is_a_label(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="sick is 1 on every film: one class cannot be told from nothing"):
         guess_table(written(tmp_path, "file,sick", "{n}.png,1"))
     with pytest.raises(InputError, match=r"sick has 3 values \(a, b, c, \.\.\.\): give each finding a column"):
-        table.write_text("file,sick\n" + "1.png,a\n2.png,b\n3.png,c\n" * 3)
+        table.write_text("file,sick\n" + "".join(f"{n}.png,{'abc'[n % 3]}\n" for n in range(9)))
         guess_table(table)
     with pytest.raises(InputError, match=r"learn; from which grade of sick \(0, 1, 2\) on is it 1\? Write 1 and 0"):
-        table.write_text("file,day,sick\n" + "1.png,2020-01-01,0\n2.png,2020-01-02,2\n3.png,2020-01-02,1\n" * 3)
+        table.write_text("file,day,sick\n" + "".join(f"{n}.png,2020-01-0{n % 2 + 1},{n % 3}\n" for n in range(9)))
         guess_table(table)
     with pytest.raises(
         InputError, match="the columns are file, mask; a study of masks learns words from labels or reports"
@@ -179,6 +179,22 @@ def test_what_is_said_where_no_column_is_a_label(tmp_path: Path) -> None:
         guess_table(table)
     with pytest.raises(InputError, match="sick is flu on every film: one class cannot be told from nothing"):
         guess_table(written(tmp_path, "file,sick", "{n}.png,flu"))
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "said"),
+    [
+        ("Path,Sex,Age,Frontal/Lateral,AP/PA,Edema", "p{n}/{n}.jpg,Male,60,Frontal,AP,1.0", "the format chexpert reads it"),
+        ("patientId,x,y,width,height,Target", "{n},1,2,3,4,{word}", "the format rsna reads it, and knows whose"),
+        ("ImageId, EncodedPixels", "{n},-1", "the format siim reads it"),
+        ("file,finding", "{p}.png,{word}", "several rows a film, e.g. 2 with 0.png; expected one: write the findings"),
+    ],
+)  # fmt: skip
+def test_tables_that_another_format_reads_and_those_of_single_findings(
+    tmp_path: Path, header: str, row: str, said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        guess_table(written(tmp_path, header, row))
 
 
 @pytest.mark.parametrize(

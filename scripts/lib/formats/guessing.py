@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,7 @@ from scripts.lib.formats.guessing_labels import Label, labels_among, listed_labe
 from scripts.lib.formats.labels import age_of, sex_of
 from scripts.lib.formats.locating import folder_of, whereabouts
 from scripts.lib.formats.paths import safe_path
+from scripts.lib.formats.published import published_as
 from scripts.lib.formats.tables import Table, is_missing
 
 SEARCHED = 200  # rows whose files are looked for
@@ -66,25 +68,8 @@ class Guess:
 def guess_table(path: Path) -> Guess:
     """Look at a table and say what its columns seem to be; raises InputError where no column names films or holds a label."""
     table, values, encoding, rows = _read(path)
-    reasons: dict[str, str] = {}
-    columns: dict[str, str] = {}
     order = list(table.columns)
-    if any(map(_pictures, zip(order))):
-        raise InputError(f"{path}: the first line names films, not columns; write the names of the columns above it")
-    pictures = [name for name in order if _pictures(values[name])]
-    masked = [name for name in pictures if any(word in plain_name(name) for word in ("mask", "seg"))]
-    files = [name for name in pictures if name not in masked]
-    if not files:
-        raise InputError(
-            f"{path}: no column of file names ({', '.join(PICTURES)}); expected one with a path below the folder of the table, ending and all, "
-            f"of {', '.join(table.columns)[:200]}"
-        )
-    columns["file"] = min(
-        files, key=lambda name: (plain_name(name) not in ("file", "path", "filename"), order.index(name))
-    )
-    reasons["file"] = "file names"
-    if masked:
-        columns["mask_file"] = masked[0]
+    columns, reasons = _files(path, order, values), {"file": "file names"}
     for ours in ("image_id", "patient_id", "report", "split", "view", "sex", "age"):
         if (named := _named(ours, order, columns, values)) is not None:
             columns[ours] = named
@@ -94,12 +79,39 @@ def guess_table(path: Path) -> Guess:
     labels = labels_among(others) or next(filter(None, (listed_labels(*one) for one in others.items())), [])
     if not labels:
         said = why_none(others) or f"the columns are {', '.join(table.columns)[:200]}"
-        also = "; a study of masks learns words from labels or reports, too" if masked else ""
+        also = "; a study of masks learns words from labels or reports, too" if "mask_file" in columns else ""
         raise InputError(
             f"{path}: no column with both 0 and 1 (or yes and no), so there is no label to learn; {said}{also}"
         )
     patients = len({row[columns["patient_id"]] for row in Table(path, encoding=encoding)})
     return Guess(path, encoding, rows, patients, columns, labels, splits, reasons)
+
+
+def _files(path: Path, order: Sequence[str], values: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return which columns name films and, if one does, masks; raises InputError for a table that is none of one's own films."""
+    if any(map(_pictures, zip(order))):
+        raise InputError(f"{path}: the first line names films, not columns; write the names of the columns above it")
+    if own := published_as(order):
+        raise InputError(
+            f"{path}: a table as it is published; the format {own} reads it, and knows whose the films are: docs/datasets.md. "
+            "To read it as your own, name its columns otherwise"
+        )
+    pictures = [name for name in order if _pictures(values[name])]
+    masked = [name for name in pictures if any(word in plain_name(name) for word in ("mask", "seg"))]
+    files = [name for name in pictures if name not in masked]
+    if not files:
+        raise InputError(
+            f"{path}: no column of file names ({', '.join(PICTURES)}); expected one with a path below the folder of the table, ending and all, "
+            f"of {', '.join(order)[:200]}"
+        )
+    file = min(files, key=lambda name: (plain_name(name) not in ("file", "path", "filename"), order.index(name)))
+    film, rows = Counter(cell for cell in values[file] if not is_missing(cell)).most_common(1)[0]
+    if rows > 1:
+        raise InputError(
+            f"{path}: several rows a film, e.g. {rows} with {film}; expected one: write the findings of a film in one cell, with | "
+            "between them"
+        )
+    return {"file": file, **({"mask_file": masked[0]} if masked else {})}
 
 
 def _read(path: Path) -> tuple[Table, dict[str, list[str]], str, int]:
