@@ -51,13 +51,3 @@ def test_a_list_of_python_and_a_finding_of_another_name(tmp_path: Path) -> None:
 def test_mistakes_are_one_line(tmp_path: Path, wanted: list[str], reader: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         labels(tmp_path, ["Effusion|Edema", "Effusion"], wanted, **reader)
-
-
-def test_nihs_number_of_a_patient_is_that_of_its_films_names(tmp_path: Path) -> None:
-    rows = ["00000061_012.png,00000061_012.png,61,Effusion,0", "x,x.png,61,Effusion,0"]
-    (tmp_path / "films.csv").write_text("\n".join([HEADER, *rows]) + "\n")
-    listing = list_records("folder", tmp_path, {"table": "films.csv", "findings": "found"}, ["effusion"], None)
-    assert {record.image_id: record.patient_id for record in listing.records} == {
-        "00000061_012.png": "00000061",
-        "x": "61",
-    }

@@ -12,7 +12,7 @@ from scripts.lib.formats.keys import normal_form
 from scripts.lib.formats.labels import label_columns, row_labels, set_person, view_of
 from scripts.lib.formats.listed_findings import ListedFindings
 from scripts.lib.formats.locating import Places
-from scripts.lib.formats.patients import patient_of_film
+from scripts.lib.formats.patients import nih_patient
 from scripts.lib.formats.record import Listing, MaskSource, Record
 from scripts.lib.formats.sources import tables
 from scripts.lib.formats.tables import Row, Table, is_missing
@@ -148,7 +148,7 @@ def _record(row: Row, columns: Mapping[str, str], files: Sequence[str], availabl
     record = Record(
         image_id=values["image_id"],
         source_file=files[0],
-        patient_id=patient_of_film(values["patient_id"], values["image_id"]),
+        patient_id=nih_patient(values["patient_id"]) or values["patient_id"],
         view=view_of(values["view"]),
         report=None if is_missing(values["report"]) else " ".join(values["report"].split()),
         split=split,

@@ -58,17 +58,6 @@ def nih_patient(name: str) -> str | None:
     return match[1] if match else None
 
 
-def patient_of_film(patient: str, film: str) -> str:
-    """Return a table's patient; NIH's own number of one (61) as the films are named (00000061_012.png), which links it to others.
-
-    >>> patient_of_film("61", "00000061_012.png"), patient_of_film("61", "00000062_012.png"), patient_of_film("p61", "a")
-    ('00000061', '61', 'p61')
-    """
-    named, own = nih_patient(patient), nih_patient(film)
-    same = own is not None and patient.isdecimal() and int(patient) == int(own)
-    return named or (own if own and same else patient)
-
-
 def _mappings(path: Path) -> Join[str]:
     wanted = "a list of mappings from subset_img_id to img_id, as RSNA published it (reader.patients)"
     entries = read_json_list(path, wanted)
