@@ -95,8 +95,8 @@ def test_methods_say_how_trainings_show_images_and_name_no_fraction_that_did_not
     page = " ".join(methods_page({**config, "study": study, "arms": arms}, cohorts(config), figure2(), {}).split())
     for words in (
         "At most so many were added for each real film: 25 at 10 % of the real films.",
-        "Arm original: images of a ControlNet on a latent diffusion model. Arm duplicate: repeated real films, at the largest amount alone.",
-        "shown alone for the first 20 % of the steps, and real films alone after them, at the largest amount alone. Arm alone",
+        "Arm original: images of a ControlNet on a latent diffusion model. Arm duplicate: repeated real films, at the largest multiplier alone.",
+        "shown alone for the first 20 % of the steps, and real films alone after them, at the largest multiplier alone. Arm alone",
         "Arm alone: images of the foundation model; its models learn from these alone. ",
         "Arm half: images of the foundation model, 25 % of each batch being real. ",
         # config.yaml: 150, 300 and 600 steps; masks have batches of 16, half of them real
@@ -104,6 +104,10 @@ def test_methods_say_how_trainings_show_images_and_name_no_fraction_that_did_not
         "AdamW at a rate of 0.004, batches of 32, 300 steps; real films and images drawn alike.",
     ):
         assert words in page, words
+    once = {**study, "multipliers": {"0.1": [0, 2]}}
+    assert "multiplier alone" not in methods_page(
+        {**config, "study": once, "arms": arms}, cohorts(config), figure2(), {}
+    )
     whole = " ".join(methods_page(config, cohorts(config), figure2(), {}).split())
     assert "batches of 32, 150, 300 and 600 steps of 1 %, 10 % and 100 %; real" in whole
 

@@ -19,7 +19,8 @@ def shown_how(config: Mapping[str, Any], name: str) -> str:
         said = f", shown alone for the first {100 * mixing['share']:g} % of the steps, and real films alone after them"
     elif arm.mixing:
         said = f", {mixed_how(mixing)}"
-    return f"{said}, at the largest amount alone" if arm.cells.get("multipliers") == "largest" else said
+    several = len({one for many in config["study"]["multipliers"].values() for one in many if one}) > 1
+    return f"{said}, at the largest multiplier alone" if several and arm.cells.get("multipliers") == "largest" else said
 
 
 def mixed_how(mixing: Mapping[str, Any]) -> str:
