@@ -30,16 +30,8 @@ from scripts.lib.study.study import Study
 
 HELD_OUT = ["train", "test"]  # `validate` chose, `generator` taught
 DEFAULT, BEST = "default", "best"
-COLUMNS = [
-    "seed",
-    "settings",
-    "of",
-    "steps",
-    "kid",
-    "low",
-    "high",
-    "processor_seconds",
-]  # of: hash of the settings themselves
+# of: hash of the settings themselves
+COLUMNS = ["seed", "settings", "of", "steps", "kid", "low", "high", "processor_seconds"]
 
 
 def paired(table: pd.DataFrame) -> str:

@@ -11,13 +11,7 @@ from scripts import start_study
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.foldering import table_of_folder
 from scripts.lib.formats.registry import list_records
-
-
-def made(root: Path, *files: str) -> Path:
-    for file in files:
-        (root / file).parent.mkdir(parents=True, exist_ok=True)
-        (root / file).touch()
-    return root
+from tests.helpers.touched_files import touched
 
 
 def rows(table: Path) -> list[dict[str, str]]:
@@ -26,7 +20,7 @@ def rows(table: Path) -> list[dict[str, str]]:
 
 
 def test_classes_sides_and_masks_are_those_of_the_folders(tmp_path: Path) -> None:
-    root = made(
+    root = touched(
         tmp_path, "data/Train/ILL/Images/a.PNG", "data/Train/ILL/Masks/a.png", "data/val/WELL/b.dcm", "data/notes.txt"
     )
     assert rows(table_of_folder(root)) == [
@@ -36,7 +30,7 @@ def test_classes_sides_and_masks_are_those_of_the_folders(tmp_path: Path) -> Non
 
 
 def test_columns_that_no_film_has_are_left_out(tmp_path: Path) -> None:
-    assert rows(table_of_folder(made(tmp_path, "ill/a.png", "well/a.png"))) == [
+    assert rows(table_of_folder(touched(tmp_path, "ill/a.png", "well/a.png"))) == [
         {"file": "ill/a.png", "class": "ill"},
         {"file": "well/a.png", "class": "well"},
     ]
@@ -53,8 +47,14 @@ def test_columns_that_no_film_has_are_left_out(tmp_path: Path) -> None:
 )
 def test_what_is_no_such_folder_is_one_line(tmp_path: Path, files: list[str], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        table_of_folder(made(tmp_path, *files))
+        table_of_folder(touched(tmp_path, *files))
     assert not (tmp_path / "films.csv").exists()
+
+
+def test_films_that_another_format_knows_the_patients_of_are_left_to_it(tmp_path: Path) -> None:
+    names = ("train/NORMAL/IM-0115-0001", "test/PNEUMONIA/person1_virus_6", "train/PNEUMONIA/BACTERIA-30629-0001")
+    with pytest.raises(InputError, match="the format kermany reads them, and knows whose they are"):
+        table_of_folder(touched(tmp_path / "chest_xray", *(f"{name}.jpeg" for name in names)))
 
 
 def test_the_command_goes_on_with_the_table_and_says_what_it_lacks(
@@ -64,7 +64,7 @@ def test_the_command_goes_on_with_the_table_and_says_what_it_lacks(
     names = [
         f"{side}/{kind}/{n}.jpeg" for side in ("train", "test") for kind in ("NORMAL", "PNEUMONIA") for n in range(8)
     ]
-    root = made(tmp_path / "films", *names)
+    root = touched(tmp_path / "films", *names)
     start_study.main([str(root), "--out", str(tmp_path / "mine.yaml")])
     said = capsys.readouterr().out
     assert "films.csv, a row a film, from the names of the folders; whose films they are has to be added" in said

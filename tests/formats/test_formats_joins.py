@@ -226,7 +226,8 @@ def test_mappings_that_are_none(tmp_path: Path, text: str, message: str) -> None
 
 @pytest.mark.parametrize("format", ["mimic", "candid", "rsna", "siim", "folder", "chexpert"])
 def test_every_format_takes_a_table_of_patients(tmp_path: Path, format: str) -> None:
-    from tests.formats.test_formats_readers import CHEXPERT_HEAD, FOLDER, FRONTAL, ROWS
+    from tests.formats.test_folder import FOLDER, ROWS
+    from tests.formats.test_formats_readers import CHEXPERT_HEAD, FRONTAL
 
     files(tmp_path, **MIMIC, **CANDID, train_rle__csv="ImageId, EncodedPixels\na, 1 2\nb, 1 2\n")
     files(tmp_path, labels__csv=FOLDER + ROWS, train__csv=CHEXPERT_HEAD + FRONTAL)

@@ -186,6 +186,8 @@ def test_what_is_said_where_no_column_is_a_label(tmp_path: Path) -> None:
     [
         ("Path,Sex,Age,Frontal/Lateral,AP/PA,Edema", "p{n}/{n}.jpg,Male,60,Frontal,AP,1.0", "the format chexpert reads it"),
         ("patientId,x,y,width,height,Target", "{n},1,2,3,4,{word}", "the format rsna reads it, and knows whose"),
+        ("patientId,file,x,y,width,height,Target", "{n},{n}.png,1,2,3,4,{word}", "the format rsna reads it"),
+        ("dicom_id,study_id,subject_id,split", "{n},{n},{p},train", "the format mimic reads it"),
         ("ImageId, EncodedPixels", "{n},-1", "the format siim reads it"),
         ("file,finding", "{p}.png,{word}", "several rows a film, e.g. 2 with 0.png; expected one: write the findings"),
     ],
@@ -195,6 +197,12 @@ def test_tables_that_another_format_reads_and_those_of_single_findings(
 ) -> None:
     with pytest.raises(InputError, match=said):
         guess_table(written(tmp_path, header, row))
+
+
+def test_a_table_of_ones_own_with_the_patients_of_a_published_one_is_taken(tmp_path: Path) -> None:
+    row = "{n},s{n},1{p:03},files/{n}.jpg,{word}"
+    guess = guess_table(written(tmp_path, "dicom_id,study_id,subject_id,path,finding", row))
+    assert guess.columns["patient_id"] == "subject_id" and guess.patients == 20
 
 
 @pytest.mark.parametrize(

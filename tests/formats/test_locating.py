@@ -8,13 +8,7 @@ import pytest
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.formats.locating import Places, folder_of
-
-
-def made(root: Path, *files: str) -> Path:
-    for file in files:
-        (root / file).parent.mkdir(parents=True, exist_ok=True)
-        (root / file).touch()
-    return root
+from tests.helpers.touched_files import touched
 
 
 @pytest.mark.parametrize(
@@ -30,12 +24,12 @@ def made(root: Path, *files: str) -> Path:
     ],
 )
 def test_a_path_starts_in_the_folder_that_has_it(tmp_path: Path, given: str, name: str, path: str) -> None:
-    root = made(tmp_path, "part_1/a.png", "part_2/b.png", "part_2/deep/c.png", "part_3")
+    root = touched(tmp_path, "part_1/a.png", "part_2/b.png", "part_2/deep/c.png", "part_3")
     assert Places(root, given, "images").path(name, "row 2") == path
 
 
 def test_two_files_of_one_name_and_a_pattern_of_no_folder_are_one_line(tmp_path: Path) -> None:
-    root = made(tmp_path, "part_1/a.png", "part_2/a.png")
+    root = touched(tmp_path, "part_1/a.png", "part_2/a.png")
     with pytest.raises(
         InputError, match=r"row 2: a.png lies in part_1 and in part_2, both of reader.images: part_\*; write"
     ):
@@ -58,4 +52,4 @@ def test_two_files_of_one_name_and_a_pattern_of_no_folder_are_one_line(tmp_path:
     ],
 )
 def test_folders_side_by_side_become_a_pattern(tmp_path: Path, files: list[str], found: str) -> None:
-    assert folder_of(made(tmp_path, *files), ["a.png", "b.png"]) == found
+    assert folder_of(touched(tmp_path, *files), ["a.png", "b.png"]) == found

@@ -96,12 +96,12 @@ def test_methods_say_how_trainings_show_images_and_name_no_fraction_that_did_not
     for words in (
         "At most so many were added for each real film: 25 at 10 % of the real films.",
         "Arm original: images of a ControlNet on a latent diffusion model. Arm duplicate: repeated real films, at the largest multiplier alone.",
-        "shown alone for the first 20 % of the steps, and real films alone after them, at the largest multiplier alone. Arm alone",
-        "Arm alone: images of the foundation model; its models learn from these alone. ",
-        "Arm half: images of the foundation model, 25 % of each batch being real. ",
+        "; what is added alone for the first 20 % of the steps, real films alone after them, at the largest multiplier alone. Arm alone",
+        "Arm alone: images of the foundation model; what is added and no real film. ",
+        "Arm half: images of the foundation model; 25 % of each batch being real. ",
         # config.yaml: 150, 300 and 600 steps; masks have batches of 16, half of them real
         "by a network with an encoder of plain convolutions, from random weights; AdamW at a rate of 0.01, batches of 16, 300 steps; 50 % of each batch being real.",
-        "AdamW at a rate of 0.004, batches of 32, 300 steps; real films and images drawn alike.",
+        "AdamW at a rate of 0.004, batches of 32, 300 steps; real films and what is added drawn alike.",
     ):
         assert words in page, words
     once = {**study, "multipliers": {"0.1": [0, 2]}}

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from scripts.lib.core.atomic import atomic_file
+from scripts.lib.core.csv_files import write_csv
 from scripts.lib.core.errors import InputError
+from scripts.lib.formats import kermany
 from scripts.lib.formats.folder import SPLITS, split_of
-from scripts.lib.formats.locating import all_folders
+from scripts.lib.formats.paths import files_below
 
 TABLE = "films.csv"
 PICTURES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 # Folders that say what kind of file lies in them, not what a film shows.
 KINDS = frozenset(
-    (
+    [
         "image",
         "images",
         "img",
@@ -30,7 +30,7 @@ KINDS = frozenset(
         "jpg",
         "jpeg",
         "dicom",
-    )
+    ]
 )
 MASKS = frozenset(("mask", "masks", "segmentation", "segmentations"))
 
@@ -43,6 +43,10 @@ def table_of_folder(root: Path) -> Path:
     if tables := sorted(root.glob("*.csv")):
         raise InputError(f"{root}: a folder; name its table: {' or '.join(map(str, tables[:3]))}")
     rows = rows_of_folder(root)
+    if all(kermany.is_film(PurePosixPath(row["file"]).stem) for row in rows):
+        raise InputError(
+            f"{root}: Kermany's films of children; the format kermany reads them, and knows whose they are: docs/datasets.md"
+        )
     try:
         write_rows(root / TABLE, rows)
     except PermissionError:
@@ -55,7 +59,7 @@ def rows_of_folder(root: Path) -> list[dict[str, str]]:
 
     Raises InputError where there are no films, or films of one class alone.
     """
-    paths = list(_pictures(root))
+    paths = [PurePosixPath(path) for path in files_below(root, ("",), PICTURES)]
     films = [path for path in paths if not _parts(path) & MASKS]
     if not films:
         raise InputError(
@@ -78,19 +82,8 @@ def rows_of_folder(root: Path) -> list[dict[str, str]]:
 def write_rows(path: Path, rows: Sequence[Mapping[str, str]]) -> list[str]:
     """Write rows as a CSV table without the columns that no row fills; return those that are left."""
     columns = [name for name in rows[0] if any(row[name] for row in rows)]
-    with atomic_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(path, ({name: row[name] for name in columns} for row in rows), columns)
     return columns
-
-
-def _pictures(root: Path) -> Iterator[PurePosixPath]:
-    """Yield the paths of all pictures below a folder, in the order of their folders."""
-    for folder in all_folders(root):
-        for path in sorted(Path(folder).iterdir()):
-            if path.suffix.lower() in PICTURES and path.is_file():
-                yield PurePosixPath(path.relative_to(root).as_posix())
 
 
 def _parts(path: PurePosixPath) -> set[str]:

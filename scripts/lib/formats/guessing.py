@@ -16,7 +16,7 @@ from scripts.lib.formats.guessing_labels import Label, labels_among, listed_labe
 from scripts.lib.formats.labels import age_of, sex_of
 from scripts.lib.formats.locating import folder_of, whereabouts
 from scripts.lib.formats.paths import safe_path
-from scripts.lib.formats.published import published_as
+from scripts.lib.formats.published import FILMS_AS_PATIENTS, published_as
 from scripts.lib.formats.tables import Table, is_missing
 
 SEARCHED = 200  # rows whose files are looked for
@@ -38,10 +38,11 @@ NAMES = {
     "sex": ("sex", "gender", "geschlecht", "sexe"),
     "age": ("age", "age_years", "alter", "alter_jahre", "alter_in_jahren"),
 }
+OF_PATIENT = re.compile(r"patients?_(?=.)|patient(?=.)")  # before view, sex and age: "Patient Gender", "PatientSex"
+# What the values of a column say that only begins with such a word: "Sex_DICOM", "age_at_exam".
+SAYS: dict[str, Callable[[str], object]] = {"sex": sex_of, "age": lambda cell: age_of(cell) is not None}
 # How names of patients begin ("Patient No", "Pat-ID", "Patientennummer"), and words of what else is known of a patient.
 PATIENTS = ("patient", "pat_", "subject_", "mrn")
-OF_FILMS, OF_PATIENT = ("view", "sex", "age"), re.compile(r"patients?_(?=.)|patient(?=.)")
-SAYS: dict[str, Callable[[str], object]] = {"sex": sex_of, "age": lambda cell: age_of(cell) is not None}
 OF_PATIENTS = ("sex", "gender", "age", "birth", "position", "orientation", "weight", "size", "height", "name")
 
 
@@ -87,18 +88,18 @@ def guess_table(path: Path) -> Guess:
     return Guess(path, encoding, rows, patients, columns, labels, splits, reasons)
 
 
-def _files(path: Path, order: Sequence[str], values: Mapping[str, Sequence[str]]) -> dict[str, str]:
+def _files(path: Path, order: Sequence[str], values: dict[str, list[str]]) -> dict[str, str]:
     """Return which columns name films and, if one does, masks; raises InputError for a table that is none of one's own films."""
     if any(map(_pictures, zip(order))):
         raise InputError(f"{path}: the first line names films, not columns; write the names of the columns above it")
-    if own := published_as(order):
-        raise InputError(
-            f"{path}: a table as it is published; the format {own} reads it, and knows whose the films are: docs/datasets.md. "
-            "To read it as your own, name its columns otherwise"
-        )
     pictures = [name for name in order if _pictures(values[name])]
     masked = [name for name in pictures if any(word in plain_name(name) for word in ("mask", "seg"))]
     files = [name for name in pictures if name not in masked]
+    own = published_as(order)
+    if own and (not files or own in FILMS_AS_PATIENTS or _named("patient_id", order, {}, values) is None):
+        raise InputError(
+            f"{path}: a table as it is published; the format {own} reads it, and knows whose the films are: docs/datasets.md"
+        )
     if not files:
         raise InputError(
             f"{path}: no column of file names ({', '.join(PICTURES)}); expected one with a path below the folder of the table, ending and all, "
@@ -146,13 +147,13 @@ def _pictures(cells: Sequence[str]) -> bool:
 def _named(ours: str, columns: Sequence[str], taken: dict[str, str], values: dict[str, list[str]]) -> str | None:
     """Return the column whose name says that it is `ours`, None where none does."""
     free = {plain_name(name): name for name in reversed(columns) if name not in taken.values()}
-    if ours in OF_FILMS:  # "Patient Gender", "PatientSex"
+    if ours in ("view", "sex", "age"):
         free |= {OF_PATIENT.sub("", plain): name for plain, name in free.items() if OF_PATIENT.match(plain)}
     for word in NAMES[ours]:
         name = free.get(word)
         if name is not None and not (ours == "image_id" and len(set(values[name])) < len(values[name])):
             return name
-    if ours in SAYS:  # "Sex_DICOM", "age_at_exam": by its first word, if its values say so, too
+    if ours in SAYS:
         begun = (name for word in NAMES[ours] for plain, name in free.items() if plain.startswith(f"{word}_"))
         return next((name for name in begun if _mostly(SAYS[ours], values[name])), None)
     if ours != "patient_id":
@@ -213,7 +214,7 @@ def _find_split(
 
 
 def _is_split(cells: Sequence[str]) -> bool:
-    return {"train", "test"} <= set(map(split_of, cells)) <= set(SPLITS)
+    return {"train", "test"} <= set(map(split_of, set(cells))) <= set(SPLITS)
 
 
 def some_cells(guess: Guess, ours: str, most: int) -> list[str]:

@@ -61,6 +61,11 @@ def read(root: Path, settings: Mapping[str, Any], labels: Sequence[str], structu
     return listing
 
 
+def is_film(stem: str) -> bool:
+    """Whether a file of this name, without its ending, is a film of the set, of either edition and class."""
+    return any(form.fullmatch(stem) for form in (*NORMAL_NAMES, *PNEUMONIA_NAMES))
+
+
 def _record(path: str, labels: Sequence[str]) -> Record | Rejection:
     """Return the film of a path SPLIT/CLASS/NAME, or why its name cannot be used."""
     folder, folder_class, file = path.split("/")[-3:]

@@ -24,7 +24,8 @@ class Places:
 
     def __init__(self, root: Path, given: str, key: str) -> None:
         self.given, self.key = safe_path(given, f"reader.{key}") if given else "", key
-        self.root, self._files = root, dict[str, set[str]]()
+        self.root = root
+        self._files: dict[str, set[str]] = {}  # names of a folder's own files
         self.folders = [self.given]
         if "*" in self.given:
             there = sorted(folder for folder in root.glob(self.given) if folder.is_dir())
@@ -67,21 +68,18 @@ def folder_of(root: Path, paths: Sequence[str]) -> str | None:
     Raises InputError for a folder that may not be read.
     """
     some = paths[:: max(1, len(paths) // LOOKED)][:LOOKED]
-    best, most = None, 0
-    every: dict[str, int] = {}
-    for place in all_folders(root):
-        count = sum(Path(place, path).is_file() for path in some)
-        every |= {Path(place).relative_to(root).as_posix(): count} if count else {}
-        if count > most:
-            best, most = place, count
-        if best == str(root) or most == len(some):  # what the column says counts more than what else fits
-            break
-    if best is None:
+    found: dict[str, int] = {}
+    for place in _folders(root):
+        if count := sum(Path(place, path).is_file() for path in some):
+            if place == str(root):  # what the column says counts more than what else fits
+                return ""
+            found[Path(place).relative_to(root).as_posix()] = count
+            if count == len(some):
+                break
+    if not found:
         return None
-    if best == str(root):
-        return ""
-    pattern = _pattern(list(every)) if len(every) > 1 and sum(every.values()) == len(some) else None
-    return pattern or Path(best).relative_to(root).as_posix()
+    pattern = _pattern(list(found)) if len(found) > 1 and sum(found.values()) == len(some) else None
+    return pattern or max(found, key=lambda folder: found[folder])
 
 
 def _pattern(folders: Sequence[str]) -> str | None:
@@ -100,14 +98,14 @@ def whereabouts(root: Path, path: str) -> str:
     if folder:
         return f"it lies in {folder}: write reader: {{images: {folder}}} in the dataset's settings"
     wanted = PurePosixPath(path).stem.casefold()
-    for place in all_folders(root):
+    for place in _folders(root):
         for near in sorted(Path(place).iterdir()):
             if near.stem.casefold() == wanted:
                 return f"{near.relative_to(root).as_posix()} is there: write names as the files have them, with their ending"
     return ""
 
 
-def all_folders(root: Path) -> Iterator[str]:
+def _folders(root: Path) -> Iterator[str]:
     """Yield `root` and all folders below it, each before those inside; raises InputError for one that may not be read."""
 
     def refuse(error: OSError) -> None:

@@ -14,6 +14,7 @@ COLUMNS = {
     "mimic": ("dicom_id", "study_id", "subject_id"),
     "vindr-cxr or vindr-pcxr": ("image_id", "rad_id", "class_name", "x_min"),
 }
+FILMS_AS_PATIENTS = ("rsna",)  # whose column of patients names films
 
 
 def published_as(columns: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from scripts.lib.formats.foldering import rows_of_folder, write_rows
 from scripts.lib.formats.sources import reader_settings, table_path
 from scripts.lib.formats.tables import Table
 from scripts.lib.pools.prompt_info import NAME, rewrite
+from scripts.lib.study.sources import class_folders
 from scripts.lib.study.stores import PREPARED
 from scripts.lib.study.tasks import of_structures, targets_of
 
@@ -62,7 +63,7 @@ def _class_folders(root: Path, settings: Mapping[str, Any], scratch: Path) -> tu
 
     The table is written to the folder `scratch`. An image shows the label that its class is called, and no other.
     """
-    if settings.get("reader") or any(root.glob("*.csv")):
+    if settings.get("reader") or not class_folders(root):
         return None
     rows = [{**row, "split": ""} for row in rows_of_folder(root)]
     columns = write_rows(scratch / "table.csv", rows)

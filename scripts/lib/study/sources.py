@@ -5,12 +5,12 @@ The Snakefile imports this module: standard library only.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from scripts.lib.core.errors import InputError
+from scripts.lib.formats.paths import files_below
 from scripts.lib.formats.sources import tables, where_to_get
 from scripts.lib.study.arms import arm_of
 from scripts.lib.study.config import stage
@@ -54,16 +54,16 @@ def pool_tables(path: str, reader: Mapping[str, Any] | None = None) -> list[Path
         return [folder / "cohort.json", folder / "index.parquet"]
     if (folder / PROMPT_INFO).is_file():
         return [folder / PROMPT_INFO]
-    if not reader and not any(folder.glob("*.csv")) and (below := sorted(_folders_of_files(folder))):
+    if not reader and (below := class_folders(folder)):
         return below
     return tables("folder", folder, reader)
 
 
-def _folders_of_files(root: Path) -> Iterator[Path]:
-    """Yield the folders below a folder that hold files: their times change with what lies in them."""
-    for place, _, files in os.walk(root):
-        if files and Path(place) != root:
-            yield Path(place)
+def class_folders(root: Path) -> list[Path]:
+    """Return the folders below a folder without a table that hold files: their times change with what lies in them."""
+    if any(root.glob("*.csv")):
+        return []
+    return sorted({(root / file).parent for file in files_below(root, ("",), ())} - {root})
 
 
 def made_here(path: str) -> bool:
