@@ -34,7 +34,7 @@ def test_resources_follow_the_configuration(
     jobs = tmp_path / "jobs.json"
     study = ["--configfile", ROOT / "studies" / "tiny.yaml", tmp_path / "overlay.yaml"]
     options = ["--snakefile", ROOT / "Snakefile", "--directory", tmp_path, "--cores", "2", *study, "--", SHEET]
-    command = [sys.executable, "-m", "scripts.lib.planning.listing", jobs, *options]
+    command = [sys.executable, "-m", "scripts.lib.engine.dry_run", jobs, *options]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     asked = {job["rule"]: job["resources"] for job in json.loads(jobs.read_text())}
     assert asked["train_base"] | training == asked["train_base"]

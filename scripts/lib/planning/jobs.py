@@ -49,23 +49,18 @@ class Job:
 
 
 def list_jobs(
-    overlays: Sequence[Path],
-    targets: Sequence[str],
-    cores: int,
-    given: Mapping[str, Any] | None = None,
+    overlays: Sequence[Path], targets: Sequence[str], cores: int, given: Mapping[str, Any] | None = None
 ) -> list[Job]:
     """Return the jobs that make `targets` ([] = the workflow's default) in a study from nothing.
 
     `overlays` are the files beside config.yaml that the configuration came from, `given` the values of `--config`. Raises
     InputError with Snakemake's own last words when it cannot plan, e.g. for an unknown target.
     """
-    with tempfile.TemporaryDirectory(prefix="synthorax-plan-") as name:
-        folder = Path(name)
-        empty, typed, listed = folder / "run", folder / "given.json", folder / "jobs.json"
-        empty.mkdir()
+    with tempfile.TemporaryDirectory(prefix="synthorax-plan-") as folder:
+        typed, listed = Path(folder, "given.json"), Path(folder, "jobs.json")
         typed.write_text(json.dumps({**dict.fromkeys(PLACES, "elsewhere"), **(given or {})}))
-        command = [sys.executable, "-m", "scripts.lib.planning.listing", str(listed)]
-        command += ["--snakefile", str(ROOT / "Snakefile"), "--cores", str(cores), "--directory", str(empty), *targets]
+        command = [sys.executable, "-m", "scripts.lib.engine.dry_run", str(listed)]
+        command += ["--snakefile", str(ROOT / "Snakefile"), "--cores", str(cores), "--directory", folder, *targets]
         command += ["--configfile", *map(str, overlays), str(typed)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -85,7 +80,5 @@ def list_jobs(
 def _last_words(text: str) -> str:
     """Return the part of Snakemake's output that says what is wrong, on one line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for number, line in enumerate(lines):
-        if "Error" in line or "Exception" in line:
-            return " ".join(lines[number : number + 4])[:600]
-    return " ".join(lines[-3:])[:600] or "no reason given"
+    first = next((place for place, line in enumerate(lines) if "Error" in line or "Exception" in line), -3)
+    return " ".join(lines[first:][:4])[:600] or "no reason given"

@@ -1,9 +1,9 @@
 """Write the jobs of a dry run as JSON: Snakemake's own account of them, taken from its log events.
 
-A command of its own, because Snakemake changes the process that it runs in. What a study reads and this machine does not have
-(raw trees, weights) counts as there: a plan needs no data. Called by jobs.py:
+A command of its own, because Snakemake changes the process that it runs in, and is changed in it. What a study reads and this
+machine does not have (raw trees, weights) counts as there: a plan needs no data. Called by planning/jobs.py:
 
-    python -m scripts.lib.planning.listing JOBS.json --configfile studies/tiny.yaml --directory EMPTY results/figure2.pdf
+    python -m scripts.lib.engine.dry_run JOBS.json --configfile studies/tiny.yaml --directory EMPTY results/figure2.pdf
 """
 
 from __future__ import annotations
@@ -27,14 +27,12 @@ class JobRecorder(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take a record that describes a job."""
         said = vars(record)  # Snakemake's own fields
-        if str(said.get("event", "")) != "job_info":
-            return
-        job: dict[str, Any] = {"rule": said["rule_name"], "threads": said["threads"], "benchmark": said["benchmark"]}
-        job |= {side: [str(file) for file in said[side]] for side in ("input", "output")}
-        job["wildcards"] = {name: str(value) for name, value in dict(said["wildcards"] or {}).items()}
-        numbers = dict(said["resources"] or {}).items()
-        job["resources"] = {key: one for key, one in numbers if isinstance(one, (int, float)) and key[0] != "_"}
-        self.jobs.append(job)
+        if str(said.get("event", "")) == "job_info":
+            job = {key: said[key] for key in ("input", "output", "threads", "benchmark")}
+            job |= {"rule": said["rule_name"], "wildcards": dict(said["wildcards"] or {})}
+            numbers = dict(said["resources"] or {}).items()
+            job["resources"] = {key: one for key, one in numbers if isinstance(one, (int, float)) and key[0] != "_"}
+            self.jobs.append(job)
 
 
 def sources_count_as_there() -> None:
@@ -51,23 +49,22 @@ def sources_count_as_there() -> None:
     _IOFile.exists, _IOFile.mtime_uncached = exists, written
 
 
-def main(argv: list[str]) -> int:
-    """Dry-run Snakemake with the arguments after the first; write its jobs to the file that the first one names."""
+def main(out: Path, options: list[str]) -> int:
+    """Dry-run Snakemake with these options, and write its jobs to a file; return its status."""
     from snakemake import cli
 
     sources_count_as_there()
     recorder = JobRecorder()
     # Snakemake clears the handlers of its own logger when it starts, not those of the logger above.
     logging.getLogger("snakemake").addHandler(recorder)
-    status = 0
     try:
-        cli.main(["--dry-run", *argv[1:]])
+        cli.main(["--dry-run", *options])
     except SystemExit as end:
-        status = int(end.code or 0)
-    if status == 0:
-        Path(argv[0]).write_text(json.dumps(recorder.jobs, default=str))
-    return status
+        if end.code:
+            return int(end.code)
+    out.write_text(json.dumps(recorder.jobs, default=str))
+    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main(Path(sys.argv[1]), sys.argv[2:]))
