@@ -13,12 +13,12 @@ import yaml
 
 from benchmarks.bars import Bar, bars, log_of
 from scripts.lib.core.atomic import atomic_file
+from scripts.lib.generators.controlled.operations import heldout_checks
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.rates import check_rates
 from scripts.lib.planning.records import measured_of
 from scripts.lib.planning.sizes import Size
 from scripts.lib.planning.stages import operations_of, shape_of, stage_of, work_of
-from scripts.lib.planning.work import heldout_checks
 
 DPO, STEP, CHECK = "train_dpo", "step", "check"
 PUBLISHING = "Writing"  # how the bars of transformers begin when it writes weights

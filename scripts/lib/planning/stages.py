@@ -1,13 +1,12 @@
-"""The stages of a study in one table: what their jobs count, the shape that a rate holds for, operations and weights.
+"""What is known of each stage, i.e. rule: the shape that a rate holds for, operations, weights on disk and GPU.
 
-A rule that is not in it costs its job alone. What is left out of the operations (a generator's texts and hints, augmentation, the
-optimizer's step) makes them smaller, so that operations over a peak are a floor. Of a GPU's memory activations are left out.
+A rule that is not named here costs its job alone. What is left out of the operations (a generator's texts and hints, augmentation,
+the optimizer's step) makes them smaller, so that operations over a peak are a floor. Of a GPU's memory activations are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,16 +14,14 @@ from scripts.lib.downstream import operations as trials
 from scripts.lib.filters.proxy import operations as proxy
 from scripts.lib.generators.controlled import operations as diffusion
 from scripts.lib.mgca import operations as mgca
-from scripts.lib.planning import work
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.sizes import UnknownSize
-from scripts.lib.planning.work import Config, Sizes, Work
-from scripts.lib.study.arms import BASE, CLASS, GENERATORS, RATERS, Generator
+from scripts.lib.planning.work import TUNED, Config, Sizes, Work, counted
+from scripts.lib.study.arms import RATERS
 from scripts.lib.study.processor import BF16, FP32, resolved
 from scripts.lib.study.sources import PHANTOM
 from scripts.lib.training.operations import Shape, batch, kept, size, training_shape
 
-FLOAT, HALF = 4, 2  # bytes
 # Rules whose jobs are those of another stage.
 ALIASES = {
     "sample_rated_pool": "sample_pool",
@@ -33,30 +30,15 @@ ALIASES = {
     "compare_dataset_arms": "compare_arms",
     "compare_figure_arms": "compare_arms",
 }
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage, i.e. a rule.
-
-    count       what a job has to do
-    shape       what its rate holds for, of the configuration and the dataset: all that decides how long a unit takes
-    operations  floating point operations of a unit at a shape, None where they are not counted. Unit `film` of a training
-                is a film that becomes latents once, `check` a held-out pair that DPO's monitor judges once
-    parts       {part: parameters} of its networks, {} where they are not known
-    trains      those parts that learn; the others lie beside them
-    casts       section whose precision says how frozen weights lie on a GPU; "": in fp32, autocast casts them when used
-    tensors     of a trained parameter: on a GPU (itself, gradient, Adam's two moments, running mean), and on the disk (itself
-                and in a checkpoint itself, mean and moments; 0 where checkpoints are not counted)
-    """
-
-    count: Callable[[Job, Config, Sizes], Work]
-    shape: Callable[[Config, str], dict[str, Any]] = lambda config, dataset: {}
-    operations: Callable[[str, Shape], float | None] = lambda unit, shape: None
-    parts: Callable[[Config, str | None], Mapping[str, int]] = lambda config, dataset: {}
-    trains: Callable[[Config], Sequence[str]] = lambda config: ()
-    casts: str = ""
-    tensors: tuple[int, int] = (5, 5)
+FLOAT, HALF = 4, 2  # bytes
+# Tensors of a trained parameter: on a GPU (itself, gradient, Adam's two moments, running mean), and on the disk (itself, and in a
+# checkpoint itself, mean and moments; 0 where checkpoints are not counted). Of pairs also the start and, in the checkpoint too, the
+# best state.
+TENSORS = (5, 5)
+PAIRED = {rule: (7, 6) for rule, one in TUNED.items() if RATERS in one.taught_by}
+OTHER_TENSORS = {"train_trials": (4, 0), **PAIRED}
+# Section whose precision says how frozen weights lie on a GPU; those of other stages lie there in fp32, autocast casts them when used.
+CASTS = {"train_base": "base", "sample_pool": "sampling"} | {rule: one.section for rule, one in TUNED.items()}
 
 
 def stage_of(rule: str) -> str:
@@ -64,70 +46,96 @@ def stage_of(rule: str) -> str:
     return ALIASES.get(rule, rule)
 
 
-def _stage(rule: str) -> Stage:
-    return STAGES.get(stage_of(rule), NO_STAGE)
-
-
 def work_of(job: Job, config: Config, sizes: Sizes) -> Work:
-    """Return what a job has to do; a rule without units here costs its job alone."""
+    """Return what a job has to do; a rule without units costs its job alone."""
     try:
-        return _stage(job.rule).count(job, config, sizes)
+        return counted(job, config, sizes)
     except UnknownSize:
         return Work(unknown=True)
 
 
 def shape_of(config: Config, rule: str, dataset: str | None, gpu: bool) -> dict[str, Any]:
-    """Return the shape of a stage's units; {} for stages whose cost depends on no model. `gpu`: of a class with GPUs.
+    """Return the shape of a stage's units: all of the configuration and the dataset that decides how long one takes.
 
-    `precision: auto` is bf16 on a GPU and, in a plan, fp32 on a processor.
+    {} for stages whose cost depends on no model. `gpu`: of a class with GPUs; `precision: auto` is bf16 on a GPU and, in a plan,
+    fp32 on a processor.
     """
-    return _stage(rule).shape(resolved(config, BF16 if gpu else FP32), str(dataset))
+    config = resolved(config, BF16 if gpu else FP32)
+    side = {"resolution": config["study"]["resolution"]}
+    match stage_of(rule):
+        case "write_phantom":
+            return _film(config["datasets"][dataset])
+        case "prepare_cohort":
+            return side | _film(config["datasets"][dataset])
+        case "train_base":
+            return side | training_shape(config["base"], "vae", "text", "unet")
+        case "train_class_autoencoder":
+            return side | training_shape(config["class_ldm"], "autoencoder")
+        case "train_class_ldm" | "train_proposal":
+            latents = {"latents_of": config["class_ldm"]["autoencoder"]["channels"]}
+            return side | training_shape(config["class_ldm"], "unet") | latents
+        case "sample_pool":
+            return diffusion.image_shape(config)
+        case "reconstruct_films":
+            return diffusion.shape(config, "sampling", "micro_batch", "precision")
+        case "train_proxy":
+            return side | training_shape(config["proxy"]["train"]) | {"precision": config["proxy"]["precision"]}
+        case "score_pool":
+            return side | {"model": _proxy_model(config), "precision": config["proxy"]["precision"]}
+        case "pretrain_mgca":
+            return side | training_shape(config["mgca"])
+        case "train_trials":
+            return trials.trial_shape(config, str(dataset))
+        case own if own in TUNED:
+            keys = ("batch_size", "gradient_accumulation", "precision", "trains")
+            return diffusion.shape(config, TUNED[own].section, *keys)
+    return {}
+
+
+def _film(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the shape of a film of a dataset's raw tree."""
+    side = (section.get("phantom") or {}).get("size") if section["root"] == PHANTOM else "real"
+    return {"format": section["format"], **({"film": side} if side else {})}
+
+
+def _proxy_model(config: Config) -> Any:
+    return config["proxy"]["model"] or training_shape(config["proxy"]["train"])
+
+
+# Floating point operations of a unit at a shape. Unit `film` of a training is a film that becomes latents once, `check` a held-out
+# pair that DPO's monitor judges once.
+OPERATIONS: dict[str, Callable[[str, Shape], float | None]] = {
+    "train_base": diffusion.foundation,
+    "sample_pool": diffusion.image,
+    "reconstruct_films": lambda unit, shape: sum(map(diffusion.networks(shape).coding, ("encoding", "decoding"))),
+    "train_proxy": lambda unit, shape: batch(shape) * (proxy.film(shape, shape["resolution"], learns=True) or 0.0),
+    "score_pool": lambda unit, shape: proxy.film(shape["model"], shape["resolution"]),
+    "pretrain_mgca": lambda unit, shape: batch(shape) * mgca.pair(shape, shape["resolution"]),
+    "train_trials": trials.trial,
+    **{rule: partial(diffusion.tuning, rule in PAIRED) for rule in TUNED},
+}
 
 
 @kept
 def operations_of(rule: str, unit: str, shape: Shape) -> float | None:
     """Return the operations of one unit of a stage, None where they are not counted. Two a multiply-add, as torch counts."""
-    return _stage(rule).operations(unit, shape)
-
-
-def _trained(own: Stage, config: Config, parts: Mapping[str, int]) -> int:
-    return sum(parts.get(part, 0) for part in own.trains(config))
+    count = OPERATIONS.get(stage_of(rule))
+    return count(unit, shape) if count else None
 
 
 def disk_of(config: Config, rule: str) -> int:
     """Return the bytes of the weights that a stage trains and of its largest checkpoint; 0 for stages without, or not counted."""
-    own = _stage(rule)
-    return FLOAT * own.tensors[1] * _trained(own, config, own.parts(config, None)) if own.tensors[1] else 0
+    _, tensors = OTHER_TENSORS.get(stage_of(rule), TENSORS)
+    return FLOAT * tensors * _parameters(config, rule, None)[0] if tensors else 0
 
 
 def gpu_bytes(config: Config, rule: str, dataset: str | None) -> int | None:
     """Return the least bytes of a GPU that a job needs for weights, gradients and optimizer, None where not known."""
-    own = _stage(rule)
-    if not (parts := own.parts(config, dataset)):
-        return None
-    trained = _trained(own, config, parts)
-    half = own.casts and config[own.casts]["precision"] != FP32  # auto is bf16 on a GPU
-    return FLOAT * own.tensors[0] * trained + (HALF if half else FLOAT) * (sum(parts.values()) - trained)
-
-
-def _side(config: Config, *parts: Mapping[str, Any]) -> dict[str, Any]:
-    return {"resolution": config["study"]["resolution"]} | {key: one for part in parts for key, one in part.items()}
-
-
-def _film(config: Config, dataset: str) -> dict[str, Any]:
-    """Return the shape of a film of a dataset's raw tree."""
-    section = config["datasets"][dataset]
-    side = (section.get("phantom") or {}).get("size") if section["root"] == PHANTOM else "real"
-    return {"format": section["format"], **({"film": side} if side else {})}
-
-
-def _class_unet(config: Config, dataset: str) -> dict[str, Any]:
-    section = config["class_ldm"]
-    return _side(config, {"latents_of": section["autoencoder"]["channels"]}, training_shape(section, "unet"))
-
-
-def _proxy_model(config: Config) -> Any:
-    return config["proxy"]["model"] or training_shape(config["proxy"]["train"])
+    learn, beside = _parameters(config, rule, dataset)
+    tensors, _ = OTHER_TENSORS.get(stage_of(rule), TENSORS)
+    casts = CASTS.get(stage_of(rule))
+    half = casts and config[casts]["precision"] != FP32  # auto is bf16 on a GPU
+    return (FLOAT * tensors * learn + (HALF if half else FLOAT) * beside) or None
 
 
 def generator_parameters(config: Config) -> dict[str, int]:
@@ -135,97 +143,27 @@ def generator_parameters(config: Config) -> dict[str, int]:
     return diffusion.parameters(diffusion.shape(config), config["base"]["text"])
 
 
-def _proxy_parameters(config: Config, dataset: str | None) -> dict[str, int]:
-    known = proxy.parameters(_proxy_model(config), config["study"]["resolution"])
-    return {"proxy": known} if known else {}
-
-
-def _trial_parameters(config: Config, dataset: str | None) -> dict[str, int]:
-    shape = shape_of(config, "train_trials", dataset, True)
-    return {"frozen" if shape["model"]["frozen"] else "model": size(trials.model(shape))}
-
-
-def _generator_stage(one: Generator) -> Stage:
-    keys = ("batch_size", "gradient_accumulation", "precision", "trains")
-    pairs = RATERS in one.taught_by
-
-    def parts(config: Config, dataset: str | None) -> dict[str, int]:
-        own = generator_parameters(config)
-        return own | {"reference": sum(own[part] for part in trains(config))} if pairs else own
-
-    def trains(config: Config) -> Sequence[str]:
-        return config[one.section].get("trains", ["controlnet"])
-
-    return Stage(
-        lambda job, config, sizes: work.generating(one, config, sizes),
-        lambda config, _: diffusion.shape(config, one.section, *keys),
-        partial(diffusion.tuning, pairs),
-        parts,
-        trains,
-        casts=one.section,
-        tensors=(7, 6) if pairs else (5, 5),  # pairs: also the start and, in the checkpoint too, the best state
-    )
-
-
-NO_STAGE = Stage(lambda job, config, sizes: Work())
-CLASS_UNET = Stage(work.following_classes, _class_unet)
-STAGES = {
-    "write_phantom": Stage(work.drawing, _film),
-    "prepare_cohort": Stage(
-        lambda job, config, sizes: work.stored(sizes[job.dataset].films, sizes[job.dataset].masked, config),
-        lambda config, name: _side(config, _film(config, name)),
-    ),
-    "build_conditions": Stage(work.conditioning),
-    "train_base": Stage(
-        work.founding,
-        lambda config, _: _side(config, training_shape(config["base"], "vae", "text", "unet")),
-        diffusion.foundation,
-        lambda config, _: {part: generator_parameters(config)[part] for part in ("vae", "unet", "text")},
-        lambda config: ("unet", "text"),  # together, after the autoencoder
-        casts="base",
-    ),
-    **{one.rule: _generator_stage(one) for one in GENERATORS.values() if one.name != BASE and one.follows != CLASS},
-    "train_class_autoencoder": Stage(
-        lambda job, config, sizes: Work({"step": config["class_ldm"]["autoencoder"]["steps"]}),
-        lambda config, _: _side(config, training_shape(config["class_ldm"], "autoencoder")),
-    ),
-    "train_class_ldm": CLASS_UNET,
-    "train_proposal": CLASS_UNET,
-    "sample_pool": Stage(
-        work.sampling,
-        lambda config, _: diffusion.image_shape(config),
-        diffusion.image,
-        lambda config, _: generator_parameters(config),
-        casts="sampling",
-    ),
-    "reconstruct_films": Stage(
-        work.reconstructing,
-        lambda config, _: diffusion.shape(config, "sampling", "micro_batch", "precision"),
-        lambda _, shape: sum(map(diffusion.networks(shape).coding, ("encoding", "decoding"))),
-    ),
-    "train_proxy": Stage(
-        lambda job, config, sizes: Work({"step": config["proxy"]["train"]["steps"]}),
-        lambda config, _: _side(
-            config, training_shape(config["proxy"]["train"]), {"precision": config["proxy"]["precision"]}
-        ),
-        lambda _, shape: batch(shape) * (proxy.film(shape, shape["resolution"], learns=True) or 0.0),
-        _proxy_parameters,
-        lambda config: ("proxy",),
-    ),
-    "score_pool": Stage(
-        work.scoring,
-        lambda config, _: _side(config, {"model": _proxy_model(config), "precision": config["proxy"]["precision"]}),
-        lambda _, shape: proxy.film(shape["model"], shape["resolution"]),
-        _proxy_parameters,
-    ),
-    "pretrain_mgca": Stage(
-        lambda job, config, sizes: Work({"step": config["mgca"]["steps"]}),
-        lambda config, _: _side(config, training_shape(config["mgca"])),
-        lambda _, shape: batch(shape) * mgca.pair(shape, shape["resolution"]),
-        lambda config, _: mgca.parameters(config["mgca"], config["study"]["resolution"]),
-        lambda config: ("trained",),
-    ),
-    "train_trials": Stage(
-        work.testing, trials.trial_shape, trials.trial, _trial_parameters, lambda config: ("model",), tensors=(4, 0)
-    ),
-}
+def _parameters(config: Config, rule: str, dataset: str | None) -> tuple[int, int]:
+    """Return how many parameters of a stage's networks learn, and how many lie beside them; zeros where they are not known."""
+    stage, resolution = stage_of(rule), config["study"]["resolution"]
+    match stage:
+        case "train_base":
+            own = generator_parameters(config)
+            return own["unet"] + own["text"], own["vae"]  # both learn together, after the autoencoder
+        case "sample_pool":
+            return 0, sum(generator_parameters(config).values())
+        case "train_proxy" | "score_pool":
+            known = proxy.parameters(_proxy_model(config), resolution) or 0
+            return (known, 0) if stage == "train_proxy" else (0, known)
+        case "pretrain_mgca":
+            own = mgca.parameters(config["mgca"], resolution)
+            return own["trained"], own["frozen"]
+        case "train_trials":
+            shape = shape_of(config, rule, dataset, True)
+            known = size(trials.model(shape))
+            return (0, known) if shape["model"]["frozen"] else (known, 0)
+        case tuned if tuned in TUNED:
+            own = generator_parameters(config)
+            learn = sum(own[part] for part in config[TUNED[tuned].section].get("trains", ["controlnet"]))
+            return learn, sum(own.values()) - (0 if tuned in PAIRED else learn)  # of pairs the reference lies beside
+    return 0, 0

@@ -9,16 +9,19 @@ from typing import Any
 
 from scripts.lib.conditions.plan import KINDS
 from scripts.lib.downstream.settings import steps_of
+from scripts.lib.generators.controlled.operations import heldout_checks
+from scripts.lib.phantom.settings import settings_of
 from scripts.lib.planning.jobs import Job
 from scripts.lib.planning.sizes import Size
-from scripts.lib.study.arms import ALONE, KEPT, RATERS, Generator
+from scripts.lib.study.arms import ALONE, BASE, CLASS, GENERATORS, KEPT, RATERS, Generator
 from scripts.lib.study.cells import Cell, cell_of
 from scripts.lib.study.config import stage
 from scripts.lib.study.stores import Stores
 from scripts.lib.study.study import Study
 
-WITH_REFERENCE = 2  # checks that one of DPO's counts as when the reference is asked as well
 ROW_BYTES = 150  # of a row of an index or a table of conditions, measured on the phantom
+# Generators of the registry that are trained further from the foundation model, by their rule.
+TUNED = {one.rule: one for one in GENERATORS.values() if one.name != BASE and one.follows != CLASS}
 Config = Mapping[str, Any]
 Sizes = Mapping[str, Size]
 
@@ -57,19 +60,49 @@ def stored(films: int, masked: bool, config: Config) -> Work:
     return Work({"film": films}, films, bytes=films * (config["study"]["resolution"] ** 2 * (1 + masked) + ROW_BYTES))
 
 
-def drawing(job: Job, config: Config, sizes: Sizes) -> Work:
-    """Count the films that are drawn."""
-    from scripts.lib.phantom.settings import settings_of
-
-    section, films = config["datasets"][job.dataset], sizes[job.dataset].listed or 0
-    side = settings_of(section["format"], dict(section.get("phantom") or {}))["size"]
-    return Work({"film": films}, films, bytes=films * side**2)
-
-
-def conditioning(job: Job, config: Config, sizes: Sizes) -> Work:
-    """Count the rows of a table of conditions."""
-    rows = sum(conditions_of(config, job.cell, sizes).values())
-    return Work({"row": rows}, bytes=rows * ROW_BYTES)
+def counted(job: Job, config: Config, sizes: Sizes) -> Work:
+    """Return what a job has to do, nothing of a rule that costs its job alone; raises UnknownSize."""
+    match job.rule:
+        case "write_phantom":
+            section, films = config["datasets"][job.dataset], sizes[job.dataset].listed or 0
+            side = settings_of(section["format"], dict(section.get("phantom") or {}))["size"]
+            return Work({"film": films}, films, bytes=films * side**2)
+        case "prepare_cohort":
+            size = sizes[job.dataset]
+            return replace(stored(sum(size.splits.values()), size.masked, config), unknown=not size.splits)
+        case "build_conditions":
+            rows = sum(conditions_of(config, job.cell, sizes).values())
+            return Work({"row": rows}, bytes=rows * ROW_BYTES)
+        case "train_base":
+            steps = {f"{part} step": config["base"][part]["steps"] for part in ("vae", "text", "unet")}
+            films = sum(sizes[name].splits.get("train", 0) for name in config["study"]["foundation"])
+            return Work({**steps, "film": films})
+        case "train_class_autoencoder":
+            return Work({"step": config["class_ldm"]["autoencoder"]["steps"]})
+        case "train_class_ldm" | "train_proposal":
+            section = config["search"] if job.rule == "train_proposal" else config["class_ldm"]["unet"]
+            known = sizes[config["study"]["generator_dataset"]].splits.get("generator")
+            return Work({"step": section["steps"], "film": known or 0}, unknown=known is None)
+        case "sample_pool" | "sample_rated_pool":
+            return sampling(job, config, sizes)
+        case "reconstruct_films":
+            return reconstructing(job, config, sizes)
+        case "train_proxy":
+            return Work({"step": config["proxy"]["train"]["steps"]})
+        case "validate_proxy":
+            validation = config["proxy"]["validation"]
+            return Work({"image": sizes[validation["dataset"]].side(validation["split"])})
+        case "score_pool":
+            rows = sum(conditions_of(config, job.cell, sizes).values())
+            images = math.ceil(rows / Study(config).shard_count(job.cell))
+            return Work({"image": images}, images, bytes=images * ROW_BYTES)
+        case "pretrain_mgca":
+            return Work({"step": config["mgca"]["steps"]})
+        case "train_trials":
+            return testing(job, config, sizes)
+        case rule if rule in TUNED:
+            return tuning(TUNED[rule], config, sizes)
+    return Work()
 
 
 def sampling(job: Job, config: Config, sizes: Sizes) -> Work:
@@ -92,7 +125,7 @@ def computed_images(rows: Mapping[str, int], batch: int, micro: int) -> dict[str
     The last micro-batch of a kind is filled up. The kinds of a mixed shard are taken to be spread evenly.
     """
     images = sum(rows.values())
-    parts = [batch] * (images // batch) + ([images % batch] if images % batch else [])
+    parts = [batch] * (images // batch) + [images % batch]
     return {
         kind: sum(micro * math.ceil(round(count * part / images, 6) / micro) for part in parts)
         for kind, count in rows.items()
@@ -109,23 +142,7 @@ def reconstructing(job: Job, config: Config, sizes: Sizes) -> Work:
     return stored(films, size.masked, config)
 
 
-def scoring(job: Job, config: Config, sizes: Sizes) -> Work:
-    """Count the images of a shard, or the films of the validation, that the proxy model scores."""
-    if job.rule == "validate_proxy":
-        validation = config["proxy"]["validation"]
-        return Work({"image": sizes[validation["dataset"]].side(validation["split"])})
-    images = math.ceil(sum(conditions_of(config, job.cell, sizes).values()) / Study(config).shard_count(job.cell))
-    return Work({"image": images}, images, bytes=images * ROW_BYTES)
-
-
-def founding(job: Job, config: Config, sizes: Sizes) -> Work:
-    """Count the steps of the foundation model's parts and the films that become latents."""
-    parts = {f"{part} step": config["base"][part]["steps"] for part in ("vae", "text", "unet")}
-    films = sum(sizes[name].splits.get("train", 0) for name in config["study"]["foundation"])
-    return Work({**parts, "film": films})
-
-
-def generating(generator: Generator, config: Config, sizes: Sizes) -> Work:
+def tuning(generator: Generator, config: Config, sizes: Sizes) -> Work:
     """Count the training of a generator of the registry: steps, films that become latents, held-out checks."""
     units = {"step": config[generator.section]["steps"]}
     if RATERS in generator.taught_by:
@@ -135,30 +152,6 @@ def generating(generator: Generator, config: Config, sizes: Sizes) -> Work:
         return Work(units | {"film": round(pool * (100 - config["proxy"]["percentile"]) / 100)})
     splits = sizes[config["study"]["generator_dataset"]].splits
     return Work(units | {"film": splits.get("generator", splits.get("train", 0))})
-
-
-def following_classes(job: Job, config: Config, sizes: Sizes) -> Work:
-    """Count the steps of a U-Net that follows classes, of the study's or of a proposal, and the films that become latents."""
-    section = config["search"] if job.rule == "train_proposal" else config["class_ldm"]["unet"]
-    films = sizes[config["study"]["generator_dataset"]].splits.get("generator")
-    return Work({"step": section["steps"], "film": films or 0}, unknown=films is None)
-
-
-def heldout_checks(config: Config) -> tuple[int, float]:
-    """Return how often DPO's monitor judges a held-out pair, as if no two films of a set had the same score, and the share
-    of these checks before the first step or after the last one.
-
-    Every check judges each pair at every draw; the first, before the first step, also asks the reference, which counts as
-    another check. At the end the best weights are judged on them once more, and, the reference asked too, on the pairs that
-    are reported on.
-    """
-    dpo, preferences, sets = config["dpo"], config["feedback"]["preferences"], config["feedback"]["sets"]
-    pairs = 1 if preferences["pairs"] == "best_worst" else math.comb(sets["images"], 2)
-    raters = len(config["feedback"]["raters"]) if preferences["raters"] == "each" else 1
-    judged = round(sets["sets"] * preferences["heldout"]) * pairs * raters * dpo["monitor_draws"]
-    inside = math.ceil(dpo["steps"] / dpo["monitor_steps"])
-    around = WITH_REFERENCE + 1 + WITH_REFERENCE * preferences["report"] / preferences["heldout"]
-    return round(judged * (inside + around)), around / (inside + around)
 
 
 def testing(job: Job, config: Config, sizes: Sizes) -> Work:

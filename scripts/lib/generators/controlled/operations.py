@@ -6,6 +6,7 @@ A shape has the keys resolution, unet, vae and hint_channels, and what else of t
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ SD15 = {
     "unet": {"channels": [320, 640, 1280, 1280], "layers": 2, "attention": [True, True, True, False], "heads": 8, "text": 768},
     "vae": {"channels": [128, 256, 512, 512], "layers": 2, "latents": 4, "attention": True},
 }  # fmt: skip
+WITH_REFERENCE = 2  # checks that one of DPO's counts as when the reference is asked as well
 WIDE = 768  # of a text in Stable Diffusion; a base with narrower ones is one that the workflow trains
 CLIP = {"vocabulary": 49408, "max_tokens": 77, "hidden": 768, "layers": 12}  # its text encoder, of CLIP ViT-L
 
@@ -188,11 +190,31 @@ def tuning(pairs: bool, unit: str, own: Shape) -> float:
     return 2 * batch(own) * (learned + made.denoising()) if pairs else batch(own) * learned
 
 
-def foundation(unit: str, own: Shape) -> float | None:
-    """Return the operations of a step of one part of the foundation model, or of a film; None for the text encoder."""
+def heldout_checks(config: Mapping[str, Any]) -> tuple[int, float]:
+    """Return how often DPO's monitor judges a held-out pair, as if no two films of a set had the same score, and the share
+    of these checks before the first step or after the last one.
+
+    Every check judges each pair at every draw; the first, before the first step, also asks the reference, which counts as
+    another check. At the end the best weights are judged on them once more, and, the reference asked too, on the pairs that
+    are reported on.
+    """
+    dpo, preferences, sets = config["dpo"], config["feedback"]["preferences"], config["feedback"]["sets"]
+    pairs = 1 if preferences["pairs"] == "best_worst" else math.comb(sets["images"], 2)
+    raters = len(config["feedback"]["raters"]) if preferences["raters"] == "each" else 1
+    judged = round(sets["sets"] * preferences["heldout"]) * pairs * raters * dpo["monitor_draws"]
+    inside = math.ceil(dpo["steps"] / dpo["monitor_steps"])
+    around = WITH_REFERENCE + 1 + WITH_REFERENCE * preferences["report"] / preferences["heldout"]
+    return round(judged * (inside + around)), around / (inside + around)
+
+
+def foundation(unit: str, own: Shape) -> float:
+    """Return the operations of a step of one part of the foundation model, or of a film.
+
+    The text encoder's own steps are a small part of the training, and count as nothing.
+    """
     part = unit.split()[0]
     if part == "text":
-        return None
+        return 0.0
     made = networks({**trained_shape(own), "resolution": own["resolution"]})
     if part == "film":
         return made.coding("encoding")
