@@ -44,21 +44,17 @@ def read_benchmark(path: Path) -> Measured | None:
     if not path.is_file():
         return None
     with path.open(newline="", errors="replace") as stream:
-        row = next(csv.DictReader(stream, delimiter="\t"), None)
-    try:
-        seconds, *rest = [_number((row or {})[key]) for key in ("s", "cpu_time", "max_rss")]
-        if not seconds >= 0:
-            raise ValueError(seconds)
+        row = next(csv.DictReader(stream, delimiter="\t"), {})
+    try:  # NA: the job was too short to look at
+        took = Measured(*(math.nan if row[key] == "NA" else float(row[key]) for key in ("s", "cpu_time", "max_rss")))
     except (KeyError, TypeError, ValueError):
+        took = Measured(math.nan)
+    if not took.seconds >= 0:
         raise InputError(
             f"{path}: not a whole benchmark file (cut off when the run was killed?); expected a row of numbers in the columns "
             "s, max_rss and cpu_time; delete it, or make the job again"
-        ) from None
-    return Measured(seconds, *rest)
-
-
-def _number(text: str) -> float:
-    return math.nan if text == "NA" else float(text)  # NA: the job was too short to look at
+        )
+    return took
 
 
 def _span(root: Path, output: str) -> tuple[float, float] | None:
