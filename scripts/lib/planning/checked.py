@@ -15,7 +15,7 @@ from scripts.lib.core.atomic import atomic_file
 from scripts.lib.core.errors import InputError
 from scripts.lib.engine.lean_imports import lean_imports
 from scripts.lib.planning.estimate import Plan, machine_size, make_plan, wall_hours
-from scripts.lib.planning.jobs import Job, list_jobs
+from scripts.lib.planning.jobs import list_jobs
 from scripts.lib.planning.rates import read_rates
 from scripts.lib.planning.sizes import COUNTED, Size, counted_for, read_sizes
 from scripts.lib.reporting.check_page import Cost
@@ -27,25 +27,23 @@ def cost_of(config: Mapping[str, Any], looks: Sequence[Look]) -> Cost:
     try:
         rates = read_rates(name)
         cores, gpus = machine_size(None, None, rates["machine"], config)
-        with tempfile.TemporaryDirectory(prefix="synthorax-check-") as folder:
-            overlay = Path(folder, "study.json")
-            overlay.write_text(json.dumps(config))
-            jobs = list_jobs([overlay], [], cores)
+        with tempfile.NamedTemporaryFile("w", prefix="synthorax-check-", suffix=".json") as overlay:
+            json.dump(config, overlay)
+            overlay.flush()
+            jobs = list_jobs([Path(overlay.name)], [], cores)
         # A process of its own: pricing loads torch to count the operations of networks, and the tables of all films stay out of it.
         with ProcessPoolExecutor(1, get_context("spawn")) as beside:
             sizes = read_sizes(config, Path("results")) | _sizes(looks)
-            plan = beside.submit(_priced, jobs, config, sizes, rates).result()
+            plan = beside.submit(_plan, jobs, config, sizes, rates).result()
     except InputError as error:
         return Cost(name, None, 0.0, why=str(error))
     hours = None if plan.total.unknown_sizes else wall_hours(plan, cores, gpus)
     return Cost(f"{name} ({cores} cores)", hours, plan.total.disk_gb, plan.warnings)
 
 
-def _priced(
-    jobs: Sequence[Job], config: Mapping[str, Any], sizes: Mapping[str, Size], rates: Mapping[str, Any]
-) -> Plan:
+def _plan(*given: Any) -> Plan:
     with lean_imports():
-        return make_plan(jobs, config, sizes, rates)
+        return make_plan(*given)
 
 
 def write_counts(path: Path, config: Mapping[str, Any], looks: Sequence[Look]) -> None:
@@ -62,8 +60,6 @@ def _sizes(looks: Sequence[Look]) -> dict[str, Size]:
     sizes = {}
     for look in looks:
         if len(look.films):
-            splits = look.films["split"].dropna().value_counts().items()
-            sizes[look.name] = Size(
-                COUNTED, look.listed, {str(name): int(count) for name, count in splits}, bool(look.structures)
-            )
+            splits = {str(name): count for name, count in look.films["split"].value_counts().items()}
+            sizes[look.name] = Size(COUNTED, look.listed, splits, bool(look.structures))
     return sizes

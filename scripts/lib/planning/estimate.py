@@ -11,18 +11,18 @@ from typing import Any
 from scripts.lib.core.errors import InputError
 from scripts.lib.engine.progress import least_seconds
 from scripts.lib.planning.jobs import Job
-from scripts.lib.planning.pricing import FLOOR, MEASURED, NONE, Price, least_known, price_of
+from scripts.lib.planning.pricing import FLOOR, MEASURED, NONE, Price, at_share, least_known, price_of
 from scripts.lib.planning.rates import Rates, check_efficiency
-from scripts.lib.planning.stages import disk_of, gpu_bytes, stage_of, work_of
+from scripts.lib.planning.stages import disk_of, gpu_bytes, work_of
 from scripts.lib.planning.work import Config, Sizes, Work, conditions_of
-from scripts.lib.study.cells import Cell
 
 
 @dataclass
 class PlanLine:
     """The jobs of one stage and arm, added up. `source` is that of its least known job, `hours` what is known of them.
 
-    `peak_hours` are those of `hours` that are operations over a GPU's peak, and so too few.
+    `peak_hours` are those of `hours` that are operations over a GPU's peak, and so too few. Memory is that of the largest job,
+    0 where it is not known.
     """
 
     stage: str
@@ -35,27 +35,22 @@ class PlanLine:
     peak_hours: float = 0.0
     source: str = MEASURED
     disk_gb: float = 0.0
-    rss_mb: float | None = None
-    gpu_gb: float | None = None
+    rss_mb: float = 0.0
+    gpu_gb: float = 0.0
     unknown_sizes: bool = False
 
     def add(self, other: PlanLine) -> None:
         """Take the jobs of another line too."""
         for name in ("jobs", "images", "steps", "hours", "gpu_hours", "peak_hours", "disk_gb"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("rss_mb", "gpu_gb"):
-            setattr(self, name, max(getattr(self, name) or 0.0, getattr(other, name) or 0.0) or None)
-        self.source = least_known([self.source, other.source])
+        self.rss_mb, self.gpu_gb = max(self.rss_mb, other.rss_mb), max(self.gpu_gb, other.gpu_gb)
+        self.source = least_known((self.source, other.source))
         self.unknown_sizes |= other.unknown_sizes
 
     @property
     def is_least(self) -> bool:
         """Whether hours are missing, or floors, so that `hours` are the least."""
         return self.source in (FLOOR, NONE)
-
-    def hours_at(self, share: float) -> float:
-        """Return the hours if GPUs reach this share of their peak wherever nothing was measured."""
-        return self.hours + self.peak_hours * (1 / share - 1)
 
 
 @dataclass
@@ -86,11 +81,11 @@ def make_plan(jobs: Sequence[Job], config: Config, sizes: Sizes, rates: Rates) -
         if job.outputs:
             stage, arm, hours = job.rule, job.wildcards.get("arm", ""), (price.seconds or 0.0) / 3600
             on_gpu = bool(job.gpus and rates["machine"].get("gpu"))
-            held = gpu_bytes(config, stage_of(stage), job.wildcards.get("dataset")) if on_gpu else None
+            held = gpu_bytes(config, stage, job.wildcards.get("dataset")) if on_gpu else 0
             disk = (amounts.bytes + disk_of(config, stage)) / 1e9
             line = PlanLine(
                 stage, arm, 1, amounts.images, amounts.steps, hours, hours * on_gpu, price.at_peak / 3600, price.source, disk,
-                price.rss_mb, held and held / 1e9, amounts.unknown,
+                price.rss_mb or 0.0, (held or 0) / 1e9, amounts.unknown,
             )  # fmt: skip
             lines.setdefault((stage, arm), PlanLine(stage, arm)).add(line)
     plan = Plan(list(lines.values()), jobs, work, prices)
@@ -101,49 +96,49 @@ def make_plan(jobs: Sequence[Job], config: Config, sizes: Sizes, rates: Rates) -
 def wall_hours(plan: Plan, cores: int, gpus: int, share: float = 1.0) -> float:
     """Return the least wall time: the longest chain of jobs, or all processors or GPUs busy all the time, in hours.
 
-    A job on several GPUs is taken to be as many times faster as it has GPUs. `share`: of a GPU's peak, as in Line.hours_at.
+    A job on several GPUs is taken to be as many times faster as it has GPUs. GPUs reach `share` of their peak where nothing
+    was measured; jobs of which nothing is known take no time.
     """
-    seconds = {n: price.seconds_at(share) / max(1, plan.jobs[n].gpus) for n, price in enumerate(plan.prices)}
+    seconds = {
+        number: at_share(price.seconds or 0.0, price.at_peak, share) / max(1, job.gpus)
+        for number, (job, price) in enumerate(zip(plan.jobs, plan.prices))
+    }
     return least_seconds(dict(enumerate(plan.jobs)), seconds, cores, gpus) / 3600
 
 
 def _warnings(plan: Plan, config: Config, sizes: Sizes, machine: Mapping[str, Any]) -> Iterator[str]:
-    largest, pools = config["compute"]["largest_pool"], [job for job in plan.jobs if job.rule == "sample_pool"]
-    for dataset, arm, fraction in sorted({astuple(job.cell) for job in pools if sizes[job.dataset].splits}):
-        images = sum(conditions_of(config, Cell(dataset, arm, fraction), sizes).values())
-        if images > largest:
+    largest, memory = config["compute"]["largest_pool"], machine.get("gpu_memory_gb")
+    pools = {job.cell for job in plan.jobs if job.rule == "sample_pool" and sizes[job.dataset].splits}
+    for cell in sorted(pools, key=astuple):
+        if (images := sum(conditions_of(config, cell, sizes).values())) > largest:
             yield (
-                f"pool of {dataset} {arm} at {fraction}: {images:,} images, more than compute.largest_pool = {largest:,}; "
-                f"lower study.multipliers[{fraction!r}] or raise the key"
+                f"pool of {cell.dataset} {cell.arm} at {cell.fraction}: {images:,} images, more than compute.largest_pool = "
+                f"{largest:,}; lower study.multipliers[{cell.fraction!r}] or raise the key"
             )
     without = {job.wildcards.get("dataset") for job, amounts in zip(plan.jobs, plan.work) if amounts.unknown}
     if None in without:  # e.g. a model of all of a cohort
         without |= {name for name, size in sizes.items() if not size.splits}
-    for name in sorted(name for name in without if name):
+    for name in sorted(filter(None, without)):
         yield (
             f"size of {name} not known: its cohort is not prepared and no table gives it; its jobs have no hours. make check, "
             "with the same STUDY and DIR, counts its films: then plan again"
         )
-    memory = machine.get("gpu_memory_gb")
     for line in plan.lines:
-        if memory and line.gpu_gb and line.gpu_gb > memory:
+        if memory and line.gpu_gb > memory:
             yield (
                 f"{line.stage} {line.arm}: at least {line.gpu_gb:.1f} GB of GPU memory, before activations, more than the "
                 f"{memory} GB of this class"
             )
 
 
-def found_missing(plan: Plan, config: Config, results: Path) -> list[str]:
-    """Return warnings: of a disk that is too small, and of a base whose shape has to be assumed."""
+def found_missing(plan: Plan, config: Config, results: Path) -> Iterator[str]:
+    """Yield warnings: of a disk that is too small, and of a base whose shape has to be assumed."""
     there = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
-    free, disk = shutil.disk_usage(there).free, plan.total.disk_gb
-    warnings = []
+    free, disk, base = shutil.disk_usage(there).free, plan.total.disk_gb, config["base"]["path"]
     if disk * 1e9 > free:
-        warnings.append(f"disk: {disk:,.0f} GB needed, {free / 1e9:,.0f} GB free in {results}; use another disk")
-    base = config["base"]["path"]
+        yield f"disk: {disk:,.0f} GB needed, {free / 1e9:,.0f} GB free in {results}; use another disk"
     if base and not (Path(base) / "unet").is_dir():
-        warnings.append(f"base.path = {base} is not here: the shape of Stable Diffusion 1.x is assumed")
-    return warnings
+        yield f"base.path = {base} is not here: the shape of Stable Diffusion 1.x is assumed"
 
 
 def machine_size(cores: int | None, gpus: int | None, machine: Mapping[str, Any], config: Config) -> tuple[int, int]:
@@ -154,17 +149,15 @@ def machine_size(cores: int | None, gpus: int | None, machine: Mapping[str, Any]
     has_gpu, wanted = bool(machine.get("gpu")), config["compute"]["gpus"]
     cores = machine["cores"] if cores is None else cores
     gpus = int(has_gpu) if gpus is None else gpus
-    if cores < 1:
-        raise InputError(f"--cores {cores}: expected 1 or more")
-    if gpus < 0:
-        raise InputError(f"--gpus {gpus}: expected 0 or more")
-    if gpus and not has_gpu:
-        raise InputError(f"--gpus {gpus}: class {machine['name']} has no GPU; choose another with --machine")
-    if has_gpu and wanted and not gpus:
-        raise InputError(
-            f"--gpus 0: jobs of {config['study']['name']} ask for a GPU (compute.gpus: {wanted}); give --gpus 1 or more, or "
-            "plan on a class without GPU"
-        )
+    faults = {
+        f"--cores {cores}: expected 1 or more": cores < 1,
+        f"--gpus {gpus}: expected 0 or more": gpus < 0,
+        f"--gpus {gpus}: class {machine['name']} has no GPU; choose another with --machine": gpus and not has_gpu,
+        f"--gpus 0: jobs of {config['study']['name']} ask for a GPU (compute.gpus: {wanted}); give --gpus 1 or more, or plan "
+        "on a class without GPU": has_gpu and wanted and not gpus,
+    }
+    if found := [fault for fault, wrong in faults.items() if wrong]:
+        raise InputError(found[0])
     return cores, gpus
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,9 +22,6 @@ MEANING = {
     FLOOR: "least time: operations over the published peak, or what smaller films or tables took",
     NONE: "no rate of this class says anything of it",
 }
-ORDER = tuple(MEANING)
-# The text encoder's own steps are a small part of the base's training; a floor does without them.
-UNCOUNTED = ("train_base", "text step")
 # Films that a training turns into latents once: their seconds are part of its `job_seconds` where it was measured.
 IN_JOB = "film"
 SMALL = 0.05  # share of a job's seconds below which a unit does not decide how the whole is known
@@ -42,16 +39,15 @@ class Price:
     rss_mb: float | None = None
     at_peak: float = 0.0
 
-    def seconds_at(self, share: float) -> float:
-        """Return the seconds if the GPU reaches this share of its peak wherever nothing was measured; 0 if unknown."""
-        return (self.seconds or 0.0) + self.at_peak * (1 / share - 1)
+
+NOTHING = Price(None, NONE)
 
 
 def price_of(job: Job, work: Work, config: Config, rates: Rates) -> Price:
     """Return what a job costs: by rates of its own shapes, else scaled ones, else of another class's processor (a job
     without a GPU), else a floor, else nothing."""
     if work.unknown:
-        return Price(None, NONE)
+        return NOTHING
     gpu = bool(rates["machine"].get("gpu")) and job.gpus > 0
     price = _priced(job, work, config, rates, gpu)
     if gpu or price.source != NONE or "borrowed" not in rates:
@@ -60,86 +56,81 @@ def price_of(job: Job, work: Work, config: Config, rates: Rates) -> Price:
     return replace(price, source=least_known([ELSEWHERE, price.source]), rss_mb=None)
 
 
-def least_known(sources: Sequence[str]) -> str:
+def least_known(sources: Iterable[str]) -> str:
     """Return that of several ways of knowing which says the least."""
-    return max(sources, key=ORDER.index)
+    return max(sources, key=list(MEANING).index)
+
+
+def at_share(known: float, at_peak: float, share: float) -> float:
+    """Return the time if GPUs reach this share of their peak, of a time `known` of which `at_peak` is at the peak itself."""
+    return known + at_peak * (1 / share - 1)
 
 
 def _priced(job: Job, work: Work, config: Config, rates: Rates, gpu: bool) -> Price:
     rule = stage_of(job.rule)
     measured = rates["rates"].get(rule, {})
     known, rss = measured.get("job_seconds"), measured.get("rss_mb")
-    if not work.units and known is None:
-        return Price(None, NONE)
     if not work.units:
+        if known is None:
+            return NOTHING
         # Such jobs read tables, which grow with a study; those of the phantom are small.
         phantom = all(config["datasets"][name]["root"] == PHANTOM for name in config["study"]["datasets"])
         return Price(known, MEASURED if phantom else FLOOR, rss)
     shape = shape_of(config, rule, job.wildcards.get("dataset"), gpu)
-    parts, at_peak = [(known or 0.0, MEASURED)], 0.0
+    parts = [(known or 0.0, MEASURED)]
     for unit, amount in work.units.items():
         each, how = seconds_of(rule, unit, shape, rates, gpu) if amount else (0.0, MEASURED)
         if each is None and unit.endswith(IN_JOB) and known is not None and len(work.units) > 1:
             continue
-        if each is None and gpu and (rule, unit) == UNCOUNTED and peak_of(rates, shape):
-            each, how = 0.0, FLOOR
         if each is None:
-            return Price(None, NONE)
+            return NOTHING
         parts.append((amount * each, how))
-        at_peak += amount * each if gpu and how == FLOOR else 0.0
     seconds = sum(part for part, _ in parts)
-    source = least_known([how for part, how in parts if part >= SMALL * seconds])
+    source = least_known(how for part, how in parts if part >= SMALL * seconds)
+    at_peak = sum(part for part, how in parts if gpu and how == FLOOR)
     return Price(seconds, source, rss if source == MEASURED else None, at_peak)
-
-
-def peak_of(rates: Rates, shape: Mapping[str, Any]) -> float | None:
-    """Return the published peak of a class's GPU in TFLOP/s, in the shape's precision where the class tells them apart."""
-    peak: float | dict[str, float] | None = rates["machine"].get("peak_tflops")
-    return peak.get(str(shape.get("precision")), max(peak.values())) if isinstance(peak, dict) else peak
 
 
 def seconds_of(rule: str, unit: str, shape: Mapping[str, Any], rates: Rates, gpu: bool) -> tuple[float | None, str]:
     """Return the seconds of one unit and how they are known.
 
     `scaled`: measured at another shape in the same precision, or of another kind of image, times the ratio of the operations;
-    of several the one with the nearest operations, and of equals that with the nearest batch. `floor`: operations over the
-    published peak of a GPU; of decoding films what smaller ones of the same format took.
+    of several the one with the nearest operations, and of equals that with the nearest batch: a GPU is slower with few images
+    at once. `floor`: operations over the published peak of a GPU, in the shape's precision where the class tells them apart;
+    of decoding films what smaller ones of the same format took.
     """
+    measured = measured_rates(rates, rule, unit)
     if (rate := rate_of(rates, rule, unit, shape)) is not None:
         return 1 / rate, MEASURED
     if rule == "prepare_cohort":
-        others = [
-            (rate, other) for rate, other in measured_rates(rates, rule, unit) if other["format"] == shape["format"]
-        ]
-        smaller = [rate for rate, other in others if other["resolution"] <= shape["resolution"]]
+        same = [(rate, other["resolution"]) for rate, other in measured if other["format"] == shape["format"]]
+        smaller = [rate for rate, resolution in same if resolution <= shape["resolution"]]
         return (1 / min(smaller), FLOOR) if smaller else (None, NONE)
     known = _counted(rule, [unit], shape, rates)
     if not known and rule == "sample_pool":
         known = _counted(rule, [f"{kind} image" for kind in KINDS], shape, rates)
-    peak = peak_of(rates, shape) if gpu else None
+    peak = rates["machine"].get("peak_tflops") if gpu else None
+    if isinstance(peak, dict):
+        peak = peak.get(str(shape.get("precision")), max(peak.values()))
     here = operations_of(rule, unit, shape) if known or peak else None
     if here and known:
         there, rate, _ = min(known, key=lambda one: (round(abs(math.log(one[0] / here)), 6), one[2]))
         return here / there / rate, SCALED
-    return (here / (peak * 1e12), FLOOR) if here and peak else (None, NONE)
+    return (here / (peak * 1e12), FLOOR) if here is not None and peak else (None, NONE)
 
 
 def _counted(
     rule: str, units: Sequence[str], shape: Mapping[str, Any], rates: Rates
 ) -> list[tuple[float, float, float]]:
     """Return (operations, units per second, how far the batch is) of what was measured of units in this precision."""
-    found = [
-        (operations_of(rule, unit, other), rate, _apart(other, shape))
+    return [
+        (operations, rate, abs(math.log(_batch(other) / _batch(shape))))
         for unit in units
         for rate, other in measured_rates(rates, rule, unit)
         if all(other.get(key) == shape.get(key) for key in ("precision", "task"))
+        and (operations := operations_of(rule, unit, other))
     ]
-    return [(operations, rate, apart) for operations, rate, apart in found if operations]
 
 
-def _apart(measured: Mapping[str, Any], shape: Mapping[str, Any]) -> float:
-    """Return how far two batches are apart, as the logarithm of their ratio: a GPU is slower with few images at once."""
-    for key in ("micro_batch", "batch_size"):
-        if measured.get(key) and shape.get(key):
-            return abs(math.log(measured[key] / shape[key]))
-    return 0.0
+def _batch(shape: Mapping[str, Any]) -> int:
+    return shape.get("micro_batch") or shape.get("batch_size") or 1

@@ -44,8 +44,7 @@ def read_rates(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        raise InputError(f"{path}: not YAML{f' (line {where.line + 1})' if where else ''}; measure it again") from None
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}; measure it again") from None
     if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in ("machine", "rates")):
         raise InputError(f"{path}: expected the keys machine and rates, each with keys of its own")
     check_rates(content, path)
@@ -65,13 +64,12 @@ def check_rates(content: Rates, path: Path) -> None:
 
 
 def _faults(machine: Rates, rates: Rates) -> Iterator[str]:
-    for key in ("name", "cores", "memory_gb", "date"):
-        if machine.get(key) is None:
-            yield f"machine.{key} is missing"
+    needed = ("name", "cores", "memory_gb", "date")
+    yield from (f"machine.{key} is missing" for key in needed if machine.get(key) is None)
     peak = machine.get("peak_tflops")
-    peaks = peak if isinstance(peak, dict) else {"all": peak}
+    peaks = peak if isinstance(peak, dict) else {} if peak is None else {"all": peak}
     numbers = {f"machine.{key}": machine[key] for key in ("cores", "memory_gb")}
-    numbers |= {f"machine.peak_tflops ({key})": one for key, one in peaks.items() if peak is not None}
+    numbers |= {f"machine.peak_tflops ({key})": one for key, one in peaks.items()}
     for stage, measured in rates.items():
         where = f"rates.{stage}"
         if not isinstance(measured, dict) or not {"job_seconds", "units"} & measured.keys():

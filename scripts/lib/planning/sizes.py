@@ -48,13 +48,6 @@ class Size:
     masked: bool = False
     drawn: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
-    @property
-    def films(self) -> int:
-        """Films of the prepared cohort; raises UnknownSize."""
-        if not self.splits:
-            raise UnknownSize
-        return sum(self.splits.values())
-
     def side(self, split: str) -> int:
         """Return the films of a split; raises UnknownSize."""
         if split not in self.splits:
@@ -76,25 +69,22 @@ def read_sizes(config: Mapping[str, Any], results: Path) -> dict[str, Size]:
 
 def size_of(config: Mapping[str, Any], name: str, results: Path) -> Size:
     """Return a dataset's size: of its prepared cohort, else as a check has counted it, else of its phantom or a published list."""
-    section, dataset, name = config["datasets"][name], name, store_of(config, name)
-    meta = results / name / "cohort" / "cohort.json"
-    if meta.is_file():
+    section, store = config["datasets"][name], store_of(config, name)
+    if (meta := results / store / "cohort" / "cohort.json").is_file():
         known = read_json(meta, "a cohort's description; prepare this cohort again")
         try:
             splits = {split: counts["images"] for split, counts in known["splits"].items()}
-            drawn = _drawn(results / name / "subsets.parquet", config["study"]["fractions"])
+            drawn = _drawn(results / store / "subsets.parquet", config["study"]["fractions"])
             return Size(PREPARED, known["n_listed"], splits, known["has_masks"], drawn)
         except KeyError as error:
             raise InputError(f"{meta}: cannot be read ({error!r}); prepare this cohort again") from None
-    if (results / COUNTS).is_file():
-        counts = read_json(results / COUNTS, "the counts of make check; remove it, or run make check again").get(
-            dataset
-        )
-        if counts and counts["of"] == counted_for(config, dataset):
-            return Size(COUNTED, counts["listed"], counts["splits"], counts["masked"])
+    if (counted := results / COUNTS).is_file():
+        every = read_json(counted, "the counts of make check; remove it, or run make check again")
+        if (own := every.get(name)) and own["of"] == counted_for(config, name):
+            return Size(COUNTED, own["listed"], own["splits"], own["masked"])
     masked = of_structures(section) or bool(section.get("structures"))
     if section["root"] == PHANTOM:
-        listed, films = _phantom_films(section, name, config["study"]["seed"])
+        listed, films = _phantom_films(section, store, config["study"]["seed"])
         return Size(DRAWN, listed, _sides(section, films), masked)
     source, films = PAPERS.get(section["format"], (UNKNOWN, {}))
     return Size(source, None, _sides(section, films) if films else {}, masked)
@@ -124,20 +114,17 @@ def _phantom_films(section: Mapping[str, Any], name: str, seed: int) -> tuple[in
     from scripts.lib.phantom.study import plan_films
 
     form, given, reader = section["format"], dict(section.get("phantom") or {}), section.get("reader") or {}
-    films = [
-        film for film in plan_films(form, given, seed, name) if form not in TRAIN_TABLE_ONLY or film.split == "train"
-    ]
-    positives = form == "siim" and reader.get("positives_only")
-    counts = Counter(
-        film.split
-        for film in films
-        if not (reader.get("frontal_only") and film.view == "LATERAL")
-        and not (positives and all(finding.name != "pneumothorax" for finding in film.findings))
-    )
-    settings = settings_of(form, given)
+    settings, films = settings_of(form, given), plan_films(form, given, seed, name)
+    films = [film for film in films if form not in TRAIN_TABLE_ONLY or film.split == "train"]
+    listed = len(films) - settings["unlisted_files"]
+    if reader.get("frontal_only"):
+        films = [film for film in films if film.view != "LATERAL"]
+    if form == "siim" and reader.get("positives_only"):
+        films = [film for film in films if any(finding.name == "pneumothorax" for finding in film.findings)]
+    counts = Counter(film.split for film in films)
     # Some training films have no row in the tables, and some rows no file.
     counts["train"] -= settings["unlisted_files"] + settings["missing_files"]
-    return len(films) - settings["unlisted_files"], counts
+    return listed, counts
 
 
 def _sides(section: Mapping[str, Any], films: Mapping[str, int]) -> dict[str, int]:

@@ -6,61 +6,59 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.lib.planning.estimate import Plan, PlanLine, wall_hours
-from scripts.lib.planning.pricing import MEANING, MEASURED, NONE, ORDER
+from scripts.lib.planning.pricing import MEANING, MEASURED, NONE, at_share
 from scripts.lib.planning.sizes import Size
 
 HEAD = ("stage", "arm", "jobs", "images", "steps", "hours", "at a share", "source", "disk GB", "memory MB", "GPU GB")
-LEFT = (0, 1, 7)  # columns of words
+COST_HEAD = ("stage", "jobs", "planned s", "measured s", "ratio", "planned by")
+WORDS = ("stage", "arm", "source", "planned by")  # columns that are flush left
 NOTES = (
     "hours: by the clock, added up over jobs; trainings at full length, which early stopping may end sooner",
     "disk: films, pools, weights and their largest checkpoint; not figures and logs, nor checkpoints of trials",
     "memory: largest measured, of the processor; GPU: at least, weights, gradients and optimizer without activations",
 )
-COST_HEAD = ("stage", "jobs", "planned s", "measured s", "ratio", "planned by")
 Shares = tuple[float, float] | None  # (low, high) of a GPU's peak, for the hours that come from the peak
 
 
 def table(plan: Plan, shares: Shares = None) -> str:
     """Return the lines as columns of text, with a line of totals, and what the columns hold."""
-    total = _cells(plan.total, shares)
-    rows = [HEAD, *(_cells(line, shares) for line in plan.lines), (*total[:7], "", *total[8:])]
-    return _laid_out(rows, LEFT) + "\n\n" + "\n".join(NOTES)
+    rows = [HEAD, *(_cells(line, line.source, shares) for line in plan.lines), _cells(plan.total, "", shares)]
+    return _laid_out(rows) + "\n\n" + "\n".join(NOTES)
 
 
 def cost_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return plan against run as columns of text; the last row is that of totals."""
-    shown = []
+    shown = [COST_HEAD]
     for row in rows:
-        sides = [row[f"{side}_wall_seconds"] for side in ("planned", "measured")]
-        ratio = row["measured_over_planned"]
-        cells = [number(side) if side is not None else "n/a" for side in sides]
+        sides = (row["planned_wall_seconds"], row["measured_wall_seconds"])
+        planned, measured = ("n/a" if side is None else number(side) for side in sides)
+        ratio = "n/a" if row["measured_over_planned"] is None else f"{row['measured_over_planned']:.2f}"
         jobs = f"{row['jobs_compared']} of {row['jobs_planned']}"
-        shown.append((row["stage"], jobs, *cells, "n/a" if ratio is None else f"{ratio:.2f}", row["planned_by"] or ""))
-    return _laid_out([COST_HEAD, *shown], (0, 5))
+        shown.append((row["stage"], jobs, planned, measured, ratio, row["planned_by"] or ""))
+    return _laid_out(shown)
 
 
-def _laid_out(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
-    """Return rows as text, columns `left` flush left, with rules below the first and above the last."""
-    used = [column for column in range(len(rows[0])) if any(row[column] for row in rows[1:])]
-    widths = {column: max(len(row[column]) for row in rows) for column in used}
-    shown = []
-    for row in rows:
-        cells = (row[p].ljust(widths[p]) if p in left else row[p].rjust(widths[p]) for p in used)
-        shown.append("  ".join(cells).rstrip())
-    rule = "-" * max(map(len, shown))
-    return "\n".join([shown[0], rule, *shown[1:-1], rule, shown[-1]])
+def _laid_out(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as text, with rules below the first and above the last; columns that hold nothing are left out."""
+    columns = []
+    for head, *cells in zip(*rows):
+        width = max(map(len, (head, *cells)))
+        if any(cells):
+            columns.append([one.ljust(width) if head in WORDS else one.rjust(width) for one in (head, *cells)])
+    head, *lines, total = ("  ".join(row).rstrip() for row in zip(*columns))
+    rule = "-" * max(map(len, (head, *lines, total)))
+    return "\n".join((head, rule, *lines, rule, total))
 
 
 def known_lines(plan: Plan, machine: Mapping[str, Any]) -> list[str]:
     """Return one line for each way in which hours are known: its meaning, hours and stages."""
     shown = ["how the hours are known:"]
-    for source in ORDER:
+    for source, meaning in MEANING.items():
         if lines := [line for line in plan.lines if line.source == source]:
             names = list(dict.fromkeys(line.stage for line in lines))
             stages = f"{len(names)} stages" if source == MEASURED else ", ".join(names)
-            meaning = MEANING[source].format(borrowed=machine.get("processor_rates"))
             hours = "" if source == NONE else f", {number(sum(line.hours for line in lines))} hours"
-            shown.append(f"  {source}{hours}: {meaning}: {stages}")
+            shown.append(f"  {source}{hours}: {meaning.format(borrowed=machine.get('processor_rates'))}: {stages}")
     return shown
 
 
@@ -75,7 +73,7 @@ def peak_lines(plan: Plan, machine: Mapping[str, Any], shares: Shares, source: s
     ]
     if shares:
         percent = " to ".join(f"{share:.0%}" for share in dict.fromkeys(shares))
-        span = _span([gpu + least * (1 / share - 1) for share in shares], " to ")
+        span = _span([at_share(gpu, least, share) for share in shares], " to ")
         shown.append(
             f"GPU hours if the GPU reaches {percent} of that peak: {span}. Assumed, not measured here: {source}"
         )
@@ -105,11 +103,11 @@ def _span(hours: Sequence[float], between: str) -> str:
     return between.join(dict.fromkeys(number(one) for one in reversed(hours)))
 
 
-def _cells(line: PlanLine, shares: Shares) -> tuple[str, ...]:
+def _cells(line: PlanLine, source: str, shares: Shares) -> tuple[str, ...]:
     hours = f"{'>= ' if line.is_least else ''}{number(line.hours)}" if line.hours > 0 or line.source != NONE else "n/a"
     return (
         line.stage, line.arm, f"{line.jobs:,}", "n/a" if line.unknown_sizes else f"{line.images:,}", f"{line.steps:,}", hours,
-        _span([line.hours_at(share) for share in shares], "..") if shares and line.peak_hours else "", line.source,
+        _span([at_share(line.hours, line.peak_hours, share) for share in shares], "..") if shares and line.peak_hours else "", source,
         number(line.disk_gb), f"{line.rss_mb:,.0f}" if line.rss_mb else "n/a",
         f">= {number(line.gpu_gb)}" if line.gpu_gb else "n/a",
     )  # fmt: skip
