@@ -22,6 +22,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import content_hash
 from scripts.lib.engine.commands import make_parser, run, set_threads
 from scripts.lib.study import config as study_config
+from scripts.lib.study.layers import merge
 from scripts.lib.study.processor import resolved
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,7 +96,7 @@ def train(name: str, results: Path, folder: Path, seed: int | None = None) -> di
     """
     notes = folder / "seconds.json"
     changes = {section: changed for section, changed in VARIANTS[name].items() if section != "on"}
-    config = resolved(study_config.merge(study_config.load_study([ROOT / "config.yaml"]), changes), "fp32")
+    config = resolved(merge(study_config.load_study([ROOT / "config.yaml"]), changes), "fp32")
     study, folder = config["study"], folder.resolve()
     of = content_hash(study_config.to_json({part: config[part] for part in ("base", "controlnet", "study")}), seed)
     if notes.exists():

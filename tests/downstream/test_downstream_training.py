@@ -100,7 +100,7 @@ def test_steps_go_down_the_gradient_of_the_films_of_their_batch(folder: Path, tm
 
 
 @pytest.mark.parametrize("kind", ["steps", "epochs"])
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", ["adamw", "sgd", "muon"])
 def test_a_killed_training_ends_with_the_same_weights(folder: Path, tmp_path: Path, kind: str, name: str) -> None:
     # 20 films in batches of 4: 5 steps an epoch, 15 in three epochs
     changes = {"budget": {"kind": kind, "steps": 9}, "optimizer": {"name": name}, "checkpoint_seconds": 0}
@@ -165,7 +165,7 @@ def test_reading_ahead_changes_nothing(folder: Path) -> None:
         np.testing.assert_array_equal(targets, ahead_targets)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("adamw", "AdamW"), ("adam", "Adam"), ("sgd", "SGD")])
+@pytest.mark.parametrize(("name", "kind"), [("adamw", "AdamW"), ("adam", "Adam"), ("sgd", "SGD"), ("muon", "Muon")])
 def test_the_optimizer_is_the_one_that_was_asked_for(name: str, kind: str) -> None:
     settings = settings_for("classification", optimizer={"name": name})
     optimizer = make_optimizer(build_model(settings, 1, 16, 0), settings)

@@ -13,7 +13,7 @@ from scripts.lib.cohort.store import Cohort, pixels_sha256
 from scripts.lib.cohort.subsets import draw_ranks
 from scripts.lib.cohort.writer import CohortWriter
 from scripts.lib.core.seeds import rng
-from scripts.lib.study.config import merge
+from scripts.lib.study.layers import merge
 
 SIDE = 16
 LABELS = ["edema", "pneumonia"]

@@ -10,7 +10,7 @@ import torch
 
 from scripts.lib.mgca.model import MGCA
 from scripts.lib.mgca.text import build_bert, train_tokenizer
-from scripts.lib.study.config import merge
+from scripts.lib.study.layers import merge
 from scripts.lib.training.settings import Section
 from tests.helpers.downstream_films import SIDE, write_films
 

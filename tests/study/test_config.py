@@ -238,11 +238,6 @@ def test_text_that_is_no_configuration_is_refused(tmp_path: Path, text: str, mes
         study_config.read_yaml(tmp_path / "study.yaml")
 
 
-def test_an_overlay_changes_only_what_it_names() -> None:
-    merged = study_config.merge({"a": {"x": 1, "y": [1, 2]}, "b": 3}, {"a": {"y": [9]}})
-    assert merged == {"a": {"x": 1, "y": [9]}, "b": 3}
-
-
 def test_placeholders_are_filled_from_the_paths_given_on_the_command_line(default: dict[str, Any]) -> None:
     config = changed(changed(default, "films", "/films here"), "datasets.siim.root", "{films}/siim")
     assert study_config.resolve(config)["datasets"]["siim"]["root"] == "/films here/siim"

@@ -14,6 +14,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.study import config as study_config
 from scripts.lib.study.config import CONFIG_FILE, DEFAULTS, ROOT, TRAINED, read_study
 from scripts.lib.study.files import read_yaml
+from scripts.lib.study.layers import merge
 from scripts.lib.study.schema import RENAMED, SCHEMA_FILE, read_schema
 
 FILES = [CONFIG_FILE, *sorted((ROOT / "studies").glob("*.yaml")), *sorted(DEFAULTS.glob("*.yaml"))]
@@ -95,7 +96,7 @@ def refused(path: str, said: str) -> None:
     for name in reversed(path.split(".")):
         overlay = {name: overlay}
     with pytest.raises(InputError) as fault:
-        study_config.resolve(study_config.merge(read_study([CONFIG_FILE]), overlay))
+        study_config.resolve(merge(read_study([CONFIG_FILE]), overlay))
     assert str(fault.value) == said
 
 
@@ -138,4 +139,4 @@ def test_an_unknown_key_is_refused_beside_those_of_training(section: str) -> Non
     for name in reversed(section.split(".")):
         overlay = {name: overlay}
     with pytest.raises(InputError, match=f"config: {section}: unknown key 'gradient_acumulation'"):
-        study_config.resolve(study_config.merge(read_study([CONFIG_FILE]), overlay))
+        study_config.resolve(merge(read_study([CONFIG_FILE]), overlay))

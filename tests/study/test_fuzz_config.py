@@ -13,6 +13,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.study import config as study_config
 from scripts.lib.study import files
 from scripts.lib.study.files import read_yaml
+from scripts.lib.study.layers import merge
 from scripts.lib.study.parts import PARTS, check_part
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +24,7 @@ def outcome(path: Path) -> str:
     """Return `taken` or the line that refuses; any other end is the test's failure."""
     began = time.process_time()
     try:
-        config = study_config.resolve(study_config.merge(BASE, read_yaml(path)))
+        config = study_config.resolve(merge(BASE, read_yaml(path)))
         for part in PARTS:
             check_part(config, part)
         line = "taken"

@@ -10,8 +10,9 @@ import yaml
 
 from scripts.lib.core.errors import InputError
 from scripts.lib.study.cells import Cell
-from scripts.lib.study.config import ROOT, load_study, merge, read_study, resolve, stage
+from scripts.lib.study.config import ROOT, load_study, read_study, resolve, stage
 from scripts.lib.study.firewall import Firewall
+from scripts.lib.study.layers import merge
 from scripts.lib.study.needs import needed_datasets
 from scripts.lib.study.study import Study
 from scripts.lib.study.tasks import LABELS, METRICS, TASKS, of_structures, targets_of

@@ -34,7 +34,7 @@ CHOICES = {
     "schedule": SCHEDULES,
     "budget.kind": ("steps", "epochs"),
     "mixing.kind": ("concat", "balanced", PRETRAIN, ALONE),
-    "optimizer.name": ("adamw", "adam", "sgd"),
+    "optimizer.name": ("adamw", "adam", "sgd", "muon"),
 }
 
 

@@ -29,6 +29,7 @@ from scripts.lib.study.tasks import of_structures
 from scripts.lib.training.checkpoints import Checkpoints
 from scripts.lib.training.devices import Placement
 from scripts.lib.training.learning_rate import rate_at
+from scripts.lib.training.optimizers import Muon, groups_of
 
 Batch = tuple[np.ndarray, np.ndarray]
 
@@ -81,6 +82,8 @@ def make_optimizer(model: nn.Module, settings: Mapping[str, Any]) -> torch.optim
     chosen = settings["optimizer"]
     if chosen["name"] == "sgd":
         return torch.optim.SGD(weights, chosen["learning_rate"], momentum=0.9, weight_decay=chosen["weight_decay"])
+    if chosen["name"] == "muon":
+        return Muon(groups_of(model, True), chosen["learning_rate"], weight_decay=chosen["weight_decay"], fused=True)
     kind = torch.optim.AdamW if chosen["name"] == "adamw" else torch.optim.Adam
     return kind(weights, chosen["learning_rate"], weight_decay=chosen["weight_decay"], fused=True)
 

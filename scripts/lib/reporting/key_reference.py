@@ -25,7 +25,8 @@ HEAD = """# All keys of a configuration
 
 A study is `config.yaml` with an overlay from `studies/` on top. What a person seldom changes has its default in
 `studies/defaults/`, which lies below `config.yaml`. Any of these files may set any key. Mappings are merged key by key, and
-lists are replaced. A key that is not listed here is refused.
+lists are replaced. A key that is not listed here is refused. Where `trials` or `conditions` have a value for one task
+(`trials.segmentation.batch_size`), a later file's value for all tasks (`trials.batch_size`) takes its place.
 
 What trainings have in common stands once, in [section `training`](#training). A section that has one of those keys and does
 not set it takes the value of `training`; here its default reads "as `training`". A section's own value comes first, whichever

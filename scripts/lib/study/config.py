@@ -16,6 +16,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.study.faults import sense_faults
 from scripts.lib.study.files import read_yaml
 from scripts.lib.study.following import follow_study, with_section_defaults
+from scripts.lib.study.layers import lay_over, merge
 from scripts.lib.study.likes import with_likes
 from scripts.lib.study.schema import retyped, schema_faults
 from scripts.lib.study.tasks import TASKS, of_structures, targets_of
@@ -75,15 +76,6 @@ PROXY = {
 }
 
 
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with `over` laid on top: mappings merge key by key, everything else is replaced."""
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = merge(merged[key], value) if both else value
-    return merged
-
-
 def load_study(paths: Iterable[str | Path], given: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the whole checked configuration of a study, with placeholders filled; raises InputError.
 
@@ -91,7 +83,7 @@ def load_study(paths: Iterable[str | Path], given: Mapping[str, Any] | None = No
     given  values of `--config`, laid on top of all files; Snakemake hands numbers inside of them on as text
     """
     config = read_study(paths)
-    return resolve(retyped(merge(config, given), given) if given else config)
+    return resolve(retyped(lay_over(config, given), given) if given else config)
 
 
 def read_study(paths: Iterable[str | Path]) -> dict[str, Any]:
@@ -101,7 +93,7 @@ def read_study(paths: Iterable[str | Path]) -> dict[str, Any]:
     """
     config: dict[str, Any] = {}
     for path in [*default_files(), *paths]:
-        config = merge(config, read_yaml(path))
+        config = lay_over(config, read_yaml(path))
     return config
 
 

@@ -1,0 +1,43 @@
+"""How the files of a study lie on top of each other.
+
+Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scripts.lib.study.tasks import TASKS
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `over` laid on top: mappings merge key by key, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def lay_over(config: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of earlier files with those of a later one on top.
+
+    Sections may hold values for one task beside those for all. What the later file says for all tasks holds for all of them, also
+    where an earlier file has a value for one; what it says for one task comes last.
+    """
+    merged = merge(config, over)
+    for name, given in over.items():
+        before = config.get(name)
+        if isinstance(given, Mapping) and isinstance(before, Mapping):
+            merged[name] |= {
+                task: merge(_with_shared(before[task], given), given.get(task) or {})
+                for task in TASKS
+                if isinstance(before.get(task), Mapping) and isinstance(given.get(task, {}), Mapping | None)
+            }
+    return merged
+
+
+def _with_shared(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of one task, those that `given` has for all tasks on top."""
+    return merge(own, {key: value for key, value in given.items() if key in own and key not in TASKS})
