@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -65,6 +66,8 @@ METADATA = {
     ".png": {"Software": None},
 }
 
+CLIP = re.compile(r'(?<=clipPath id=")p[0-9a-f]{10}(?=")|(?<=url\(#)p[0-9a-f]{10}(?=\))')
+
 
 @contextmanager
 def journal_style() -> Iterator[None]:
@@ -108,6 +111,13 @@ def _say_phantom(figure: Figure) -> None:
     figure.text(0.995, share * 0.5, LINE, ha="right", va="center", fontsize=5, color="#57606a")
 
 
+def _number_clips(path: Path) -> None:
+    """Name the clips of an SVG by their order. matplotlib hashes their places, whose last bits the layout does not repeat."""
+    names: dict[str, str] = {}
+    text = CLIP.sub(lambda found: names.setdefault(found[0], f"clip{len(names)}"), path.read_text(encoding="utf-8"))
+    path.write_text(text, encoding="utf-8")
+
+
 def save(figure: Figure, paths: Sequence[Path], dpi: int = 300) -> None:
     """Write the figure to every path, all of them or none; a path's suffix, e.g. ".pdf", chooses the format.
 
@@ -119,4 +129,6 @@ def save(figure: Figure, paths: Sequence[Path], dpi: int = 300) -> None:
         for path in paths:
             part = stack.enter_context(atomic_file(path))
             figure.savefig(part, format=path.suffix.lstrip("."), dpi=dpi, metadata=METADATA.get(path.suffix))
+            if path.suffix == ".svg":
+                _number_clips(part)
     plt.close(figure)
