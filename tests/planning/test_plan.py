@@ -15,7 +15,7 @@ import pytest
 from benchmarks.measuring import write_rates
 from scripts.lib.core.errors import InputError
 from scripts.lib.planning.estimate import Plan, PlanLine, make_plan, wall_hours
-from scripts.lib.planning.jobs import Job, list_jobs
+from scripts.lib.planning.jobs import Job, in_order, list_jobs
 from scripts.lib.planning.rates import read_rates
 from scripts.lib.planning.sizes import read_sizes
 from scripts.lib.planning.stages import shape_of
@@ -167,3 +167,12 @@ def test_the_table_has_columns_and_totals() -> None:
     assert second.split() == ["collect", "1", "0", "0", "n/a", "n/a", "0", "n/a", "n/a"]
     assert total.split() == ["total", "3", "1,234,567", "0", ">=", "1,234", "2.50", "812", "n/a"]
     assert head.index("hours") + len("hours") == first.index("1,234 ") + 5 and set(rule) == {"-"}
+
+
+def test_jobs_have_one_order_whatever_order_snakemake_lists_them_in() -> None:
+    def record(rule: str, made: str, *needed: str) -> dict[str, Any]:
+        return {"rule": rule, "wildcards": {"dataset": made}, "input": list(needed), "output": [made]}
+
+    first = [record("draw", "b"), record("draw", "a"), record("read", "raw"), record("sum", "end", "a", "b")]
+    other = [first[2], first[1], first[0], first[3]]
+    assert in_order(first) == in_order(other) == [first[1], first[0], first[2], first[3]]

@@ -66,7 +66,7 @@ def list_jobs(
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         if done.returncode or not listed.is_file():
             raise InputError(f"Snakemake cannot plan this study: {_last_words(done.stdout + done.stderr)}")
-        records = json.loads(listed.read_text())
+        records = in_order(json.loads(listed.read_text()))
     maker = {file: number for number, record in enumerate(records) for file in record["output"]}
     return [
         Job(
@@ -75,6 +75,17 @@ def list_jobs(
         )
         for record in records
     ]  # fmt: skip
+
+
+def in_order(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the jobs by how many wait for each other, then by name. Snakemake lists those of one depth in any order."""
+    depth: dict[str, int] = {}
+    ranked = []
+    for record in records:
+        rank = 1 + max((depth[file] for file in record["input"] if file in depth), default=0)
+        depth |= dict.fromkeys(record["output"], rank)
+        ranked.append((rank, record["rule"], sorted(record["wildcards"].items()), record))
+    return [record for *_, record in sorted(ranked, key=lambda one: one[:3])]
 
 
 def _last_words(text: str) -> str:
