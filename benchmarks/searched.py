@@ -4,6 +4,8 @@ Both are trained on the films of split `generator` and make an image for each fi
 search has seen. Under one seed both have the same first weights, batches and noise. Needs the autoencoder, the cohort and
 best.json of a study whose search has run.
 
+With --best FILE other settings take the place of what a search found: {"values": {"class_ldm.unet.matrices": "adamw"}}.
+
     make search DIR=DIR
     python -m benchmarks.searched --results DIR/results --study studies/paediatric-phantom.yaml --seeds 11 12 13 --out pays.csv
 """
@@ -119,7 +121,7 @@ def measure(options: Namespace) -> None:
     print(f"films through the autoencoder: KID {coder.value:.4f} ({coder.low:.4f} to {coder.high:.4f})", flush=True)
     if not options.seeds:
         return
-    found = read_json(options.results / "search" / "best.json", "what a search found")
+    found = read_json(options.best or options.results / "search" / "best.json", "what a search found")
     own = Search(study).proposal_settings()["class_ldm"]
     own["unet"]["steps"] = options.steps or own["unet"]["steps"]
     variants = {DEFAULT: own, BEST: with_values(own, found["values"])}
@@ -133,7 +135,7 @@ def measure(options: Namespace) -> None:
             before = time.process_time()
             kid = kid_at(options, section, study.config, study.generator_target(), seed)
             spent = round(time.process_time() - before)
-            row = [seed, name, of, own["unet"]["steps"], kid.value, kid.low, kid.high, spent]
+            row = [seed, name, of, section["unet"]["steps"], kid.value, kid.low, kid.high, spent]
             table = pd.DataFrame([*table.to_numpy().tolist(), row], columns=COLUMNS)
             write_table(table, options.out)
     print(table.to_string(index=False))
@@ -146,6 +148,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--study", type=Path, required=True, help="its overlay")
     parser.add_argument(
         "--seeds", type=int, nargs="*", default=[11, 12, 13], help="of trainings and noise; none: the autoencoder alone"
+    )
+    parser.add_argument(
+        "--best", type=Path, help="other values, in the form of best.json (default: RESULTS/search/best.json)"
     )
     parser.add_argument("--steps", type=int, help="steps of the U-Net in place of class_ldm.unet.steps")
     parser.add_argument(
