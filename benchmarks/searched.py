@@ -125,7 +125,7 @@ def measure(options: Namespace) -> None:
     own = Search(study).proposal_settings()["class_ldm"]
     own["unet"]["steps"] = options.steps or own["unet"]["steps"]
     variants = {DEFAULT: own, BEST: with_values(own, found["values"])}
-    table = pd.read_csv(options.out) if options.out.exists() else pd.DataFrame(columns=COLUMNS)
+    table = pd.read_csv(options.out).reindex(columns=COLUMNS) if options.out.exists() else pd.DataFrame(columns=COLUMNS)
     for seed in options.seeds:
         for name, section in variants.items():
             of = content_hash(to_json(section))
