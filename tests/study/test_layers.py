@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scripts.lib.study.config import ROOT, load_study, stage
+from scripts.lib.study.config import ROOT, load_study, read_study, stage
 from scripts.lib.study.layers import lay_over, merge
 
 EARLIER = {"trials": {"steps": {"1": 600}, "batch": 32, "segmentation": {"batch": 16, "model": {"fold": 2}}}}
@@ -44,6 +44,17 @@ def test_parts_of_what_a_task_has_are_merged_key_by_key() -> None:
 def test_a_task_is_not_given_keys_that_it_did_not_have() -> None:
     trials = lay_over(EARLIER, {"trials": {"warmup": 0.5}})["trials"]
     assert trials["segmentation"] == {"batch": 16, "model": {"fold": 2}}
+
+
+def test_neither_is_it_within_a_key_that_it_had() -> None:
+    earlier = {"trials": {"augment": {"shift": 0.1, "rotation": 2}, "detection": {"augment": {"rotation": 0}}}}
+    trials = lay_over(earlier, {"trials": {"augment": {"shift": 0.2}}})["trials"]
+    assert trials == {"augment": {"shift": 0.2, "rotation": 2}, "detection": {"augment": {"rotation": 0}}}
+
+
+def test_a_configuration_on_top_of_itself_is_itself() -> None:
+    whole = read_study([ROOT / "config.yaml"])
+    assert lay_over(whole, whole) == whole
 
 
 def test_a_section_that_is_no_mapping_is_left_to_the_schema() -> None:

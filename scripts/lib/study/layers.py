@@ -39,5 +39,9 @@ def lay_over(config: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
 
 
 def _with_shared(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of one task, those that `given` has for all tasks on top."""
-    return merge(own, {key: value for key, value in given.items() if key in own and key not in TASKS})
+    """Return the values of one task, replaced where `given` has a value of the same key for all tasks; no key is added."""
+    return {key: _either(value, given[key]) if key in given else value for key, value in own.items()}
+
+
+def _either(own: Any, given: Any) -> Any:
+    return _with_shared(own, given) if isinstance(own, Mapping) and isinstance(given, Mapping) else given
