@@ -59,7 +59,8 @@ def test_a_configuration_on_top_of_itself_is_itself() -> None:
 
 def test_a_section_that_is_no_mapping_is_left_to_the_schema() -> None:
     assert lay_over(EARLIER, {"trials": 3}) == {"trials": 3}
-    assert lay_over(EARLIER, {"trials": {"segmentation": 3}})["trials"]["segmentation"] == 3
+    for value in (3, None):
+        assert lay_over(EARLIER, {"trials": {"segmentation": value}})["trials"]["segmentation"] == value
 
 
 def test_a_batch_and_a_budget_for_all_hold_for_labels_and_masks() -> None:

@@ -29,12 +29,12 @@ def lay_over(config: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
     merged = merge(config, over)
     for name, given in over.items():
         before = config.get(name)
-        if isinstance(given, Mapping) and isinstance(before, Mapping):
-            merged[name] |= {
-                task: merge(_with_shared(before[task], given), given.get(task) or {})
-                for task in TASKS
-                if isinstance(before.get(task), Mapping) and isinstance(given.get(task, {}), Mapping | None)
-            }
+        if not (isinstance(given, Mapping) and isinstance(before, Mapping)):
+            continue
+        for task in TASKS:
+            own, said = before.get(task), given.get(task, {})
+            if isinstance(own, Mapping) and isinstance(said, Mapping):
+                merged[name][task] = merge(_with_shared(own, given), said)
     return merged
 
 
