@@ -56,7 +56,8 @@ def test_real_masks_have_the_floor_and_each_fault_its_measure(tmp_path: Path) ->
     assert alike.loc[("all_shown", "all"), "value"] == 1
     assert alike.loc[("all_shown", "first try"), "value"] == pytest.approx(1 - 2 / count)  # as `table` writes it
     assert alike.loc[("validity", "first try"), "value"] == pytest.approx(1 - 3 / count)
-    for key in (("co_occurrence", "all"), ("position", "pleural_effusion"), ("two_sample_auroc", "all")):
+    effusion = "pleural_effusion"
+    for key in (("co_occurrence", "all"), ("position", effusion), ("inside", effusion), ("two_sample_auroc", "all")):
         assert abs(alike.loc[key, "value"] - alike.loc[key, "floor"]) < 0.12
     assert alike.loc[("copies", "all"), "value"] < 0.1
     apart = masks(real_fields(3, together=False))
@@ -64,6 +65,10 @@ def test_real_masks_have_the_floor_and_each_fault_its_measure(tmp_path: Path) ->
     moved = masks(np.where(real_fields(3) & 4, 0, real_fields(3)) | np.roll(real_fields(3) & 4, -12, 1))
     moved_table = table(moved, real, learned)
     assert moved_table.loc[("position", "pleural_effusion"), "value"] > 0.1
+    # moved upwards they still lie in their lung, moved to the side by 6 of its 10 pixels they do not
+    assert moved_table.loc[("inside", effusion), "value"] < 0.1
+    between = masks((real_fields(3) & 0xFB) | np.roll(real_fields(3) & 4, -6, 2))
+    assert table(between, real, learned).loc[("inside", effusion), "value"] > 0.5
     assert moved_table.loc[("validity", "all"), "value"] < 0.6 < moved_table.loc[("validity", "all"), "floor"]
     assert moved_table.loc[("two_sample_auroc", "all"), "value"] > 0.9
     draw_masks(tmp_path / "sheet.png", moved, masks(real))

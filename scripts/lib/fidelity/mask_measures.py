@@ -48,16 +48,15 @@ class MaskSet:
     def __post_init__(self) -> None:
         self.shown = [ask_of(one, self.structures, self.least) for one in self.fields]
         self.shapes = pd.DataFrame(shapes(self.fields, self.structures))
+        inside = pd.DataFrame([plausibility(one, self.structures) for one in self.fields])
+        self.inside = inside.reindex(columns=sorted(inside.columns))
         self.present = np.array(
             [[name in one for name in findings_of(self.structures)] for one in self.shown], dtype=bool
         )
 
     def features(self) -> pd.DataFrame:
         """Return what a classifier sees, a row a mask: shapes, places, and how far findings lie where they can."""
-        inside = pd.DataFrame([plausibility(one, self.structures) for one in self.fields])
-        inside = inside.reindex(columns=sorted(inside.columns))
-        inside.columns = [f"inside {name}" for name in inside.columns]
-        return pd.concat([self.shapes, inside], axis=1)
+        return pd.concat([self.shapes, self.inside.add_prefix("inside ")], axis=1)
 
 
 def measure_masks(
@@ -177,7 +176,10 @@ def _largest_phi(one: np.ndarray, two: np.ndarray) -> float:
 
 
 def shape_rows(pool: MaskSet, real: MaskSet, halves: Halves) -> Iterator[MeasureRow]:
-    """Yield distances of areas, places, parts and compactness for each structure that both sets show often enough."""
+    """Yield distances of areas, parts, compactness and places for each structure that both sets show often enough.
+
+    Places are told in two ways: `position` in the box of the lungs, `inside` by the share that lies in the mask's own lungs or heart.
+    """
     for name in pool.structures:
         counts = [int(one.shapes[f"{name}.log_area"].notna().sum()) for one in (pool, real)]
         if min(counts) < 2 * LEAST:
@@ -189,11 +191,13 @@ def shape_rows(pool: MaskSet, real: MaskSet, halves: Halves) -> Iterator[Measure
             yield halves.compare(measure, name, _ks, one, two)
         places = [part.shapes[[f"{name}.x", f"{name}.y"]].to_numpy() for part in (pool, real)]
         yield halves.compare("position", name, _energy, *places)
+        if all(name in part.inside for part in (pool, real)):
+            yield halves.compare("inside", name, _ks, *(part.inside[name].to_numpy() for part in (pool, real)))
 
 
 def _ks(one: np.ndarray, two: np.ndarray) -> float:
     one, two = one[~np.isnan(one)], two[~np.isnan(two)]
-    return float(stats.ks_2samp(one, two).statistic) if min(len(one), len(two)) else float("nan")
+    return float(stats.ks_2samp(one, two, method="asymp").statistic) if min(len(one), len(two)) else float("nan")
 
 
 def _energy(one: np.ndarray, two: np.ndarray) -> float:
