@@ -163,6 +163,8 @@ rule vote_pool:
         votes="results/{dataset}/pools/{arm}/fraction-{fraction}/votes.parquet",
         validation="results/{dataset}/pools/{arm}/fraction-{fraction}/experts.csv",
         acceptance="results/{dataset}/pools/{arm}/fraction-{fraction}/acceptance.csv",
+        agreement="results/{dataset}/pools/{arm}/fraction-{fraction}/agreement.csv",
+        diversity="results/{dataset}/pools/{arm}/fraction-{fraction}/diversity.csv",
     log:
         "results/logs/vote_pool/{dataset}_{arm}_{fraction}.log",
     conda:
@@ -177,10 +179,12 @@ rule vote_pool:
         pool=ask(STUDY.shards),
         experts=ask(EXPERTING.options),
         others=optional(structure=ask(EXPERTING.structure), nearest=ask(EXPERTING.nearest), floor=ask(EXPERTING.floor)),
+        seed=STUDY.seed,
     message:
         "Let experts vote on {wildcards.dataset} {wildcards.arm} at {wildcards.fraction}"
     shell:
         "python -m scripts.vote_pool --pool {params.pool:q} {params.experts:q} {params.others} "
         "--dataset {wildcards.dataset} --arm {wildcards.arm} --fraction {wildcards.fraction} --config {params.config:q} "
-        "--threads {threads} --votes {output.votes:q} --validation {output.validation:q} "
-        "--acceptance {output.acceptance:q} --out {output.kept:q} > {log:q} 2>&1"
+        "--seed {params.seed} --threads {threads} --votes {output.votes:q} --validation {output.validation:q} "
+        "--acceptance {output.acceptance:q} --agreement {output.agreement:q} --diversity {output.diversity:q} "
+        "--out {output.kept:q} > {log:q} 2>&1"

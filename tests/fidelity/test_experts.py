@@ -211,13 +211,15 @@ def test_the_command_keeps_what_two_experts_agree_on(tmp_path: Path) -> None:
     looks = found([[1.0]] * 40, [[0.6]] * 39 + [[0.0]], "real")
     looks.to_parquet(tmp_path / "looks.parquet")
     real_films("real").to_parquet(tmp_path / "real.parquet")
-    out = {name: tmp_path / f"{name}" for name in ("votes.parquet", "experts.csv", "acceptance.csv", "voted.parquet")}
+    tables = ("experts.csv", "acceptance.csv", "agreement.csv", "diversity.csv")
+    out = {name: tmp_path / name for name in ("votes.parquet", *tables, "voted.parquet")}
     words = ["--pool", str(pool), "--dataset", "toy", "--arm", "mine", "--fraction", "1"]
     words += ["--expert", "classifier", str(tmp_path / "images.parquet"), str(tmp_path / "judge")]
     words += ["--expert", "realism", str(tmp_path / "looks.parquet"), str(tmp_path / "real.parquet")]
     words += ["--votes", str(out["votes.parquet"]), "--validation", str(out["experts.csv"])]
-    words += ["--acceptance", str(out["acceptance.csv"]), "--out", str(out["voted.parquet"])]
-    settings = '{"need": 2, "must": ["realism"], "accept": 0.9, "floor": 0.5}'
+    words += ["--acceptance", str(out["acceptance.csv"]), "--agreement", str(out["agreement.csv"])]
+    words += ["--diversity", str(out["diversity.csv"]), "--seed", "1", "--out", str(out["voted.parquet"])]
+    settings = '{"need": 2, "must": ["realism"], "accept": 0.9, "floor": 0.5, "diversity": {"images": 9, "pairs": 9}}'
     vote_pool.main([*words, "--config", settings])
     kept = pd.read_parquet(out["voted.parquet"])
     assert set(kept["image_id"]) == {f"i{place}" for place in range(5, 39)}
@@ -228,8 +230,15 @@ def test_the_command_keeps_what_two_experts_agree_on(tmp_path: Path) -> None:
     assert told["votes"].all() and told["subject"].tolist() == ["pneumonia", "normal", "real"]
     accepted = as_table(out["acceptance.csv"])
     assert set(accepted["by"]) == {"all", "label", "side", "findings"} and set(accepted["dataset"]) == {"toy"}
+    # The classifier refuses i0 to i4, realism i39: they agree on the other 34 of 40.
+    agreed = as_table(out["agreement.csv"])
+    assert agreed[["expert", "other", "images", "both", "neither"]].values.tolist() == [
+        ["classifier", "realism", 40, 34, 0]
+    ]
+    diverse = as_table(out["diversity.csv"]).set_index("label")
+    assert diverse.loc["all", ["images", "kept", "compared"]].tolist() == [40, 34, 9]
     with pytest.raises(InputError, match="experts.need = 3, but experts.names has 2"):
-        vote_pool.main([*words, "--config", settings.replace("2", "3")])
+        vote_pool.main([*words, "--config", settings.replace(": 2", ": 3")])
     with pytest.raises(InputError, match="the segmenter is a judge of masks"):
         read_expert("segmenter", tmp_path / "images.parquet", tmp_path / "judge", pd.Series(["i0"]))
     with pytest.raises(InputError, match="expert oracle: unknown; known are classifier"):

@@ -15,6 +15,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.core.log import log
 from scripts.lib.fidelity.experts import VALIDATION, Expert, validate, vote
 from scripts.lib.fidelity.memorisation import exact_interval
+from scripts.lib.fidelity.vote_effects import agreement, diversity
 from scripts.lib.filters.dropping import keep_rest, shown_labels
 from scripts.lib.filters.proxy.scores import IDENTITY
 
@@ -153,11 +154,12 @@ def acceptance(
 
 
 def vote_pool(
-    pool: Cohort, experts: Sequence[Expert], settings: Mapping[str, Any], cell: Mapping[str, str]
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return what is kept of a pool, the votes, the validation of the experts and the table of acceptance.
+    pool: Cohort, experts: Sequence[Expert], settings: Mapping[str, Any], cell: Mapping[str, str], seed: int
+) -> dict[str, pd.DataFrame]:
+    """Return by name: `kept`, the images that trials read; `votes`; `validation` of the experts; and what their votes come to,
+    `acceptance`, `agreement` and `diversity`.
 
-    settings  need, must, accept, floor (section experts)
+    settings  need, must, accept, floor (section experts) and diversity (section proxy)
     """
     need, must = settings["need"], settings["must"]
     validation = validate_all(experts, settings["accept"], settings["floor"], need, must)
@@ -166,6 +168,11 @@ def vote_pool(
     index = pool.index[["image_id", *IDENTITY, "trial", "position", *pool.labels]].reset_index(drop=True)
     kept = keep_voted(index, pool.labels, chosen, votes)
     log(f"{len(kept)} of {len(pool)} images are kept: {need} of {len(experts)} votes, {', '.join(must) or 'none'} among them")  # fmt: skip
-    table = acceptance(index, pool.labels, sides_shown(pool), votes, chosen, cell)
-    worth = validation.assign(**cell)[[*cell, *VALIDATION]]
-    return kept, votes_table(index["image_id"], votes, chosen), worth, table
+    return {
+        "kept": kept,
+        "votes": votes_table(index["image_id"], votes, chosen),
+        "validation": validation.assign(**cell)[[*cell, *VALIDATION]],
+        "acceptance": acceptance(index, pool.labels, sides_shown(pool), votes, chosen, cell),
+        "agreement": agreement(votes, cell),
+        "diversity": diversity(pool, pool.labels, chosen, settings["diversity"], cell, seed),
+    }

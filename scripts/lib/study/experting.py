@@ -57,7 +57,11 @@ class Experting:
     def settings(self) -> dict[str, Any]:
         """Return what vote_pool reads."""
         own = {key: self.config["experts"][key] for key in ("need", "must", "accept", "floor")}
-        return {**own, "percentile": self.config["memorisation"]["percentile"]}
+        others = {
+            "percentile": self.config["memorisation"]["percentile"],
+            "diversity": self.config["proxy"]["diversity"],
+        }
+        return {**own, **others}
 
     # Judges
 
