@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scripts.lib.downstream.settings import CHOICES
+from scripts.lib.evidence.statistics import FAMILIES
 from scripts.lib.evidence.tables import FIGURE2, shortened, write_table
-from scripts.lib.reporting.methods_page import methods_page
+from scripts.lib.reporting.methods_page import CORRECTIONS, OPTIMIZERS, methods_page
 from scripts.lib.reporting.study_pages import codebook, listed, phantom_datasets, tables_page
 from scripts.lib.study.config import load_study
 from scripts.lib.study.tables import BASELINES, LABELS, TRIALS
@@ -96,11 +98,11 @@ def test_methods_say_how_trainings_show_images_and_name_no_fraction_that_did_not
     for words in (
         "At most so many were added for each real film: 25 at 10 % of the real films.",
         "Arm original: images of a ControlNet on a latent diffusion model. Arm duplicate: repeated real films, at the largest multiplier alone.",
-        "; what is added alone for the first 20 % of the steps, real films alone after them, at the largest multiplier alone. Arm alone",
+        "; what is added alone for the first 10 % of the steps, real films alone after them, at the largest multiplier alone. Arm alone",
         "Arm alone: images of the foundation model; what is added and no real film. ",
         "Arm half: images of the foundation model; 25 % of each batch being real. ",
-        # config.yaml: 150, 300 and 600 steps; masks have batches of 16, half of them real
-        "by a network with an encoder of plain convolutions, from random weights; AdamW at a rate of 0.01, batches of 16, 300 steps; 50 % of each batch being real.",
+        # config.yaml: 150, 300 and 600 steps, of masks 150, 450 and 900 in batches of 16, half of them real
+        "by a network with an encoder of plain convolutions, from random weights; Muon (AdamW for what is no matrix) at a rate of 0.02, batches of 16, 450 steps; 50 % of each batch being real.",
         "AdamW at a rate of 0.004, batches of 32, 300 steps; real films and what is added drawn alike.",
     ):
         assert words in page, words
@@ -110,6 +112,10 @@ def test_methods_say_how_trainings_show_images_and_name_no_fraction_that_did_not
     )
     whole = " ".join(methods_page(config, cohorts(config), figure2(), {}).split())
     assert "batches of 32, 150, 300 and 600 steps of 1 %, 10 % and 100 %; real" in whole
+
+
+def test_methods_have_words_for_every_optimizer_and_every_family_of_tests(config: dict) -> None:
+    assert set(OPTIMIZERS) == set(CHOICES["optimizer.name"]) and set(CORRECTIONS) == set(FAMILIES)
 
 
 @pytest.mark.parametrize(

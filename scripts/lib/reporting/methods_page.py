@@ -18,8 +18,18 @@ from scripts.lib.study.shared import stores_of
 from scripts.lib.study.tasks import targets_of
 
 LINE = 100
-OPTIMIZERS = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD with a momentum of 0.9"}
-CORRECTIONS = {"setting": "the multipliers of one setting", "study": "all comparisons of the study"}
+OPTIMIZERS = {
+    "adamw": "AdamW",
+    "adam": "Adam",
+    "sgd": "SGD with a momentum of 0.9",
+    "muon": "Muon (AdamW for what is no matrix)",
+}
+CORRECTIONS = {
+    "setting": "the multipliers of one setting",
+    "dataset": "all comparisons of one dataset",
+    "task": "all comparisons of the datasets of one task",
+    "study": "all comparisons of the study",
+}
 
 
 def methods_page(
@@ -129,7 +139,7 @@ def _trained(trials: Mapping[str, Any], fractions: Sequence[float]) -> str:
 
 def _statistics(config: Mapping[str, Any]) -> Iterator[str]:
     own = config["statistics"]
-    shared = CORRECTIONS.get(own["family"], own["family"])
+    shared = CORRECTIONS[own["family"]]
     yield (
         f"Trials with what an arm adds were compared with those of real films alone by a one-tailed t test ({own['test']}), with a two-sided 95 % interval; P values were "
         f"corrected with Bonferroni over {shared}, and below {own['alpha']:g} called significant."
