@@ -166,7 +166,7 @@ def test_an_arm_that_is_like_another_follows_it() -> None:
     # What says itself where its images come from takes the rest alone.
     given["arms"]["mine"] = {"like": "pretrain", "source": "pool", "path": "/films"}
     mine = load_study([ROOT / "config.yaml"], {**given, "study": {"datasets": ["rsna"]}})["arms"]["mine"]
-    kept = {"mixing": {"kind": "pretrain", "share": 0.2}, "cells": {"multipliers": "largest"}}
+    kept = {"mixing": {"kind": "pretrain", "share": 0.1}, "cells": {"multipliers": "largest"}}
     assert mine == {"source": "pool", "path": "/films", **kept}
 
 
@@ -196,7 +196,7 @@ def test_arms_that_differ_by_their_mixing_alone_share_a_pool() -> None:
     assert study.cell_settings(second)["mixing"] == {
         **study.cell_settings(first)["mixing"],
         "kind": "pretrain",
-        "share": 0.2,
+        "share": 0.1,
     }
     # Another number of candidates is another pool.
     assert "pools/few/" in study.pool(Cell("rsna", "few", "0.1"))

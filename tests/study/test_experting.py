@@ -56,7 +56,8 @@ def test_trials_read_what_was_voted_for_and_wait_for_every_expert(own: Experting
     assert own.nearest(CELL) == [f"{POOL}/nearest-{shard}.parquet" for shard in (0, 1)]
     assert own.floor(CELL) == ["results/generators/floors/controlnet-findings.parquet"]
     assert Fidelity(study).share(CELL) == 1.0 and Fidelity(study).dropping(CELL) == "--dropped"
-    assert own.settings() == {"need": 3, "must": ["copy"], "accept": 0.9, "floor": 0.5, "percentile": 99}
+    votes = {"need": 3, "must": ["copy"], "accept": 0.9, "floor": 0.5, "percentile": 99}
+    assert own.settings() == {**votes, "diversity": {"images": 200, "pairs": 500}}
 
 
 def test_judges_of_labels_and_masks_are_trained_on_films_of_the_generator(own: Experting) -> None:
