@@ -113,8 +113,9 @@ def least_of(fields: np.ndarray, structures: Sequence[str]) -> dict[str, float]:
 
 def faults_of(field: np.ndarray, structures: Sequence[str], limits: Mapping[str, float]) -> list[str]:
     """Return what of a mask lies below its limit, in words; nothing for a valid mask."""
-    return [
-        name
-        for name, value in plausibility(field, structures).items()
-        if name == NO_LUNGS or value < limits.get(name, 0)
-    ]
+    return faults_among(plausibility(field, structures), limits)
+
+
+def faults_among(measured: Mapping[str, float], limits: Mapping[str, float]) -> list[str]:
+    """Return the same of what `plausibility` measured."""
+    return [name for name, value in measured.items() if name == NO_LUNGS or value < limits.get(name, 0)]

@@ -15,7 +15,7 @@ from scipy import stats
 
 from scripts.lib.cohort.store import Cohort
 from scripts.lib.conditions.mask_prompts import MIDLINE, Ask, ask_of, findings_of
-from scripts.lib.conditions.mask_shape import faults_of, plausibility, shapes
+from scripts.lib.conditions.mask_shape import faults_among, plausibility, shapes
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.seeds import rng
 from scripts.lib.fidelity.mask_copies import highest_overlaps, overlap_diversity
@@ -48,7 +48,8 @@ class MaskSet:
     def __post_init__(self) -> None:
         self.shown = [ask_of(one, self.structures, self.least) for one in self.fields]
         self.shapes = pd.DataFrame(shapes(self.fields, self.structures))
-        inside = pd.DataFrame([plausibility(one, self.structures) for one in self.fields])
+        self.plausible = [plausibility(one, self.structures) for one in self.fields]
+        inside = pd.DataFrame(self.plausible)
         self.inside = inside.reindex(columns=sorted(inside.columns))
         self.present = np.array(
             [[name in one for name in findings_of(self.structures)] for one in self.shown], dtype=bool
@@ -206,8 +207,7 @@ def _energy(one: np.ndarray, two: np.ndarray) -> float:
 
 def validity(pool: MaskSet, real: MaskSet, limits: Mapping[str, float], at_once: np.ndarray) -> Iterator[MeasureRow]:
     """Yield the share of masks that can be, at last and at the first draw, bool (n,), and how often each limit is broken."""
-    broken = [faults_of(one, pool.structures, limits) for one in pool.fields]
-    real_broken = [faults_of(one, real.structures, limits) for one in real.fields]
+    broken, real_broken = ([faults_among(one, limits) for one in part.plausible] for part in (pool, real))
     fine, floor = np.array([not one for one in broken]), float(np.mean([not one for one in real_broken]))
     yield share_row("validity", "all", fine, floor)
     yield share_row("validity", "first try", np.asarray(at_once, dtype=bool), floor)

@@ -23,6 +23,13 @@ DIVERSITY = [
 ALL, NORMAL = "all", "normal"
 
 
+def by_label(index: pd.DataFrame, labels: Sequence[str]) -> list[tuple[str, np.ndarray]]:
+    """Return (name, which images, bool (n,)) of all images, of those with each label, and of those without one."""
+    shown = index[list(labels)].fillna(0).to_numpy(float) == 1
+    with_one = [(name, shown[:, number]) for number, name in enumerate(labels)]
+    return [(ALL, np.ones(len(index), bool)), *with_one, (NORMAL, ~shown.any(axis=1))]
+
+
 def agreement(votes: Mapping[str, np.ndarray], cell: Mapping[str, str]) -> pd.DataFrame:
     """Return one row (AGREEMENT) for each two experts, of the images on which both have voted.
 
@@ -65,10 +72,8 @@ def diversity(
     As many images of each are compared, `compared`, at most `images` of the settings; MS-SSIM over at most `pairs` pairs. A row of
     fewer than two kept images has no measure.
     """
-    shown = pool.index[list(labels)].fillna(0).to_numpy(float) == 1
-    groups = [(ALL, np.ones(len(pool), bool)), *((name, shown[:, number]) for number, name in enumerate(labels))]
     rows: list[dict[str, Any]] = []
-    for name, here in [*groups, (NORMAL, ~shown.any(axis=1))]:
+    for name, here in by_label(pool.index, labels):
         parts = [np.flatnonzero(here), np.flatnonzero(here & chosen)]
         count = min(len(parts[1]), settings["images"])
         row = {**cell, "label": name, "images": len(parts[0]), "kept": len(parts[1]), "compared": count}

@@ -15,7 +15,7 @@ from scripts.lib.core.errors import InputError
 from scripts.lib.core.log import log
 from scripts.lib.fidelity.experts import VALIDATION, Expert, validate, vote
 from scripts.lib.fidelity.memorisation import exact_interval
-from scripts.lib.fidelity.vote_effects import agreement, diversity
+from scripts.lib.fidelity.vote_effects import ALL, agreement, by_label, diversity
 from scripts.lib.filters.dropping import keep_rest, shown_labels
 from scripts.lib.filters.proxy.scores import IDENTITY
 
@@ -135,9 +135,7 @@ def acceptance(
     Filters favour easy images; this shows which. A row has ACCEPTANCE; shares are of the images on which the expert voted.
     """
     shown = index[list(labels)].fillna(0).to_numpy(float) == 1
-    groups: list[tuple[str, str, np.ndarray]] = [("all", "all", np.ones(len(index), bool))]
-    groups += [("label", name, shown[:, number]) for number, name in enumerate(labels)]
-    groups += [("label", "normal", ~shown.any(axis=1))]
+    groups = [(ALL if name == ALL else "label", name, here) for name, here in by_label(index, labels)]
     groups += [("side", str(side), sides == side) for side in sorted(set(sides))]
     groups += [("findings", str(count), shown.sum(axis=1) == count) for count in sorted(set(shown.sum(axis=1)))]
     rows: list[dict[str, Any]] = []
