@@ -7,7 +7,7 @@ Imported with the Snakefile, so it must stay light: no numpy, pandas or torch.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from scripts.lib.core.errors import InputError
@@ -16,6 +16,7 @@ from scripts.lib.study.arm_faults import arm_faults, gate_faults
 from scripts.lib.study.arms import KEPT, RATERS, REAL, arm_of
 from scripts.lib.study.cohort_faults import cohort_faults
 from scripts.lib.study.expert_faults import expert_faults
+from scripts.lib.study.kind_faults import kind_faults
 from scripts.lib.study.name_faults import unknown_names
 from scripts.lib.study.number_faults import number_faults
 from scripts.lib.study.parts import maskless_faults, outside_faults
@@ -62,31 +63,8 @@ def sense_faults(config: Mapping[str, Any]) -> list[str]:
         *maskless_faults(config, "study.arms", config["study"]["arms"]),
         *cohort_faults(config),
         *_leaks(config),
-        *_mask_faults(config),
+        *kind_faults(config),
     ]
-
-
-def _mask_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield one fault for each arm whose generator follows no masks, in a dataset whose images are made from masks."""
-    for arm in (arm_of(config, name) for name in config["study"]["arms"]):
-        if arm.generator is None or arm.generator.needs_masks:
-            continue
-        for name in arm.cells.get("datasets", config["study"]["datasets"]):
-            task, conditions = config["datasets"][name]["task"], config["datasets"][name].get("conditions") or {}
-            if arm.generator.follows:
-                if TASKS[task].of_structures:
-                    yield (
-                        f"config: arms.{arm.name}.generator = {arm.generator.name}: makes images of classes, which have no "
-                        f"masks for the {task} of {name}; leave {name} out of arms.{arm.name}.cells.datasets"
-                    )
-                continue
-            kinds = {**config["conditions"].get(task, {}).get("kinds", {}), **conditions.get("kinds", {})}
-            if wanted := [kind for kind in ("mask", "both") if kinds.get(kind)]:
-                yield (
-                    f"config: arms.{arm.name}.generator = {arm.generator.name}: makes images of texts alone, but those of {name} "
-                    f"are made from masks (conditions.{task}.kinds.{wanted[0]}); write controlnet, or leave {name} out of "
-                    f"arms.{arm.name}.cells.datasets"
-                )
 
 
 def _fraction_faults(config: Mapping[str, Any]) -> list[str]:
