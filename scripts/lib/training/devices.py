@@ -16,6 +16,7 @@ import torch
 from scripts.lib.core.errors import InputError
 from scripts.lib.core.log import log
 from scripts.lib.study.processor import by_hand
+from scripts.lib.training.kernels import FastKernels, processor_autocast
 from scripts.lib.training.settings import Section
 
 BUCKET = 64 * 2**20  # bytes of gradients in one exchange: few exchanges, little extra memory
@@ -44,7 +45,11 @@ class Placement:
         """Return the context in which a model computes: weights stay float32, products take the set precision."""
         if self.dtype == torch.float32:
             return nullcontext()
-        return torch.autocast(self.device.type, self.dtype)
+        return torch.autocast(self.device.type, self.dtype) if self.on_gpu else processor_autocast(self.dtype)
+
+    def kernels(self) -> AbstractContextManager[Any]:
+        """Return the context in which networks compute whose weights have the set precision themselves."""
+        return nullcontext() if self.on_gpu or self.dtype == torch.float32 else FastKernels()
 
     def rounds(self, count: int) -> Iterator[int | None]:
         """Yield which of `count` pieces is this process's in each round of `world` pieces; None where it has none."""

@@ -124,11 +124,13 @@ class ControlledModel:
             silence = {"present": condition["present"], "start": (self.start, self._black_start(len(latents)))}
         branch = None if hint is None else self.branch
         predict, entered = self._compiled or predict_noise, latents.to(self.placement.dtype)
-        return predict(self.generator.unet, entered, step, condition["text"], branch, hint, **silence).float()
+        with self.placement.kernels():
+            return predict(self.generator.unet, entered, step, condition["text"], branch, hint, **silence).float()
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Return decoded images; those that are not finite in bf16 are decoded in float32."""
-        return decode_finite(self.generator.vae, latents.to(self.placement.dtype))
+        with self.placement.kernels():
+            return decode_finite(self.generator.vae, latents.to(self.placement.dtype))
 
     def _painter(self, structures: Sequence[str]) -> HintPainter | None:
         notes = self.generator.notes
