@@ -1,8 +1,13 @@
-"""The trainings as people write them: diffusers' ControlNet example, and a loop over a DataLoader with torchvision's transforms."""
+"""The trainings as people write them: diffusers' ControlNet example, and a loop over a DataLoader with torchvision's transforms.
+
+Both compute in fp32 unless a person asks for more, as the example's `--mixed_precision` does: with bf16 its frozen networks
+are cast and the trained one computes under autocast.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,10 +23,16 @@ from scripts.lib.downstream.models import Network
 from scripts.lib.generators.controlled.control import build_controlnet
 from scripts.lib.generators.controlled.generator import ControlledGenerator
 from scripts.lib.generators.controlled.hints import HintPainter
+from scripts.lib.study.processor import BF16
 from scripts.lib.training.learning_rate import rate_at
 from scripts.lib.training.settings import Section
 
 Step = Callable[[], float]  # makes one step and returns its loss
+
+
+def computing(precision: str) -> AbstractContextManager[Any]:
+    """Return the context in which the trained network computes: fp32, or bf16 under autocast."""
+    return torch.autocast("cpu", torch.bfloat16) if precision == BF16 else nullcontext()
 
 
 def endless(loader: DataLoader[Any]) -> Iterator[Any]:
@@ -45,12 +56,15 @@ class MaskedFilms(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return image[None], self.paint(self.cohort.masks(rows), self.cohort.resolution)[0]
 
 
-def control_step(base: ControlledGenerator, cohort: Cohort, rows: np.ndarray, settings: Section, seed: int) -> Step:
+def control_step(
+    base: ControlledGenerator, cohort: Cohort, rows: np.ndarray, settings: Section, seed: int, precision: str
+) -> Step:
     """Return a step as in diffusers' examples/controlnet/train_controlnet.py: films are encoded anew at every step."""
     torch.manual_seed(seed)
+    frozen_type = torch.bfloat16 if precision == BF16 else torch.float32
     controlnet = build_controlnet(base.unet, settings["hint_channels"], base.factor).train()
     for frozen in (base.vae, base.unet, base.text_encoder):
-        frozen.requires_grad_(False)
+        frozen.requires_grad_(False).to(frozen_type)
     optimizer = torch.optim.AdamW(
         controlnet.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
     )
@@ -64,7 +78,7 @@ def control_step(base: ControlledGenerator, cohort: Cohort, rows: np.ndarray, se
         nonlocal done
         pixels, hints = next(batches)
         latents = (
-            vae.encode(pixels.expand(-1, vae.config.in_channels, -1, -1)).latent_dist.sample()
+            vae.encode(pixels.to(frozen_type).expand(-1, vae.config.in_channels, -1, -1)).latent_dist.sample()
             * vae.config.scaling_factor
         )
         noise, times = (
@@ -72,10 +86,17 @@ def control_step(base: ControlledGenerator, cohort: Cohort, rows: np.ndarray, se
             torch.randint(0, scheduler.config.num_train_timesteps, (len(latents),)),
         )
         noisy = scheduler.add_noise(latents, noise, times)
-        text = torch.zeros(len(latents), *width)
-        down, middle = controlnet(noisy, times, encoder_hidden_states=text, controlnet_cond=hints, return_dict=False)
+        text = torch.zeros(len(latents), *width, dtype=frozen_type)
+        with computing(precision):
+            down, middle = controlnet(
+                noisy, times, encoder_hidden_states=text, controlnet_cond=hints.to(frozen_type), return_dict=False
+            )
         guess = base.unet(
-            noisy, times, text, down_block_additional_residuals=down, mid_block_additional_residual=middle
+            noisy,
+            times,
+            text,
+            down_block_additional_residuals=[one.to(frozen_type) for one in down],
+            mid_block_additional_residual=middle.to(frozen_type),
         ).sample
         loss = nn.functional.mse_loss(guess.float(), noise.float())
         loss.backward()
@@ -119,8 +140,10 @@ class ChangedFilms(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return self.shaded(image).as_subclass(torch.Tensor), target.as_subclass(torch.Tensor).float()
 
 
-def trial_step(model: Network, films: Films, settings: Mapping[str, Any], total: int, seed: int) -> Step:
-    """Return a step of a plain loop: the same network, loss, optimizer and schedule."""
+def trial_step(
+    model: Network, films: Films, settings: Mapping[str, Any], total: int, seed: int, precision: str
+) -> Step:
+    """Return a step of a plain loop: the same network, loss and schedule, and AdamW."""
     torch.manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=settings["optimizer"]["weight_decay"])
     loader = DataLoader(ChangedFilms(films, settings["augment"]), settings["batch_size"], shuffle=True, drop_last=True)
@@ -131,7 +154,9 @@ def trial_step(model: Network, films: Films, settings: Mapping[str, Any], total:
         images, targets = next(batches)
         for group in optimizer.param_groups:
             group["lr"] = rate_at(done, total, settings["optimizer"]["learning_rate"], settings)
-        loss = loss_of(model, model(images), targets, settings)
+        with computing(precision):
+            logits = model(images)
+        loss = loss_of(model, logits.float(), targets, settings)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

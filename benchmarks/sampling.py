@@ -2,6 +2,8 @@
 
 Same model, solver, steps, guidance and threads for both. Without --generator a model of the embedded study's shape with
 random weights is used: speed does not depend on the weights. In brackets stands how many times as fast ours is.
+Ours takes the precision that suits this processor (`--precision`), as a study does; the stock pipeline computes in fp32 unless
+`--stock-precision` says otherwise.
 
     python -m benchmarks.sampling --threads 1
     python -m benchmarks.sampling --generator results/generators/controlnet --images 64
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.engine.commands import make_parser, run, set_threads
+from scripts.lib.study.processor import BF16, FP32
 
 RESOLUTION, STRUCTURES = 64, ["lungs", "heart", "pneumothorax"]
 VAE: dict[str, Any] = {"channels": [8, 16, 32], "latent_channels": 4, "layers": 1, "attention": False, "norm_groups": 8}
@@ -31,14 +34,14 @@ DIFFUSION = {
 }
 SAMPLING = {
     "device": "cpu",
-    "precision": "fp32",
+    "precision": FP32,
     "solver": "dpmsolver++",
     "steps": 12,
     "guidance": 2.0,
     "guidance_interval": [0.0, 1.0],
     "negative_text": "zero",
     "micro_batch": 16,
-    "speed": {"attention": "fused", "channels_last": False, "compile": "none", "vae": "same"},
+    "speed": {"attention": "fused", "channels_last": "auto", "compile": "none", "vae": "same"},
 }
 
 
@@ -83,7 +86,7 @@ def stock_images(pipe: Any, requests: list[Any], kind: str, paint: Any, batch: i
     shape = (pipe.tokenizer.model_max_length, pipe.text_encoder.config.hidden_size)
     for start in range(0, len(requests), batch):
         some = requests[start : start + batch]
-        nothing = torch.zeros(len(some), *shape)
+        nothing = torch.zeros(len(some), *shape, dtype=pipe.unet.dtype)
         bits = np.stack([np.zeros((side, side), np.uint8) if one.bits is None else one.bits for one in some])
         text = {"prompt_embeds": nothing} if kind == "mask" else {"prompt": [one.prompt for one in some]}
         pipe(
@@ -117,6 +120,10 @@ def main(argv: list[str] | None = None) -> None:
         "--stock", type=int, nargs="+", default=[1, 8, 16, 32], help="batches of the stock pipeline (default 1 8 16 32)"
     )
     parser.add_argument("--turns", type=int, default=3, help="measured turns, the best of which counts (default 3)")
+    parser.add_argument("--precision", choices=[FP32, BF16], help="of ours (default: what suits this processor)")
+    parser.add_argument(
+        "--stock-precision", choices=[FP32, BF16], default=FP32, help="of the stock pipeline (default fp32)"
+    )
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
@@ -127,6 +134,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.generators.controlled.generator import open_generator
     from scripts.lib.generators.controlled.hints import HintPainter
     from scripts.lib.generators.controlled.sampling import ControlledModel
+    from scripts.lib.generators.processor_speed import measure
     from scripts.lib.generators.protocol import ImageRequest
     from scripts.lib.generators.shards import make_batch
     from scripts.lib.generators.solvers import make_solver
@@ -134,11 +142,13 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.training.settings import Section
 
     torch.set_num_threads(args.threads)
-    settings = Section(SAMPLING, "sampling")
+    precision = args.precision or measure()["precision"]
+    settings = Section({**SAMPLING, "precision": precision}, "sampling")
+    stock_type = torch.bfloat16 if args.stock_precision == BF16 else torch.float32
     with tempfile.TemporaryDirectory() as folder:
         path = args.generator or write_random_generator(Path(folder))
         generator = open_generator(path)
-        pipe = StableDiffusionControlNetPipeline.from_pretrained(path, safety_checker=None)
+        pipe = StableDiffusionControlNetPipeline.from_pretrained(path, safety_checker=None, torch_dtype=stock_type)
         pipe.set_progress_bar_config(disable=True)
         pipe.scheduler = make_solver(generator.scheduler_config, settings)
         structures = generator.notes["structures"]
@@ -147,6 +157,7 @@ def main(argv: list[str] | None = None) -> None:
         bits = np.zeros((generator.resolution,) * 2, np.uint8)
         bits[16:48, 12:28] = 1
         print(f"{args.threads} threads, {SAMPLING['steps']} steps, guidance {SAMPLING['guidance']:g}, {path}")
+        print(f"ours in {precision}, stock in {args.stock_precision}")
         print("images a processor second\nkind    ours  " + "  ".join(f"stock x {batch:<3}" for batch in args.stock))
         for kind in ("text", "mask", "both"):
             prompt, mask = (None if kind == "mask" else "pneumonia"), (None if kind == "text" else bits)

@@ -2,10 +2,11 @@
 
 The ControlNet beside diffusers' example script, trials beside a loop over a DataLoader with torchvision's transforms. Networks,
 batches, steps, optimizer and schedule are the same; turns of steps alternate, and processor time is counted. Needs the cohorts and the
-foundation model of the embedded study.
+foundation model of the embedded study. Ours takes the precision that the study takes on this processor (`--precision`), the plain
+ones fp32 as they do by default, and both take it where `--plain` says so.
 
     python -m benchmarks.trainings --results results
-    python -m benchmarks.trainings --results results --parts siim --steps 150
+    python -m benchmarks.trainings --results results --parts siim --plain bf16
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.engine.commands import make_parser, run, set_threads
+from scripts.lib.study.processor import BF16, FILE, FP32, resolved, stored
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("controlnet", "siim", "rsna", "chexpert")
+PLAIN_OPTIMIZER = {"name": "adamw", "learning_rate": 0.004, "weight_decay": 0.01}
 Step = Callable[[], float]
 
 
@@ -57,7 +60,7 @@ class Aside:
         return self.loss
 
 
-def control_steps(results: Path, config: dict[str, Any], steps: int) -> tuple[dict[str, Step], int]:
+def control_steps(results: Path, config: dict[str, Any], steps: int, precision: str) -> tuple[dict[str, Step], int]:
     """Return a step of our training of the ControlNet and of the plain one, and the batch."""
     import tempfile
     from unittest.mock import patch
@@ -89,13 +92,13 @@ def control_steps(results: Path, config: dict[str, Any], steps: int) -> tuple[di
             kept = Checkpoints(Path(scratch), "benchmark", 1e9)
             train_control(open_generator(base), cohort, rows, settings, 1, place(settings), kept)
 
-    plain = control_step(open_generator(base), cohort, rows, settings, 1)
+    plain = control_step(open_generator(base), cohort, rows, settings, 1, precision)
     plain()
     return {"ours": Aside(train), "plain": plain}, settings["batch_size"]
 
 
 def trial_steps(
-    results: Path, config: dict[str, Any], name: str, steps: int
+    results: Path, config: dict[str, Any], name: str, steps: int, precision: str
 ) -> tuple[dict[str, Step], int, Callable[[], dict[str, float]]]:
     """Return a step of our training of a trial and of the plain one, the batch, and what gives both losses on test films."""
     import torch
@@ -113,6 +116,8 @@ def trial_steps(
     if settings["model"]["weights"] == "mgca":
         settings["model"] = {**settings["model"], "weights": str(results / "mgca")}
     settings["budget"] = {**settings["budget"], "kind": "steps", "steps": steps + 1}
+    if settings["optimizer"]["name"] != PLAIN_OPTIMIZER["name"]:  # both must learn by the same
+        settings["optimizer"] = PLAIN_OPTIMIZER
     cohort, placement = Cohort.open(results / name / "cohort"), place_trial(settings)
     films = films_of(cohort, cohort.rows(split="train"), settings["task"], settings["target"])
     models = {
@@ -126,7 +131,7 @@ def trial_steps(
         training._step(*training.material.read(training.mixture, training.progress.step))
         return float("nan")
 
-    plain = trial_step(models["plain"], films, settings, steps + 1, 1)
+    plain = trial_step(models["plain"], films, settings, steps + 1, 1, precision)
     ours(), plain()
     test = films_to_test(cohort, settings)
     tested = lambda: {which: mean_loss(model, test, settings, placement) for which, model in models.items()}  # noqa: E731
@@ -138,26 +143,30 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, default=Path("results"), help="of the embedded study (default results)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what is measured (default all)")
     parser.add_argument("--steps", type=int, default=150, help="steps of each (default 150)")
+    parser.add_argument("--precision", choices=[FP32, BF16], help="of ours (default: that of the study in --results)")
+    parser.add_argument(
+        "--plain", choices=[FP32, BF16], default=FP32, help="precision of the plain ones (default fp32)"
+    )
     args = parser.parse_args(argv)
     set_threads(args.threads)
 
     import torch
 
     from scripts.lib.study import config as study_config
-    from scripts.lib.study.processor import resolved
 
     torch.set_num_threads(args.threads)
-    config = resolved(study_config.load_study([ROOT / "config.yaml"]), "fp32")
+    precision = args.precision or stored(args.results / FILE.name) or FP32
+    config = resolved(study_config.load_study([ROOT / "config.yaml"]), precision)
     print(
-        f"{args.threads} threads, {args.steps} steps\npart        batch  samples/s: ours  plain  ratio   loss: ours  plain"
+        f"{args.threads} threads, {args.steps} steps, ours in {precision}, plain in {args.plain}\npart        batch  samples/s: ours  plain  ratio   loss: ours  plain"
     )
     for part in args.parts:
         if part == "controlnet":
-            works, batch = control_steps(args.results, config, args.steps)
+            works, batch = control_steps(args.results, config, args.steps, args.plain)
             told = in_turns(works, args.steps)
             losses = {name: statistics.fmean(told[name][1][-args.steps // 3 :]) for name in works}
         else:
-            works, batch, tested = trial_steps(args.results, config, part, args.steps)
+            works, batch, tested = trial_steps(args.results, config, part, args.steps, args.plain)
             told = in_turns(works, args.steps)
             losses = tested()
         rates = {name: batch / statistics.median(told[name][0]) for name in works}
