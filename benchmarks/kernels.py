@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
-from benchmarks.sampling import DIFFUSION, RESOLUTION, TEXT, UNET, VAE
+from benchmarks.sampling import RESOLUTION, TEXT, UNET, VAE
 from scripts.lib.engine.commands import make_parser, run, set_threads
 
 PARTS = ("autoencoder", "unet", "attention", "norm")
@@ -72,7 +72,7 @@ def unet_step() -> Callable[[], Work]:
     built = build_unet(Section(UNET, "unet"), VAE["latent_channels"], side, TEXT["hidden"]).train()
     built.to(memory_format=torch.channels_last)
     latents = _channels_last(count, VAE["latent_channels"], side, side)
-    steps = torch.randint(0, DIFFUSION["train_timesteps"], (count,))
+    steps = torch.randint(0, 1000, (count,))
     texts = torch.randn(count, TEXT["max_tokens"], TEXT["hidden"])
 
     def fresh() -> Work:
@@ -88,9 +88,12 @@ def attention_step() -> Callable[[], Work]:
     from torch.nn import functional
 
     shape = (IMAGES["attention"], UNET["heads"], 64, UNET["channels"][-1] // UNET["heads"])
-    return lambda: partial(
-        functional.scaled_dot_product_attention, *(torch.randn(shape, requires_grad=True) for _ in range(3))
-    )
+
+    def fresh() -> Work:
+        query, key, value = (torch.randn(shape, requires_grad=True) for _ in range(3))
+        return lambda: functional.scaled_dot_product_attention(query, key, value)
+
+    return fresh
 
 
 def norm_step() -> Callable[[], Work]:

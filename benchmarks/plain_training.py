@@ -64,7 +64,7 @@ def control_step(
     frozen_type = torch.bfloat16 if precision == BF16 else torch.float32
     controlnet = build_controlnet(base.unet, settings["hint_channels"], base.factor).train()
     for frozen in (base.vae, base.unet, base.text_encoder):
-        frozen.requires_grad_(False).to(frozen_type)
+        nn.Module.to(frozen.requires_grad_(False), frozen_type)
     optimizer = torch.optim.AdamW(
         controlnet.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
     )
