@@ -9,7 +9,6 @@ operations that decide. Turns alternate, processor time is counted, and the medi
 
 from __future__ import annotations
 
-import copy
 import statistics
 import time
 from collections.abc import Callable
@@ -20,7 +19,6 @@ from typing import Any
 from benchmarks.sampling import RESOLUTION, TEXT, UNET, VAE
 from scripts.lib.engine.commands import make_parser, run, set_threads
 
-PARTS = ("autoencoder", "unet", "attention", "norm")
 IMAGES = {"autoencoder": 16, "unet": 64, "attention": 64, "norm": 64}  # of a batch, as the embedded study trains
 Work = Callable[[], Any]
 
@@ -44,80 +42,67 @@ def _channels_last(*shape: int) -> Any:
     return torch.randn(*shape).contiguous(memory_format=torch.channels_last)
 
 
-def autoencoder_step() -> Callable[[], Work]:
-    """Return what makes a fresh step of the autoencoder: there, back, the loss and its gradient."""
+def autoencoder_step() -> Work:
+    """Return the way of films through an autoencoder."""
     import torch
 
     from scripts.lib.generators.controlled.autoencoder import build_autoencoder
     from scripts.lib.training.settings import Section
 
-    built = build_autoencoder(Section(VAE, "vae"), RESOLUTION).train().to(memory_format=torch.channels_last)
-    films = _channels_last(IMAGES["autoencoder"], built.config.in_channels, RESOLUTION, RESOLUTION)
-
-    def fresh() -> Work:
-        model = copy.deepcopy(built)
-        return lambda: model.decode(model.encode(films).latent_dist.sample()).sample
-
-    return fresh
+    model = build_autoencoder(Section(VAE, "vae"), RESOLUTION).train().to(memory_format=torch.channels_last)
+    films = _channels_last(IMAGES["autoencoder"], model.config.in_channels, RESOLUTION, RESOLUTION)
+    return lambda: model.decode(model.encode(films).latent_dist.sample()).sample
 
 
-def unet_step() -> Callable[[], Work]:
-    """Return what makes a fresh step of the U-Net on latents, levels of noise and texts."""
+def unet_step() -> Work:
+    """Return a U-Net's answer to latents, levels of noise and texts."""
     import torch
 
     from scripts.lib.generators.controlled.denoising import build_unet
     from scripts.lib.training.settings import Section
 
     side, count = RESOLUTION // 4, IMAGES["unet"]
-    built = build_unet(Section(UNET, "unet"), VAE["latent_channels"], side, TEXT["hidden"]).train()
-    built.to(memory_format=torch.channels_last)
+    model = build_unet(Section(UNET, "unet"), VAE["latent_channels"], side, TEXT["hidden"]).train()
+    model.to(memory_format=torch.channels_last)
     latents = _channels_last(count, VAE["latent_channels"], side, side)
     steps = torch.randint(0, 1000, (count,))
     texts = torch.randn(count, TEXT["max_tokens"], TEXT["hidden"])
-
-    def fresh() -> Work:
-        model = copy.deepcopy(built)
-        return lambda: model(latents, steps, texts).sample
-
-    return fresh
+    return lambda: model(latents, steps, texts).sample
 
 
-def attention_step() -> Callable[[], Work]:
-    """Return what makes the attention of the U-Net's narrow level: 64 places with themselves, 4 heads of 16."""
+def attention_step() -> Work:
+    """Return the attention of the U-Net's narrow level: 64 places with themselves, 4 heads of 16."""
     import torch
     from torch.nn import functional
 
     shape = (IMAGES["attention"], UNET["heads"], 64, UNET["channels"][-1] // UNET["heads"])
-
-    def fresh() -> Work:
-        query, key, value = (torch.randn(shape, requires_grad=True) for _ in range(3))
-        return lambda: functional.scaled_dot_product_attention(query, key, value)
-
-    return fresh
+    query, key, value = (torch.randn(shape, requires_grad=True) for _ in range(3))
+    return lambda: functional.scaled_dot_product_attention(query, key, value)
 
 
-def norm_step() -> Callable[[], Work]:
-    """Return what makes the GroupNorm of the U-Net's wide level, after a convolution, which gives it the precision."""
+def norm_step() -> Work:
+    """Return the GroupNorm of the U-Net's wide level, after a convolution, which gives it the precision."""
     import torch
     from torch import nn
 
     width, side = UNET["channels"][0], RESOLUTION // 4
-    built = nn.Sequential(nn.Conv2d(width, width, 1), nn.GroupNorm(UNET["norm_groups"], width))
-    films = _channels_last(IMAGES["norm"], width, side, side)
-    return lambda: partial(copy.deepcopy(built).to(memory_format=torch.channels_last), films)
+    model = nn.Sequential(nn.Conv2d(width, width, 1), nn.GroupNorm(UNET["norm_groups"], width))
+    model.to(memory_format=torch.channels_last)
+    return partial(model, _channels_last(IMAGES["norm"], width, side, side))
+
+
+PARTS = {"autoencoder": autoencoder_step, "unet": unet_step, "attention": attention_step, "norm": norm_step}
 
 
 def milliseconds(part: str, turns: int) -> dict[str, float]:
     """Return the processor milliseconds of a step of a part, forth and back, in each way to compute."""
-    makers = {"autoencoder": autoencoder_step, "unet": unet_step, "attention": attention_step, "norm": norm_step}
-    fresh, ways = makers[part](), contexts()
-    works = {name: fresh() for name in ways}
+    ways, work = contexts(), PARTS[part]()
     told: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(turns + 1):
         for name, way in ways.items():
             start = time.process_time()
             with way():
-                answer = works[name]()
+                answer = work()
             answer.float().square().mean().backward()
             if turn:  # the first one only warms up
                 told[name].append(1000 * (time.process_time() - start))

@@ -148,7 +148,7 @@ def main(argv: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = args.generator or write_random_generator(Path(folder))
         generator = open_generator(path)
-        pipe = StableDiffusionControlNetPipeline.from_pretrained(path, safety_checker=None, torch_dtype=stock_type)
+        pipe = StableDiffusionControlNetPipeline.from_pretrained(path, safety_checker=None, dtype=stock_type)
         pipe.set_progress_bar_config(disable=True)
         pipe.scheduler = make_solver(generator.scheduler_config, settings)
         structures = generator.notes["structures"]

@@ -158,7 +158,8 @@ def main(argv: list[str] | None = None) -> None:
     precision = args.precision or stored(args.results / FILE.name) or FP32
     config = resolved(study_config.load_study([ROOT / "config.yaml"]), precision)
     print(
-        f"{args.threads} threads, {args.steps} steps, ours in {precision}, plain in {args.plain}\npart        batch  samples/s: ours  plain  ratio   loss: ours  plain"
+        f"{args.threads} threads, {args.steps} steps, ours in {precision}, plain in {args.plain}\n"
+        "part        batch  samples/s: ours  plain  ratio   loss: ours  plain"
     )
     for part in args.parts:
         if part == "controlnet":

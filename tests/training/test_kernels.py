@@ -37,9 +37,8 @@ def test_a_norm_gives_the_same_values_precision_and_layout(layout: str, dtype: t
     plain, true_slope = learned(images.float(), nn.GroupNorm(4, 8))
     assert ours.dtype == slope.dtype == dtype
     assert ours.is_contiguous(memory_format=LAYOUTS[layout])
-    room = (
-        0.02 if dtype == torch.bfloat16 else 1e-5
-    )  # bf16 keeps 8 bits: 4 * 2^-8 = .016 at the largest value of about 4
+    # bf16 keeps 8 bits: 4 * 2^-8 = .016 at the largest value of about 4
+    room = 0.02 if dtype == torch.bfloat16 else 1e-5
     torch.testing.assert_close(ours.float(), plain, atol=room, rtol=room)
     torch.testing.assert_close(slope.float(), true_slope, atol=room, rtol=room)
 
@@ -59,6 +58,19 @@ def test_attention_that_is_learned_through_is_that_of_fp32() -> None:
     assert ours.dtype == torch.bfloat16 and torch.equal(ours, exact.to(torch.bfloat16))
     ours.float().sum().backward()
     assert value.grad is not None and torch.isfinite(value.grad).all()
+
+
+def test_operands_may_be_given_by_name() -> None:
+    # diffusers' dispatch_attention_fn does so, and positions and names mean the same.
+    query, key, value = (drawn(1, 2, 3, 4).requires_grad_() for _ in range(3))
+    images, norm = drawn(2, 8, 4, 4).contiguous(memory_format=torch.channels_last), nn.GroupNorm(4, 8).bfloat16()
+    with FastKernels():
+        named = functional.scaled_dot_product_attention(query=query, key=key, value=value, is_causal=True)
+        placed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        normed = functional.group_norm(input=images, num_groups=4, weight=norm.weight, bias=norm.bias)
+        assert torch.equal(named, placed) and torch.equal(normed, norm(images))
+    wide = (one.float() for one in (query, key, value))
+    assert torch.equal(named, functional.scaled_dot_product_attention(*wide, is_causal=True).bfloat16())
 
 
 def test_its_mask_may_be_bf16_or_bool() -> None:
@@ -85,12 +97,15 @@ def test_products_and_convolutions_stay_in_bf16() -> None:
         assert (images @ images).dtype == torch.bfloat16
 
 
-def test_only_a_processor_in_bf16_goes_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    with HALF.autocast():
-        assert any(isinstance(mode, FastKernels) for mode in torch.overrides._get_current_function_mode_stack())
-    assert not torch.overrides._get_current_function_mode_stack()
+def test_only_a_processor_in_bf16_goes_round() -> None:
     plain, gpu = Placement(torch.device("cpu"), torch.float32), Placement(torch.device("cuda"), torch.bfloat16)
     assert isinstance(HALF.kernels(), FastKernels)
     assert not any(isinstance(where.kernels(), FastKernels) for where in (plain, gpu))
-    with plain.autocast():
-        assert not torch.overrides._get_current_function_mode_stack()
+
+
+def test_a_placements_autocast_goes_round_as_well() -> None:
+    query, key, value = (drawn(1, 2, 3, 4).requires_grad_() for _ in range(3))
+    with HALF.autocast():
+        ours = functional.scaled_dot_product_attention(query, key, value)
+    wide = (one.float() for one in (query, key, value))
+    assert torch.equal(ours, functional.scaled_dot_product_attention(*wide).bfloat16())

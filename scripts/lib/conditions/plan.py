@@ -13,7 +13,7 @@ from scripts.lib.conditions.mask_sources import MaskSources
 from scripts.lib.conditions.prompts import balancing_labels, label_prompts, spread
 from scripts.lib.conditions.subset import Subset
 from scripts.lib.core.errors import InputError
-from scripts.lib.study.tasks import of_structures
+from scripts.lib.study.tasks import of_structures, unusable_kind
 
 KINDS = ("text", "mask", "both", "class")
 TEXT, MASK, BOTH, CLASS = range(len(KINDS))
@@ -51,15 +51,8 @@ def plan_kinds(settings: Mapping[str, Any], length: int) -> np.ndarray:
         )
     if abs(sum(shares.values()) - 1) > 1e-6 or min(shares.values()) < 0:
         raise InputError(f"conditions.kinds = {dict(settings['kinds'])}: expected shares of {KINDS} that sum to 1")
-    masked = of_structures(settings)
-    if masked and shares["text"]:
-        raise InputError(
-            f"conditions.kinds.text: an image made without a mask cannot train a {settings['task']}; set it to 0"
-        )
-    if not masked and shares["mask"]:
-        raise InputError(
-            "conditions.kinds.mask: a mask alone carries no disease label; set it to 0 and use both or text"
-        )
+    if unusable := unusable_kind(settings, shares):
+        raise InputError(f"conditions.kinds.{unusable[0]}: {unusable[1]}; set it to 0")
     kind = np.full(length, TEXT)
     with_mask = ~spread(shares["text"], length)
     mask_share = shares["mask"] / (shares["mask"] + shares["both"]) if shares["text"] < 1 else 0.0

@@ -25,6 +25,7 @@ from scripts.lib.study.arms import (
     Arm,
     arm_of,
 )
+from scripts.lib.study.kind_faults import kinds_of
 from scripts.lib.study.teachers import judge_source, learned_split
 
 NOT_LIMITED = "not limited to"  # with this the note of an arm begins, by which figures find it
@@ -150,8 +151,7 @@ def validation_faults(config: Mapping[str, Any]) -> list[str]:
 
 def _masks_shared(config: Mapping[str, Any], dataset: str, fraction: float) -> bool:
     """Whether the tuned generator has seen images made from masks that a trial at this fraction does not have."""
-    task, overrides = config["datasets"][dataset].get("task"), config["datasets"][dataset].get("conditions") or {}
-    kinds = {**config["conditions"].get(task, {}).get("kinds", {}), **overrides.get("kinds", {})}
+    kinds = kinds_of(config, dataset)
     several = config["subsets"]["per_trial"] and config["study"]["trials"] > 1
     return bool(kinds.get("mask", 0) + kinds.get("both", 0)) and (
         fraction < config["finetune"]["source"]["fraction"] or several

@@ -8,60 +8,49 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scripts.lib.study.arms import Arm, arm_of
-from scripts.lib.study.tasks import TASKS
+from scripts.lib.study.arms import Generator, arm_of
+from scripts.lib.study.tasks import TASKS, unusable_kind
+
+
+def kinds_of(config: Mapping[str, Any], dataset: str) -> dict[str, float]:
+    """Return the shares of a dataset's images that are made from text, from a mask and from both."""
+    section = config["datasets"][dataset]
+    own = (section.get("conditions") or {}).get("kinds", {})
+    return {**config["conditions"].get(section.get("task"), {}).get("kinds", {}), **own}
 
 
 def kind_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield one fault for each arm and dataset whose images are of kinds that the generator or the task cannot use."""
-    told = set()
+    """Yield one fault for each arm and dataset whose images the generator cannot make, and for each task that cannot use them."""
+    made = set()  # datasets whose images are made as section conditions says
     for arm in (arm_of(config, name) for name in config["study"]["arms"]):
         if arm.generator is None:
             continue
         for name in arm.cells.get("datasets", config["study"]["datasets"]):
-            for fault in [*_of_generator(config, arm, name), *_of_task(config, arm, name)]:
-                if fault not in told:  # what a task cannot use is the same for all arms
-                    yield fault
-                told.add(fault)
+            if not arm.generator.follows:
+                made.add(name)
+            if why := _cannot_make(config, arm.generator, name):
+                yield (
+                    f"config: arms.{arm.name}.generator = {arm.generator.name}: {why} leave {name} out of "
+                    f"arms.{arm.name}.cells.datasets"
+                )
+    for name in sorted(made):
+        section, kinds = config["datasets"][name], kinds_of(config, name)
+        if unusable := unusable_kind(section, kinds):
+            kind, why = unusable
+            place = f"datasets.{name}" if "kinds" in (section.get("conditions") or {}) else ""
+            key = f"{place}.conditions.kinds" if place else f"conditions.{section['task']}.kinds"
+            yield f"config: {key}.{kind} = {kinds[kind]:g} for {name}: {why}; expected 0"
 
 
-def _of_generator(config: Mapping[str, Any], arm: Arm, name: str) -> Iterator[str]:
-    generator, task = arm.generator, config["datasets"][name]["task"]
-    assert generator is not None  # the caller left out arms without one
-    if generator.follows and TASKS[task].of_structures:
-        yield (
-            f"config: arms.{arm.name}.generator = {generator.name}: makes images of classes, which have no "
-            f"masks for the {task} of {name}; leave {name} out of arms.{arm.name}.cells.datasets"
-        )
-    elif not generator.needs_masks and not generator.follows:
-        kinds, _ = _kinds(config, name)
-        if wanted := [kind for kind in ("mask", "both") if kinds.get(kind)]:
-            yield (
-                f"config: arms.{arm.name}.generator = {generator.name}: makes images of texts alone, but those of {name} "
-                f"are made from masks (conditions.{task}.kinds.{wanted[0]}); write controlnet, or leave {name} out of "
-                f"arms.{arm.name}.cells.datasets"
-            )
-
-
-def _of_task(config: Mapping[str, Any], arm: Arm, name: str) -> Iterator[str]:
-    if arm.generator is None or arm.generator.follows:
-        return
-    task, (kinds, where) = config["datasets"][name]["task"], _kinds(config, name)
-    if TASKS[task].of_structures and kinds.get("text"):
-        yield (
-            f"config: {where}.text = {kinds['text']:g}: an image made without a mask cannot train the {task} of {name}: "
-            "expected 0, with mask or both in its place"
-        )
-    if not TASKS[task].of_structures and kinds.get("mask"):
-        yield (
-            f"config: {where}.mask = {kinds['mask']:g}: a mask alone carries no disease label for the {task} of {name}: "
-            "expected 0, with text or both in its place"
-        )
-
-
-def _kinds(config: Mapping[str, Any], name: str) -> tuple[dict[str, float], str]:
-    """Return the shares of a dataset's images and the place where they are written."""
-    section = config["datasets"][name]
-    own = (section.get("conditions") or {}).get("kinds", {})
-    where = f"datasets.{name}.conditions.kinds" if own else f"conditions.{section['task']}.kinds"
-    return {**config["conditions"].get(section["task"], {}).get("kinds", {}), **own}, where
+def _cannot_make(config: Mapping[str, Any], generator: Generator, name: str) -> str:
+    task = config["datasets"][name]["task"]
+    if generator.follows:
+        without = f"makes images of classes, which have no masks for the {task} of {name};"
+        return without if TASKS[task].of_structures else ""
+    masked = [kind for kind in ("mask", "both") if kinds_of(config, name).get(kind)]
+    if generator.needs_masks or not masked:
+        return ""
+    return (
+        f"makes images of texts alone, but those of {name} are made from masks (conditions.{task}.kinds.{masked[0]}); "
+        "write controlnet, or"
+    )

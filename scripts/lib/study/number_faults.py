@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from scripts.lib.study.kind_faults import kinds_of
 from scripts.lib.study.tasks import TASKS
 
 # Pairs of a lower and a higher number, and whether the two may be equal.
@@ -107,5 +108,5 @@ def _dataset_faults(config: Mapping[str, Any], name: str, section: Mapping[str, 
     for key in ("prevalence", "test_prevalence"):
         if (total := sum(phantom.get(key, {}).values())) > 1 + SUM:
             yield f"{where}.phantom.{key}: adds up to {total:g}; main findings of a visit are shares of at most 1 together"
-    if kinds := (section.get("conditions") or {}).get("kinds"):
-        yield from _shares(f"{where}.conditions.kinds", config["conditions"][section["task"]].get("kinds", {}) | kinds)
+    if (section.get("conditions") or {}).get("kinds"):
+        yield from _shares(f"{where}.conditions.kinds", kinds_of(config, name))

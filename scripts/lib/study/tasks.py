@@ -59,3 +59,12 @@ def targets_of(section: Mapping[str, Any]) -> list[str]:
     """Return the labels or structures that a section's task is about, in order."""
     target = section["target"]
     return [target] if isinstance(target, str) else list(target)
+
+
+def unusable_kind(section: Mapping[str, Any], kinds: Mapping[str, float]) -> tuple[str, str] | None:
+    """Return the kind of images that has a share of `kinds` although the task learns nothing from it, and why; else None."""
+    if of_structures(section) and kinds.get("text"):
+        return "text", f"an image made without a mask cannot train a {section['task']}"
+    if not of_structures(section) and kinds.get("mask"):
+        return "mask", "a mask alone carries no disease label"
+    return None

@@ -4,7 +4,7 @@ Torch computes convolutions and products in bf16 with the units that a processor
 nothing from them and lose much (torch 2.15, AMD EPYC with AVX512-BF16, one thread; benchmarks/README.md):
 
     fused attention   its backward pass takes four times as long in bf16 as in fp32
-    GroupNorm         of images that lie channels-last takes up to twenty times as long as of others
+    GroupNorm         of images that lie channels-last takes several times as long as of others
 
 A U-Net's step in bf16 was slower than in fp32 for these two alone.
 """
@@ -34,15 +34,11 @@ class FastKernels(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        kwargs = kwargs or {}
-        if func is functional.group_norm and _channels_last(args[0]):
-            done = func(args[0].contiguous(), *args[1:], **kwargs)
-            return done.contiguous(memory_format=torch.channels_last)
+        if func is functional.group_norm:
+            return _group_norm(*args, **kwargs or {})
         if func is functional.scaled_dot_product_attention and torch.is_grad_enabled():  # forward alone bf16 is as fast
-            with torch.autocast("cpu", enabled=False):  # it would take the operands back to bf16
-                wide = func(*map(_widened, args), **{name: _widened(value) for name, value in kwargs.items()})
-            return wide.to(args[0].dtype)
-        return func(*args, **kwargs)
+            return _attention(*args, **kwargs or {})
+        return func(*args, **kwargs or {})
 
 
 @contextmanager
@@ -50,6 +46,20 @@ def processor_autocast(dtype: torch.dtype) -> Iterator[None]:
     """Compute products in `dtype` on a processor, but for those that are faster in fp32."""
     with torch.autocast("cpu", dtype), FastKernels():
         yield
+
+
+def _group_norm(input: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:  # named as torch names it
+    if not _channels_last(input):
+        return functional.group_norm(input, *args, **kwargs)
+    done = functional.group_norm(input.contiguous(), *args, **kwargs)
+    return done.contiguous(memory_format=torch.channels_last)
+
+
+def _attention(query: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    widened = {name: _widened(value) for name, value in kwargs.items()}
+    with torch.autocast("cpu", enabled=False):  # it would take the operands back to bf16
+        wide = functional.scaled_dot_product_attention(_widened(query), *map(_widened, args), **widened)
+    return wide.to(query.dtype)
 
 
 def _channels_last(images: torch.Tensor) -> bool:
