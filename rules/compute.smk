@@ -11,6 +11,8 @@ from scripts.lib.engine.heartbeat import begin_heartbeat
 GPUS = CONFIG["compute"]["gpus"]
 LONGEST_JOB = CONFIG["compute"]["longest_job"]
 ONE_GPU = min(1, GPUS)
+# Two threads train the small networks of a processor 1.0 to 1.35 times as fast, while the other core has other jobs to do.
+TRAINING_THREADS = 2 if GPUS else 1
 if not GPUS:
     # Without leases jobs would crowd on the first GPU that they see.
     os.environ.update(CUDA_VISIBLE_DEVICES="")

@@ -193,7 +193,7 @@ rule train_dpo:
     priority: 85
     conda:
         "../envs/main.yaml"
-    threads: 2
+    threads: TRAINING_THREADS
     resources:
         gpu=GPUS,
         cpus_per_task=cpus_of_several,

@@ -12,7 +12,7 @@ rule train_proxy:
     priority: 70
     conda:
         "../envs/main.yaml"
-    threads: 2
+    threads: TRAINING_THREADS
     resources:
         gpu=ONE_GPU,
         mem_mb=growing(4000),
@@ -172,7 +172,7 @@ rule finetune_generator:
     priority: 85
     conda:
         "../envs/main.yaml"
-    threads: 2
+    threads: TRAINING_THREADS
     resources:
         gpu=GPUS,
         cpus_per_task=cpus_of_several,

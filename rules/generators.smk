@@ -12,7 +12,7 @@ rule train_base:
     priority: 100
     conda:
         "../envs/main.yaml"
-    threads: 2
+    threads: TRAINING_THREADS
     resources:
         gpu=GPUS,
         cpus_per_task=cpus_of_several,
@@ -50,7 +50,7 @@ rule train_controlnet:
     priority: 90
     conda:
         "../envs/main.yaml"
-    threads: 2
+    threads: TRAINING_THREADS
     resources:
         gpu=GPUS,
         cpus_per_task=cpus_of_several,

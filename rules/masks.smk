@@ -14,7 +14,7 @@ rule train_mask_model:
     priority: 90
     conda:
         "../envs/main.yaml"
-    threads: 2
+    threads: TRAINING_THREADS
     resources:
         gpu=GPUS,
         cpus_per_task=cpus_of_several,

@@ -17,7 +17,7 @@ SHEET = "results/siim/pools/original/fraction-0.5/sheet.png"
 @pytest.mark.parametrize(
     ("overlay", "training", "sampling"),
     [
-        ("compute: {longest_job: 2880}\n", {"gpu": 0, "cpus_per_task": 2, "runtime": 2880}, {"gpu": 0, "runtime": 720}),
+        ("compute: {longest_job: 2880}\n", {"gpu": 0, "cpus_per_task": 1, "runtime": 2880}, {"gpu": 0, "runtime": 720}),
         # 3 GPUs: a training of 3 processes with 2 threads each has 6 CPUs; a sampler takes one GPU
         (
             "compute: {gpus: 3, longest_job: 600}\n",
