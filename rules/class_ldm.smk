@@ -1,4 +1,5 @@
-# The class-conditional latent diffusion model, and what guidance and solver steps change of its images.
+# The class-conditional latent diffusion model, and what guidance and solver steps change of its images. Its trainings have two threads on a
+# processor, too: nearly all of its study waits for them.
 from scripts.lib.study.search_space import class_settings
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from scripts.lib.engine import heartbeat
 from scripts.lib.engine.heartbeat import Heartbeat, status_lines
 from scripts.lib.engine.progress import Bar, Step, duration, outlook, read_bar, running_line, study_line
+from tests.conftest import ROOT
 
 
 def test_steps_weigh_what_they_take() -> None:
@@ -50,6 +52,32 @@ def test_a_job_does_not_end_before_its_bar_nor_its_chain_before_its_jobs() -> No
     assert late.left == pytest.approx(0.05 * 100 + 10 * (5 + 5)) and late.share < 1
     on_gpu = {number: Step("trial", 10.0, gpus=1) for number in range(4)}
     assert outlook(on_gpu, {}, {}, cores=64, gpus=2).left == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "rates"),
+    [
+        (None, "cpu-2core"),
+        ('{"precision": "bf16"}', "cpu-2core-bf16"),
+        ('{"precision": "fp32"}', "cpu-2core"),
+        ("{", "cpu-2core"),
+    ],
+)
+def test_a_run_begins_with_the_rates_of_its_precision(
+    content: str | None, rates: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    if content is not None:
+        (tmp_path / "results" / "processor.json").write_text(content)
+    assert heartbeat.processor_class() == rates
+    assert (ROOT / "benchmarks" / "rates" / f"{rates}.yaml").is_file()
+    asked = {"config": {}, "results": "results", "machine": None, "jobs": {}}
+    planner = heartbeat._ask_planner(tmp_path, asked)
+    assert planner is not None
+    planner.kill()
+    planner.communicate()
+    assert json.loads((tmp_path / heartbeat.ASKED).read_text())["machine"] == rates
 
 
 @pytest.mark.parametrize(

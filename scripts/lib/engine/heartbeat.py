@@ -20,8 +20,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scripts.lib.core.errors import InputError
 from scripts.lib.engine.progress import Bar, Outlook, Step, duration, outlook, read_bar, running_line, study_line
 from scripts.lib.engine.screen import weigh_steps
+from scripts.lib.study.processor import BF16, FP32, stored
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -34,7 +36,8 @@ EVERY = 60.0  # seconds between two lines on the screen
 LOOK = 10.0  # seconds between two looks at the jobs
 ASKED_AFTER = 30.0  # seconds of a run before the planner is asked, who builds networks: many runs end before
 COUNTED = "prepare_cohort"  # the rule after which it is known how many films a study has
-CPU_CLASS, GPU_CLASS = "cpu-2core", "h200"  # whose rates a run begins with; its own jobs correct them
+# The class of machines whose rates a run begins with, by its precision where it has no GPU; its own jobs correct them.
+CPU_CLASSES, GPU_CLASS = {FP32: "cpu-2core", BF16: "cpu-2core-bf16"}, "h200"
 
 
 class Heartbeat(logging.Handler):
@@ -107,7 +110,7 @@ def begin_heartbeat(run: Run, workflow: Workflow, config: Mapping[str, Any]) -> 
     question: dict[str, Any] = {
         "config": dict(config),
         "results": "results",
-        "machine": GPU_CLASS if gpus else CPU_CLASS,
+        "machine": GPU_CLASS if gpus else None,  # of a processor it is known when the planner is asked
     }
     question["jobs"] = {dag_number(workflow, job): _described(job) for job in workflow.dag.needrun_jobs()}
     threading.Thread(target=_beat, args=(heart, run.folder, question, logger), daemon=True, name="heartbeat").start()
@@ -178,10 +181,18 @@ def _beat(heart: Heartbeat, folder: Path, question: Mapping[str, Any], logger: l
         time.sleep(LOOK)
 
 
+def processor_class() -> str:
+    """Return the class of machines without a GPU that computes as this results folder was begun."""
+    try:
+        return CPU_CLASSES[stored() or FP32]
+    except InputError:  # a damaged file: the job that needs it says so
+        return CPU_CLASSES[FP32]
+
+
 def _ask_planner(folder: Path, question: Mapping[str, Any]) -> subprocess.Popen[str] | None:
     """Ask for the seconds of the jobs, at low priority; None where the question cannot be written."""
     try:
-        _write(folder / ASKED, question)
+        _write(folder / ASKED, {**question, "machine": question["machine"] or processor_class()})
     except OSError:
         return None
     command = [sys.executable, "-m", "scripts.lib.planning.seconds", str(folder / ASKED), str(folder / ANSWER)]
