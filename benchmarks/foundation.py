@@ -1,9 +1,11 @@
 """What shorter trainings of the foundation model and the ControlNet cost and keep: processor time beside the judges of levers.py.
 
 Each variant is trained by the workflow's own commands in a folder of its own, which a second call finds; all are judged by the
-same two models of real films, on the same conditions with the same noise. Needs the cohorts and conditions of a study that has run.
+same two models of real films, on the same conditions with the same noise. Needs the cohorts and conditions of a study that has run,
+and takes its precision.
 
-    python -m benchmarks.foundation --results results --out runs/foundation --only "as is" "U-Net 400 x 32"
+    python -m benchmarks.foundation --results results --out runs/foundation --only long third
+    python -m benchmarks.foundation --results results --base results/generators/base --only "ControlNet 650 x 16"
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from scripts.lib.core.seeds import content_hash
 from scripts.lib.engine.commands import make_parser, run, set_threads
 from scripts.lib.study import config as study_config
 from scripts.lib.study.layers import merge
-from scripts.lib.study.processor import resolved
+from scripts.lib.study.processor import FILE, FP32, resolved, stored
 
 ROOT = Path(__file__).resolve().parents[1]
 # As the workflow starts its jobs.
@@ -75,6 +77,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "on": "long",
         "controlnet": {"steps": 400, "batch_size": 16, "learning_rate": 4e-3, "matrices": "muon"},
     },
+    "U-Net 450 x 64, Muon": {
+        "base": {"unet": {"steps": 450, "batch_size": 64, "learning_rate": 2.5e-3, "ema": 0.99, "matrices": "muon"}},
+        "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3},
+    },
+    "ControlNet 650 x 16, Muon": {
+        "on": "long",
+        "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3, "matrices": "muon"},
+    },
     "ControlNet 650 x 16": {"on": "long", "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3}},
     "ControlNet 400 x 32": {"on": "long", "controlnet": {"steps": 400, "batch_size": 32, "learning_rate": 4e-3}},
 }
@@ -89,16 +99,26 @@ def command(module: str, *arguments: object) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def train(name: str, results: Path, folder: Path, seed: int | None = None) -> dict[str, float]:
+def precision_of(results: Path) -> str:
+    """Return the precision that a study's folder was begun with, fp32 where it does not say."""
+    return stored(results / FILE.name) or FP32
+
+
+def train(
+    name: str, results: Path, folder: Path, seed: int | None = None, given: Path | None = None
+) -> dict[str, float]:
     """Train a variant's two models into `folder`, unless they are there; return their seconds of processor.
 
-    Raises InputError where the folder holds models of other settings or another seed.
+    `given`: the foundation model below a ControlNet that is trained alone (None: that of the variant it names). Raises
+    InputError where the folder holds models of other settings, of another seed or on another foundation model.
     """
     notes = folder / "seconds.json"
     changes = {section: changed for section, changed in VARIANTS[name].items() if section != "on"}
-    config = resolved(merge(study_config.load_study([ROOT / "config.yaml"]), changes), "fp32")
+    config = resolved(merge(study_config.load_study([ROOT / "config.yaml"]), changes), precision_of(results))
     study, folder = config["study"], folder.resolve()
-    of = content_hash(study_config.to_json({part: config[part] for part in ("base", "controlnet", "study")}), seed)
+    alone = given.resolve() if given and "base" not in VARIANTS[name] else None
+    parts = study_config.to_json({part: config[part] for part in ("base", "controlnet", "study")})
+    of = content_hash(parts, seed, *([str(alone)] if alone else []))
     if notes.exists():
         known = dict(json.loads(notes.read_text()))
         if known.pop("of", None) != of:
@@ -113,7 +133,7 @@ def train(name: str, results: Path, folder: Path, seed: int | None = None) -> di
         words += ["--resolution", study["resolution"], "--checkpoint-dir", folder / "kept", "--out", folder / "base"]
         seconds["base"] = command("scripts.train_base", *words, *shared)
     cohort = (results / study["generator_dataset"] / "cohort").resolve()
-    base = folder / "base" if "base" in VARIANTS[name] else folder.parent / VARIANTS[name]["on"] / "base"
+    base = folder / "base" if "base" in VARIANTS[name] else alone or folder.parent / VARIANTS[name]["on"] / "base"
     words = [
         "--base",
         base,
@@ -135,7 +155,7 @@ def judge(names: list[str], options: Namespace) -> list[dict[str, Any]]:
     from benchmarks import levers_judges as judges
 
     config = study_config.load_study([ROOT / "config.yaml"])
-    settings = {**config["sampling"], "precision": "fp32", "device": "cpu"}
+    settings = {**config["sampling"], "precision": precision_of(options.results), "device": "cpu"}
     rows: list[dict[str, Any]] = [{"variant": name} for name in ("real films", *names)]
     contests = {name: levers.Contest(options.out / name / "controlnet", settings, {name: {}}) for name in names}
     for kind, make in (("mask", judges.segmentation_judge), ("text", judges.label_judge)):
@@ -168,11 +188,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--training-seed", type=int, help="seed of the trainings, with an --out of its own (default the study's)"
     )
+    parser.add_argument("--base", type=Path, help="foundation model of the variants that train a ControlNet alone")
     parser.add_argument("--train-only", action="store_true", help="train, and judge another time")
     options = parser.parse_args(argv)
     set_threads(options.threads)
     for name in options.only:
-        print(name, train(name, options.results, options.out / name, options.training_seed), flush=True)
+        print(name, train(name, options.results, options.out / name, options.training_seed, options.base), flush=True)
     if not options.train_only:
         print(levers.table(judge(options.only, options)))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import foundation
+from scripts.lib.core.errors import InputError
 from scripts.lib.study import config as study_config
 
 
@@ -38,3 +39,11 @@ def test_the_commands_get_the_settings_of_their_variant(monkeypatch: pytest.Monk
     assert json.loads(base["--config"])["unet"]["steps"] == 450 and json.loads(base["--config"])["precision"] == "fp32"
     assert control["--base"] == str(tmp_path / "third/base") and json.loads(control["--config"])["batch_size"] == 16
     assert alone["--base"] == str(tmp_path / "long/base") and json.loads(alone["--config"])["steps"] == 650
+
+    (tmp_path / "processor.json").write_text('{"precision": "bf16"}')
+    given = tmp_path / "results" / "base"
+    assert foundation.train(name, tmp_path, tmp_path / "on" / name, given=given) == {"controlnet": 4.0}
+    words = dict(zip(asked[-1][1::2], asked[-1][2::2]))
+    assert words["--base"] == str(given) and json.loads(words["--config"])["precision"] == "bf16"
+    with pytest.raises(InputError, match="models of other settings"):
+        foundation.train(name, tmp_path, tmp_path / "on" / name)
