@@ -25,7 +25,7 @@ from scripts.lib.core.seeds import content_hash
 from scripts.lib.engine.commands import make_parser, run, set_threads
 from scripts.lib.study import config as study_config
 from scripts.lib.study.layers import merge
-from scripts.lib.study.processor import FILE, FP32, resolved, stored
+from scripts.lib.study.processor import FILE, precision_here, resolved
 
 ROOT = Path(__file__).resolve().parents[1]
 # As the workflow starts its jobs.
@@ -34,6 +34,7 @@ MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(2**30),
     "MALLOC_TRIM_THRESHOLD_": str(2**32),
 }
+CONTROLNET = {"steps": 650, "batch_size": 16, "learning_rate": 4e-3}
 # Changes of config.yaml by variant: sections base and controlnet, or the latter alone `on` the foundation model of another
 # variant. The first is what the others are held against.
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -43,7 +44,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
             "text": {"steps": 300, "batch_size": 128, "learning_rate": 2e-3},
             "unet": {"steps": 650, "batch_size": 64, "learning_rate": 2e-3, "ema": 0.995},
         },
-        "controlnet": {"steps": 650, "batch_size": 32, "learning_rate": 4e-3},
+        "controlnet": {**CONTROLNET, "batch_size": 32},
     },
     "half": {
         "base": {
@@ -51,7 +52,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
             "text": {"steps": 200, "batch_size": 128, "learning_rate": 2e-3},
             "unet": {"steps": 650, "batch_size": 32, "learning_rate": 2e-3, "ema": 0.99},
         },
-        "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3},
+        "controlnet": CONTROLNET,
     },
     "third": {
         "base": {
@@ -59,7 +60,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
             "text": {"steps": 200, "batch_size": 64, "learning_rate": 2e-3},
             "unet": {"steps": 450, "batch_size": 32, "learning_rate": 2.5e-3, "ema": 0.99},
         },
-        "controlnet": {"steps": 400, "batch_size": 16, "learning_rate": 4e-3},
+        "controlnet": {**CONTROLNET, "steps": 400},
     },
     "half, Muon": {
         "base": {
@@ -67,26 +68,26 @@ VARIANTS: dict[str, dict[str, Any]] = {
             "text": {"steps": 200, "batch_size": 128, "learning_rate": 2e-3, "matrices": "muon"},
             "unet": {"steps": 650, "batch_size": 32, "learning_rate": 2.5e-3, "ema": 0.99, "matrices": "muon"},
         },
-        "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3, "matrices": "muon"},
+        "controlnet": {**CONTROLNET, "matrices": "muon"},
     },
     "U-Net 650 x 32, Muon": {
         "base": {"unet": {"steps": 650, "batch_size": 32, "learning_rate": 2.5e-3, "ema": 0.99, "matrices": "muon"}},
-        "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3},
+        "controlnet": CONTROLNET,
     },
     "ControlNet 400 x 16, Muon": {
         "on": "long",
-        "controlnet": {"steps": 400, "batch_size": 16, "learning_rate": 4e-3, "matrices": "muon"},
+        "controlnet": {**CONTROLNET, "steps": 400, "matrices": "muon"},
     },
     "U-Net 450 x 64, Muon": {
         "base": {"unet": {"steps": 450, "batch_size": 64, "learning_rate": 2.5e-3, "ema": 0.99, "matrices": "muon"}},
-        "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3},
+        "controlnet": CONTROLNET,
     },
     "ControlNet 650 x 16, Muon": {
         "on": "long",
-        "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3, "matrices": "muon"},
+        "controlnet": {**CONTROLNET, "matrices": "muon"},
     },
-    "ControlNet 650 x 16": {"on": "long", "controlnet": {"steps": 650, "batch_size": 16, "learning_rate": 4e-3}},
-    "ControlNet 400 x 32": {"on": "long", "controlnet": {"steps": 400, "batch_size": 32, "learning_rate": 4e-3}},
+    "ControlNet 650 x 16": {"on": "long", "controlnet": CONTROLNET},
+    "ControlNet 400 x 32": {"on": "long", "controlnet": {**CONTROLNET, "steps": 400, "batch_size": 32}},
 }
 
 
@@ -99,11 +100,6 @@ def command(module: str, *arguments: object) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def precision_of(results: Path) -> str:
-    """Return the precision that a study's folder was begun with, fp32 where it does not say."""
-    return stored(results / FILE.name) or FP32
-
-
 def train(
     name: str, results: Path, folder: Path, seed: int | None = None, given: Path | None = None
 ) -> dict[str, float]:
@@ -114,7 +110,10 @@ def train(
     """
     notes = folder / "seconds.json"
     changes = {section: changed for section, changed in VARIANTS[name].items() if section != "on"}
-    config = resolved(merge(study_config.load_study([ROOT / "config.yaml"]), changes), precision_of(results))
+    config = resolved(
+        merge(study_config.load_study([ROOT / "config.yaml"]), changes),
+        precision_here(0, dry=True, path=results / FILE.name),
+    )
     study, folder = config["study"], folder.resolve()
     alone = given.resolve() if given and "base" not in VARIANTS[name] else None
     parts = study_config.to_json({part: config[part] for part in ("base", "controlnet", "study")})
@@ -155,7 +154,11 @@ def judge(names: list[str], options: Namespace) -> list[dict[str, Any]]:
     from benchmarks import levers_judges as judges
 
     config = study_config.load_study([ROOT / "config.yaml"])
-    settings = {**config["sampling"], "precision": precision_of(options.results), "device": "cpu"}
+    settings = {
+        **config["sampling"],
+        "precision": precision_here(0, dry=True, path=options.results / FILE.name),
+        "device": "cpu",
+    }
     rows: list[dict[str, Any]] = [{"variant": name} for name in ("real films", *names)]
     contests = {name: levers.Contest(options.out / name / "controlnet", settings, {name: {}}) for name in names}
     for kind, make in (("mask", judges.segmentation_judge), ("text", judges.label_judge)):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.engine.commands import make_parser, run, set_threads
-from scripts.lib.study.processor import BF16, FILE, FP32, resolved, stored
+from scripts.lib.study.processor import BF16, FILE, FP32, precision_here, resolved
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("controlnet", "siim", "rsna", "chexpert")
@@ -155,7 +155,7 @@ def main(argv: list[str] | None = None) -> None:
     from scripts.lib.study import config as study_config
 
     torch.set_num_threads(args.threads)
-    precision = args.precision or stored(args.results / FILE.name) or FP32
+    precision = args.precision or precision_here(0, dry=True, path=args.results / FILE.name)
     config = resolved(study_config.load_study([ROOT / "config.yaml"]), precision)
     print(
         f"{args.threads} threads, {args.steps} steps, ours in {precision}, plain in {args.plain}\n"

@@ -55,25 +55,28 @@ def test_a_job_does_not_end_before_its_bar_nor_its_chain_before_its_jobs() -> No
 
 
 @pytest.mark.parametrize(
-    ("content", "rates"),
+    ("asked", "content", "rates"),
     [
-        (None, "cpu-2core"),
-        ('{"precision": "bf16"}', "cpu-2core-bf16"),
-        ('{"precision": "fp32"}', "cpu-2core"),
-        ("{", "cpu-2core"),
+        ("auto", None, "cpu-2core"),
+        ("auto", '{"precision": "bf16"}', "cpu-2core-bf16"),
+        ("auto", '{"precision": "fp32"}', "cpu-2core"),
+        ("auto", "{", "cpu-2core"),
+        ("bf16", None, "cpu-2core-bf16"),
+        ("fp32", '{"precision": "bf16"}', "cpu-2core"),
     ],
 )
 def test_a_run_begins_with_the_rates_of_its_precision(
-    content: str | None, rates: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asked: str, content: str | None, rates: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results").mkdir()
     if content is not None:
         (tmp_path / "results" / "processor.json").write_text(content)
-    assert heartbeat.processor_class() == rates
+    assert heartbeat.processor_class(asked) == rates
     assert (ROOT / "benchmarks" / "rates" / f"{rates}.yaml").is_file()
-    asked = {"config": {}, "results": "results", "machine": None, "jobs": {}}
-    planner = heartbeat._ask_planner(tmp_path, asked)
+    config = {"training": {"precision": asked}}
+    question = {"config": config, "results": "results", "machine": None, "jobs": {}}
+    planner = heartbeat._ask_planner(tmp_path, question)
     assert planner is not None
     planner.kill()
     planner.communicate()

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from scripts.lib.core.errors import InputError
 from scripts.lib.engine.progress import Bar, Outlook, Step, duration, outlook, read_bar, running_line, study_line
 from scripts.lib.engine.screen import weigh_steps
-from scripts.lib.study.processor import BF16, FP32, stored
+from scripts.lib.study.processor import AUTO, BF16, FP32, precision_here
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -181,18 +181,19 @@ def _beat(heart: Heartbeat, folder: Path, question: Mapping[str, Any], logger: l
         time.sleep(LOOK)
 
 
-def processor_class() -> str:
-    """Return the class of machines without a GPU that computes as this results folder was begun."""
+def processor_class(asked: str) -> str:
+    """Return the class of machines without a GPU that computes in the precision `asked` for, auto: as this folder was begun."""
     try:
-        return CPU_CLASSES[stored() or FP32]
+        return CPU_CLASSES[precision_here(0, dry=True) if asked == AUTO else asked]
     except InputError:  # a damaged file: the job that needs it says so
         return CPU_CLASSES[FP32]
 
 
 def _ask_planner(folder: Path, question: Mapping[str, Any]) -> subprocess.Popen[str] | None:
     """Ask for the seconds of the jobs, at low priority; None where the question cannot be written."""
+    machine = question["machine"] or processor_class(question["config"]["training"]["precision"])
     try:
-        _write(folder / ASKED, {**question, "machine": question["machine"] or processor_class()})
+        _write(folder / ASKED, {**question, "machine": machine})
     except OSError:
         return None
     command = [sys.executable, "-m", "scripts.lib.planning.seconds", str(folder / ASKED), str(folder / ANSWER)]
